@@ -1,0 +1,169 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+namespace preferd {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Mapping {
+  void* address;
+  std::size_t size;
+  ~Mapping() { ::munmap(address, size); }
+};
+
+bool is_inside(const fs::path& root, const fs::path& path) {
+  const auto [end, at] = std::mismatch(root.begin(), root.end(), path.begin(), path.end());
+  return end == root.end();
+}
+
+class Directory : public Files {
+ public:
+  explicit Directory(fs::path root) : root_(std::move(root)) {}
+
+  Result<Bytes> open(std::string_view relative) const override {
+    auto path = resolve(relative);
+    if (!path) return path.error();
+    return map_file(path->string());
+  }
+
+  bool exists(std::string_view relative) const override {
+    const auto path = resolve(relative);
+    return static_cast<bool>(path);
+  }
+
+  std::vector<std::string> list(std::string_view relative) const override {
+    std::vector<std::string> names;
+    const auto path = resolve(relative);
+    if (!path) return names;
+    std::error_code ec;
+    for (fs::directory_iterator it(*path, ec), end; !ec && it != end; it.increment(ec))
+      if (it->is_regular_file(ec)) names.push_back(it->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Result<std::shared_ptr<const Files>> folder(std::string_view relative) const override {
+    auto path = resolve(relative);
+    if (!path) return path.error();
+    std::error_code ec;
+    if (!fs::is_directory(*path, ec)) return invalid(path->string() + ": not a folder");
+    return std::shared_ptr<const Files>(std::make_shared<Directory>(*path));
+  }
+
+  std::string name() const override { return root_.string(); }
+
+ private:
+  // Follows links; the result is a real path inside the root.
+  Result<fs::path> resolve(std::string_view relative) const {
+    const fs::path wanted{std::string(relative)};
+    if (wanted.is_absolute())
+      return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
+    std::error_code ec;
+    fs::path real = fs::canonical(root_ / wanted, ec);
+    if (ec) {
+      const fs::path weak = fs::weakly_canonical(root_ / wanted, ec);
+      if (!ec && !is_inside(root_, weak))
+        return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
+      return Error{Code::kNotFound, (root_ / wanted).string() + ": no such file or folder", {}};
+    }
+    if (!is_inside(root_, real))
+      return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
+    return real;
+  }
+
+  fs::path root_;
+};
+
+class Embedded : public Files {
+ public:
+  Embedded(std::vector<EmbeddedFile> files, std::string prefix)
+      : files_(std::move(files)), prefix_(std::move(prefix)) {}
+
+  Result<Bytes> open(std::string_view relative) const override {
+    for (const EmbeddedFile& f : files_)
+      if (f.path == prefix_ + std::string(relative)) return Bytes{nullptr, f.bytes};
+    return Error{Code::kNotFound, name() + std::string(relative) + ": no such file", {}};
+  }
+
+  bool exists(std::string_view relative) const override {
+    if (relative.empty()) return true;
+    const std::string path = prefix_ + std::string(relative);
+    return std::any_of(files_.begin(), files_.end(), [&](const EmbeddedFile& f) {
+      return f.path == path || f.path.substr(0, path.size() + 1) == path + "/";
+    });
+  }
+
+  std::vector<std::string> list(std::string_view relative) const override {
+    const std::string start = prefix_ + (relative.empty() ? "" : std::string(relative) + "/");
+    std::vector<std::string> names;
+    for (const EmbeddedFile& f : files_)
+      if (f.path.substr(0, start.size()) == start && f.path.find('/', start.size()) == std::string_view::npos)
+        names.emplace_back(f.path.substr(start.size()));
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Result<std::shared_ptr<const Files>> folder(std::string_view relative) const override {
+    if (!exists(relative))
+      return Error{Code::kNotFound, name() + std::string(relative) + ": no such folder", {}};
+    return std::shared_ptr<const Files>(
+        std::make_shared<Embedded>(files_, prefix_ + std::string(relative) + "/"));
+  }
+
+  std::string name() const override { return "embedded:" + prefix_; }
+
+ private:
+  std::vector<EmbeddedFile> files_;
+  std::string prefix_;
+};
+
+}  // namespace
+
+Result<Bytes> map_file(const std::string& path) {
+  const auto failed = [&](const char* what) {
+    const Code code = errno == ENOENT ? Code::kNotFound : Code::kInvalid;
+    return Error{code, path + ": " + what + ": " + std::strerror(errno), {}};
+  };
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return failed("cannot open");
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return invalid(path + ": not a plain file");
+  }
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size == 0) {
+    ::close(fd);
+    return Bytes{};
+  }
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  ::close(fd);
+  if (address == MAP_FAILED) return failed("cannot map");
+  std::shared_ptr<Mapping> owner(new Mapping{address, size});
+  return Bytes{owner, {static_cast<const std::byte*>(address), size}};
+}
+
+Result<std::shared_ptr<const Files>> open_directory(const std::string& path) {
+  std::error_code ec;
+  const fs::path real = fs::canonical(path, ec);
+  if (ec) return Error{Code::kNotFound, path + ": " + ec.message(), {}};
+  if (!fs::is_directory(real, ec)) return invalid(path + ": not a folder");
+  return std::shared_ptr<const Files>(std::make_shared<Directory>(real));
+}
+
+std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files) {
+  return std::make_shared<Embedded>(std::move(files), "");
+}
+
+}  // namespace preferd

@@ -1,0 +1,54 @@
+// Read-only files under one root: a directory on disk (mapped) or data linked into the binary.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace preferd {
+
+// Bytes and whoever keeps them alive (a mapping, a buffer, or nobody for linked-in data).
+struct Bytes {
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> view;
+
+  std::string_view text() const { return {reinterpret_cast<const char*>(view.data()), view.size()}; }
+};
+
+// Immutable; any thread.
+class Files {
+ public:
+  virtual ~Files() = default;
+
+  // `relative` names a file under the root; '/' separates. Errors: absent, unreadable, a directory,
+  // or a path that leaves the root (after links are followed).
+  virtual Result<Bytes> open(std::string_view relative) const = 0;
+  virtual bool exists(std::string_view relative) const = 0;
+  // Names (not paths) of the plain files directly under folder `relative` ("" = the root), sorted.
+  virtual std::vector<std::string> list(std::string_view relative) const = 0;
+  // A view rooted at a sub-folder; refuses what leaves the root.
+  virtual Result<std::shared_ptr<const Files>> folder(std::string_view relative) const = 0;
+  // For messages: the folder's path, or "embedded:".
+  virtual std::string name() const = 0;
+};
+
+// A directory on disk; files are memory-mapped. Fails when `path` is no readable directory.
+Result<std::shared_ptr<const Files>> open_directory(const std::string& path);
+
+struct EmbeddedFile {
+  std::string_view path;
+  std::span<const std::byte> bytes;
+};
+
+// Files that live in static storage; nothing is copied.
+std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files);
+
+// Maps one file anywhere on disk, read-only.
+Result<Bytes> map_file(const std::string& path);
+
+}  // namespace preferd

@@ -1,0 +1,25 @@
+# Libraries that the machine provides, under one name each.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(ICU 70 REQUIRED COMPONENTS uc i18n)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(prometheus-cpp REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+if(PREFERD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# libtorch, without its CMake package: that one asks for compilers and libraries which a CPU build never uses.
+find_path(TORCH_INCLUDE ATen/core/Tensor.h HINTS ${TORCH_ROOT}/include REQUIRED)
+find_library(TORCH_CPU torch_cpu HINTS ${TORCH_ROOT}/lib REQUIRED)
+find_library(TORCH_C10 c10 HINTS ${TORCH_ROOT}/lib REQUIRED)
+add_library(torch INTERFACE)
+target_include_directories(torch SYSTEM INTERFACE ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
+target_link_libraries(torch INTERFACE ${TORCH_CPU} ${TORCH_C10})

@@ -1,0 +1,103 @@
+// The one door: pairs in, verdicts out. The server, the offline scorer and the trainer's evaluation all
+// come through here, so that they cannot disagree. Names no torch.
+//
+//   encode()  text side: template, tokens, truncation, features. Any thread, many at once; no weights.
+//   score()   compute side: one thread per replica at a time. Bits of a verdict depend on its pair alone:
+//             not on the neighbours in the batch, their order, or the number of threads.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace preferd {
+
+struct Pair {
+  std::string prompt, response_a, response_b;  // flattened, valid UTF-8
+};
+
+enum class Swap { kNone, kAverage };       // kAverage: mean of both orders' probabilities
+enum class Overflow { kPackage, kError };  // too long: cut as the package says, or refuse
+enum class Part { kPrompt, kResponseA, kResponseB, kTemplate };
+inline constexpr std::array<const char*, 4> kPartNames = {"prompt", "response_a", "response_b", "template"};
+inline constexpr std::array<const char*, 3> kClassNames = {"model_a", "model_b", "tie"};
+
+struct Ask {
+  Pair pair;
+  std::string adapter;  // empty: the package's default
+  Swap swap = Swap::kNone;
+  Overflow overflow = Overflow::kPackage;
+};
+
+struct TokenCounts {
+  std::int64_t prompt = 0, response_a = 0, response_b = 0, total = 0;
+};
+
+struct Lost {
+  std::int64_t tokens = 0, chars = 0;
+  bool any() const { return tokens != 0 || chars != 0; }
+};
+using Truncated = std::array<Lost, 4>;  // by Part
+
+// One order of one pair, ready for the model.
+struct EncodedOrder {
+  std::vector<std::vector<std::int32_t>> sequences;  // one (pair) or two: response_a's, response_b's
+  // Feature columns that the head reads: empty, or 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
+  std::vector<float> features;
+};
+
+struct Encoded {
+  std::vector<EncodedOrder> orders;  // given order, then with swap the exchanged one
+  int adapter = 0;                   // index into the package's adapters
+  TokenCounts tokens;                // of the given order
+  Truncated truncated{};             // of the given order
+  std::size_t cost_tokens = 0;       // what admission and batching count
+};
+
+struct Verdict {
+  std::vector<float> logits;         // of the given order, before calibration
+  std::vector<float> probabilities;  // model_a, model_b[, tie]; calibrated; averaged under swap
+  int winner = 0;                    // index of the largest; the first of equals
+  std::optional<float> order_gap;    // with swap: largest difference between a probability and its mirror
+};
+
+struct ScorerInfo {
+  std::string name, revision;
+  std::string layout;                      // "pair" | "per_response"
+  std::string family;                      // "llama"
+  std::string quantization;                // scheme of the base
+  std::string output;                      // head output
+  std::string compute;                     // "fp32"
+  std::string digest;                      // SHA-256 of package.json, hexadecimal
+  int max_tokens = 0;                      // per sequence
+  int classes = 2;                         // 2, or 3 with ties
+  std::vector<std::string> adapters;       // names; the first is the default
+  std::vector<std::string> feature_names;  // the 63 columns in order; empty without features
+  std::size_t resident_bytes = 0;          // weights held in memory or mapped
+};
+
+class Scorer {
+ public:
+  virtual ~Scorer() = default;
+  virtual const ScorerInfo& info() const = 0;
+
+  // Errors: kNotFound (adapter; param "adapter"), kTooLarge (Overflow::kError and something would be
+  // dropped), kInvalid (the template leaves no room).
+  virtual Result<Encoded> encode(const Ask& ask) const = 0;
+
+  // The 63 feature columns of the pair in order (unstandardised for difference heads); empty without
+  // features.
+  virtual std::vector<float> features(const Pair& pair) const = 0;
+
+  // One result per item, in order. kNonFinite when logits are not finite.
+  virtual std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) = 0;
+};
+
+}  // namespace preferd
