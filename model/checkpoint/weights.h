@@ -1,0 +1,127 @@
+// Where a model family gets its tensors from. A family asks once for each tensor by name, shape and role;
+// what it asks for is what the checkpoint must hold, no more and no less.
+//
+//   BaseWeights      a Hugging Face checkpoint: dense, bitsandbytes' layouts, or quantized at load
+//   OverlayWeights   another source with some tensors replaced (an adapter's modules_to_save)
+//   ShapesOnly       nothing behind the names: what would a family read? (matching, estimates, inspect)
+//
+// Names are without the leading "model.". Problems collect; the getters then return zeros of the right shape,
+// and problems() tells. Not thread-safe while loading; what was handed out is immutable.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/quant/matrix.h"
+
+namespace preferd {
+
+enum class Role { kLinear, kEmbedding, kVector, kOutput };  // kOutput: the LM head, never quantized
+
+struct Declared {
+  std::string name;  // "layers.0.self_attn.q_proj.weight"
+  Role role;
+  std::vector<std::int64_t> shape;
+};
+
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+
+  quant::Matrix linear(const std::string& name, std::int64_t out, std::int64_t in);
+  quant::Matrix embedding(const std::string& name, std::int64_t rows, std::int64_t cols);
+  quant::Matrix output(const std::string& name, std::int64_t rows, std::int64_t cols);
+  std::vector<float> vector(const std::string& name, std::int64_t size);
+  virtual bool has(const std::string& name) const = 0;
+
+  const std::vector<Declared>& declared() const { return declared_; }
+  const std::vector<std::string>& problems() const { return problems_; }
+
+ protected:
+  virtual quant::Matrix get(const Declared& wanted) = 0;
+  void problem(std::string what) { problems_.push_back(std::move(what)); }
+
+ private:
+  quant::Matrix ask(const std::string& name, Role role, std::vector<std::int64_t> shape);
+
+  std::vector<Declared> declared_;
+  std::vector<std::string> problems_;
+};
+
+struct Quantization {
+  enum class Scheme { kNone, kNf4, kFp4, kInt8 };
+  enum class Embeddings { kNone, kInt8Row, kNf4 };
+  Scheme scheme = Scheme::kNone;
+  bool double_quant = false;
+  int block_size = 64;
+  std::vector<std::string> skip;
+  Embeddings embeddings = Embeddings::kNone;
+};
+const char* scheme_name(Quantization::Scheme scheme);
+
+class BaseWeights : public WeightSource {
+ public:
+  // `prefix` ("model.") is taken off every name when at least one name has it. `prequantized`: config.json
+  // says so; tensors that give it away count too.
+  static Result<std::shared_ptr<BaseWeights>> open(const Files& folder, const Quantization& quantization,
+                                                   const std::string& prefix, bool prequantized);
+  bool has(const std::string& name) const override;
+
+  // After every body was built: refuses problems, and tensors that nobody read unless their kind is known to
+  // be unread (heads, buffers) or they belong to a layer numbered first_cut..all_layers-1.
+  Status finish(const std::string& family, int first_cut, int all_layers) const;
+
+ protected:
+  quant::Matrix get(const Declared& wanted) override;
+
+ private:
+  quant::Matrix load(const Declared& wanted);
+  quant::Matrix stored(const Declared& wanted, const StoredTensor& tensor,
+                       std::map<std::string, StoredTensor>& parts);
+  quant::Matrix stored_int8(const Declared& wanted, const StoredTensor& tensor,
+                            std::map<std::string, StoredTensor>& parts);
+  quant::Matrix stored_block4(const Declared& wanted, const StoredTensor& tensor,
+                              std::map<std::string, StoredTensor>& parts);
+  quant::Matrix quantized_now(const quant::Matrix& dense) const;
+  bool skipped(const std::string& module) const;
+
+  std::string where_;
+  Quantization quantization_;
+  bool prequantized_ = false;
+  TensorMap tensors_;
+  std::map<std::string, std::map<std::string, StoredTensor>> parts_;  // weight name -> component -> tensor
+  std::map<std::string, quant::Matrix> ready_;                        // what was handed out
+};
+
+class OverlayWeights : public WeightSource {
+ public:
+  // `saved`: names as a family asks for them. The base must outlive this.
+  OverlayWeights(WeightSource& base, TensorMap saved, std::string where);
+  bool has(const std::string& name) const override;
+
+ protected:
+  quant::Matrix get(const Declared& wanted) override;
+
+ private:
+  WeightSource& base_;
+  TensorMap saved_;
+  std::string where_;
+};
+
+class ShapesOnly : public WeightSource {
+ public:
+  bool has(const std::string&) const override { return true; }
+
+ protected:
+  quant::Matrix get(const Declared& wanted) override;
+};
+
+// A stored tensor as a dense matrix (vectors: one row), fp64 narrowed to fp32. Requires a floating type.
+quant::Matrix dense_matrix(const StoredTensor& tensor);
+
+}  // namespace preferd

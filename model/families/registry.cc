@@ -1,0 +1,24 @@
+#include <array>
+
+#include "model/families/body.h"
+#include "model/families/llama.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::array<Family, 1> kFamilies = {{
+    {"llama", "model.", "num_hidden_layers", build_llama},
+}};
+
+}  // namespace
+
+Result<const Family*> find_family(const std::string& model_type) {
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (model_type == family.model_type) return &family;
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+  }
+  return invalid("model_type '" + model_type + "' is not one of " + known);
+}
+
+}  // namespace preferd

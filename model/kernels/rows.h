@@ -1,0 +1,32 @@
+// Row-local pieces of a transformer on the CPU, fp32. Each output row depends on its input row alone, summed in an
+// order fixed by its width: results never depend on the batch.
+//
+// Raw pointers, no allocation, any thread; rows may be split over threads anyhow.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace preferd::kernels {
+
+// y = x / sqrt(mean(x^2) + eps) * weight. x, y [rows, width]; y may be x.
+void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y);
+
+// y = (x - mean(x)) / sqrt(var(x) + eps), without parameters. y may be x.
+void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y);
+
+// y = x / max(|x|_2, 1e-12). y may be x.
+void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y);
+
+// y = gate * sigmoid(gate) * up. All [n]; y may be either.
+void silu_times(const float* gate, const float* up, std::size_t n, float* y);
+
+// y = x + z. All [n]; y may be either.
+void add(const float* x, const float* z, std::size_t n, float* y);
+
+// Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place.
+// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r].
+void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
+            std::size_t heads, std::size_t head_dim);
+
+}  // namespace preferd::kernels

@@ -1,0 +1,126 @@
+#include "model/kernels/rows.h"
+
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/kernels/rows_cpu.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace preferd::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Sum of f(x[i]) in double: eight strided partial sums, then left to right.
+template <class F>
+HWY_INLINE double SumOf(const float* x, std::size_t width, F f) {
+  double part[8] = {};
+  for (std::size_t i = 0; i < width; ++i) part[i % 8] += f(x[i]);
+  double sum = 0;
+  for (const double p : part) sum += p;
+  return sum;
+}
+
+void RmsNorm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
+    const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
+    const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
+    for (std::size_t i = 0; i < width; ++i) y[i] = x[i] * factor * weight[i];
+  }
+}
+
+void LayerNorm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
+    const double mean = SumOf(x, width, [](float v) { return static_cast<double>(v); }) / static_cast<double>(width);
+    const double square = SumOf(x, width, [mean](float v) { return (v - mean) * (v - mean); });
+    const double factor = 1.0 / std::sqrt(square / static_cast<double>(width) + eps);
+    for (std::size_t i = 0; i < width; ++i) y[i] = static_cast<float>((x[i] - mean) * factor);
+  }
+}
+
+void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
+    const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
+    const float norm = std::fmax(static_cast<float>(std::sqrt(square)), 1e-12f);
+    for (std::size_t i = 0; i < width; ++i) y[i] = x[i] / norm;
+  }
+}
+
+void SiluTimes(const float* gate, const float* up, std::size_t n, float* y) {
+  const hn::ScalableTag<float> d;
+  const auto one = hn::Set(d, 1.0f);
+  const auto run = [&](const float* g, const float* u, float* out) HWY_ATTR {
+    const auto v = hn::LoadU(d, g);
+    const auto s = hn::Div(v, hn::Add(one, hn::Exp(d, hn::Neg(v))));
+    hn::StoreU(hn::Mul(s, hn::LoadU(d, u)), d, out);
+  };
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) run(gate + i, up + i, y + i);
+  if (i == n) return;
+  HWY_ALIGN float g[HWY_MAX_BYTES / 4] = {}, u[HWY_MAX_BYTES / 4] = {};
+  for (std::size_t j = i; j < n; ++j) g[j - i] = gate[j], u[j - i] = up[j];
+  run(g, u, g);
+  for (std::size_t j = i; j < n; ++j) y[j] = g[j - i];
+}
+
+void Add(const float* x, const float* z, std::size_t n, float* y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] + z[i];
+}
+
+void Rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
+            std::size_t heads, std::size_t head_dim) {
+  const std::size_t half = head_dim / 2;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float* c = cosine + static_cast<std::size_t>(positions[r]) * half;
+    const float* s = sine + static_cast<std::size_t>(positions[r]) * half;
+    for (std::size_t h = 0; h < heads; ++h, x += head_dim)
+      for (std::size_t i = 0; i < half; ++i) {
+        const float low = x[i], high = x[i + half];
+        x[i] = low * c[i] - high * s[i];
+        x[i + half] = high * c[i] + low * s[i];
+      }
+  }
+}
+
+}  // namespace preferd::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace preferd::kernels {
+
+HWY_EXPORT(RmsNorm);
+HWY_EXPORT(LayerNorm);
+HWY_EXPORT(L2Normalize);
+HWY_EXPORT(SiluTimes);
+HWY_EXPORT(Add);
+HWY_EXPORT(Rotate);
+
+void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, weight, eps, rows, width, y);
+}
+
+void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(LayerNorm)(x, eps, rows, width, y);
+}
+
+void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(L2Normalize)(x, rows, width, y);
+}
+
+void silu_times(const float* gate, const float* up, std::size_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(SiluTimes)(gate, up, n, y);
+}
+
+void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, z, n, y); }
+
+void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
+            std::size_t heads, std::size_t head_dim) {
+  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim);
+}
+
+}  // namespace preferd::kernels
+#endif

@@ -1,0 +1,69 @@
+#include "model/layers/pool.h"
+
+#include <algorithm>
+
+#include <ATen/ops/empty.h>
+
+#include "base/check.h"
+#include "model/ops/rows.h"
+
+namespace preferd {
+namespace {
+
+// The segments of a line, from the root to `segment`.
+std::vector<std::size_t> line_of(const Batch& batch, std::int32_t segment) {
+  std::vector<std::size_t> line;
+  for (; segment >= 0; segment = batch.parent[static_cast<std::size_t>(segment)])
+    line.push_back(static_cast<std::size_t>(segment));
+  std::reverse(line.begin(), line.end());
+  return line;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> last_rows(const Batch& batch) {
+  std::vector<std::int32_t> rows;
+  for (const std::int32_t segment : batch.pooled)
+    rows.push_back(batch.offsets[static_cast<std::size_t>(segment) + 1] - 1);
+  return rows;
+}
+
+std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
+  std::vector<AdapterRun> out;
+  const auto rows = last_rows(batch);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto run = std::find_if(batch.runs.begin(), batch.runs.end(), [&](const AdapterRun& r) {
+      return rows[i] >= r.first_row && rows[i] < r.first_row + r.rows;
+    });
+    PREFERD_CHECK(run != batch.runs.end());
+    if (!out.empty() && out.back().adapter == run->adapter)
+      ++out.back().rows;
+    else
+      out.push_back({static_cast<std::int32_t>(i), 1, run->adapter});
+  }
+  return out;
+}
+
+at::Tensor pool_rows(const at::Tensor& x, const Batch& batch, Pooling pooling) {
+  if (pooling == Pooling::kLast) return gather(x, last_rows(batch));
+  std::vector<std::int32_t> firsts;
+  for (const std::int32_t segment : batch.pooled) firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
+  if (pooling == Pooling::kFirst) return gather(x, firsts);
+  const auto width = static_cast<std::size_t>(x.size(1));
+  at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);
+  std::vector<double> sum(width);
+  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
+    std::fill(sum.begin(), sum.end(), 0.0);
+    std::int64_t rows = 0;
+    for (const std::size_t s : line_of(batch, batch.pooled[i]))
+      for (std::int32_t r = batch.offsets[s]; r < batch.offsets[s + 1]; ++r, ++rows) {
+        const float* row = x.data_ptr<float>() + static_cast<std::size_t>(r) * width;
+        for (std::size_t j = 0; j < width; ++j) sum[j] += row[j];
+      }
+    float* out = y.data_ptr<float>() + i * width;
+    for (std::size_t j = 0; j < width; ++j) out[j] = static_cast<float>(sum[j] / static_cast<double>(rows));
+  }
+  return y;
+}
+
+}  // namespace preferd

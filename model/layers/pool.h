@@ -1,0 +1,22 @@
+// From a state a row to a state a pooled segment, and the bookkeeping of pooled rows.
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/ops/batch.h"
+
+namespace preferd {
+
+// Last row of each pooled segment, in the order of batch.pooled.
+std::vector<std::int32_t> last_rows(const Batch& batch);
+
+// The adapters' runs over the pooled rows.
+std::vector<AdapterRun> runs_of_pooled(const Batch& batch);
+
+// x [rows, width] -> [pooled, width]: last or first row of the segment's line, or the mean over the line (summed in
+// double from position 0 on, so that sharing a prefix changes no bit).
+at::Tensor pool_rows(const at::Tensor& x, const Batch& batch, Pooling pooling);
+
+}  // namespace preferd

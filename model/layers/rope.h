@@ -1,0 +1,31 @@
+// Rotary position embedding tables (arXiv 2104.09864), with the scalings that published Llama-like models use.
+//
+//   inv_freq[i] = theta^(-2i / dim), then scaled; angle = position * inv_freq[i], all in fp32 as transformers does
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "model/checkpoint/fields.h"
+
+namespace preferd {
+
+struct RopeConfig {
+  enum class Scaling { kNone, kLinear, kLlama3 };
+  double theta = 10000;
+  Scaling scaling = Scaling::kNone;
+  double factor = 1;
+  double low_freq_factor = 1, high_freq_factor = 4, original_max_positions = 8192;  // kLlama3
+};
+
+// Reads both spellings: rope_theta + rope_scaling, and rope_parameters of transformers 5.
+RopeConfig read_rope(Fields& config);
+
+struct RopeTable {
+  std::vector<float> cosine, sine;  // [positions, head_dim / 2]
+};
+
+RopeTable make_rope_table(const RopeConfig& config, std::int64_t head_dim, std::int64_t positions);
+
+}  // namespace preferd

@@ -1,0 +1,50 @@
+// Linear maps over stored weights, with LoRA adapters applied unmerged.
+//
+//   y_i = x W_i^T + b_i + s B_i (A_i x)      for sites i that share x
+//
+// x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. A row's bits depend on the row and its
+// adapter alone (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded into scratch.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/checkpoint/peft.h"
+#include "model/ops/batch.h"
+#include "model/ops/compute.h"
+#include "model/quant/matrix.h"
+
+namespace preferd {
+
+// A linear site: y = x W^T + b. `module` names it for adapters; empty: takes none.
+struct Linear {
+  quant::Matrix weight;     // [out, in]
+  std::vector<float> bias;  // [out] or empty
+  std::string module;
+};
+
+// The adapters that the runs of a batch name by index. Borrowed: lives as long as the call.
+struct Adapters {
+  std::span<const std::map<std::string, LoraSite>* const> sites;  // one map an adapter; null = no LoRA
+  std::span<const AdapterRun> runs;
+
+  const LoraSite* find(const AdapterRun& run, const std::string& module) const;
+};
+
+std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+                                const Adapters& adapters);
+
+// y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding.
+struct Embedding {
+  quant::Matrix table;  // [vocabulary, cols]
+  std::string module;
+};
+at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
+                 const Adapters& adapters);
+
+}  // namespace preferd

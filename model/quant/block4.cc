@@ -1,0 +1,116 @@
+#include "model/quant/block4.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "base/check.h"
+
+namespace preferd::quant {
+namespace {
+
+struct Buffers {
+  std::vector<std::uint8_t> codes;
+  std::vector<float> absmax;
+  std::vector<std::uint8_t> absmax8;
+  std::vector<float> nested_absmax;
+};
+
+// Codes in ascending order of value, and the borders half way between neighbours.
+struct Ladder {
+  std::array<std::uint8_t, 16> order{};
+  std::array<float, 15> borders{};
+};
+
+Ladder make_ladder(Code4 kind) {
+  const auto& code = kind == Code4::kNf4 ? kNf4Code : kFp4Code;
+  Ladder ladder;
+  std::iota(ladder.order.begin(), ladder.order.end(), std::uint8_t{0});
+  std::stable_sort(ladder.order.begin(), ladder.order.end(),
+                   [&](auto a, auto b) { return code[a] < code[b]; });
+  for (std::size_t i = 0; i < 15; ++i)
+    ladder.borders[i] = (code[ladder.order[i]] + code[ladder.order[i + 1]]) / 2;
+  return ladder;
+}
+
+std::uint8_t nearest4(const Ladder& ladder, float x) {
+  const auto above = std::lower_bound(ladder.borders.begin(), ladder.borders.end(), x);
+  return ladder.order[static_cast<std::size_t>(above - ladder.borders.begin())];
+}
+
+std::uint8_t nearest8(float x) {
+  const auto above = std::upper_bound(kDynamicMap.begin(), kDynamicMap.end(), x);
+  const auto left = static_cast<std::size_t>(std::max<std::ptrdiff_t>(above - kDynamicMap.begin() - 1, 0));
+  if (left < 255 && std::fabs(x - kDynamicMap[left + 1]) < std::fabs(x - kDynamicMap[left]))
+    return static_cast<std::uint8_t>(left + 1);
+  return static_cast<std::uint8_t>(left);
+}
+
+float largest(const float* x, std::size_t n) {
+  float top = 0;
+  for (std::size_t i = 0; i < n; ++i) top = std::max(top, std::fabs(x[i]));
+  return top;
+}
+
+// absmax -> 8-bit codes of (absmax - mean) with one scale each 256 blocks; returns the mean.
+float compress_scales(Buffers& buffers) {
+  const std::vector<float>& absmax = buffers.absmax;
+  const double sum = std::accumulate(absmax.begin(), absmax.end(), 0.0);
+  const auto offset = static_cast<float>(sum / static_cast<double>(absmax.size()));
+  buffers.absmax8.resize(absmax.size());
+  for (std::size_t begin = 0; begin < absmax.size(); begin += 256) {
+    const std::size_t end = std::min(begin + 256, absmax.size());
+    float top = 0;
+    for (std::size_t i = begin; i < end; ++i) top = std::max(top, std::fabs(absmax[i] - offset));
+    buffers.nested_absmax.push_back(top);
+    for (std::size_t i = begin; i < end; ++i)
+      buffers.absmax8[i] = top == 0 ? 127 : nearest8((absmax[i] - offset) / top);
+  }
+  return offset;
+}
+
+}  // namespace
+
+Matrix encode_block4(const Matrix& source, Code4 kind, int block_size, ScaleForm scales) {
+  const auto& dense = std::get<Dense>(source.form);
+  const auto n = static_cast<std::size_t>(source.rows * source.cols),
+             block = static_cast<std::size_t>(block_size);
+  const Ladder ladder = make_ladder(kind);
+  auto buffers = std::make_shared<Buffers>();
+  buffers->codes.assign((n + 1) / 2, 0);
+  std::vector<float> x(block);
+  for (std::size_t begin = 0; begin < n; begin += block) {
+    const std::size_t count = std::min(block, n - begin);
+    widen(dense.dtype, dense.data + begin * size_of(dense.dtype), count, x.data());
+    const float top = largest(x.data(), count);
+    // A whole block multiplies by the reciprocal, a short last one divides: bitsandbytes' own two roundings.
+    const float floor = std::max(top, 1e-38f), reciprocal = 1.0f / floor;
+    buffers->absmax.push_back(count == block ? top : floor);
+    for (std::size_t i = 0; i < count; ++i) {
+      const float scaled = std::clamp(count == block ? x[i] * reciprocal : x[i] / floor, -1.0f, 1.0f);
+      const std::size_t at = begin + i;
+      buffers->codes[at / 2] |= static_cast<std::uint8_t>(nearest4(ladder, scaled) << (at % 2 == 0 ? 4 : 0));
+    }
+  }
+  if (n % 2 == 1)
+    buffers->codes.back() |= nearest4(ladder, 0.0f);  // the padding value, as bitsandbytes writes it
+
+  Block4 form;
+  form.codes = buffers->codes.data();
+  form.code = kind == Code4::kNf4 ? kNf4Code : kFp4Code;
+  form.block = block_size;
+  form.dtype = dense.dtype;
+  if (scales == ScaleForm::kDouble) {
+    form.offset = compress_scales(*buffers);
+    form.absmax8 = buffers->absmax8.data();
+    form.nested_absmax = buffers->nested_absmax.data();
+    form.nested_code = kDynamicMap.data();
+    buffers->absmax = {};
+  } else {
+    form.absmax = buffers->absmax.data();
+  }
+  return {source.rows, source.cols, form, buffers};
+}
+
+}  // namespace preferd::quant

@@ -1,0 +1,17 @@
+// LLM.int8 weights (arXiv 2208.07339): int8 codes with one scale a row.
+//   SCB[row] = max |w|,  code = rint(w * (127 / SCB)), ties to even,  value = code * SCB * (1 / 127)
+#pragma once
+
+#include "model/quant/matrix.h"
+
+namespace preferd::quant {
+
+enum class Int8Source {
+  kThroughFp16,  // linears: bitsandbytes casts the weight to fp16 first
+  kAsStored,     // embeddings
+};
+
+// Encodes a dense matrix; the result owns its memory.
+Matrix encode_int8_row(const Matrix& source, Int8Source through);
+
+}  // namespace preferd::quant

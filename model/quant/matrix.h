@@ -1,0 +1,67 @@
+// A weight matrix [rows, cols] as it is stored: dense, in 4-bit blocks, or int8 with a scale a row.
+// Compute reads it only through decode(); adding a format adds a form here and its case in matrix.cc.
+//
+// Borrowed memory: `owner` keeps alive what the pointers see (a mapped file, or buffers made at load).
+// Immutable; any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <variant>
+
+#include "model/quant/dtype.h"
+
+namespace preferd::quant {
+
+// Row-major elements; may be unaligned.
+struct Dense {
+  const std::byte* data = nullptr;
+  DType dtype = DType::kF32;
+};
+
+// NF4 or FP4 in bitsandbytes' layout: the matrix is flattened row by row into n = rows * cols values, value
+// 2i in the HIGH nibble of byte i; block b holds values [b * block, (b + 1) * block), across row ends.
+//   value = rounded_to(dtype, code[nibble] * absmax[b])
+// With double quantization absmax itself is 8-bit, in blocks of `nested_block`:
+//   absmax[b] = nested_code[absmax8[b]] * nested_absmax[b / nested_block] + offset    (two roundings)
+struct Block4 {
+  const std::uint8_t* codes = nullptr;  // ceil(n / 2)
+  std::array<float, 16> code{};
+  int block = 64;
+  DType dtype = DType::kBF16;     // in which the value is rounded
+  const float* absmax = nullptr;  // ceil(n / block), or null when nested
+  const std::uint8_t* absmax8 = nullptr;
+  const float* nested_absmax = nullptr;
+  const float* nested_code = nullptr;  // 256
+  int nested_block = 256;
+  float offset = 0;
+
+  float scale(std::size_t b) const {
+    if (absmax != nullptr) return absmax[b];
+    return nested_code[absmax8[b]] * nested_absmax[b / static_cast<std::size_t>(nested_block)] + offset;
+  }
+};
+
+// LLM.int8: value = code * scale[row] * (1 / 127), in fp32.
+struct Int8Row {
+  const std::int8_t* codes = nullptr;
+  const float* scale = nullptr;  // [rows]
+};
+
+struct Matrix {
+  std::int64_t rows = 0, cols = 0;
+  std::variant<Dense, Block4, Int8Row> form;
+  std::shared_ptr<const void> owner;
+};
+
+// out[i] = value (row, first + i), i < count. Requires 0 <= row < rows, 0 <= first, first + count <= cols.
+void decode(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, float* out);
+
+// Bytes that the stored form takes, scales included.
+std::size_t stored_bytes(const Matrix& m);
+
+const char* form_name(const Matrix& m);  // "bf16", "nf4", "fp4", "int8" ...
+
+}  // namespace preferd::quant
