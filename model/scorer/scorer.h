@@ -16,17 +16,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/text/pair.h"
 
 namespace preferd {
 
-struct Pair {
-  std::string prompt, response_a, response_b;  // flattened, valid UTF-8
-};
-
 enum class Swap { kNone, kAverage };       // kAverage: mean of both orders' probabilities
 enum class Overflow { kPackage, kError };  // too long: cut as the package says, or refuse
-enum class Part { kPrompt, kResponseA, kResponseB, kTemplate };
-inline constexpr std::array<const char*, 4> kPartNames = {"prompt", "response_a", "response_b", "template"};
 inline constexpr std::array<const char*, 3> kClassNames = {"model_a", "model_b", "tie"};
 
 struct Ask {
@@ -35,16 +30,6 @@ struct Ask {
   Swap swap = Swap::kNone;
   Overflow overflow = Overflow::kPackage;
 };
-
-struct TokenCounts {
-  std::int64_t prompt = 0, response_a = 0, response_b = 0, total = 0;
-};
-
-struct Lost {
-  std::int64_t tokens = 0, chars = 0;
-  bool any() const { return tokens != 0 || chars != 0; }
-};
-using Truncated = std::array<Lost, 4>;  // by Part
 
 // One order of one pair, ready for the model.
 struct EncodedOrder {

@@ -1,0 +1,78 @@
+// Text to token ids, as the model's own tokenizer files say: tokenizer.json (byte-level BPE; BPE with byte
+// fallback) or a SentencePiece .model. Ids are those of Hugging Face tokenizers with
+// encode_special_tokens=True (text never yields control tokens; other added tokens are recognised), or of
+// sentencepiece.
+//
+// Time is O(n log n) in the length of the text whatever it holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+#include "base/result.h"
+
+namespace preferd {
+
+struct Token {
+  std::int32_t id;
+  std::uint32_t
+      begin;  // byte offset, in the encoded text, of the code point that holds the token's first byte
+  bool lead;  // false: the token starts inside that code point, so no cut may come before it
+};
+
+// A control token: an added token marked special, or a CONTROL piece.
+struct ControlToken {
+  std::string text;
+  std::int32_t id;
+};
+
+// A token that the model directory's configuration names. `id` is absent where the name is no control token.
+struct NamedToken {
+  std::string text;  // empty: not named
+  std::optional<std::int32_t> id;
+};
+
+// What stands before a text: decides about SentencePiece's dummy prefix; BPE does not look at it.
+enum class Before { kNothing, kTokens };
+
+// Immutable; any thread.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // Appends the tokens of `text`, in order. Requires valid UTF-8 that clean() leaves as it is, below 2 GiB.
+  virtual void encode(std::string_view text, Before before, std::vector<Token>& out) const = 0;
+
+  // Whether texts are put into normalization form C, and that form. Positions and counts of characters are
+  // those of the cleaned text.
+  virtual bool cleans() const = 0;
+  std::string clean(std::string_view text) const;
+
+  // Longest first.
+  const std::vector<ControlToken>& controls() const { return controls_; }
+  std::optional<std::int32_t> control(std::string_view name) const;
+  const NamedToken& bos() const { return bos_; }
+  const NamedToken& eos() const { return eos_; }
+
+  // Largest id that exists, added tokens included.
+  std::int32_t top_id() const { return top_id_; }
+
+  // The one id of a text that is a single token (head.tokens of token_pair), else nothing.
+  std::optional<std::int32_t> single(std::string_view text) const;
+
+ protected:
+  std::vector<ControlToken> controls_;
+  NamedToken bos_, eos_;
+  std::int32_t top_id_ = -1;
+};
+
+// Reads tokenizer.json, else the first *.model, with tokenizer_config.json and special_tokens_map.json for
+// the names of BOS and EOS. Errors name the file and the component that is malformed or not supported.
+Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_directory);
+
+}  // namespace preferd
