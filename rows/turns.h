@@ -1,0 +1,37 @@
+// A field's JSON value as the one text that the model reads. Pure functions; any thread.
+//
+//   "text"                          itself
+//   ["turn", null, "turn"]          LMSYS turns: joined by a blank line, null = ""
+//   [{"role", "content"}, ...]      only user turns: contents joined by a blank line; with others each turn
+//                                   is headed "System: ", "Human: " or "Assistant: "
+//
+// One user turn is its content, byte for byte. Strings are valid UTF-8 already (base/json.h refuses the
+// rest). Errors are kInvalid; `param` is the path of the offending value, `path` being the field's own
+// ("prompt"). Messages name types and roles expected, never text found.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace preferd {
+
+// What a field may be.
+enum class Form {
+  kText,   // a string: responses over HTTP
+  kTurns,  // a string, or a non-empty list of {role, content} with these two keys and string contents:
+           // prompts over HTTP
+  kFile,   // null (= ""), a string, either list, empty lists, null contents, more keys in a turn: rows of
+           // files
+};
+
+Result<std::string> flatten(const Json& value, Form form, std::string_view path);
+
+// LMSYS rows store turn lists as JSON text. When all three texts hold arrays of strings or nulls, of one
+// equal length >= 1, each is replaced by its flattened turns and the answer is true; otherwise nothing
+// changes. For readers of files only: over HTTP a text is a text.
+bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b);
+
+}  // namespace preferd
