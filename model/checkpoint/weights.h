@@ -36,6 +36,10 @@ class WeightSource {
   quant::Matrix linear(const std::string& name, std::int64_t out, std::int64_t in);
   quant::Matrix embedding(const std::string& name, std::int64_t rows, std::int64_t cols);
   quant::Matrix output(const std::string& name, std::int64_t rows, std::int64_t cols);
+  // The input embedding serving as LM head: the base's own, also where an adapter saved another input embedding.
+  virtual quant::Matrix tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) {
+    return embedding(name, rows, cols);
+  }
   std::vector<float> vector(const std::string& name, std::int64_t size);
   virtual bool has(const std::string& name) const = 0;
 
@@ -103,6 +107,9 @@ class OverlayWeights : public WeightSource {
   // `saved`: names as a family asks for them. The base must outlive this.
   OverlayWeights(WeightSource& base, TensorMap saved, std::string where);
   bool has(const std::string& name) const override;
+  quant::Matrix tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) override {
+    return base_.tied_output(name, rows, cols);
+  }
 
  protected:
   quant::Matrix get(const Declared& wanted) override;

@@ -1,5 +1,5 @@
-// A model body: packed tokens in, pooled states out. One file a family; the registry at the end of this header is the
-// list. Immutable once built: replicas share it, adapters travel with the batch.
+// A model body: packed tokens in, pooled states out. One file a family; the registry at the end of this
+// header is the list. Immutable once built: replicas share it, adapters travel with the batch.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
+#include "model/package/head_spec.h"
 
 namespace preferd {
 
@@ -21,21 +22,22 @@ class Body {
  public:
   virtual ~Body() = default;
 
-  // States after the final norm, one a pooled segment: [pooled, width()] fp32. A mean runs over the segment's whole
-  // line, parents included. `sites`: the adapters that batch.runs name.
+  // States after the final norm, one a pooled segment: [pooled, width()] fp32. A mean runs over the segment's
+  // whole line, parents included. `sites`: the adapters that batch.runs name.
   virtual at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
                             std::span<const std::map<std::string, LoraSite>* const> sites) const = 0;
 
   virtual std::int64_t width() const = 0;
   virtual std::int64_t vocabulary() const = 0;
 
-  // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only bodies built with it.
+  // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only bodies built with
+  // it.
   virtual const Linear* lm_head() const { return nullptr; }
 };
 
 struct BodyOptions {
-  std::int64_t layers = 0;            // how many to build, from the first; 1..all
-  std::int64_t positions = 0;         // longest sequence that will be asked for
+  std::int64_t layers = 0;     // how many to build, from the first; 1..all
+  std::int64_t positions = 0;  // longest sequence that will be asked for
   enum class LmHead { kNone, kBuild } lm_head = LmHead::kNone;
 };
 
@@ -44,7 +46,8 @@ struct Family {
   const char* prefix;      // checkpoint name prefix of the body: "model."
   const char* layer_key;   // config key that counts the layers
 
-  // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's to check.
+  // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's
+  // to check.
   std::unique_ptr<Body> (*build)(Fields& config, WeightSource& weights, const BodyOptions& options);
 };
 

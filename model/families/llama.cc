@@ -36,9 +36,9 @@ class Llama : public Body {
     for (const Block& b : blocks) {
       // The last block owes only the pooled rows, except to a mean.
       const bool prune = &b == &blocks.back() && pooling == Pooling::kLast;
-      const at::Tensor seen =
-          self_attention(f, b.attention, rms_norm(compute, x, b.before_attention.weight, b.before_attention.eps),
-                         prune ? Queries::kPooledRows : Queries::kAllRows, pooled_runs);
+      const at::Tensor seen = self_attention(
+          f, b.attention, rms_norm(compute, x, b.before_attention.weight, b.before_attention.eps),
+          prune ? Queries::kPooledRows : Queries::kAllRows, pooled_runs);
       if (prune) x = gather(x, last_rows(batch));
       x = add(compute, x, seen);
       x = add(compute, x,
@@ -54,13 +54,15 @@ class Llama : public Body {
 
 std::unique_ptr<Body> build_llama(Fields& config, WeightSource& weights, const BodyOptions& options) {
   constexpr std::int64_t kMax = std::int64_t{1} << 24;
-  const auto hidden = config.integer("hidden_size", 1, kMax), ffn = config.integer("intermediate_size", 1, kMax);
+  const auto hidden = config.integer("hidden_size", 1, kMax),
+             ffn = config.integer("intermediate_size", 1, kMax);
   const auto heads = config.integer("num_attention_heads", 1, 4096);
   const auto kv_heads = config.integer_or("num_key_value_heads", heads, 1, 4096);
   const auto head_dim = config.integer_or("head_dim", heads > 0 ? hidden / heads : 1, 2, 1024);
   const auto vocabulary = config.integer("vocab_size", 1, kMax);
   const auto eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
-  const bool attention_bias = config.boolean_or("attention_bias", false), mlp_bias = config.boolean_or("mlp_bias", false);
+  const bool attention_bias = config.boolean_or("attention_bias", false),
+             mlp_bias = config.boolean_or("mlp_bias", false);
   const bool tied = config.boolean_or("tie_word_embeddings", false);
   if (heads % kv_heads != 0) config.fail("num_key_value_heads does not divide num_attention_heads");
   if (head_dim % 2 != 0) config.fail("head_dim is odd, rotary positions need pairs");
@@ -89,13 +91,17 @@ std::unique_ptr<Body> build_llama(Fields& config, WeightSource& weights, const B
                          .head_dim = static_cast<std::size_t>(head_dim),
                          .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
     b.before_mlp = {weights.vector(at + "post_attention_layernorm.weight", hidden), eps};
-    b.mlp = {site(at + "mlp.gate_proj", ffn, hidden, mlp_bias), site(at + "mlp.up_proj", ffn, hidden, mlp_bias),
+    b.mlp = {site(at + "mlp.gate_proj", ffn, hidden, mlp_bias),
+             site(at + "mlp.up_proj", ffn, hidden, mlp_bias),
              site(at + "mlp.down_proj", hidden, ffn, mlp_bias)};
     body->blocks.push_back(std::move(b));
   }
   body->final_norm = {weights.vector("norm.weight", hidden), eps};
   if (options.lm_head == BodyOptions::LmHead::kBuild)
-    body->output = {tied ? body->embedding.table : weights.output("lm_head.weight", vocabulary, hidden), {}, "lm_head"};
+    body->output = {tied ? weights.tied_output("embed_tokens.weight", vocabulary, hidden)
+                         : weights.output("lm_head.weight", vocabulary, hidden),
+                    {},
+                    "lm_head"};
   body->rope = make_rope_table(rope, head_dim, options.positions);
   return body;
 }

@@ -1,4 +1,5 @@
-// Llama and what shares its form (SmolLM2): RMSNorm before each half, rotary positions, grouped-query attention, SwiGLU.
+// Llama and what shares its form (SmolLM2): RMSNorm before each half, rotary positions, grouped-query
+// attention, SwiGLU.
 #pragma once
 
 #include "model/families/body.h"

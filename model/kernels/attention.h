@@ -1,9 +1,11 @@
-// Causal attention over packed sequences on the CPU, fp32: out = softmax(cap(scale * q k^T)) v, never forming the
-// score matrix. (Online softmax: Milakov and Gimelshein, arXiv 1805.02867; tiling: FlashAttention, arXiv 2205.14135.)
+// Causal attention over packed sequences on the CPU, fp32: out = softmax(cap(scale * q k^T)) v, never forming
+// the score matrix. (Online softmax: Milakov and Gimelshein, arXiv 1805.02867; tiling: FlashAttention, arXiv
+// 2205.14135.)
 //
-// A sequence is seen as one line of keys, position 0 upward: first the keys of its parents, then its own. Keys go in
-// tiles of kKeyTile counted from position 0, in order; what a query gets depends on its own line alone. So a result
-// is the same bits alone, in any batch, on any thread, and whether a prefix was shared or computed anew.
+// A sequence is seen as one line of keys, position 0 upward: first the keys of its parents, then its own.
+// Keys go in tiles of kKeyTile counted from position 0, in order; what a query gets depends on its own line
+// alone. So a result is the same bits alone, in any batch, on any thread, and whether a prefix was shared or
+// computed anew.
 //
 // Raw pointers, no allocation; scratch is the caller's, one a thread.
 #pragma once
@@ -14,16 +16,17 @@
 
 namespace preferd::kernels {
 
-inline constexpr std::size_t kKeyTile = 64;    // keys of one softmax step
-inline constexpr std::size_t kQueryTile = 48;  // queries of one work item: a multiple of the register tile's 6
+inline constexpr std::size_t kKeyTile = 64;  // keys of one softmax step
+inline constexpr std::size_t kQueryTile =
+    48;  // queries of one work item: a multiple of the register tile's 6
 
 struct AttentionShape {
   std::size_t query_heads = 1;
   std::size_t kv_heads = 1;  // divides query_heads
   std::size_t head_dim = 1;
-  float scale = 1;           // multiplies q.k
-  float softcap = 0;         // 0 = off, else s -> cap * tanh(s / cap)
-  std::int32_t window = 0;   // 0 = unlimited, else a query sees itself and window - 1 keys before it
+  float scale = 1;          // multiplies q.k
+  float softcap = 0;        // 0 = off, else s -> cap * tanh(s / cap)
+  std::int32_t window = 0;  // 0 = unlimited, else a query sees itself and window - 1 keys before it
 };
 
 // Rows of a tensor [rows, heads, head_dim] with a row step in elements.
@@ -39,8 +42,8 @@ struct KeyRun {
   std::int32_t count = 0;
 };
 
-// Queries of one sequence that one call computes, at most kQueryTile: rows first_query.. of q and out, which stand at
-// positions first_position.. of the line that `runs` make.
+// Queries of one sequence that one call computes, at most kQueryTile: rows first_query.. of q and out, which
+// stand at positions first_position.. of the line that `runs` make.
 struct AttentionItem {
   std::span<const KeyRun> runs;
   std::int32_t first_query = 0;
@@ -53,7 +56,7 @@ struct AttentionItem {
 std::size_t attention_scratch(const AttentionShape& shape);
 
 // q, out [rows, query_heads, head_dim]; k, v [rows, kv_heads, head_dim]; out aliases nothing.
-void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q, HeadRows<const float> k,
-            HeadRows<const float> v, HeadRows<float> out, float* scratch);
+void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q,
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch);
 
 }  // namespace preferd::kernels

@@ -22,12 +22,12 @@ HWY_INLINE std::size_t RoundUp(std::size_t n, std::size_t step) { return (n + st
 // Scratch, in this order; d = head_dim rounded up to the panel width, g = query heads of one kv head.
 struct Layout {
   std::size_t width, d, group;
-  std::size_t keys() const { return 0; }                             // [head_dim, kKeyTile] transposed keys
-  std::size_t values() const { return keys() + d * kKeyTile; }       // [kKeyTile, d]
-  std::size_t scores() const { return values() + kKeyTile * d; }     // [kQueryTile, kKeyTile]
-  std::size_t sums() const { return scores() + kQueryTile * kKeyTile; }            // [g, kQueryTile, d]
-  std::size_t top() const { return sums() + group * kQueryTile * d; }              // [g, kQueryTile]
-  std::size_t total() const { return top() + group * kQueryTile; }                 // [g, kQueryTile]
+  std::size_t keys() const { return 0; }                          // [head_dim, kKeyTile] transposed keys
+  std::size_t values() const { return keys() + d * kKeyTile; }    // [kKeyTile, d]
+  std::size_t scores() const { return values() + kKeyTile * d; }  // [kQueryTile, kKeyTile]
+  std::size_t sums() const { return scores() + kQueryTile * kKeyTile; }  // [g, kQueryTile, d]
+  std::size_t top() const { return sums() + group * kQueryTile * d; }    // [g, kQueryTile]
+  std::size_t total() const { return top() + group * kQueryTile; }       // [g, kQueryTile]
   std::size_t size() const { return total() + group * kQueryTile; }
 };
 
@@ -55,8 +55,9 @@ class Line {
 };
 
 // Keys and values of positions [begin, end) into scratch, zeros where the tile is not full.
-void LoadTile(const AttentionShape& s, const Layout& at, std::size_t kv_head, const Line& line, std::int32_t begin,
-              std::int32_t end, HeadRows<const float> k, HeadRows<const float> v, float* keys, float* values) {
+void LoadTile(const AttentionShape& s, const Layout& at, std::size_t kv_head, const Line& line,
+              std::int32_t begin, std::int32_t end, HeadRows<const float> k, HeadRows<const float> v,
+              float* keys, float* values) {
   const auto count = static_cast<std::size_t>(end - begin);
   for (std::size_t j = 0; j < kKeyTile; ++j) {
     if (j >= count) {
@@ -74,13 +75,15 @@ void LoadTile(const AttentionShape& s, const Layout& at, std::size_t kv_head, co
 }
 
 // One row of scores: scale, cap, mask, and the step of the online softmax. Scores become weights.
-HWY_INLINE void SoftmaxStep(const AttentionShape& s, float* scores, std::int32_t visible_from, std::int32_t visible_to,
-                            float* sums, std::size_t d_padded, float& top, float& total) {
+HWY_INLINE void SoftmaxStep(const AttentionShape& s, float* scores, std::int32_t visible_from,
+                            std::int32_t visible_to, float* sums, std::size_t d_padded, float& top,
+                            float& total) {
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, s.scale);
   auto best = hn::Set(d, kMasked);
-  const auto from = hn::Set(d, static_cast<float>(visible_from)), to = hn::Set(d, static_cast<float>(visible_to));
+  const auto from = hn::Set(d, static_cast<float>(visible_from)),
+             to = hn::Set(d, static_cast<float>(visible_to));
   const auto masked = hn::Set(d, kMasked);
   for (std::size_t j = 0; j < kKeyTile; j += lanes) {
     auto x = hn::Mul(hn::LoadU(d, scores + j), scale);
@@ -108,8 +111,8 @@ HWY_INLINE void SoftmaxStep(const AttentionShape& s, float* scores, std::int32_t
     for (std::size_t i = 0; i < d_padded; ++i) sums[i] *= correction;
 }
 
-void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const float> q, HeadRows<const float> k,
-            HeadRows<const float> v, HeadRows<float> out, float* scratch) {
+void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const float> q,
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch) {
   const Layout at = LayoutOf(s);
   const auto queries = static_cast<std::size_t>(item.queries);
   float* keys = scratch + at.keys();
@@ -132,16 +135,17 @@ void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const f
       const std::size_t head = item.kv_head * at.group + g;
       const float* query = q.data + static_cast<std::size_t>(item.first_query) * q.stride + head * s.head_dim;
       for (std::size_t j = 0; j < kKeyTile; j += at.width)
-        MultiplyTiles(query, q.stride, keys + j, kKeyTile, scores + j, kKeyTile, queries, s.head_dim, Start::kZero);
+        MultiplyTiles(query, q.stride, keys + j, kKeyTile, scores + j, kKeyTile, queries, s.head_dim,
+                      Start::kZero);
       for (std::size_t i = 0; i < queries; ++i) {
         const std::int32_t position = item.first_position + static_cast<std::int32_t>(i);
         const std::int32_t from = s.window > 0 ? position - s.window + 1 - begin : 0;
-        SoftmaxStep(s, scores + i * kKeyTile, from, position + 1 - begin, sums + (g * kQueryTile + i) * at.d, at.d,
-                    top[g * kQueryTile + i], total[g * kQueryTile + i]);
+        SoftmaxStep(s, scores + i * kKeyTile, from, position + 1 - begin, sums + (g * kQueryTile + i) * at.d,
+                    at.d, top[g * kQueryTile + i], total[g * kQueryTile + i]);
       }
       for (std::size_t j = 0; j < at.d; j += at.width)
-        MultiplyTiles(scores, kKeyTile, values + j, at.d, sums + g * kQueryTile * at.d + j, at.d, queries, kKeyTile,
-                      Start::kContinue);
+        MultiplyTiles(scores, kKeyTile, values + j, at.d, sums + g * kQueryTile * at.d + j, at.d, queries,
+                      kKeyTile, Start::kContinue);
     }
   }
   for (std::size_t g = 0; g < at.group; ++g)
@@ -162,10 +166,12 @@ namespace preferd::kernels {
 HWY_EXPORT(AttentionScratch);
 HWY_EXPORT(Attend);
 
-std::size_t attention_scratch(const AttentionShape& shape) { return HWY_DYNAMIC_DISPATCH(AttentionScratch)(shape); }
+std::size_t attention_scratch(const AttentionShape& shape) {
+  return HWY_DYNAMIC_DISPATCH(AttentionScratch)(shape);
+}
 
-void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q, HeadRows<const float> k,
-            HeadRows<const float> v, HeadRows<float> out, float* scratch) {
+void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q,
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch) {
   HWY_DYNAMIC_DISPATCH(Attend)(shape, item, q, k, v, out, scratch);
 }
 

@@ -40,8 +40,10 @@ void MultiplyPanel(const PanelProduct& p) {
     float* y = p.y + row * p.y_stride;
     if (p.start == Start::kContinue)
       for (std::size_t i = 0; i < count; ++i)
-        for (std::size_t j = 0; j < width; ++j) edge[i * width + j] = j < p.columns ? y[i * p.y_stride + j] : 0.0f;
-    MultiplyTiles(p.x + row * p.x_stride, p.x_stride, p.panel, p.panel_stride, edge, width, count, p.k, p.start);
+        for (std::size_t j = 0; j < width; ++j)
+          edge[i * width + j] = j < p.columns ? y[i * p.y_stride + j] : 0.0f;
+    MultiplyTiles(p.x + row * p.x_stride, p.x_stride, p.panel, p.panel_stride, edge, width, count, p.k,
+                  p.start);
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t j = 0; j < p.columns; ++j) y[i * p.y_stride + j] = edge[i * width + j];
   }

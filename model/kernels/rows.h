@@ -1,5 +1,5 @@
-// Row-local pieces of a transformer on the CPU, fp32. Each output row depends on its input row alone, summed in an
-// order fixed by its width: results never depend on the batch.
+// Row-local pieces of a transformer on the CPU, fp32. Each output row depends on its input row alone, summed
+// in an order fixed by its width: results never depend on the batch.
 //
 // Raw pointers, no allocation, any thread; rows may be split over threads anyhow.
 #pragma once

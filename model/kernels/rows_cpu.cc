@@ -34,7 +34,8 @@ void RmsNorm(const float* x, const float* weight, float eps, std::size_t rows, s
 
 void LayerNorm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
   for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
-    const double mean = SumOf(x, width, [](float v) { return static_cast<double>(v); }) / static_cast<double>(width);
+    const double mean =
+        SumOf(x, width, [](float v) { return static_cast<double>(v); }) / static_cast<double>(width);
     const double square = SumOf(x, width, [mean](float v) { return (v - mean) * (v - mean); });
     const double factor = 1.0 / std::sqrt(square / static_cast<double>(width) + eps);
     for (std::size_t i = 0; i < width; ++i) y[i] = static_cast<float>((x[i] - mean) * factor);

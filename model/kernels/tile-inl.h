@@ -1,7 +1,8 @@
 // The register tile that linears and attention share: kTileRows x two vectors of sums.
 //
-// AVX2 has 16 registers: 6 rows x 2 vectors of sums, 2 of the panel, 1 broadcast of x = 15. AVX-512 has 32, and its two
-// vectors are twice as wide; 12 rows would fit, 6 keep one shape for all. Included once for each instruction set.
+// AVX2 has 16 registers: 6 rows x 2 vectors of sums, 2 of the panel, 1 broadcast of x = 15. AVX-512 has 32,
+// and its two vectors are twice as wide; 12 rows would fit, 6 keep one shape for all. Included once for each
+// instruction set.
 #if defined(PREFERD_MODEL_KERNELS_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PREFERD_MODEL_KERNELS_TILE_INL_H_
 #undef PREFERD_MODEL_KERNELS_TILE_INL_H_
@@ -23,9 +24,9 @@ constexpr std::size_t kTileRows = 6;
 constexpr std::size_t kMaxWidth = 32;
 
 template <std::size_t kRows>
-HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride, const float* HWY_RESTRICT panel,
-                             std::size_t panel_stride, float* HWY_RESTRICT y, std::size_t y_stride, std::size_t k,
-                             Start start) {
+HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride,
+                             const float* HWY_RESTRICT panel, std::size_t panel_stride, float* HWY_RESTRICT y,
+                             std::size_t y_stride, std::size_t k, Start start) {
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
   using V = hn::Vec<Float>;
@@ -68,11 +69,13 @@ HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride, 
 }
 
 // Any number of rows; y is exactly two vectors wide.
-HWY_INLINE void MultiplyTiles(const float* x, std::size_t x_stride, const float* panel, std::size_t panel_stride,
-                              float* y, std::size_t y_stride, std::size_t rows, std::size_t k, Start start) {
+HWY_INLINE void MultiplyTiles(const float* x, std::size_t x_stride, const float* panel,
+                              std::size_t panel_stride, float* y, std::size_t y_stride, std::size_t rows,
+                              std::size_t k, Start start) {
   std::size_t row = 0;
   for (; row + kTileRows <= rows; row += kTileRows)
-    MultiplyTile<6>(x + row * x_stride, x_stride, panel, panel_stride, y + row * y_stride, y_stride, k, start);
+    MultiplyTile<6>(x + row * x_stride, x_stride, panel, panel_stride, y + row * y_stride, y_stride, k,
+                    start);
   x += row * x_stride;
   y += row * y_stride;
   switch (rows - row) {

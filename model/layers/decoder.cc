@@ -25,7 +25,8 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
     const std::int64_t begin = std::max<std::int64_t>(run.first_row, first);
     const std::int64_t end = std::min<std::int64_t>(run.first_row + run.rows, first + rows);
     if (begin < end)
-      out.push_back({static_cast<std::int32_t>(begin - first), static_cast<std::int32_t>(end - begin), run.adapter});
+      out.push_back(
+          {static_cast<std::int32_t>(begin - first), static_cast<std::int32_t>(end - begin), run.adapter});
   }
   return out;
 }
@@ -41,8 +42,9 @@ at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at
   if (queries == Queries::kAllRows) {
     const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
     const auto qkv = linears(f.compute, x, sites, f.adapters);
-    const at::Tensor seen = attention(f.compute, layer.shape, f.batch, queries, turn(qkv[0], f.batch.positions),
-                                      turn(qkv[1], f.batch.positions), qkv[2]);
+    const at::Tensor seen =
+        attention(f.compute, layer.shape, f.batch, queries, turn(qkv[0], f.batch.positions),
+                  turn(qkv[1], f.batch.positions), qkv[2]);
     const Linear* out[] = {&layer.out};
     return linears(f.compute, seen, out, f.adapters)[0];
   }
@@ -52,8 +54,9 @@ at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at
   const Adapters adapters{f.adapters.sites, pooled_runs};
   const Linear* query[] = {&layer.query};
   const at::Tensor q = linears(f.compute, gather(x, rows), query, adapters)[0];
-  const at::Tensor seen = attention(f.compute, layer.shape, f.batch, queries, turn(q, positions_of(f.batch, rows)),
-                                    turn(kv[0], f.batch.positions), kv[1]);
+  const at::Tensor seen =
+      attention(f.compute, layer.shape, f.batch, queries, turn(q, positions_of(f.batch, rows)),
+                turn(kv[0], f.batch.positions), kv[1]);
   const Linear* out[] = {&layer.out};
   return linears(f.compute, seen, out, adapters)[0];
 }

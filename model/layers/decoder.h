@@ -1,5 +1,5 @@
-// The parts of a decoder block. Pure functions of (hidden, batch, adapters): parameters are plain structs, nothing is
-// kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads * head_dim, f = ffn.
+// The parts of a decoder block. Pure functions of (hidden, batch, adapters): parameters are plain structs,
+// nothing is kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads * head_dim, f = ffn.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,12 +33,12 @@ struct GatedMlp {
 struct Forward {
   Compute& compute;
   const Batch& batch;
-  Adapters adapters;       // runs over the rows that the block gets
+  Adapters adapters;  // runs over the rows that the block gets
   const RopeTable& rope;
 };
 
-// x [rows, h] -> [rows, h], or with Queries::kPooledRows [pooled, h]: keys and values of all rows, queries and outputs
-// of the pooled ones alone. `pooled_runs`: the adapters' runs over those.
+// x [rows, h] -> [rows, h], or with Queries::kPooledRows [pooled, h]: keys and values of all rows, queries
+// and outputs of the pooled ones alone. `pooled_runs`: the adapters' runs over those.
 at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at::Tensor& x, Queries queries,
                           std::span<const AdapterRun> pooled_runs);
 

@@ -47,7 +47,8 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
 at::Tensor pool_rows(const at::Tensor& x, const Batch& batch, Pooling pooling) {
   if (pooling == Pooling::kLast) return gather(x, last_rows(batch));
   std::vector<std::int32_t> firsts;
-  for (const std::int32_t segment : batch.pooled) firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
+  for (const std::int32_t segment : batch.pooled)
+    firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
   if (pooling == Pooling::kFirst) return gather(x, firsts);
   const auto width = static_cast<std::size_t>(x.size(1));
   at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);

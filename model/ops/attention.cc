@@ -23,8 +23,8 @@ std::vector<std::vector<kernels::KeyRun>> key_lines(const Batch& batch) {
 
 }  // namespace
 
-at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
   const auto lines = key_lines(batch);
   std::vector<kernels::AttentionItem> items;

@@ -16,7 +16,7 @@ enum class Queries {
 
 // k, v [rows, kv_heads * head_dim]; q [rows or pooled, query_heads * head_dim]; all fp32 contiguous.
 // Returns [rows of q, query_heads * head_dim].
-at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
 }  // namespace preferd

@@ -1,7 +1,8 @@
 // A batch of token sequences packed one after the other, without padding.
 //
-// Segment i owns rows [offsets[i], offsets[i+1]). Its keys are preceded by those of parent[i] (and of that one's
-// parent); -1 = none. A shared prompt is a parent: two responses after one prompt are two segments with one parent.
+// Segment i owns rows [offsets[i], offsets[i+1]). Its keys are preceded by those of parent[i] (and of that
+// one's parent); -1 = none. A shared prompt is a parent: two responses after one prompt are two segments with
+// one parent.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,5 @@ struct Batch {
   std::int32_t rows() const { return offsets.back(); }
   std::int32_t segments() const { return static_cast<std::int32_t>(parent.size()); }
 };
-
-enum class Pooling { kLast, kFirst, kMean };
 
 }  // namespace preferd

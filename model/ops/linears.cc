@@ -1,6 +1,7 @@
-// Work is cut into items of up to kGroup panels (of panel_width() outputs) and a share of the rows; k is walked in
-// blocks of at most kBlock, so that one decoded panel (kBlock x 16 floats) stays in L1 while rows pass by, and the
-// group's panels and the rows' blocks stay in L2. How the work is cut never shows in a result.
+// Work is cut into items of up to kGroup panels (of panel_width() outputs) and a share of the rows; k is
+// walked in blocks of at most kBlock, so that one decoded panel (kBlock x 16 floats) stays in L1 while rows
+// pass by, and the group's panels and the rows' blocks stay in L2. How the work is cut never shows in a
+// result.
 #include "model/ops/linears.h"
 
 #include <algorithm>
@@ -36,8 +37,8 @@ void accumulate(const Term& term, Columns columns, std::size_t rows, kernels::St
                 std::size_t y_stride, float* scratch) {
   const std::size_t width = kernels::panel_width(), k = static_cast<std::size_t>(term.weight->cols);
   const std::size_t block = std::min(kBlock, ceil_div(ceil_div(k, ceil_div(k, kBlock)), 64) * 64);
-  float* decoded = scratch;                      // [width, block]
-  float* panels = scratch + width * block;       // kGroup x [block, width]
+  float* decoded = scratch;                 // [width, block]
+  float* panels = scratch + width * block;  // kGroup x [block, width]
   for (std::size_t begin = 0; begin < k; begin += block) {
     const std::size_t depth = std::min(block, k - begin);
     const std::size_t group = ceil_div(columns.count, width);
@@ -45,7 +46,8 @@ void accumulate(const Term& term, Columns columns, std::size_t rows, kernels::St
       const std::size_t count = std::min(width, columns.count - p * width);
       for (std::size_t j = 0; j < count; ++j)
         quant::decode(*term.weight, static_cast<std::int64_t>(columns.first + p * width + j),
-                      static_cast<std::int64_t>(begin), static_cast<std::int64_t>(depth), decoded + j * depth);
+                      static_cast<std::int64_t>(begin), static_cast<std::int64_t>(depth),
+                      decoded + j * depth);
       kernels::pack_panel(decoded, depth, count, depth, panels + p * width * block);
     }
     for (std::size_t row = 0; row < rows; row += kRowChunk)
@@ -87,8 +89,8 @@ LowRank project(Compute& compute, const LoraSite& site, const at::Tensor& x, con
     const std::size_t first = item * share, count = std::min(share, rows - first);
     float* scratch = compute.scratch(worker, scratch_floats());
     for (std::size_t c = 0; c < rank; c += kGroup * kernels::panel_width())
-      accumulate({&site.a, from + first * in, in}, {c, std::min(kGroup * kernels::panel_width(), rank - c)}, count,
-                 kernels::Start::kZero, h + first * rank + c, rank, scratch);
+      accumulate({&site.a, from + first * in, in}, {c, std::min(kGroup * kernels::panel_width(), rank - c)},
+                 count, kernels::Start::kZero, h + first * rank + c, rank, scratch);
     for (std::size_t i = first * rank; i < (first + count) * rank; ++i) h[i] *= site.scale;
   });
   return low;
@@ -105,12 +107,14 @@ void compute_item(const Site& site, const float* x, std::size_t in, Columns colu
                   std::size_t rows, float* scratch) {
   const auto out = static_cast<std::size_t>(site.linear->weight.rows);
   float* y = site.y + first * out + columns.first;
-  accumulate({&site.linear->weight, x + first * in, in}, columns, rows, kernels::Start::kZero, y, out, scratch);
+  accumulate({&site.linear->weight, x + first * in, in}, columns, rows, kernels::Start::kZero, y, out,
+             scratch);
   if (!site.linear->bias.empty())
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < columns.count; ++j) y[i * out + j] += site.linear->bias[columns.first + j];
   for (const LowRank& low : site.low) {
-    const std::size_t begin = std::max(first, low.first_row), end = std::min(first + rows, low.first_row + low.rows);
+    const std::size_t begin = std::max(first, low.first_row),
+                      end = std::min(first + rows, low.first_row + low.rows);
     if (begin >= end) continue;
     const auto rank = static_cast<std::size_t>(low.site->a.rows);
     accumulate({&low.site->b, low.h.data_ptr<float>() + (begin - low.first_row) * rank, rank}, columns,
@@ -147,7 +151,8 @@ std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span
   }
   if (rows == 0) return out;
   const std::size_t wanted = 6 * static_cast<std::size_t>(compute.pool().threads());
-  const std::size_t shares = std::clamp(ceil_div(wanted, groups), std::size_t{1}, ceil_div(rows, kMinRowsOfItem));
+  const std::size_t shares =
+      std::clamp(ceil_div(wanted, groups), std::size_t{1}, ceil_div(rows, kMinRowsOfItem));
   const std::size_t share = ceil_div(rows, shares);
   compute.pool().run(groups * shares, [&](std::size_t item, int worker) {
     const std::size_t first = item % shares * share;

@@ -2,8 +2,9 @@
 //
 //   y_i = x W_i^T + b_i + s B_i (A_i x)      for sites i that share x
 //
-// x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. A row's bits depend on the row and its
-// adapter alone (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded into scratch.
+// x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. A row's bits depend on the row
+// and its adapter alone (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded into
+// scratch.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,8 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
   float* to = y.data_ptr<float>();
   over_rows(compute, x, [&](std::size_t first, std::size_t rows) {
     std::memcpy(to + first * width, from + first * width, rows * width * sizeof(float));
-    kernels::rotate(to + first * width, positions.data() + first, cosine.data(), sine.data(), rows, width / dim, dim);
+    kernels::rotate(to + first * width, positions.data() + first, cosine.data(), sine.data(), rows,
+                    width / dim, dim);
   });
   return y;
 }
@@ -80,8 +81,8 @@ at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
   at::Tensor y = at::empty({static_cast<std::int64_t>(rows.size()), x.size(1)}, at::kFloat);
   const auto width = static_cast<std::size_t>(x.size(1));
   for (std::size_t i = 0; i < rows.size(); ++i)
-    std::memcpy(y.data_ptr<float>() + i * width, x.data_ptr<float>() + static_cast<std::size_t>(rows[i]) * width,
-                width * sizeof(float));
+    std::memcpy(y.data_ptr<float>() + i * width,
+                x.data_ptr<float>() + static_cast<std::size_t>(rows[i]) * width, width * sizeof(float));
   return y;
 }
 

@@ -1,4 +1,5 @@
-// Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous; never write an input.
+// Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous; never write
+// an input.
 #pragma once
 
 #include <cstdint>

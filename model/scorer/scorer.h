@@ -39,11 +39,14 @@ struct EncodedOrder {
 };
 
 struct Encoded {
-  std::vector<EncodedOrder> orders;  // given order, then with swap the exchanged one
-  int adapter = 0;                   // index into the package's adapters
-  TokenCounts tokens;                // of the given order
-  Truncated truncated{};             // of the given order
-  std::size_t cost_tokens = 0;       // what admission and batching count
+  // The given order, then with swap the exchanged one; a difference head needs no second, its orders are
+  // mirrors.
+  std::vector<EncodedOrder> orders;
+  Swap swap = Swap::kNone;
+  int adapter = 0;              // index into the package's adapters
+  TokenCounts tokens;           // of the given order
+  Truncated truncated{};        // of the given order
+  std::size_t cost_tokens = 0;  // what admission and batching count
 };
 
 struct Verdict {

@@ -1,0 +1,198 @@
+#include "model/layers/head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
+
+#include "base/check.h"
+#include "model/kernels/rows.h"
+
+namespace preferd {
+namespace {
+
+// Takes tensors by name and shape; what is wrong or left over is told at the end.
+class Taker {
+ public:
+  Taker(TensorMap tensors, std::string where) : tensors_(std::move(tensors)), where_(std::move(where)) {}
+
+  Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
+    Linear l{take(name + ".weight", {out, in}), {}, ""};
+    if (!bias) return l;
+    const quant::Matrix b = take(name + ".bias", {out});
+    l.bias.resize(static_cast<std::size_t>(out));
+    if (b.rows > 0) quant::decode(b, 0, 0, out, l.bias.data());
+    return l;
+  }
+
+  Status finish() const {
+    std::string extra;
+    for (const auto& [name, tensor] : tensors_) extra += (extra.empty() ? "" : ", ") + name;
+    if (!failure_.empty()) return invalid(where_ + ": " + failure_);
+    if (!missing_.empty() || !extra.empty())
+      return invalid(where_ + ": " + (missing_.empty() ? "" : "missing tensors: " + missing_) +
+                     (missing_.empty() || extra.empty() ? "" : "; ") +
+                     (extra.empty() ? "" : "tensors not consumed: " + extra));
+    return Ok{};
+  }
+
+ private:
+  quant::Matrix take(const std::string& name, const std::vector<std::int64_t>& shape) {
+    const auto it = tensors_.find(name);
+    if (it == tensors_.end()) {
+      missing_ += (missing_.empty() ? "" : ", ") + name;
+      return {};
+    }
+    const StoredTensor tensor = std::move(it->second);
+    tensors_.erase(it);
+    std::string why;
+    if (!quant::is_floating(tensor.dtype))
+      why = std::string("is ") + quant::name_of(tensor.dtype) + ", expected floating point";
+    else if (tensor.shape != shape)
+      why = "is " + shape_text(tensor.shape) + ", expected " + shape_text(shape);
+    else if (!all_finite(tensor))
+      why = "holds NaN or infinity";
+    if (why.empty()) return dense_matrix(tensor);
+    if (failure_.empty()) failure_ = name + " " + why;
+    return {};
+  }
+
+  TensorMap tensors_;
+  std::string where_, missing_, failure_;
+};
+
+void activate(Activation kind, at::Tensor& x) {
+  float* v = x.data_ptr<float>();
+  const auto n = static_cast<std::size_t>(x.numel());
+  switch (kind) {
+    case Activation::kNone: return;
+    case Activation::kRelu:
+      for (std::size_t i = 0; i < n; ++i) v[i] = v[i] < 0 ? 0.0f : v[i];
+      return;
+    case Activation::kGelu:
+      for (std::size_t i = 0; i < n; ++i) v[i] = v[i] * 0.5f * (1 + std::erf(v[i] * 0.70710678118654752440f));
+      return;
+    case Activation::kTanh:
+      for (std::size_t i = 0; i < n; ++i) v[i] = std::tanh(v[i]);
+      return;
+  }
+}
+
+at::Tensor apply(Compute& compute, const Linear& linear, const at::Tensor& x) {
+  const Linear* sites[] = {&linear};
+  return linears(compute, x, sites, {})[0];
+}
+
+at::Tensor normalized(Normalize kind, const at::Tensor& x) {
+  if (kind == Normalize::kNone) return x;
+  at::Tensor y = at::empty_like(x);
+  const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
+  if (kind == Normalize::kL2)
+    kernels::l2_normalize(x.data_ptr<float>(), rows, width, y.data_ptr<float>());
+  else
+    kernels::layer_norm(x.data_ptr<float>(), 1e-5f, rows, width, y.data_ptr<float>());
+  return y;
+}
+
+bool fits(Output output, std::int64_t width) {
+  switch (output) {
+    case Output::kSigmoidB:
+    case Output::kDifference: return width == 1;
+    case Output::kSoftmaxAb: return width == 2;
+    case Output::kSoftmaxAbt: return width == 3;
+    case Output::kSiamese: return width >= 1 && width <= 3;
+    case Output::kTokenPair: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_t features, TensorMap tensors,
+                          const std::string& where) {
+  Head head;
+  head.spec_ = spec;
+  Taker taker(std::move(tensors), where);
+  std::int64_t width = hidden * (spec.output == Output::kSiamese ? 2 : 1);
+  if (spec.projection) {
+    head.projection_ = taker.linear("feature_projection", spec.projection->out, features, true);
+    width += spec.projection->out;
+  } else {
+    width += features;
+  }
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const HeadLayer& layer = spec.layers[i];
+    head.linears_.emplace_back();
+    if (layer.type != HeadLayer::Type::kLinear) continue;
+    const std::string index = std::to_string(i);
+    if (layer.in != width)
+      return invalid("package.json: head.layers[" + index + "].in is " + std::to_string(layer.in) +
+                     ", what reaches it is " + std::to_string(width) + " wide");
+    head.linears_.back() = taker.linear("layers." + index, layer.out, layer.in, layer.bias);
+    width = layer.out;
+  }
+  if (!fits(spec.output, width))
+    return invalid("package.json: the head ends " + std::to_string(width) +
+                   " wide, which does not fit output " + output_name(spec.output));
+  head.outputs_ = width;
+  const Status status = taker.finish();
+  if (!status) return status.error();
+  return head;
+}
+
+at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
+  at::Tensor x = normalized(spec_.normalize, states);
+  if (spec_.output == Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});
+  if (features.defined()) {
+    at::Tensor f = features;
+    if (spec_.projection) {
+      f = apply(compute, projection_, f);
+      activate(spec_.projection->activation, f);
+      if (spec_.projection->l2_normalize) f = normalized(Normalize::kL2, f);
+    }
+    x = at::cat({x, f}, 1);
+  }
+  for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
+    const HeadLayer& layer = spec_.layers[i];
+    if (layer.type == HeadLayer::Type::kLinear) x = apply(compute, linears_[i], x);
+    if (layer.type == HeadLayer::Type::kActivation) {
+      x = x.clone();
+      activate(layer.activation, x);
+    }
+  }
+  return x;
+}
+
+Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where) {
+  std::vector<std::string> slots;
+  for (std::size_t i = 0; i < spec.layers.size(); ++i)
+    if (spec.layers[i].type == HeadLayer::Type::kLinear) slots.push_back("layers." + std::to_string(i));
+  const auto numbered = [](const std::string& name) {
+    return name.starts_with("score.") && name.size() > 6 && name[6] >= '0' && name[6] <= '9';
+  };
+  std::vector<std::pair<std::string, std::string>> renames;
+  const bool sequential =
+      std::all_of(tensors.begin(), tensors.end(), [&](const auto& t) { return numbered(t.first); });
+  if (tensors.empty() || (!sequential && slots.size() != 1 && slots.size() != 2))
+    return invalid("package.json: head.file is missing and " + where + " holds no head for " +
+                   std::to_string(slots.size()) + " linear layers");
+  if (sequential)
+    renames = {{"score.", "layers."}};
+  else if (slots.size() == 1)
+    renames = {{tensors.contains("score.weight") ? "score." : "classifier.", slots[0] + "."}};
+  else
+    renames = {{"pooler.dense.", slots[0] + "."}, {"classifier.", slots[1] + "."}};
+  TensorMap renamed;
+  for (auto& [name, tensor] : tensors) {
+    std::string to = name;
+    for (const auto& [from, into] : renames)
+      if (name.starts_with(from)) to = into + name.substr(from.size());
+    renamed.emplace(to, std::move(tensor));
+  }
+  return renamed;
+}
+
+}  // namespace preferd

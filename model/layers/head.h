@@ -1,0 +1,42 @@
+// The head: pooled states and features to logits, all in fp32 (form: model/package/head_spec.h).
+//
+// Each row is a sequence (difference: one a response) or a pair (siamese: both states side by side). A row's
+// bits depend on that row alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "base/result.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/ops/compute.h"
+#include "model/ops/linears.h"
+#include "model/package/head_spec.h"
+
+namespace preferd {
+
+class Head {
+ public:
+  // `tensors`: feature_projection.weight|bias and layers.<i>.weight|bias; each is consumed and each expected
+  // one is there, or it fails with the names. `features`: columns that reach the head, 0 = none. `where` is
+  // for messages.
+  static Result<Head> create(const HeadSpec& spec, std::int64_t hidden, std::int64_t features,
+                             TensorMap tensors, const std::string& where);
+
+  // states [rows * (siamese ? 2 : 1), hidden] after the body's norm; features [rows, columns] or undefined.
+  // Returns logits [rows, outputs()].
+  at::Tensor logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
+
+  std::int64_t outputs() const { return outputs_; }
+
+ private:
+  HeadSpec spec_;
+  Linear projection_;
+  std::vector<Linear> linears_;  // one an entry of spec_.layers; empty where that is no linear
+  std::int64_t outputs_ = 0;
+};
+
+// A head that PEFT saved with its adapter (score, score.<i>, or pooler.dense and classifier) renamed to the
+// layers of `spec`; `where` is for messages.
+Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where);
+
+}  // namespace preferd

@@ -1,0 +1,48 @@
+// The head of a package, as package.json describes it.
+//
+//   pooled states -> [l2 | layer norm] -> (siamese: a's, b's side by side) -> ++ features -> layers -> logits
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace preferd {
+
+enum class Pooling { kLast, kFirst, kMean };           // over real tokens
+enum class Normalize { kNone, kL2, kLayerNorm };       // of each pooled vector
+enum class Activation { kNone, kRelu, kGelu, kTanh };  // gelu: exact
+enum class Output { kSigmoidB, kSoftmaxAb, kSoftmaxAbt, kTokenPair, kDifference, kSiamese };
+
+struct HeadLayer {
+  enum class Type { kLinear, kActivation, kDropout } type = Type::kLinear;
+  Activation activation = Activation::kNone;
+  std::int64_t in = 0, out = 0;
+  bool bias = true;
+};
+
+struct FeatureProjection {
+  std::int64_t out = 0;
+  Activation activation = Activation::kNone;
+  bool l2_normalize = false;
+};
+
+struct HeadSpec {
+  std::optional<std::string> file;
+  Pooling pooling = Pooling::kLast;
+  Normalize normalize = Normalize::kNone;
+  std::optional<FeatureProjection> projection;
+  std::vector<HeadLayer> layers;  // entry i of head.layers is tensor layers.<i>
+  Output output = Output::kSigmoidB;
+  std::vector<std::string> tokens;  // token_pair: exactly two
+};
+
+const char* output_name(Output output);
+
+// Two sequences a pair, one for each response?
+inline bool per_response(Output output) {
+  return output == Output::kDifference || output == Output::kSiamese;
+}
+
+}  // namespace preferd

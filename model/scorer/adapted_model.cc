@@ -1,0 +1,194 @@
+#include "model/scorer/adapted_model.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+
+namespace preferd {
+namespace {
+
+// config.json with what the package decides about it.
+struct BaseConfig {
+  Json json;
+  const Family* family = nullptr;
+  BodyOptions options;
+  std::int64_t all_layers = 0;
+  bool prequantized = false;
+  std::string where;
+};
+
+Result<BaseConfig> read_base_config(const Encoder& encoder) {
+  const Manifest& manifest = encoder.manifest();
+  BaseConfig base;
+  auto json = read_json_object(encoder.base(), "config.json");
+  if (!json) return json.error();
+  base.json = std::move(*json);
+  base.where = encoder.base().name() + "/config.json";
+  Fields fields(base.json, base.where);
+  std::string type = fields.text("model_type");
+  std::replace(type.begin(), type.end(), '-', '_');
+  if (const Status status = fields.status(); !status) return status.error();
+  const auto family = find_family(type);
+  if (!family) return invalid(base.where + ": " + family.error().what);
+  base.family = *family;
+  base.all_layers = fields.integer(base.family->layer_key, 1, 4096);
+  if (const Status status = fields.status(); !status) return status.error();
+  base.options.layers = manifest.max_layers.value_or(base.all_layers);
+  if (base.options.layers > base.all_layers)
+    return invalid("package.json: base.max_layers is " + std::to_string(base.options.layers) +
+                   ", the base has " + std::to_string(base.all_layers) + " layers");
+  base.options.positions = manifest.input.max_tokens;
+  for (const AdapterSpec& adapter : manifest.adapters)
+    if (adapter.head.output == Output::kTokenPair) base.options.lm_head = BodyOptions::LmHead::kBuild;
+  base.prequantized =
+      base.json.contains("quantization_config") && !base.json["quantization_config"].is_null();
+  return base;
+}
+
+Result<std::unique_ptr<Body>> build(const BaseConfig& base, WeightSource& weights) {
+  Fields fields(base.json, base.where);
+  auto body = base.family->build(fields, weights, base.options);
+  if (const Status status = fields.status(); !status) return status.error();
+  PREFERD_CHECK(body != nullptr);
+  return body;
+}
+
+std::string bare_prefix(const Family& family) {
+  std::string prefix = family.prefix;
+  if (!prefix.empty()) prefix.pop_back();
+  return prefix;
+}
+
+// Rows `ids` of a matrix, dense.
+quant::Matrix rows_of(const quant::Matrix& m, const std::vector<std::int32_t>& ids) {
+  auto buffer = std::make_shared<std::vector<float>>(ids.size() * static_cast<std::size_t>(m.cols));
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    quant::decode(m, ids[i], 0, m.cols, buffer->data() + i * static_cast<std::size_t>(m.cols));
+  const quant::Dense form{reinterpret_cast<const std::byte*>(buffer->data()), quant::DType::kF32};
+  return {static_cast<std::int64_t>(ids.size()), m.cols, form, buffer};
+}
+
+Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& adapter) {
+  std::vector<std::int32_t> ids;
+  for (const std::string& token : adapter.spec.tokens) {
+    const auto id = encoder.tokenizer().single(token);
+    if (!id) return invalid("package.json: head.tokens '" + token + "' is not one token");
+    ids.push_back(*id);
+  }
+  adapter.token_rows = {rows_of(body.lm_head()->weight, ids), {}, body.lm_head()->module};
+  if (const auto lora = adapter.sites.find("lm_head"); lora != adapter.sites.end())
+    lora->second.b = rows_of(lora->second.b, ids);
+  return Ok{};
+}
+
+Status take_head(const Encoder& encoder, const std::string& adapter_folder, TensorMap from_adapter,
+                 std::int64_t width, LoadedAdapter& adapter) {
+  const HeadSpec& spec = adapter.spec;
+  std::string where = adapter_folder.empty() ? "package" : adapter_folder;
+  TensorMap tensors;
+  if (spec.file) {
+    if (!from_adapter.empty())
+      return invalid(where +
+                     ": tensors not consumed, as package.json has head.file: " + from_adapter.begin()->first);
+    auto file = read_safetensors(encoder.package(), *spec.file);
+    if (!file) return invalid("package.json: head.file: " + file.error().what);
+    tensors = std::move(*file);
+    where = encoder.package().name() + "/" + *spec.file;
+  } else {
+    auto renamed = head_from_adapter(spec, std::move(from_adapter), where);
+    if (!renamed) return renamed.error();
+    tensors = std::move(*renamed);
+  }
+  auto head = Head::create(spec, width, encoder.columns(), std::move(tensors), where);
+  if (!head) return head.error();
+  adapter.head = std::move(*head);
+  return Ok{};
+}
+
+std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
+  ShapesOnly shapes;
+  const auto body = build(base, shapes);
+  std::size_t bytes = 0;
+  if (!body) return 0;
+  for (const Declared& d : shapes.declared()) {
+    if (d.role == Role::kLinear) bytes += quant::stored_bytes(weights.linear(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kEmbedding)
+      bytes += quant::stored_bytes(weights.embedding(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kOutput) bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<ModelShape> model_shape(const Encoder& encoder) {
+  const auto base = read_base_config(encoder);
+  if (!base) return base.error();
+  ShapesOnly shapes;
+  if (const auto body = build(*base, shapes); !body) return body.error();
+  return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers};
+}
+
+Result<AdaptedModel> load_model(const Encoder& encoder) {
+  const auto base = read_base_config(encoder);
+  if (!base) return base.error();
+  const auto shape = model_shape(encoder);
+  if (!shape) return shape.error();
+  const Manifest& manifest = encoder.manifest();
+
+  AdaptedModel model;
+  model.family = base->family->model_type;
+  auto weights =
+      BaseWeights::open(encoder.base(), manifest.quantization, base->family->prefix, base->prequantized);
+  if (!weights) return weights.error();
+  model.sources.push_back(*weights);
+  auto body = build(*base, **weights);
+  if (!body) return body.error();
+  const Status accounted = (*weights)->finish(model.family, static_cast<int>(base->options.layers),
+                                              static_cast<int>(base->all_layers));
+  if (!accounted) return accounted.error();
+  model.stored_bytes = stored_bytes(*base, **weights);
+  model.bodies.push_back(std::move(*body));
+
+  for (const AdapterSpec& spec : manifest.adapters) {
+    LoadedAdapter adapter;
+    adapter.spec = spec.head;
+    TensorMap head;
+    std::string folder_name;
+    if (spec.path) {
+      const auto folder = encoder.package().folder(*spec.path);
+      if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
+      folder_name = (*folder)->name();
+      auto peft = read_peft(**folder, shape->tensors, bare_prefix(*base->family),
+                            spec.head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
+      if (!peft) return peft.error();
+      for (const auto& [module, site] : peft->sites)
+        model.stored_bytes += quant::stored_bytes(site.a) + quant::stored_bytes(site.b);
+      adapter.sites = std::move(peft->sites);
+      head = std::move(peft->head);
+      if (!peft->saved.empty()) {
+        auto overlay = std::make_shared<OverlayWeights>(**weights, std::move(peft->saved), folder_name);
+        auto variant = build(*base, *overlay);
+        if (!variant) return variant.error();
+        if (!overlay->problems().empty()) return invalid(overlay->problems().front());
+        model.sources.push_back(overlay);
+        adapter.body = model.bodies.size();
+        model.bodies.push_back(std::move(*variant));
+      }
+    }
+    const Body& own = *model.bodies[adapter.body];
+    const Status taken =
+        spec.head.output == Output::kTokenPair
+            ? (head.empty()
+                   ? take_token_rows(encoder, own, adapter)
+                   : Status(invalid("package.json: token_pair takes no head, " + folder_name + " holds one")))
+            : take_head(encoder, folder_name, std::move(head), own.width(), adapter);
+    if (!taken) return taken.error();
+    model.adapters.push_back(std::move(adapter));
+  }
+  return model;
+}
+
+}  // namespace preferd

@@ -1,0 +1,41 @@
+// The compute side of a package: one base, its adapters and heads, as loaded. Includes torch; the room's own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "model/families/body.h"
+#include "model/layers/head.h"
+#include "model/scorer/encoder.h"
+
+namespace preferd {
+
+struct LoadedAdapter {
+  std::size_t body = 0;  // which of AdaptedModel::bodies; one with saved modules has its own
+  std::map<std::string, LoraSite> sites;
+  HeadSpec spec;
+  std::optional<Head> head;  // absent for token_pair
+  Linear token_rows;         // token_pair: two rows of the LM head
+};
+
+struct AdaptedModel {
+  std::string family;
+  std::vector<std::unique_ptr<Body>> bodies;
+  std::vector<LoadedAdapter> adapters;  // as in the manifest
+  std::size_t stored_bytes = 0;         // weights, as stored
+  std::vector<std::shared_ptr<WeightSource>> sources;
+};
+
+// Every tensor of base, adapters and heads is accounted for, or it fails with names.
+Result<AdaptedModel> load_model(const Encoder& encoder);
+
+// What loading would read, without opening weights.
+struct ModelShape {
+  std::string family;
+  std::vector<Declared> tensors;
+  std::int64_t layers = 0, all_layers = 0;
+};
+Result<ModelShape> model_shape(const Encoder& encoder);
+
+}  // namespace preferd

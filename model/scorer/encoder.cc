@@ -1,0 +1,166 @@
+#include "model/scorer/encoder.h"
+
+#include <algorithm>
+
+#include "model/checkpoint/fields.h"
+#include "model/checkpoint/safetensors.h"
+
+namespace preferd {
+namespace {
+
+Result<Standardization> read_statistics(const Files& package, const Manifest& manifest,
+                                        std::int64_t columns) {
+  if (!manifest.features.standardize) return Standardization{};
+  const std::string& file = manifest.features.file;
+  const auto tensors = read_safetensors(package, file);
+  if (!tensors) return invalid("package.json: features.file: " + tensors.error().what);
+  const std::string expected = package.name() + "/" + file + ": expected mean and std, " +
+                               std::to_string(columns) +
+                               " finite floats each, std not negative, and nothing else";
+  Standardization statistics;
+  if (tensors->size() != 2) return invalid(expected);
+  for (auto [name, into] : {std::pair{"mean", &statistics.mean}, std::pair{"std", &statistics.std}}) {
+    const auto it = tensors->find(name);
+    if (it == tensors->end() || !quant::is_floating(it->second.dtype) || !all_finite(it->second) ||
+        it->second.shape != std::vector<std::int64_t>{columns})
+      return invalid(expected);
+    std::vector<float> values(static_cast<std::size_t>(columns));
+    quant::widen(it->second.dtype, it->second.bytes.data(), values.size(), values.data());
+    into->assign(values.begin(), values.end());
+  }
+  if (std::any_of(statistics.std.begin(), statistics.std.end(), [](double x) { return x < 0; }))
+    return invalid(expected);
+  return statistics;
+}
+
+Pair exchanged(const Pair& pair) { return {pair.prompt, pair.response_b, pair.response_a}; }
+
+std::size_t cost_of(const Encoded& encoded) {
+  std::vector<const std::vector<std::int32_t>*> all;
+  std::size_t total = 0;
+  for (const EncodedOrder& order : encoded.orders)
+    for (const auto& sequence : order.sequences) {
+      all.push_back(&sequence);
+      total += sequence.size();
+    }
+  return total - shared_prefix(all) * (all.size() - 1);
+}
+
+}  // namespace
+
+std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences) {
+  if (sequences.size() < 2) return 0;
+  std::size_t length = sequences[0]->size();
+  for (const auto* s : sequences) {
+    const auto [end, other] = std::mismatch(s->begin(), s->end(), sequences[0]->begin(), sequences[0]->end());
+    length = std::min({length, static_cast<std::size_t>(end - s->begin()), s->size() - 1});
+  }
+  return length >= kMinSharedPrefix ? length : 0;
+}
+
+Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files> package) {
+  auto self = std::make_shared<Encoder>();
+  self->package_ = std::move(package);
+  auto manifest = read_manifest(*self->package_);
+  if (!manifest) return manifest.error();
+  self->manifest_ = std::move(*manifest);
+  auto base = open_base(*self->package_, self->manifest_);
+  if (!base) return base.error();
+  self->base_ = std::move(*base);
+  auto tokenizer = load_tokenizer(*self->base_);
+  if (!tokenizer) return tokenizer.error();
+  self->tokenizer_ = std::move(*tokenizer);
+
+  const auto config = read_json_object(*self->base_, "config.json");
+  if (!config) return config.error();
+  Fields fields(*config, self->base_->name() + "/config.json");
+  const auto vocabulary = fields.integer("vocab_size", 1, std::int64_t{1} << 24);
+  if (const Status status = fields.status(); !status) return status.error();
+  if (self->tokenizer_->top_id() >= vocabulary)
+    return invalid(self->base_->name() + ": the tokenizer has id " +
+                   std::to_string(self->tokenizer_->top_id()) + ", the model's vocab_size is " +
+                   std::to_string(vocabulary));
+
+  auto input = InputBuilder::create(self->manifest_.input, self->tokenizer_, *self->base_);
+  if (!input) return invalid("package.json: input: " + input.error().what);
+  self->input_ = std::move(*input);
+  auto statistics = read_statistics(*self->package_, self->manifest_, self->columns());
+  if (!statistics) return statistics.error();
+  self->statistics_ = std::move(*statistics);
+  return std::shared_ptr<const Encoder>(self);
+}
+
+std::int64_t Encoder::columns() const {
+  if (manifest_.features.set == FeatureSet::kNone) return 0;
+  return static_cast<std::int64_t>(manifest_.output() == Output::kDifference ? kResponseColumns
+                                                                             : kPairColumns);
+}
+
+std::vector<float> Encoder::features(const Pair& pair) const {
+  if (manifest_.features.set == FeatureSet::kNone) return {};
+  const FeatureColumns columns =
+      arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
+  return standardized(columns, statistics_.mean.size() == kPairColumns ? statistics_ : Standardization{});
+}
+
+Result<EncodedOrder> Encoder::encode_order(const Pair& pair, Inputs& inputs) const {
+  auto built = input_->build(pair);
+  if (!built) return built.error();
+  inputs = std::move(*built);
+  EncodedOrder order;
+  order.sequences = std::move(inputs.sequences);
+  for (const auto& sequence : order.sequences)
+    if (sequence.empty())
+      return Error{Code::kInvalid, "the template gives an empty token sequence for this pair", ""};
+  if (manifest_.features.set == FeatureSet::kNone) return order;
+  const FeatureColumns columns =
+      arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
+  if (manifest_.output() != Output::kDifference) {
+    order.features = standardized(columns, statistics_);
+    return order;
+  }
+  for (const Side side : {Side::kA, Side::kB}) {
+    std::array<double, kResponseColumns> view;
+    for (std::size_t i = 0; i < view.size(); ++i) view[i] = columns[response_columns(side)[i]];
+    const std::vector<float> own = standardized(view, statistics_);
+    order.features.insert(order.features.end(), own.begin(), own.end());
+  }
+  return order;
+}
+
+Result<Encoded> Encoder::encode(const Ask& ask) const {
+  Encoded encoded;
+  encoded.swap = ask.swap;
+  if (!ask.adapter.empty()) {
+    const auto it = std::find_if(manifest_.adapters.begin(), manifest_.adapters.end(),
+                                 [&](const AdapterSpec& a) { return a.name == ask.adapter; });
+    if (it == manifest_.adapters.end())
+      return Error{Code::kNotFound, "the adapter asked for is not in this package", "adapter"};
+    encoded.adapter = static_cast<int>(it - manifest_.adapters.begin());
+  }
+  Inputs inputs;
+  auto given = encode_order(ask.pair, inputs);
+  if (!given) return given.error();
+  encoded.orders.push_back(std::move(*given));
+  encoded.tokens = inputs.tokens;
+  encoded.truncated = inputs.truncated;
+  const auto lost = [](const Truncated& t) {
+    return std::any_of(t.begin(), t.end(), [](const Lost& l) { return l.any(); });
+  };
+  bool cut = lost(encoded.truncated);
+  if (ask.swap == Swap::kAverage && manifest_.output() != Output::kDifference) {
+    auto other = encode_order(exchanged(ask.pair), inputs);
+    if (!other) return other.error();
+    encoded.orders.push_back(std::move(*other));
+    cut = cut || lost(inputs.truncated);
+  }
+  if (cut && ask.overflow == Overflow::kError)
+    return Error{Code::kTooLarge,
+                 "the pair is longer than the limit of " + std::to_string(manifest_.input.max_tokens) +
+                     " tokens a sequence",
+                 "truncate"};
+  encoded.cost_tokens = cost_of(encoded);
+  return encoded;
+}
+
+}  // namespace preferd

@@ -1,0 +1,50 @@
+// The text side of a package: a pair becomes token sequences and feature columns. Opens no weights, names no
+// torch.
+#pragma once
+
+#include <memory>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "features/arena.h"
+#include "model/package/manifest.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+// Immutable; any thread.
+class Encoder {
+ public:
+  // Reads manifest, tokenizer and feature statistics.
+  static Result<std::shared_ptr<const Encoder>> open(std::shared_ptr<const Files> package);
+
+  const Manifest& manifest() const { return manifest_; }
+  const Files& package() const { return *package_; }
+  const Files& base() const { return *base_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+  // Contract: Scorer::encode.
+  Result<Encoded> encode(const Ask& ask) const;
+
+  // The 63 columns: standardised where there are 63 statistics, as they are where there are 41 or none.
+  std::vector<float> features(const Pair& pair) const;
+
+  // Width of the feature rows that heads read: 0, 63 or 41.
+  std::int64_t columns() const;
+
+ private:
+  Result<EncodedOrder> encode_order(const Pair& pair, Inputs& inputs) const;
+
+  std::shared_ptr<const Files> package_, base_;
+  Manifest manifest_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const InputBuilder> input_;
+  Standardization statistics_;
+};
+
+// Tokens that all sequences of an item start with and that are worth computing once: 0, or kMinSharedPrefix
+// and more, and less than the shortest sequence.
+inline constexpr std::size_t kMinSharedPrefix = 16;
+std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences);
+
+}  // namespace preferd

@@ -1,0 +1,26 @@
+// From a package to a scorer. Names no torch.
+#pragma once
+
+#include <memory>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+enum class ComputeType { kAuto, kFp32 };  // kAuto: the fastest path that passed its accuracy gate, today fp32
+enum class Golden { kVerify, kSkip };
+
+struct LoadOptions {
+  int threads = 1;  // that compute, the calling thread included
+  ComputeType compute = ComputeType::kAuto;
+  Golden golden = Golden::kVerify;
+};
+
+// Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
+// pairs and compares their logits (fp32: within 2e-4). Errors name file and tensor, what was found and what
+// was expected.
+Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
+
+}  // namespace preferd

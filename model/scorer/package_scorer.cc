@@ -1,0 +1,169 @@
+// The scorer of one package: encode through its Encoder; score by packing items that share a body and a
+// pooling into forwards of bounded size.
+#include <algorithm>
+#include <map>
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+
+#include "model/ops/rows.h"
+#include "model/scorer/adapted_model.h"
+#include "model/scorer/golden.h"
+#include "model/scorer/load.h"
+#include "model/scorer/packer.h"
+#include "model/scorer/verdict.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::size_t kForwardTokens =
+    4096;  // one forward stops growing beyond this; bounds memory, never a result
+
+class PackageScorer : public Scorer {
+ public:
+  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, int threads)
+      : encoder_(std::move(encoder)), model_(std::move(model)), compute_(threads) {
+    at::set_num_threads(1);  // our pool is the one that computes
+    const Manifest& m = encoder_->manifest();
+    info_.name = m.name;
+    info_.revision = m.revision;
+    info_.layout = m.input.layout == Layout::kPair ? "pair" : "per_response";
+    info_.family = model_.family;
+    info_.quantization = scheme_name(m.quantization.scheme);
+    info_.output = output_name(m.output());
+    info_.compute = "fp32";
+    info_.digest = m.digest;
+    info_.max_tokens = m.input.max_tokens;
+    for (const LoadedAdapter& a : model_.adapters)
+      info_.classes = std::max(info_.classes, a.head ? static_cast<int>(a.head->outputs()) : 2);
+    for (const AdapterSpec& a : m.adapters) info_.adapters.push_back(a.name);
+    if (m.features.set != FeatureSet::kNone)
+      for (const char* name : feature_names()) info_.feature_names.emplace_back(name);
+    info_.resident_bytes = model_.stored_bytes;
+    for (const LoadedAdapter& a : model_.adapters) sites_.push_back(&a.sites);
+  }
+
+  const ScorerInfo& info() const override { return info_; }
+  Result<Encoded> encode(const Ask& ask) const override { return encoder_->encode(ask); }
+  std::vector<float> features(const Pair& pair) const override { return encoder_->features(pair); }
+
+  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+    const c10::InferenceMode inference;
+    std::vector<std::size_t> order(items.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    const auto key = [&](std::size_t i) {
+      const LoadedAdapter& a = model_.adapters[static_cast<std::size_t>(items[i]->adapter)];
+      return std::tuple(a.body, a.spec.pooling, items[i]->adapter);
+    };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+    const auto mixes = [&](std::size_t a, std::size_t b) {
+      return std::get<0>(key(a)) == std::get<0>(key(b)) && std::get<1>(key(a)) == std::get<1>(key(b));
+    };
+    std::vector<Result<Verdict>> verdicts(items.size(), Result<Verdict>(Error{}));
+    for (std::size_t begin = 0; begin < order.size();) {
+      std::size_t end = begin, tokens = 0;
+      std::vector<const Encoded*> group;
+      for (; end < order.size() && mixes(order[begin], order[end]); ++end) {
+        const Encoded* item = items[order[end]];
+        if (!group.empty() && tokens + item->cost_tokens > kForwardTokens) break;
+        tokens += item->cost_tokens;
+        group.push_back(item);
+      }
+      std::vector<Result<Verdict>> answers = forward(group);
+      for (std::size_t i = 0; i < answers.size(); ++i) verdicts[order[begin + i]] = std::move(answers[i]);
+      begin = end;
+    }
+    return verdicts;
+  }
+
+ private:
+  // Items that share a body and a pooling, those of one adapter side by side.
+  std::vector<Result<Verdict>> forward(const std::vector<const Encoded*>& items) {
+    const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
+    const Batch batch = pack(items);
+    const bool tokens = first.spec.output == Output::kTokenPair;
+    const at::Tensor states = model_.bodies[first.body]->pooled(
+        compute_, batch, tokens ? Pooling::kLast : first.spec.pooling, sites_);
+    std::vector<Result<Verdict>> answers;
+    std::int64_t row = 0;
+    for (std::size_t begin = 0; begin < items.size();) {
+      std::size_t end = begin;
+      std::int64_t rows = 0;
+      for (; end < items.size() && items[end]->adapter == items[begin]->adapter; ++end)
+        for (const EncodedOrder& order : items[end]->orders)
+          rows += static_cast<std::int64_t>(order.sequences.size());
+      const std::span<const Encoded* const> group(items.data() + begin, end - begin);
+      answer(group, states.narrow(0, row, rows).contiguous(), answers);
+      row += rows;
+      begin = end;
+    }
+    return answers;
+  }
+
+  // Items of one adapter, given their pooled states.
+  void answer(std::span<const Encoded* const> items, const at::Tensor& states,
+              std::vector<Result<Verdict>>& answers) {
+    const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
+    const at::Tensor logits = adapter.head ? adapter.head->logits(compute_, states, feature_rows(items))
+                                           : token_logits(adapter, items[0]->adapter, states);
+    const auto width = static_cast<std::size_t>(logits.size(1));
+    const bool difference = adapter.spec.output == Output::kDifference;
+    const float* at = logits.data_ptr<float>();
+    for (const Encoded* item : items) {
+      std::vector<std::vector<float>> orders;
+      for (std::size_t i = 0; i < item->orders.size(); ++i) {
+        const std::size_t count = difference ? 2 : width;
+        orders.emplace_back(at, at + count);
+        at += count;
+      }
+      answers.push_back(make_verdict(adapter.spec.output, *item, orders,
+                                     static_cast<float>(encoder_->manifest().temperature)));
+    }
+  }
+
+  at::Tensor feature_rows(std::span<const Encoded* const> items) const {
+    const std::int64_t columns = encoder_->columns();
+    if (columns == 0) return {};
+    std::vector<float> all;
+    for (const Encoded* item : items)
+      for (const EncodedOrder& order : item->orders)
+        all.insert(all.end(), order.features.begin(), order.features.end());
+    at::Tensor rows = at::empty({static_cast<std::int64_t>(all.size()) / columns, columns}, at::kFloat);
+    std::copy(all.begin(), all.end(), rows.data_ptr<float>());
+    return rows;
+  }
+
+  at::Tensor token_logits(const LoadedAdapter& adapter, int index, const at::Tensor& states) {
+    const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
+    const Linear* sites[] = {&adapter.token_rows};
+    return linears(compute_, states, sites, {sites_, {&run, 1}})[0];
+  }
+
+  std::shared_ptr<const Encoder> encoder_;
+  AdaptedModel model_;
+  Compute compute_;
+  ScorerInfo info_;
+  std::vector<const std::map<std::string, LoraSite>*> sites_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package,
+                                            const LoadOptions& options) {
+  auto encoder = Encoder::open(std::move(package));
+  if (!encoder) return encoder.error();
+  auto model = load_model(**encoder);
+  if (!model) return model.error();
+  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), options.threads);
+  const auto& golden = (*encoder)->manifest().golden;
+  if (golden && options.golden == Golden::kVerify) {
+    const auto report = verify_golden((*encoder)->package(), *golden, *scorer);
+    if (!report) return report.error();
+  }
+  return std::shared_ptr<Scorer>(std::move(scorer));
+}
+
+}  // namespace preferd

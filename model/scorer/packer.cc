@@ -1,0 +1,54 @@
+#include "model/scorer/packer.h"
+
+#include "model/scorer/encoder.h"
+
+namespace preferd {
+namespace {
+
+class Packer {
+ public:
+  Packer() { batch_.offsets.push_back(0); }
+
+  // Appends ids[from, to) as a segment after `parent`; returns its number.
+  std::int32_t segment(const std::vector<std::int32_t>& ids, std::size_t from, std::size_t to,
+                       std::int32_t parent) {
+    for (std::size_t i = from; i < to; ++i) {
+      batch_.ids.push_back(ids[i]);
+      batch_.positions.push_back(static_cast<std::int32_t>(i));
+    }
+    batch_.offsets.push_back(static_cast<std::int32_t>(batch_.ids.size()));
+    batch_.parent.push_back(parent);
+    return batch_.segments() - 1;
+  }
+
+  void item(const Encoded& item) {
+    const std::int32_t first_row = batch_.rows();
+    std::vector<const std::vector<std::int32_t>*> sequences;
+    for (const EncodedOrder& order : item.orders)
+      for (const auto& sequence : order.sequences) sequences.push_back(&sequence);
+    const std::size_t prefix = shared_prefix(sequences);
+    const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
+    for (const auto* sequence : sequences)
+      batch_.pooled.push_back(segment(*sequence, prefix, sequence->size(), parent));
+    const std::int32_t rows = batch_.rows() - first_row;
+    if (!batch_.runs.empty() && batch_.runs.back().adapter == item.adapter)
+      batch_.runs.back().rows += rows;
+    else
+      batch_.runs.push_back({first_row, rows, item.adapter});
+  }
+
+  Batch take() { return std::move(batch_); }
+
+ private:
+  Batch batch_;
+};
+
+}  // namespace
+
+Batch pack(std::span<const Encoded* const> items) {
+  Packer packer;
+  for (const Encoded* item : items) packer.item(*item);
+  return packer.take();
+}
+
+}  // namespace preferd

@@ -1,0 +1,22 @@
+// From logits to a verdict: calibration, probabilities, swap. fp32.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "model/package/head_spec.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+// model_a, model_b[, tie]. A difference head gives one logit a response; a head one wide gives p_b = sigmoid;
+// the others a softmax. The temperature divides the logits (difference: their difference). Exact mirrors: the
+// probabilities of the exchanged logits are the exchanged probabilities, bit for bit.
+std::vector<float> probabilities(Output output, std::span<const float> logits, float temperature);
+
+// `logits`: one vector an order of the item. kNonFinite when one is NaN or infinite.
+Result<Verdict> make_verdict(Output output, const Encoded& item,
+                             const std::vector<std::vector<float>>& logits, float temperature);
+
+}  // namespace preferd
