@@ -66,7 +66,10 @@ class Tokenizer {
   std::optional<std::int32_t> single(std::string_view text) const;
 
  protected:
-  std::vector<ControlToken> controls_;
+  // Sets controls, and BOS and EOS by their texts (empty: none).
+  void set_controls(std::vector<ControlToken> controls, std::string bos, std::string eos);
+
+  std::vector<ControlToken> controls_;  // longest first
   NamedToken bos_, eos_;
   std::int32_t top_id_ = -1;
 };

@@ -1,0 +1,237 @@
+// Most words of a text are one token. The bytes of every piece that its own merges rebuild are therefore in a
+// table of whole words, and only words that are not there go through the merges.
+//
+// A vocabulary may lack some bytes (SmolLM2 has no 0xF1). Hugging Face drops them and counts positions in the
+// word without them, in its own spelling of bytes as characters; so does drop_bytes().
+#include "model/text/byte_level.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.h"
+#include "model/text/split.h"
+
+namespace preferd {
+namespace {
+
+// GPT-2's spelling of bytes: a printable Latin-1 byte is its own character, the others are U+0100 onwards.
+constexpr char32_t kFirstHidden = 0x100;
+
+constexpr bool visible(unsigned byte) {
+  return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+}
+
+constexpr std::array<unsigned char, 68> kHidden = [] {
+  std::array<unsigned char, 68> out{};
+  std::size_t n = 0;
+  for (unsigned byte = 0; byte < 256; ++byte)
+    if (!visible(byte)) out[n++] = static_cast<unsigned char>(byte);
+  return out;
+}();
+
+// The bytes that a piece spells, or false when it holds another character.
+bool spelled_bytes(std::string_view piece, std::string& out) {
+  out.clear();
+  for (std::size_t at = 0; at < piece.size();) {
+    const char32_t c = utf8::next(piece, at);
+    if (c < 256 && visible(static_cast<unsigned>(c)))
+      out += static_cast<char>(c);
+    else if (c >= kFirstHidden && c < kFirstHidden + kHidden.size())
+      out += static_cast<char>(kHidden[c - kFirstHidden]);
+    else
+      return false;
+  }
+  return true;
+}
+
+std::uint32_t spelled_size(unsigned char byte) { return byte >= 33 && byte <= 126 ? 1 : 2; }
+
+class ByteLevel : public Tokenizer {
+ public:
+  ByteLevel(BpeModel model, Split split, bool cleans, bool ignore_merges, const EndNames& ends)
+      : merges_(std::move(model.merges)),
+        raw_(std::move(model.raw)),
+        normalized_(std::move(model.normalized)),
+        any_normalized_(model.any_normalized),
+        split_(split),
+        cleans_(cleans) {
+    top_id_ = model.top_id;
+    set_controls(std::move(model.controls), ends.bos, ends.eos);
+    fill_bytes(model.pieces);
+    fill_words(model.pieces, ignore_merges);
+  }
+
+  bool complete() const {
+    return std::none_of(bytes_.begin(), bytes_.end(), [](std::int32_t id) { return id < 0; });
+  }
+
+  bool cleans() const override { return cleans_; }
+
+  void encode(std::string_view text, Before, std::vector<Token>& out) const override {
+    Merger merger(merges_);
+    each_section(raw_, text, 0, out, [&](std::string_view section, std::size_t base) {
+      if (!any_normalized_) return encode_section(section, base, merger, out);
+      each_section(normalized_, section, base, out, [&](std::string_view inner, std::size_t inner_base) {
+        encode_section(inner, inner_base, merger, out);
+      });
+    });
+  }
+
+ private:
+  void fill_bytes(const Vocabulary& pieces) {
+    bytes_.fill(Vocabulary::kNone);
+    std::string bytes;
+    for (const auto& entry : pieces.entries())
+      if (spelled_bytes(pieces.text(entry), bytes) && bytes.size() == 1)
+        bytes_[static_cast<unsigned char>(bytes[0])] = entry.id;
+  }
+
+  void fill_words(const Vocabulary& pieces, bool ignore_merges) {
+    Merger merger(merges_);
+    std::vector<Token> tokens;
+    std::string bytes;
+    words_.reserve(pieces.entries().size(), 0);
+    for (const auto& entry : pieces.entries()) {
+      if (!spelled_bytes(pieces.text(entry), bytes) || bytes.empty()) continue;
+      tokens.clear();
+      if (!ignore_merges) merge_word(bytes, 0, merger, tokens);
+      if (ignore_merges || (tokens.size() == 1 && tokens[0].id == entry.id)) words_.insert(bytes, entry.id);
+    }
+  }
+
+  template <class Section>
+  static void each_section(const AddedTokens& added, std::string_view text, std::size_t base,
+                           std::vector<Token>& out, Section&& section) {
+    for (std::size_t at = 0; at < text.size();) {
+      const AddedTokens::Match match = added.find(text, at);
+      if (match.begin > at) section(text.substr(at, match.begin - at), base + at);
+      if (match.id >= 0) out.push_back({match.id, static_cast<std::uint32_t>(base + match.begin), true});
+      at = match.end;
+    }
+  }
+
+  void encode_section(std::string_view section, std::size_t base, Merger& merger,
+                      std::vector<Token>& out) const {
+    for (std::size_t begin = 0; begin < section.size();) {
+      const std::size_t end = stretch_end(split_, section, begin);
+      const std::string_view stretch = section.substr(begin, end - begin);
+      for (std::size_t at = 0; at < stretch.size();) {
+        const std::size_t stop = word_end(split_, stretch, at);
+        const std::string_view word = stretch.substr(at, stop - at);
+        const std::int32_t id = words_.find(word);
+        if (id >= 0)
+          out.push_back({id, static_cast<std::uint32_t>(base + begin + at), true});
+        else
+          merge_word(word, base + begin + at, merger, out);
+        at = stop;
+      }
+      begin = end;
+    }
+  }
+
+  void merge_word(std::string_view word, std::size_t base, Merger& merger, std::vector<Token>& out) const {
+    const std::size_t first = out.size();
+    auto begin = static_cast<std::uint32_t>(base);
+    bool dropped = false;
+    for (std::size_t i = 0; i < word.size(); ++i) {
+      const bool lead = !utf8::is_continuation(word[i]);
+      if (lead) begin = static_cast<std::uint32_t>(base + i);
+      const std::int32_t id = bytes_[static_cast<unsigned char>(word[i])];
+      if (id >= 0)
+        out.push_back({id, begin, lead});
+      else
+        dropped = true;
+    }
+    if (dropped) drop_bytes(word, base, out, first);
+    merger.merge(out, first);
+  }
+
+  void drop_bytes(std::string_view word, std::size_t base, std::vector<Token>& out, std::size_t first) const {
+    std::uint32_t spelled = 0, counted = 0;  // before byte `seen`; before token `first`
+    std::size_t seen = 0, start = 0;
+    for (const char byte : word) {
+      const auto u = static_cast<unsigned char>(byte);
+      if (bytes_[u] < 0) continue;
+      while (seen < word.size() && spelled <= counted) {
+        if (!utf8::is_continuation(word[seen])) start = seen;
+        spelled += spelled_size(static_cast<unsigned char>(word[seen++]));
+      }
+      out[first++].begin = static_cast<std::uint32_t>(base + start);
+      counted += spelled_size(u);
+    }
+  }
+
+  Merges merges_;
+  AddedTokens raw_, normalized_;
+  bool any_normalized_;
+  Vocabulary words_;
+  std::array<std::int32_t, 256> bytes_;
+  Split split_;
+  bool cleans_;
+};
+
+Error refuse(const std::string& what) { return invalid("tokenizer.json: " + what); }
+
+Result<bool> read_normalizer(const Json& normalizer) {
+  const std::string type = type_of(normalizer);
+  if (type == "null") return false;
+  if (type == "NFC") return true;
+  const Json& list = member(normalizer, "normalizers");
+  if (type == "Sequence" && list.is_array() && list.size() <= 1)
+    return list.empty() ? Result<bool>(false) : read_normalizer(list[0]);
+  return refuse("normalizer " + type + " is not supported for byte-level BPE (none or NFC)");
+}
+
+// Of the ByteLevel pre-tokenizer: whether it cuts words itself.
+Result<bool> read_byte_level(const Json& component) {
+  if (type_of(component) != "ByteLevel")
+    return refuse("pre_tokenizer " + type_of(component) + " is not supported, expected ByteLevel");
+  if (member(component, "add_prefix_space") == Json(true))
+    return refuse("pre_tokenizer ByteLevel has add_prefix_space, which is not supported");
+  return member(component, "use_regex") != Json(false);
+}
+
+Result<Split> read_split(const Json& component) {
+  const Json& regex = member(member(component, "pattern"), "Regex");
+  if (!regex.is_string()) return refuse("pre_tokenizer Split has no pattern.Regex");
+  const std::optional<Split> split = split_of_regex(regex.get_ref<const std::string&>());
+  if (!split) return refuse("pre_tokenizer Split has an unknown pattern: " + regex.get<std::string>());
+  if (member(component, "behavior") != Json("Isolated") || member(component, "invert") == Json(true))
+    return refuse("pre_tokenizer Split is supported with behavior Isolated, not inverted");
+  return *split;
+}
+
+Result<Split> read_pre_tokenizer(const Json& component) {
+  const Json& list = member(component, "pretokenizers");
+  if (type_of(component) != "Sequence" || !list.is_array() || list.empty() || list.size() > 2) {
+    const Result<bool> cuts = read_byte_level(component);
+    if (!cuts) return cuts.error();
+    return *cuts ? Result<Split>(Split::kGpt2)
+                 : refuse("pre_tokenizer ByteLevel without use_regex stands alone");
+  }
+  if (list.size() == 1) return read_pre_tokenizer(list[0]);
+  const Result<bool> cuts = read_byte_level(list[1]);
+  if (!cuts) return cuts.error();
+  const std::string type = type_of(list[0]);
+  if (type == "Split" && !*cuts) return read_split(list[0]);
+  if (type == "Digits" && *cuts && member(list[0], "individual_digits") == Json(true)) return Split::kSmolLm2;
+  return refuse("pre_tokenizer sequence " + type + ", ByteLevel is not supported with these options");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Tokenizer>> make_byte_level(const Json& file, BpeModel model,
+                                                         const EndNames& ends) {
+  const Result<bool> cleans = read_normalizer(member(file, "normalizer"));
+  if (!cleans) return cleans.error();
+  const Result<Split> split = read_pre_tokenizer(member(file, "pre_tokenizer"));
+  if (!split) return split.error();
+  const Json& options = member(file, "model");
+  const bool ignore_merges = member(options, "ignore_merges") == Json(true);
+  auto out = std::make_shared<ByteLevel>(std::move(model), *split, *cleans, ignore_merges, ends);
+  if (!out->complete() && !member(options, "unk_token").is_null())
+    return refuse("model.unk_token is not supported where the vocabulary lacks some bytes");
+  return std::shared_ptr<const Tokenizer>(std::move(out));
+}
+
+}  // namespace preferd

@@ -1,0 +1,40 @@
+// What both kinds of BPE read from tokenizer.json in the same way.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "model/text/added_tokens.h"
+#include "model/text/bpe.h"
+#include "model/text/tokenizer.h"
+#include "model/text/tokenizer_json.h"
+#include "model/text/vocabulary.h"
+
+namespace preferd {
+
+struct BpeModel {
+  Vocabulary pieces;  // as the file writes them
+  Merges merges;
+  std::int32_t top_id = -1;
+  std::vector<ControlToken> controls;
+  AddedTokens raw;         // matched first
+  AddedTokens normalized;  // matched in what lies between, once it is normalized
+  bool any_normalized = false;
+};
+
+// Errors: a model that is not BPE; an option that is switched on and not supported; merges of pieces that do
+// not exist; added tokens that contradict the vocabulary.
+Result<BpeModel> read_bpe_model(const TokenizerJson& file);
+
+// BOS and EOS as the configuration files of a model directory name them; empty: not named.
+struct EndNames {
+  std::string bos, eos;
+};
+
+// `object[key]`, or null.
+const Json& member(const Json& object, const char* key);
+
+// object.type, or "null" or "?" when there is none: for messages and comparisons.
+std::string type_of(const Json& component);
+
+}  // namespace preferd

@@ -1,0 +1,98 @@
+#include "model/text/tokenizer.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "base/unicode.h"
+#include "model/text/byte_fallback.h"
+#include "model/text/byte_level.h"
+#include "model/text/sentence_piece.h"
+
+namespace preferd {
+namespace {
+
+Result<Json> read_config(const Files& files, const std::string& name) {
+  if (!files.exists(name)) return Json::object();
+  Result<Bytes> bytes = files.open(name);
+  if (!bytes) return bytes.error();
+  Result<Json> json = parse_json(bytes->text());
+  if (!json) return invalid(name + ": " + json.error().what);
+  if (!json->is_object()) return invalid(name + " is not an object");
+  return json;
+}
+
+// tokenizer_config.json first, null included; a name is a text or an object with "content".
+Result<std::string> read_name(const Json& config, const Json& map, const char* key) {
+  const Json& token = config.contains(key) ? config[key] : member(map, key);
+  const Json& content = token.is_object() ? member(token, "content") : token;
+  if (content.is_null()) return std::string();
+  if (!content.is_string()) return invalid(std::string("tokenizer_config.json: ") + key + " is no text");
+  return content.get<std::string>();
+}
+
+Result<EndNames> read_ends(const Files& files) {
+  const Result<Json> config = read_config(files, "tokenizer_config.json");
+  if (!config) return config.error();
+  const Result<Json> map = read_config(files, "special_tokens_map.json");
+  if (!map) return map.error();
+  Result<std::string> bos = read_name(*config, *map, "bos_token");
+  if (!bos) return bos.error();
+  Result<std::string> eos = read_name(*config, *map, "eos_token");
+  if (!eos) return eos.error();
+  return EndNames{std::move(*bos), std::move(*eos)};
+}
+
+Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, const EndNames& ends) {
+  const Result<Bytes> bytes = files.open("tokenizer.json");
+  if (!bytes) return bytes.error();
+  const Result<TokenizerJson> file = read_tokenizer_json(bytes->text());
+  if (!file) return file.error();
+  Result<BpeModel> model = read_bpe_model(*file);
+  if (!model) return model.error();
+  if (member(member(file->rest, "model"), "byte_fallback") == Json(true))
+    return make_byte_fallback(file->rest, std::move(*model), ends);
+  return make_byte_level(file->rest, std::move(*model), ends);
+}
+
+}  // namespace
+
+std::string Tokenizer::clean(std::string_view text) const {
+  return cleans() ? unicode::nfc(text) : std::string(text);
+}
+
+std::optional<std::int32_t> Tokenizer::control(std::string_view name) const {
+  for (const ControlToken& token : controls_)
+    if (token.text == name) return token.id;
+  return std::nullopt;
+}
+
+std::optional<std::int32_t> Tokenizer::single(std::string_view text) const {
+  std::vector<Token> tokens;
+  encode(clean(text), Before::kNothing, tokens);
+  if (tokens.size() != 1) return std::nullopt;
+  return tokens[0].id;
+}
+
+void Tokenizer::set_controls(std::vector<ControlToken> controls, std::string bos, std::string eos) {
+  controls_ = std::move(controls);
+  std::stable_sort(controls_.begin(), controls_.end(), [](const ControlToken& a, const ControlToken& b) {
+    return a.text.size() > b.text.size();
+  });
+  bos_ = {bos, control(bos)};
+  eos_ = {eos, control(eos)};
+}
+
+Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_directory) {
+  const Result<EndNames> ends = read_ends(model_directory);
+  if (!ends) return ends.error();
+  if (model_directory.exists("tokenizer.json")) return load_json(model_directory, *ends);
+  for (const std::string& name : model_directory.list("")) {
+    if (!name.ends_with(".model")) continue;
+    const Result<Bytes> bytes = model_directory.open(name);
+    if (!bytes) return bytes.error();
+    return make_sentence_piece(bytes->text(), *ends);
+  }
+  return Error{Code::kNotFound, model_directory.name() + ": neither tokenizer.json nor a .model file", {}};
+}
+
+}  // namespace preferd
