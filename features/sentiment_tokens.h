@@ -1,0 +1,14 @@
+// The tokenizer of the pattern library, as TextBlob ships it, character for character.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace preferd::features {
+
+// The tokens of `text`, separated by single spaces, in the text's own case: punctuation taken off both ends
+// of a word, quotes and "n't" apart, abbreviations with their period, "..." one token, emoticons and "(!)"
+// whole. Linear in the text. Requires valid UTF-8.
+std::string sentiment_tokens(std::string_view text);
+
+}  // namespace preferd::features
