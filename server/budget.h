@@ -12,6 +12,8 @@ class ByteBudget {
   explicit ByteBudget(std::size_t limit) : limit_(limit) {}
 
   std::size_t held() const { return held_.load(std::memory_order_relaxed); }
+  // Most that was held at one time since the last call.
+  std::size_t take_peak() { return peak_.exchange(held(), std::memory_order_relaxed); }
 
  private:
   friend class Lease;
@@ -21,12 +23,16 @@ class ByteBudget {
     do {
       if (bytes > limit_ || held > limit_ - bytes) return false;
     } while (!held_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+    std::size_t peak = peak_.load(std::memory_order_relaxed);
+    while (peak < held + bytes &&
+           !peak_.compare_exchange_weak(peak, held + bytes, std::memory_order_relaxed)) {
+    }
     return true;
   }
   void give(std::size_t bytes) { held_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   const std::size_t limit_;
-  std::atomic<std::size_t> held_{0};
+  std::atomic<std::size_t> held_{0}, peak_{0};
 };
 
 // Gives back what it took. The budget must outlive it. Not thread-safe itself.

@@ -48,6 +48,8 @@ class Door {
   // Requests whose head arrived and whose reply is not out yet.
   std::size_t active() const { return active_.load(); }
   void fill(Gauges& gauges) const;
+  // Most bytes of bodies held at one time since the last call.
+  std::size_t take_peak_bytes() { return budget_.take_peak(); }
 
  private:
   using Shared = std::shared_ptr<Connection>;
