@@ -1,5 +1,5 @@
-// The commands of `preferd`. Each takes its arguments without program and command name, and returns the exit code:
-// 0 done, 1 failed while running (a refused package too), 2 bad usage or configuration, 3 rows failed.
+// The commands of `preferd`. Each takes its arguments without program and command name, and returns the exit
+// code: 0 done, 1 failed while running (a refused package too), 2 bad usage or configuration, 3 rows failed.
 #pragma once
 
 #include <string>

@@ -41,7 +41,8 @@ Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) 
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden) {
   auto package = open_package(options);
   if (!package) return package.error();
-  return load_scorer(*package, {.threads = thread_count(options), .compute = options.compute, .golden = golden});
+  return load_scorer(*package,
+                     {.threads = thread_count(options), .compute = options.compute, .golden = golden});
 }
 
 const char* row_error_code(const Error& error) {

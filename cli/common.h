@@ -26,7 +26,7 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 struct EngineOptions {
   std::string package;  // empty: the embedded default
   ComputeType compute = ComputeType::kAuto;
-  int threads = 0;      // 0: all cores
+  int threads = 0;  // 0: all cores
 };
 void declare(Settings& settings, EngineOptions& options);
 

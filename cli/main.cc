@@ -26,9 +26,10 @@ constexpr Command kCommands[] = {
 };
 
 void print_usage(std::FILE* to) {
-  std::fputs("preferd: given a prompt and two responses, which one will people prefer, and how sure are we?\n\n"
-             "usage: preferd COMMAND [flags]    preferd COMMAND --help    preferd --version\n\n",
-             to);
+  std::fputs(
+      "preferd: given a prompt and two responses, which one will people prefer, and how sure are we?\n\n"
+      "usage: preferd COMMAND [flags]    preferd COMMAND --help    preferd --version\n\n",
+      to);
   for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
 }
 
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     print_usage(stderr);
     return preferd::cli::kBadUsage;
   }
-  return preferd::cli::report(preferd::invalid("unknown command '" + name + "', expected serve, score, compare or inspect"),
-                              preferd::cli::kBadUsage);
+  return preferd::cli::report(
+      preferd::invalid("unknown command '" + name + "', expected serve, score, compare or inspect"),
+      preferd::cli::kBadUsage);
 }

@@ -1,7 +1,8 @@
 // preferd score: a file of pairs in, a file of verdicts out, in order, with the engine that serves.
 //
-// Rows are read in chunks; a chunk is encoded on all cores, scored, written and flushed before the next is read. So
-// memory is bounded, an interrupted run loses at most one chunk, and --resume goes on after the last whole line.
+// Rows are read in chunks; a chunk is encoded on all cores, scored, written and flushed before the next is
+// read. So memory is bounded, an interrupted run loses at most one chunk, and --resume goes on after the last
+// whole line.
 #include <unistd.h>
 
 #include <chrono>
@@ -34,11 +35,14 @@ struct ScoreOptions {
 Status read_shard(ScoreOptions& o) {
   if (o.shard.empty()) return Ok{};
   const std::size_t slash = o.shard.find('/');
-  const auto part = [&](std::size_t from, std::size_t count) { return parse_number<std::size_t>(std::string_view(o.shard).substr(from, count)); };
+  const auto part = [&](std::size_t from, std::size_t count) {
+    return parse_number<std::size_t>(std::string_view(o.shard).substr(from, count));
+  };
   const auto index = slash == std::string::npos ? std::nullopt : part(0, slash);
   const auto count = slash == std::string::npos ? std::nullopt : part(slash + 1, std::string::npos);
   if (!index || !count || *count == 0 || *index >= *count)
-    return invalid("flag --shard is '" + o.shard + "', expected i/n with 0 <= i < n: rows i, i + n, i + 2n, ...");
+    return invalid("flag --shard is '" + o.shard +
+                   "', expected i/n with 0 <= i < n: rows i, i + n, i + 2n, ...");
   o.shard_index = *index;
   o.shard_count = *count;
   return Ok{};
@@ -64,7 +68,8 @@ class Output {
   std::size_t lines_kept() const { return kept_; }
 
   Status write(const std::string& text) {
-    if (std::fwrite(text.data(), 1, text.size(), file_) == text.size() && std::fflush(file_) == 0) return Ok{};
+    if (std::fwrite(text.data(), 1, text.size(), file_) == text.size() && std::fflush(file_) == 0)
+      return Ok{};
     return invalid((path_.empty() ? "standard output" : path_) + ": cannot write: " + std::strerror(errno));
   }
 
@@ -111,7 +116,8 @@ class Run {
     const int classes = scorer_->info().classes;
     const std::string header = header_line(options_.format, classes);
     std::size_t skip = output_.lines_kept();
-    if (!header.empty() && skip > 0) --skip;
+    if (!header.empty() && skip > 0)
+      --skip;
     else if (!header.empty())
       if (const Status s = output_.write(header); !s) return s.error();
     std::size_t number = 0;
@@ -125,14 +131,17 @@ class Run {
           break;
         }
         if (number++ % options_.shard_count != options_.shard_index) continue;
-        if (skip > 0) --skip;
-        else rows.push_back(std::move(**row));
+        if (skip > 0)
+          --skip;
+        else
+          rows.push_back(std::move(**row));
       }
       if (const Status s = chunk(rows); !s) return s.error();
       progress.show(totals_.rows, totals_.tokens, reader_->progress());
     }
     if (skip > 0)
-      return invalid(options_.output + ": has " + std::to_string(skip) + " lines more than the input has rows; is it the output of another file?");
+      return invalid(options_.output + ": has " + std::to_string(skip) +
+                     " lines more than the input has rows; is it the output of another file?");
     return totals_;
   }
 
@@ -164,7 +173,10 @@ class Run {
   Result<Encoded> encode(const RowRead& read) const {
     if (!read.row) return read.row.error();
     const Row& row = *read.row;
-    Ask ask{{row.prompt, row.response_a, row.response_b}, row.adapter.value_or(options_.adapter), Swap::kNone, Overflow::kPackage};
+    Ask ask{{row.prompt, row.response_a, row.response_b},
+            row.adapter.value_or(options_.adapter),
+            Swap::kNone,
+            Overflow::kPackage};
     if (row.swap ? *row.swap == "average" : options_.swap) ask.swap = Swap::kAverage;
     return scorer_->encode(ask);
   }
@@ -178,9 +190,12 @@ class Run {
 };
 
 void print_summary(const Totals& totals, const ScorerInfo& info, double seconds) {
-  std::fprintf(stderr, "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s %s, compute %s\n", totals.rows,
-               totals.failed, seconds, static_cast<double>(totals.rows) / seconds, static_cast<double>(totals.tokens) / seconds,
-               info.name.c_str(), info.revision.c_str(), info.compute.c_str());
+  std::fprintf(
+      stderr,
+      "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s %s, compute %s\n",
+      totals.rows, totals.failed, seconds, static_cast<double>(totals.rows) / seconds,
+      static_cast<double>(totals.tokens) / seconds, info.name.c_str(), info.revision.c_str(),
+      info.compute.c_str());
 }
 
 }  // namespace
@@ -191,9 +206,14 @@ int score(const Arguments& arguments) {
   settings.text("input", o.input, "JSON Lines or CSV, plain or .gz; - is standard input").require("input");
   settings.text("output", o.output, "where verdicts go, in input order; - is standard output");
   declare(settings, o.engine);
-  settings.choice("format", o.format, {{"jsonl", LineFormat::kJsonLines}, {"csv", LineFormat::kCsv}, {"submission", LineFormat::kSubmission}},
-                  "form of the output")
-      .choice("input-format", o.input_format, {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}},
+  settings
+      .choice("format", o.format,
+              {{"jsonl", LineFormat::kJsonLines},
+               {"csv", LineFormat::kCsv},
+               {"submission", LineFormat::kSubmission}},
+              "form of the output")
+      .choice("input-format", o.input_format,
+              {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}},
               "form of the input; auto goes by the file's ending")
       .toggle("swap", o.swap, "average both orders of the responses, for rows that do not say")
       .text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default")
@@ -221,8 +241,11 @@ int score(const Arguments& arguments) {
   if (!o.quiet) print_summary(*totals, (*scorer)->info(), std::max(took.count(), 1e-9));
   if (totals->failed > 0) {
     if (o.format == LineFormat::kSubmission)
-      std::fprintf(stderr, "warning: %zu bad rows were given model_a (or equal thirds) in the submission\n", totals->failed);
-    return report(invalid(std::to_string(totals->failed) + " of " + std::to_string(totals->rows) + " rows failed"), kBadRows);
+      std::fprintf(stderr, "warning: %zu bad rows were given model_a (or equal thirds) in the submission\n",
+                   totals->failed);
+    return report(
+        invalid(std::to_string(totals->failed) + " of " + std::to_string(totals->rows) + " rows failed"),
+        kBadRows);
   }
   return kDone;
 }

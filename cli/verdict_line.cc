@@ -21,7 +21,9 @@ std::string number(float x) {
 
 std::string csv_line(const std::string& id, const Scored& scored, int classes) {
   std::string line = id_cell(id) + ",";
-  if (!scored.verdict) return line + std::string(static_cast<std::size_t>(classes), ',') + "," + row_error_code(scored.verdict.error()) + "\n";
+  if (!scored.verdict)
+    return line + std::string(static_cast<std::size_t>(classes), ',') + "," +
+           row_error_code(scored.verdict.error()) + "\n";
   const Verdict& v = *scored.verdict;
   line += kClassNames[static_cast<std::size_t>(v.winner)];
   for (std::size_t i = 0; i < static_cast<std::size_t>(classes); ++i)
@@ -31,7 +33,10 @@ std::string csv_line(const std::string& id, const Scored& scored, int classes) {
 
 std::string submission_line(const std::string& id, const Scored& scored, int classes) {
   std::string line = id_cell(id) + ",";
-  if (classes == 2) return line + (scored.verdict ? kClassNames[static_cast<std::size_t>((*scored.verdict).winner)] : "model_a") + "\n";
+  if (classes == 2)
+    return line +
+           (scored.verdict ? kClassNames[static_cast<std::size_t>((*scored.verdict).winner)] : "model_a") +
+           "\n";
   for (std::size_t i = 0; i < 3; ++i) {
     const float p = !scored.verdict                              ? 1.0f / 3
                     : i < (*scored.verdict).probabilities.size() ? (*scored.verdict).probabilities[i]
@@ -57,7 +62,11 @@ void append_verdict(JsonWriter& json, const Scored& scored) {
   for (std::size_t part = 0; part < scored.truncated.size(); ++part) {
     const Lost& lost = scored.truncated[part];
     if (!lost.any()) continue;
-    json.key(kPartNames[part]).begin_object().member("tokens", lost.tokens).member("chars", lost.chars).end_object();
+    json.key(kPartNames[part])
+        .begin_object()
+        .member("tokens", lost.tokens)
+        .member("chars", lost.chars)
+        .end_object();
   }
   json.end_object();
   if (v.order_gap) json.member("order_gap", *v.order_gap);
@@ -66,8 +75,11 @@ void append_verdict(JsonWriter& json, const Scored& scored) {
 std::string header_line(LineFormat format, int classes) {
   switch (format) {
     case LineFormat::kJsonLines: return "";
-    case LineFormat::kCsv: return classes == 3 ? "id,winner,p_model_a,p_model_b,p_tie,error\n" : "id,winner,p_model_a,p_model_b,error\n";
-    case LineFormat::kSubmission: return classes == 3 ? "id,winner_model_a,winner_model_b,winner_tie\n" : "id,winner\n";
+    case LineFormat::kCsv:
+      return classes == 3 ? "id,winner,p_model_a,p_model_b,p_tie,error\n"
+                          : "id,winner,p_model_a,p_model_b,error\n";
+    case LineFormat::kSubmission:
+      return classes == 3 ? "id,winner_model_a,winner_model_b,winner_tie\n" : "id,winner\n";
   }
   return "";
 }
@@ -82,7 +94,11 @@ std::string verdict_line(LineFormat format, const std::string& id, const Scored&
     append_verdict(json, scored);
   } else {
     const Error& error = scored.verdict.error();
-    json.key("error").begin_object().member("code", row_error_code(error)).member("message", error.what).end_object();
+    json.key("error")
+        .begin_object()
+        .member("code", row_error_code(error))
+        .member("message", error.what)
+        .end_object();
   }
   json.end_object();
   return line + "\n";

@@ -17,7 +17,8 @@ struct Scored {
   Truncated truncated{};
 };
 
-// Members of the verdict's JSON object after "id": winner, probabilities, logits, tokens, truncated[, order_gap].
+// Members of the verdict's JSON object after "id": winner, probabilities, logits, tokens, truncated[,
+// order_gap].
 void append_verdict(JsonWriter& json, const Scored& scored);
 
 // First line of a format, "" for none. `classes`: 2 or 3.

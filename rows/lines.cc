@@ -26,8 +26,9 @@ struct LineReader::State {
     int code = Z_OK;
     const char* why = got <= 0 ? gzerror(file, &code) : "";
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
-      return invalid(path + ": cannot read" + (code == Z_ERRNO ? std::string(": ") + std::strerror(errno)
-                                                               : std::string(" (damaged gzip?): ") + why));
+      return invalid(path + ": cannot read" +
+                     (code == Z_ERRNO ? std::string(": ") + std::strerror(errno)
+                                      : std::string(" (damaged gzip?): ") + why));
     at = 0;
     end = static_cast<std::size_t>(got);
     finished = got == 0;
@@ -49,7 +50,8 @@ Result<LineReader> LineReader::open(const std::string& path) {
     if (S_ISREG(info.st_mode)) state->total = static_cast<std::size_t>(info.st_size);
   }
   state->file = path == "-" ? gzdopen(::dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb");
-  if (state->file == nullptr) return Error{Code::kNotFound, path + ": cannot open: " + std::strerror(errno), {}};
+  if (state->file == nullptr)
+    return Error{Code::kNotFound, path + ": cannot open: " + std::strerror(errno), {}};
   gzbuffer(state->file, 1 << 18);
   return LineReader(std::move(state));
 }
@@ -90,20 +92,25 @@ Result<std::optional<std::vector<std::string>>> LineReader::next_record() {
     if (i == text.size()) {
       if (!quoted) break;
       fields.back() += '\n';
-      if (fields.back().size() > kMaxLineBytes) return invalid(state_->path + ": a field is longer than 256 MiB");
+      if (fields.back().size() > kMaxLineBytes)
+        return invalid(state_->path + ": a field is longer than 256 MiB");
       auto more = next();
       if (!more) return more.error();
       if (!*more)
-        return invalid(state_->path + ": the quote opened in line " + std::to_string(first_line) + " is never closed");
+        return invalid(state_->path + ": the quote opened in line " + std::to_string(first_line) +
+                       " is never closed");
       text = std::move(**more);
       i = static_cast<std::size_t>(-1);
       continue;
     }
     const char c = text[i];
     if (quoted) {
-      if (c != '"') fields.back() += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"') fields.back() += '"', ++i;
-      else quoted = false;
+      if (c != '"')
+        fields.back() += c;
+      else if (i + 1 < text.size() && text[i + 1] == '"')
+        fields.back() += '"', ++i;
+      else
+        quoted = false;
     } else if (c == '"' && fields.back().empty()) {
       quoted = true;
     } else if (c == ',') {

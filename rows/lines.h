@@ -24,12 +24,12 @@ class LineReader {
   LineReader& operator=(LineReader&&) noexcept;
   ~LineReader();
 
-  // The next line without its "\n"; nothing at the end. Only "\n" separates. Errors: a damaged gzip stream, a read
-  // error, a line beyond the limit.
+  // The next line without its "\n"; nothing at the end. Only "\n" separates. Errors: a damaged gzip stream, a
+  // read error, a line beyond the limit.
   Result<std::optional<std::string>> next();
 
-  // The next RFC 4180 record: fields separated by commas, quoted with "" as a quote, line breaks inside quotes kept;
-  // a "\r" before the final "\n" is dropped. Errors as next(), and a quote that is never closed.
+  // The next RFC 4180 record: fields separated by commas, quoted with "" as a quote, line breaks inside
+  // quotes kept; a "\r" before the final "\n" is dropped. Errors as next(), and a quote that is never closed.
   Result<std::optional<std::vector<std::string>>> next_record();
 
   // Lines handed out so far.

@@ -31,14 +31,15 @@ Status check_swap(const Row& row) {
 
 Result<Row> row_of(const Json& object) {
   Row row;
-  for (auto [key, into] :
-       {std::pair{"prompt", &row.prompt}, std::pair{"response_a", &row.response_a}, std::pair{"response_b", &row.response_b}}) {
+  for (auto [key, into] : {std::pair{"prompt", &row.prompt}, std::pair{"response_a", &row.response_a},
+                           std::pair{"response_b", &row.response_b}}) {
     if (!object.contains(key)) return invalid(std::string(key) + " is missing", key);
     auto text = flatten(object[key], Form::kFile, key);
     if (!text) return text.error();
     *into = std::move(*text);
   }
-  const bool texts = object["prompt"].is_string() && object["response_a"].is_string() && object["response_b"].is_string();
+  const bool texts =
+      object["prompt"].is_string() && object["response_a"].is_string() && object["response_b"].is_string();
   if (texts) flatten_lmsys(row.prompt, row.response_a, row.response_b);
   if (const Status s = optional_text(object, "adapter", row.adapter); !s) return s.error();
   if (const Status s = optional_text(object, "swap", row.swap); !s) return s.error();
@@ -89,7 +90,8 @@ class Csv : public RowReader {
     }
     for (const char* key : {"prompt", "response_a", "response_b"})
       if (!self->columns_.contains(key))
-        return invalid(path + ": the first line has no column " + key + ", expected prompt, response_a, response_b");
+        return invalid(path + ": the first line has no column " + key +
+                       ", expected prompt, response_a, response_b");
     return std::unique_ptr<RowReader>(std::move(self));
   }
 
@@ -121,15 +123,16 @@ class Csv : public RowReader {
       JsonWriter(id).value(*given);
     }
     if (record.size() != width_)
-      return {id, invalid("line " + number + " has " + std::to_string(record.size()) + " fields, the header has " +
-                          std::to_string(width_))};
+      return {id, invalid("line " + number + " has " + std::to_string(record.size()) +
+                          " fields, the header has " + std::to_string(width_))};
     Row row;
     row.id = id;
     row.prompt = *cell("prompt");
     row.response_a = *cell("response_a");
     row.response_b = *cell("response_b");
-    for (const auto& [key, text] : {std::pair{"prompt", &row.prompt}, std::pair{"response_a", &row.response_a},
-                                    std::pair{"response_b", &row.response_b}})
+    for (const auto& [key, text] :
+         {std::pair{"prompt", &row.prompt}, std::pair{"response_a", &row.response_a},
+          std::pair{"response_b", &row.response_b}})
       if (!utf8::valid(*text)) return {id, invalid(std::string(key) + " is not valid UTF-8", key)};
     flatten_lmsys(row.prompt, row.response_a, row.response_b);
     if (const auto adapter = cell("adapter"); adapter && !adapter->empty()) row.adapter = adapter;

@@ -1,8 +1,8 @@
 // Pairs to score, from a file: JSON Lines or CSV, plain or gzip, or standard input.
 //
-// A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have id,
-// adapter and swap ("none" | "average"); other keys and columns are ignored. A bad row is an answer of its own: the run
-// goes on. Blank lines are skipped; a row without id gets its line number.
+// A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have
+// id, adapter and swap ("none" | "average"); other keys and columns are ignored. A bad row is an answer of
+// its own: the run goes on. Blank lines are skipped; a row without id gets its line number.
 #pragma once
 
 #include <memory>

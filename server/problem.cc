@@ -13,7 +13,7 @@ struct CodeRow {
   int status;
   std::string_view name;
 };
-constexpr std::array<CodeRow, 9> kCodes = {{
+constexpr std::array<CodeRow, 10> kCodes = {{
     {Code::kInvalid, 422, "invalid"},
     {Code::kNotFound, 404, "not_found"},
     {Code::kTooLarge, 413, "too_large"},
@@ -21,7 +21,8 @@ constexpr std::array<CodeRow, 9> kCodes = {{
     {Code::kDeadline, 504, "deadline_exceeded"},
     {Code::kCancelled, 499, "cancelled"},
     {Code::kUnavailable, 503, "unavailable"},
-    {Code::kNonFinite, 500, "non_finite"},
+    {Code::kEmptyInput, 422, "empty_input"},
+    {Code::kNonFinite, 422, "non_finite"},
     {Code::kInternal, 500, "internal"},
 }};
 

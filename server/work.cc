@@ -15,6 +15,7 @@ Outcome outcome_of(Code code) {
   switch (code) {
     case Code::kInvalid:
     case Code::kNotFound:
+    case Code::kEmptyInput:
     case Code::kTooLarge: return Outcome::kInvalid;
     case Code::kDeadline: return Outcome::kExpired;
     case Code::kCancelled: return Outcome::kCancelled;

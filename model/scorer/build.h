@@ -5,8 +5,8 @@
 
 namespace preferd {
 
-std::string torch_version();     // of the libtorch that is linked: "1.13.1"
-std::string instruction_set();   // in use by the kernels: "AVX2"
-std::string devices();           // "cpu"
+std::string torch_version();    // of the libtorch that is linked: "1.13.1"
+std::string instruction_set();  // in use by the kernels: "AVX2"
+std::string devices();          // "cpu"
 
 }  // namespace preferd
