@@ -22,6 +22,7 @@ enum class Code {
   kDeadline,     // the time given was not enough
   kCancelled,    // the asker went away
   kUnavailable,  // loading or draining
+  kEmptyInput,   // nothing to score: the template gives no token
   kNonFinite,    // the model gave NaN or infinity for this input
   kInternal,     // our fault
 };

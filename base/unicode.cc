@@ -5,6 +5,9 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/check.h"
 #include "base/utf8.h"
 
@@ -19,6 +22,74 @@ bool ascii(std::string_view text) {
   for (const char c : text)
     if (static_cast<unsigned char>(c) >= 0x80) return false;
   return true;
+}
+
+// ICU puts combining marks into canonical order by insertion: a run of n marks may take n^2 steps. Long runs
+// are therefore decomposed and sorted first, which changes nothing of the normal form.
+constexpr std::size_t kLongRun = 64;
+
+class MarkSorter {
+ public:
+  explicit MarkSorter(const icu::Normalizer2& form) : form_(form) {}
+
+  std::string sorted(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t start = at;
+      const char32_t c = utf8::next(text, at);
+      const std::size_t marks = run_.size();
+      if (c >= 0x300) add_decomposed(static_cast<UChar32>(c));
+      if (run_.size() > marks) continue;
+      flush(text.substr(0, start));
+      copied_ = at;
+      out_.append(text.substr(start, at - start));
+    }
+    flush(text);
+    return std::move(out_);
+  }
+
+ private:
+  // Adds to the run what c decomposes to, if all of it is marks.
+  void add_decomposed(UChar32 c) {
+    icu::UnicodeString parts;
+    if (u_getCombiningClass(c) != 0 && !form_.getRawDecomposition(c, parts)) {
+      run_.push_back(c);
+      return;
+    }
+    if (!form_.getDecomposition(c, parts)) return;
+    for (std::int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1))
+      if (u_getCombiningClass(parts.char32At(i)) == 0) return;
+    for (std::int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1))
+      run_.push_back(parts.char32At(i));
+  }
+
+  void flush(std::string_view until) {
+    if (run_.size() <= kLongRun) {
+      out_.append(until.substr(copied_));
+    } else {
+      std::stable_sort(run_.begin(), run_.end(),
+                       [](UChar32 a, UChar32 b) { return u_getCombiningClass(a) < u_getCombiningClass(b); });
+      for (const UChar32 mark : run_) utf8::append(out_, static_cast<char32_t>(mark));
+    }
+    copied_ = until.size();
+    run_.clear();
+  }
+
+  const icu::Normalizer2& form_;
+  std::string out_;
+  std::size_t copied_ = 0;  // bytes of the text that out_ stands for
+  std::vector<UChar32> run_;
+};
+
+bool has_long_run(std::string_view text) {
+  std::size_t run = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const char32_t c = utf8::next(text, at);
+    const bool mark = c >= 0x300 && (u_getCombiningClass(static_cast<UChar32>(c)) != 0 || c == 0xF73 ||
+                                     c == 0xF75 || c == 0xF81);
+    run = mark ? run + 1 : 0;
+    if (run > kLongRun / 2) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -56,6 +127,8 @@ std::string nfc(std::string_view utf8) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* form = icu::Normalizer2::getNFCInstance(status);
   PREFERD_CHECK(U_SUCCESS(status));
+  std::string sorted;
+  if (has_long_run(utf8)) utf8 = sorted = MarkSorter(*form).sorted(utf8);
   std::string out;
   icu::StringByteSink<std::string> sink(&out, static_cast<std::int32_t>(utf8.size()));
   form->normalizeUTF8(0, icu::StringPiece(utf8.data(), static_cast<std::int32_t>(utf8.size())), sink, nullptr,

@@ -27,7 +27,7 @@ Matrix encode_int8_row(const Matrix& source, Int8Source through) {
       top = std::max(top, std::fabs(v));
     }
     buffers->scale.push_back(top);
-    const float factor = top == 0 ? 0.0f : 127.0f / std::max(top, 1e-38f);
+    const float factor = top == 0 ? 0.0f : 1.0f / std::max(top, 1e-38f) * 127.0f;
     std::int8_t* codes = buffers->codes.data() + static_cast<std::size_t>(row) * cols;
     for (std::size_t i = 0; i < cols; ++i)
       codes[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(x[i] * factor), -127.0f, 127.0f));

@@ -1,5 +1,7 @@
 // LLM.int8 weights (arXiv 2208.07339): int8 codes with one scale a row.
 //   SCB[row] = max |w|,  code = rint(w * (127 / SCB)), ties to even,  value = code * SCB * (1 / 127)
+//
+// 127 / SCB is (1 / SCB) * 127, rounded twice: that is what PyTorch computes, and it decides exact ties.
 #pragma once
 
 #include "model/quant/matrix.h"

@@ -111,7 +111,7 @@ Result<EncodedOrder> Encoder::encode_order(const Pair& pair, Inputs& inputs) con
   order.sequences = std::move(inputs.sequences);
   for (const auto& sequence : order.sequences)
     if (sequence.empty())
-      return Error{Code::kInvalid, "the template gives an empty token sequence for this pair", ""};
+      return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
   if (manifest_.features.set == FeatureSet::kNone) return order;
   const FeatureColumns columns =
       arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);

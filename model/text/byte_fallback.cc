@@ -25,9 +25,11 @@ class ByteFallback : public Tokenizer {
     fill_words(model.pieces);
   }
 
+  // Whether every character has a piece, or pieces for its bytes.
   bool complete() const {
-    return std::none_of(bytes_.begin(), bytes_.end(), [](std::int32_t id) { return id < 0; }) &&
-           plane_[0x2581] >= 0;
+    for (std::size_t b = 0; b < bytes_.size(); ++b)
+      if (bytes_[b] < 0 && (b >= 0x80 || plane_[b] < 0)) return false;
+    return plane_[0x2581] >= 0;
   }
 
   bool cleans() const override { return false; }
@@ -159,7 +161,7 @@ Result<std::shared_ptr<const Tokenizer>> make_byte_fallback(const Json& file, Bp
   if (model.any_normalized)
     return refuse("added tokens with normalized are not supported with byte fallback");
   auto out = std::make_shared<ByteFallback>(std::move(model), ends);
-  if (!out->complete()) return refuse("model.byte_fallback needs the pieces U+2581 and <0x00> to <0xFF>");
+  if (!out->complete()) return refuse("model.byte_fallback needs U+2581 and a piece for every byte (<0x00> to <0xFF>)");
   return std::shared_ptr<const Tokenizer>(std::move(out));
 }
 

@@ -13,70 +13,12 @@
 #include "base/json.h"
 #include "model/text/input.h"
 #include "model/text/tokenizer.h"
+#include "tests/model/text/spec_json.h"
 
 namespace preferd {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
-
-InputSpec read_spec(const Json& j) {
-  InputSpec s;
-  s.layout = j.at("layout") == "pair" ? Layout::kPair : Layout::kPerResponse;
-  for (const Json& t : j.at("template"))
-    s.segments.push_back({t.value("field", ""), t.value("text", ""), t.value("special", false)});
-  s.joining = j.value("tokenize", "joined") == "joined" ? Joining::kJoined : Joining::kSegments;
-  s.add_bos = j.value("add_bos", false);
-  s.add_eos = j.value("add_eos", false);
-  s.max_tokens = j.at("max_tokens");
-  if (j.contains("truncation")) {
-    const Json& t = j["truncation"];
-    static const std::map<std::string, Cut> kModes = {{"right", Cut::kRight},
-                                                      {"left", Cut::kLeft},
-                                                      {"ratio", Cut::kRatio},
-                                                      {"proportional", Cut::kProportional}};
-    s.truncation.mode = kModes.at(t.at("mode"));
-    s.truncation.prompt = t.value("prompt", 0.2);
-    s.truncation.response = t.value("response", 0.4);
-    if (t.contains("head")) s.truncation.head = t["head"].get<double>();
-    s.truncation.marker = t.value("marker", "......");
-  }
-  if (j.contains("chat")) {
-    const Json& c = j["chat"];
-    s.chat.emplace();
-    if (c.contains("system")) s.chat->system = c["system"].get<std::string>();
-    s.chat->generation_prompt = c.value("generation_prompt", false);
-    s.chat->suffix = c.value("suffix", "");
-  }
-  return s;
-}
-
-void print_inputs(const Result<Inputs>& inputs) {
-  std::string out;
-  JsonWriter w(out);
-  w.begin_object();
-  if (!inputs) {
-    w.member("error", inputs.error().what).end_object();
-    std::cout << out << '\n';
-    return;
-  }
-  w.key("sequences").begin_array();
-  for (const auto& sequence : inputs->sequences) {
-    w.begin_array();
-    for (const std::int32_t id : sequence) w.value(id);
-    w.end_array();
-  }
-  w.end_array().key("tokens").begin_object();
-  w.member("prompt", inputs->tokens.prompt).member("response_a", inputs->tokens.response_a);
-  w.member("response_b", inputs->tokens.response_b).member("total", inputs->tokens.total).end_object();
-  w.key("truncated").begin_object();
-  for (std::size_t part = 0; part < 4; ++part) {
-    if (!inputs->truncated[part].any()) continue;
-    w.key(kPartNames[part]).begin_object().member("tokens", inputs->truncated[part].tokens);
-    w.member("chars", inputs->truncated[part].chars).end_object();
-  }
-  w.end_object().end_object();
-  std::cout << out << '\n';
-}
 
 void encode_line(const Tokenizer& tokenizer, const Json& row) {
   std::vector<Token> tokens;
@@ -124,12 +66,11 @@ int run(int argc, char** argv) {
     }
     const std::string key = row.at("input").dump();
     if (!builders.contains(key))
-      builders.emplace(key, InputBuilder::create(read_spec(row["input"]), *tokenizer, **files));
+      builders.emplace(key, InputBuilder::create(read_input_spec(row["input"]), *tokenizer, **files));
     const auto& builder = builders.at(key);
-    if (!builder)
-      print_inputs(builder.error());
-    else
-      print_inputs((*builder)->build({row["prompt"], row["response_a"], row["response_b"]}));
+    const Result<Inputs> inputs =
+        builder ? (*builder)->build({row["prompt"], row["response_a"], row["response_b"]}) : builder.error();
+    std::cout << (inputs ? inputs_json(*inputs) : Json{{"error", inputs.error().what}}).dump() << '\n';
   }
   return 0;
 }

@@ -1,0 +1,58 @@
+#include "cli/common.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include "model/default/default_package.h"
+
+namespace preferd::cli {
+
+int report(const Error& error, int code) {
+  std::fprintf(stderr, "error: %s\n", error.what.c_str());
+  return code;
+}
+
+std::optional<int> load_settings(Settings& settings, const Arguments& arguments) {
+  const auto loaded = settings.load(arguments, environment());
+  if (!loaded) return report(loaded.error(), kBadUsage);
+  if (!loaded->stop) return std::nullopt;
+  std::fputs(loaded->text.c_str(), stdout);
+  return kDone;
+}
+
+void declare(Settings& settings, EngineOptions& options) {
+  settings.text("package", options.package, "model package directory; without it the embedded default")
+      .choice("compute", options.compute, {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}},
+              "arithmetic of the model; auto is the fastest that passed its accuracy gate")
+      .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
+}
+
+int thread_count(const EngineOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) {
+  if (options.package.empty()) return default_package();
+  return open_directory(options.package);
+}
+
+Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden) {
+  auto package = open_package(options);
+  if (!package) return package.error();
+  return load_scorer(*package,
+                     {.threads = thread_count(options), .compute = options.compute, .golden = golden});
+}
+
+const char* row_error_code(const Error& error) {
+  switch (error.code) {
+    case Code::kNotFound: return "unknown_adapter";
+    case Code::kNonFinite: return "non_finite";
+    case Code::kEmptyInput: return "empty_input";
+    case Code::kInternal: return "internal";
+    default: return "invalid_row";
+  }
+}
+
+}  // namespace preferd::cli

@@ -1,0 +1,40 @@
+// What the commands share: opening packages, compute settings, reporting errors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "base/settings.h"
+#include "cli/commands.h"
+#include "model/scorer/load.h"
+
+namespace preferd::cli {
+
+inline constexpr int kDone = 0, kFailed = 1, kBadUsage = 2, kBadRows = 3;
+
+// "error: WHAT" on standard error; returns `code`.
+int report(const Error& error, int code);
+
+// Loads the settings; an exit code when the command ends here (--help, --print-config, an error).
+std::optional<int> load_settings(Settings& settings, const Arguments& arguments);
+
+// Which package, and how it is computed.
+struct EngineOptions {
+  std::string package;  // empty: the embedded default
+  ComputeType compute = ComputeType::kAuto;
+  int threads = 0;  // 0: all cores
+};
+void declare(Settings& settings, EngineOptions& options);
+
+int thread_count(const EngineOptions& options);
+Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
+Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);
+
+// The code of an item's error, as rows and replies name it.
+const char* row_error_code(const Error& error);
+
+}  // namespace preferd::cli

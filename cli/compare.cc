@@ -1,0 +1,106 @@
+// preferd compare: one pair on the command line, an answer for people.
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "base/utf8.h"
+#include "cli/common.h"
+#include "cli/verdict_line.h"
+
+namespace preferd::cli {
+namespace {
+
+struct CompareOptions {
+  EngineOptions engine;
+  std::string prompt, response_a, response_b, adapter;
+  bool json = false, swap = false;
+};
+
+// The text itself, or with a leading @ the contents of a file (@- is standard input).
+Result<std::string> text_of(const char* flag, const std::string& given) {
+  std::string text = given;
+  if (given.starts_with('@')) {
+    const std::string path = given.substr(1) == "-" ? "/dev/stdin" : given.substr(1);
+    std::ifstream in(path, std::ios::binary);
+    if (!in)
+      return Error{Code::kNotFound,
+                   std::string("flag ") + flag + ": cannot read the file '" + given.substr(1) + "'",
+                   {}};
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  if (!utf8::valid(text)) return invalid(std::string("flag ") + flag + ": the text is not valid UTF-8");
+  return text;
+}
+
+void print_for_people(const Scored& scored, const ScorerInfo& info) {
+  const Verdict& v = *scored.verdict;
+  const float p = v.probabilities[static_cast<std::size_t>(v.winner)];
+  constexpr const char* kSaid[] = {"response A", "response B", "a tie"};
+  std::printf("People will probably prefer %s (%.0f %%).\n\n", kSaid[v.winner], 100.0 * p);
+  constexpr int kWidth = 40;
+  constexpr const char* kRows[] = {"A", "B", "tie"};
+  for (std::size_t i = 0; i < v.probabilities.size(); ++i) {
+    std::printf("  %-3s %5.1f %%  ", kRows[i], 100.0 * v.probabilities[i]);
+    const int full = static_cast<int>(v.probabilities[i] * kWidth + 0.5f);
+    for (int j = 0; j < kWidth; ++j) std::fputs(j < full ? "#" : ".", stdout);
+    std::fputs("\n", stdout);
+  }
+  std::printf("\n%lld tokens (prompt %lld, A %lld, B %lld); judged by %s %s\n",
+              static_cast<long long>(scored.tokens.total), static_cast<long long>(scored.tokens.prompt),
+              static_cast<long long>(scored.tokens.response_a),
+              static_cast<long long>(scored.tokens.response_b), info.name.c_str(), info.revision.c_str());
+  for (std::size_t part = 0; part < scored.truncated.size(); ++part)
+    if (scored.truncated[part].any())
+      std::printf("too long for the model: %lld tokens of %s were not read\n",
+                  static_cast<long long>(scored.truncated[part].tokens), kPartNames[part]);
+}
+
+}  // namespace
+
+int compare(const Arguments& arguments) {
+  CompareOptions o;
+  Settings settings("preferd compare",
+                    "Judges one pair: which response will people prefer, and how sure are we?");
+  settings.text("prompt", o.prompt, "what was asked; @FILE reads a file")
+      .require("prompt")
+      .text("response-a", o.response_a, "first response; @FILE reads a file")
+      .require("response-a")
+      .text("response-b", o.response_b, "second response; @FILE reads a file")
+      .require("response-b")
+      .toggle("json", o.json, "one JSON object, as preferd score writes it")
+      .toggle("swap", o.swap, "average both orders of the responses")
+      .text("adapter", o.adapter, "adapter of the package; without it the default");
+  declare(settings, o.engine);
+  if (const auto code = load_settings(settings, arguments)) return *code;
+  Ask ask;
+  ask.adapter = o.adapter;
+  ask.swap = o.swap ? Swap::kAverage : Swap::kNone;
+  for (auto [flag, given, into] : {std::tuple{"--prompt", &o.prompt, &ask.pair.prompt},
+                                   std::tuple{"--response-a", &o.response_a, &ask.pair.response_a},
+                                   std::tuple{"--response-b", &o.response_b, &ask.pair.response_b}}) {
+    auto text = text_of(flag, *given);
+    if (!text) return report(text.error(), kBadUsage);
+    *into = std::move(*text);
+  }
+  auto scorer = open_scorer(o.engine, Golden::kSkip);
+  if (!scorer) return report(scorer.error(), kFailed);
+  const auto encoded = (*scorer)->encode(ask);
+  if (!encoded)
+    return report(encoded.error(), encoded.error().code == Code::kNotFound ? kBadUsage : kBadRows);
+  const Encoded* item = &*encoded;
+  Scored scored{std::move((*scorer)->score({&item, 1})[0]), encoded->tokens, encoded->truncated};
+  if (!scored.verdict) return report(scored.verdict.error(), kBadRows);
+  if (!o.json) {
+    print_for_people(scored, (*scorer)->info());
+    return kDone;
+  }
+  std::string line;
+  JsonWriter json(line);
+  json.begin_object().member("model", (*scorer)->info().name).member("revision", (*scorer)->info().revision);
+  append_verdict(json, scored);
+  json.end_object();
+  std::printf("%s\n", line.c_str());
+  return kDone;
+}
+
+}  // namespace preferd::cli

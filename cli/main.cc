@@ -1,0 +1,58 @@
+// preferd: one binary, a command each for serving, scoring, comparing and inspecting.
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/version.h"
+
+namespace {
+
+using preferd::cli::Arguments;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(const Arguments&);
+};
+
+constexpr Command kCommands[] = {
+    {"serve", "answer over HTTP: POST /predict, POST /batch, GET /metrics", preferd::cli::serve},
+    {"score", "score a file of pairs offline", preferd::cli::score},
+    {"compare", "judge one pair, for people", preferd::cli::compare},
+    {"inspect", "show and check a model package", preferd::cli::inspect},
+};
+
+void print_usage(std::FILE* to) {
+  std::fputs(
+      "preferd: given a prompt and two responses, which one will people prefer, and how sure are we?\n\n"
+      "usage: preferd COMMAND [flags]    preferd COMMAND --help    preferd --version\n\n",
+      to);
+  for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--version" || name == "version") {
+    std::fputs(preferd::cli::version_text().c_str(), stdout);
+    return preferd::cli::kDone;
+  }
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return preferd::cli::kDone;
+  }
+  for (const Command& c : kCommands)
+    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+  if (name.empty()) {
+    print_usage(stderr);
+    return preferd::cli::kBadUsage;
+  }
+  return preferd::cli::report(
+      preferd::invalid("unknown command '" + name + "', expected serve, score, compare or inspect"),
+      preferd::cli::kBadUsage);
+}

@@ -1,0 +1,44 @@
+// Pairs to score, from a file: JSON Lines or CSV, plain or gzip, or standard input.
+//
+// A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have
+// id, adapter and swap ("none" | "average"); other keys and columns are ignored. A bad row is an answer of
+// its own: the run goes on. Blank lines are skipped; a row without id gets its line number.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace preferd {
+
+struct Row {
+  std::string id;  // as JSON: "\"a1\"", "17"
+  std::string prompt, response_a, response_b;
+  std::optional<std::string> adapter, swap;
+};
+
+struct RowRead {
+  std::string id;   // as JSON, also of a bad row
+  Result<Row> row;  // error: what is wrong with it
+};
+
+enum class RowFormat { kAuto, kJsonLines, kCsv };  // kAuto: by ending (.csv, .csv.gz), else JSON Lines
+
+// One thread.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+
+  // Errors: the file cannot be opened; a CSV header without the three columns.
+  static Result<std::unique_ptr<RowReader>> open(const std::string& path, RowFormat format);
+
+  // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
+  virtual Result<std::optional<RowRead>> next() = 0;
+
+  // Share of the file that was read, 0..1; nothing where its size is unknown.
+  virtual std::optional<double> progress() const = 0;
+};
+
+}  // namespace preferd

@@ -1,0 +1,227 @@
+#include "server/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <chrono>
+#include <cmath>
+#include <sstream>
+
+#include "server/version.h"
+
+namespace preferd::server {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using Labels = std::map<std::string, std::string>;
+
+constexpr std::array<const char*, 7> kOutcomes = {"ok",        "truncated", "invalid", "expired",
+                                                  "cancelled", "rejected",  "error"};
+constexpr std::array<const char*, 6> kRejections = {"queue_full", "hopeless_deadline", "held_bytes",
+                                                    "workers",    "loading",           "draining"};
+constexpr std::array<const char*, 6> kBadHttp = {"slow_header",       "slow_body", "bad_framing",
+                                                 "headers_too_large", "too_large", "connections"};
+
+// Geometric, so that every size of machine finds its own buckets.
+std::vector<double> geometric(double first, double factor, int count) {
+  std::vector<double> out;
+  for (double edge = first; static_cast<int>(out.size()) < count; edge *= factor) out.push_back(edge);
+  return out;
+}
+
+std::vector<double> token_edges() {
+  return {16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
+}
+
+}  // namespace
+
+struct Metrics::Series {
+  prometheus::Registry registry;
+
+  prometheus::Family<Counter>& counters(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(std::string("preferd_") + name).Help(help).Register(registry);
+  }
+  Gauge& gauge(const char* name, const char* help) {
+    return prometheus::BuildGauge()
+        .Name(std::string("preferd_") + name)
+        .Help(help)
+        .Register(registry)
+        .Add(Labels{});
+  }
+  prometheus::Family<Gauge>& gauges(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(std::string("preferd_") + name).Help(help).Register(registry);
+  }
+  prometheus::Family<Histogram>& histograms(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(std::string("preferd_") + name).Help(help).Register(registry);
+  }
+  template <std::size_t n>
+  std::array<Counter*, n> each(prometheus::Family<Counter>& family, const char* label,
+                               const std::array<const char*, n>& values) {
+    std::array<Counter*, n> out{};
+    for (std::size_t i = 0; i < n; ++i) out[i] = &family.Add({{label, values[i]}});
+    return out;
+  }
+
+  struct Route {
+    std::string label;
+    std::array<std::atomic<Counter*>, 600> by_status{};  // made at the first reply with that status
+    Histogram* seconds = nullptr;
+  };
+
+  prometheus::Family<Counter>& requests = counters("requests_total", "Replies, by route and status code.");
+  std::vector<std::unique_ptr<Route>> routes;
+
+  std::array<Counter*, 7> outcomes =
+      each(counters("items_total", "Pairs, by what became of them."), "outcome", kOutcomes);
+  std::array<Counter*, 6> rejections = each(
+      counters("admission_rejected_total", "Requests refused before they queued."), "reason", kRejections);
+  std::array<Counter*, 6> bad_http = each(
+      counters("http_rejected_total", "Connections refused or cut for how they speak."), "reason", kBadHttp);
+  Counter& disconnects =
+      counters("client_disconnects_total", "Clients that hung up before their reply.").Add(Labels{});
+  Counter& non_finite =
+      counters("score_nonfinite_total", "Pairs whose logits were not finite.").Add(Labels{});
+  std::array<Counter*, 3> winners =
+      each(counters("predicted_class_total", "Verdicts, by winner."), "label", kClassNames);
+  std::array<Counter*, 4> truncated =
+      each(counters("truncated_total", "Pairs that lost text, by part."), "segment", kPartNames);
+  std::array<Counter*, 2> reloads =
+      each<2>(counters("model_reloads_total", "Packages loaded, the first one included."), "result",
+              {"ok", "failed"});
+
+  const std::vector<double> latency = geometric(0.0001, 2, 20);
+  std::array<Histogram*, 4> stages = {
+      &histograms("encode_seconds", "Text side of a pair.").Add(Labels{}, latency),
+      &histograms("queue_seconds", "Wait of a pair for its batch.").Add(Labels{}, latency),
+      &histograms("forward_seconds", "A batch in the model.").Add(Labels{}, latency),
+      &histograms("serialize_seconds", "Rendering of a reply.").Add(Labels{}, latency)};
+  Histogram& batch_items = histograms("batch_items", "Pairs in a batch.").Add(Labels{}, geometric(1, 2, 11));
+  Histogram& batch_tokens = histograms("batch_tokens", "Tokens in a batch.").Add(Labels{}, token_edges());
+  Histogram& batch_fill =
+      histograms("batch_fill_ratio", "Tokens in a batch over its budget.")
+          .Add(Labels{}, Histogram::BucketBoundaries{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1});
+  Histogram& batch_adapters = histograms("batch_distinct_adapters", "Adapters in a batch.")
+                                  .Add(Labels{}, Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32});
+  Histogram& order_gap = histograms("order_gap", "Largest difference between a probability and its mirror.")
+                             .Add(Labels{}, Histogram::BucketBoundaries{.01, .02, .05, .1, .2, .5, 1});
+  Histogram& confidence =
+      histograms("confidence", "Largest probability.")
+          .Add(Labels{}, Histogram::BucketBoundaries{.4, .5, .6, .7, .8, .9, .95, .99, 1});
+  prometheus::Family<Histogram>& input = histograms("input_tokens", "Tokens of a pair, by part.");
+  std::array<Histogram*, 3> input_tokens = {&input.Add({{"segment", kPartNames[0]}}, token_edges()),
+                                            &input.Add({{"segment", kPartNames[1]}}, token_edges()),
+                                            &input.Add({{"segment", kPartNames[2]}}, token_edges())};
+
+  prometheus::Family<Gauge>& lane_items = gauges("queue_items", "Pairs waiting, by lane.");
+  prometheus::Family<Gauge>& lane_tokens = gauges("queue_tokens", "Tokens waiting, by lane.");
+  prometheus::Family<Gauge>& lane_oldest =
+      gauges("queue_oldest_seconds", "Longest wait at present, by lane.");
+  Gauge& wait = gauge("estimated_wait_seconds", "Tokens waiting over tokens per second.");
+  Gauge& speed = gauge("tokens_per_second", "Measured speed of full batches.");
+  Gauge& ready = gauge("ready", "1 when /readyz answers 200.");
+  Gauge& draining = gauge("draining", "1 after SIGTERM.");
+  Gauge& connections = gauge("http_connections", "Open connections.");
+  Gauge& held = gauge("http_held_body_bytes", "Bytes of bodies held at present.");
+  Gauge& workers = gauge("http_workers", "Threads that answer POST requests.");
+  Gauge& last_success = gauge("last_batch_success_timestamp_seconds", "Unix time of the last good batch.");
+  prometheus::Family<Gauge>& models = gauges("model_info", "1 for the package that is served.");
+  Gauge* model = nullptr;
+};
+
+Metrics::Metrics(const std::vector<std::string>& routes) : s_(std::make_unique<Series>()) {
+  auto& seconds = s_->histograms("request_seconds", "From a whole head to the end of the reply.");
+  auto add = [&](const std::string& label) {
+    auto route = std::make_unique<Series::Route>();
+    route->label = label;
+    route->seconds = &seconds.Add({{"route", label}}, s_->latency);
+    s_->routes.push_back(std::move(route));
+  };
+  for (const auto& label : routes) add(label);
+  add("other");
+  s_->gauges("build_info", "1, with the version as label.").Add({{"version", kVersion}}).Set(1);
+}
+
+Metrics::~Metrics() = default;
+
+void Metrics::request(std::size_t route, int status, double seconds) {
+  auto& r = *s_->routes.at(route);
+  r.seconds->Observe(seconds);
+  auto& slot = r.by_status.at(static_cast<std::size_t>(status));
+  Counter* counter = slot.load(std::memory_order_acquire);
+  if (counter == nullptr) {
+    counter = &s_->requests.Add({{"route", r.label}, {"code", std::to_string(status)}});
+    slot.store(counter, std::memory_order_release);
+  }
+  counter->Increment();
+}
+
+void Metrics::items(Outcome outcome, std::size_t count) {
+  if (count > 0) s_->outcomes[static_cast<std::size_t>(outcome)]->Increment(static_cast<double>(count));
+}
+
+void Metrics::rejection(Rejection reason) { s_->rejections[static_cast<std::size_t>(reason)]->Increment(); }
+void Metrics::bad_http(BadHttp reason) { s_->bad_http[static_cast<std::size_t>(reason)]->Increment(); }
+void Metrics::disconnect() { s_->disconnects.Increment(); }
+void Metrics::stage(Stage stage, double seconds) {
+  s_->stages[static_cast<std::size_t>(stage)]->Observe(seconds);
+}
+void Metrics::non_finite() { s_->non_finite.Increment(); }
+void Metrics::reload(std::string_view result) { s_->reloads[result == "ok" ? 0 : 1]->Increment(); }
+
+void Metrics::batch(const BatchShape& shape) {
+  s_->batch_items.Observe(static_cast<double>(shape.items));
+  s_->batch_tokens.Observe(static_cast<double>(shape.tokens));
+  s_->batch_fill.Observe(static_cast<double>(shape.tokens) / static_cast<double>(shape.budget));
+  s_->batch_adapters.Observe(static_cast<double>(shape.adapters));
+  stage(Stage::kForward, shape.seconds);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  s_->last_success.Set(std::chrono::duration<double>(now).count());
+}
+
+void Metrics::verdict(const Verdict& verdict, const Encoded& encoded) {
+  s_->winners.at(static_cast<std::size_t>(verdict.winner))->Increment();
+  s_->confidence.Observe(verdict.probabilities.at(static_cast<std::size_t>(verdict.winner)));
+  if (verdict.order_gap) s_->order_gap.Observe(*verdict.order_gap);
+  const std::array<std::int64_t, 3> counts = {encoded.tokens.prompt, encoded.tokens.response_a,
+                                              encoded.tokens.response_b};
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    s_->input_tokens[i]->Observe(static_cast<double>(counts[i]));
+  for (std::size_t i = 0; i < encoded.truncated.size(); ++i)
+    if (encoded.truncated[i].any()) s_->truncated[i]->Increment();
+}
+
+void Metrics::model(const ScorerInfo& info) {
+  if (s_->model != nullptr) s_->models.Remove(s_->model);
+  s_->model = &s_->models.Add({{"model", info.name},
+                               {"revision", info.revision},
+                               {"digest", info.digest},
+                               {"quantization", info.quantization},
+                               {"dtype", info.compute}});
+  s_->model->Set(1);
+}
+
+std::string Metrics::text(const Gauges& g) {
+  for (const auto& lane : g.lanes) {
+    s_->lane_items.Add({{"lane", lane.name}}).Set(static_cast<double>(lane.items));
+    s_->lane_tokens.Add({{"lane", lane.name}}).Set(static_cast<double>(lane.tokens));
+    s_->lane_oldest.Add({{"lane", lane.name}}).Set(lane.oldest_seconds);
+  }
+  s_->wait.Set(g.estimated_wait_seconds);
+  s_->speed.Set(g.tokens_per_second);
+  s_->ready.Set(g.ready);
+  s_->draining.Set(g.draining);
+  s_->connections.Set(static_cast<double>(g.connections));
+  s_->held.Set(static_cast<double>(g.held_bytes));
+  s_->workers.Set(static_cast<double>(g.workers));
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, s_->registry.Collect());
+  return out.str();
+}
+
+}  // namespace preferd::server

@@ -1,0 +1,70 @@
+// Everything the service counts: every name, unit and help text stands in metrics.cc and nowhere else. Series
+// are looked up once and labels come from fixed sets, so that no request can add one. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/scorer/scorer.h"
+
+namespace preferd::server {
+
+// What became of one pair.
+enum class Outcome { kOk, kTruncated, kInvalid, kExpired, kCancelled, kRejected, kError };
+// Why a request never got into the queue.
+enum class Rejection { kQueueFull, kHopeless, kBytes, kWorkers, kLoading, kDraining };
+// Why a connection was answered or closed before a route saw it.
+enum class BadHttp { kSlowHead, kSlowBody, kMalformed, kHeadersTooLarge, kTooLarge, kConnections };
+// Parts of a request's time.
+enum class Stage { kEncode, kQueue, kForward, kSerialize };
+
+// Values read at the moment of a scrape.
+struct Gauges {
+  struct Lane {
+    std::string name;
+    std::size_t items = 0, tokens = 0;
+    double oldest_seconds = 0;
+  };
+  std::vector<Lane> lanes;
+  double estimated_wait_seconds = 0, tokens_per_second = 0;
+  double ready = 0, draining = 0;
+  std::size_t connections = 0, held_bytes = 0, workers = 0;
+};
+
+struct BatchShape {
+  std::size_t items = 0, tokens = 0, budget = 1, adapters = 1;
+  double seconds = 0;
+};
+
+class Metrics {
+ public:
+  // `routes`: the label of each, in the order of the indices below; "other" is added.
+  explicit Metrics(const std::vector<std::string>& routes);
+  ~Metrics();
+
+  void request(std::size_t route, int status, double seconds);
+  void items(Outcome outcome, std::size_t count = 1);
+  void rejection(Rejection reason);
+  void bad_http(BadHttp reason);
+  void disconnect();
+  void stage(Stage stage, double seconds);
+  void batch(const BatchShape& shape);
+  void verdict(const Verdict& verdict, const Encoded& encoded);
+  void non_finite();
+  void model(const ScorerInfo& info);
+  void reload(std::string_view result);  // "ok" or "failed"
+
+  // Prometheus text format 0.0.4.
+  std::string text(const Gauges& gauges);
+
+ private:
+  struct Series;
+  std::unique_ptr<Series> s_;
+};
+
+}  // namespace preferd::server

@@ -1,0 +1,249 @@
+#include "server/queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace preferd::server {
+namespace {
+
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+std::size_t total(const std::vector<Work>& work) {
+  std::size_t tokens = 0;
+  for (const auto& w : work) tokens += std::max<std::size_t>(w.encoded.cost_tokens, 1);
+  return tokens;
+}
+
+std::size_t cost(const Work& work) { return std::max<std::size_t>(work.encoded.cost_tokens, 1); }
+
+Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
+Error stopping() { return {Code::kUnavailable, "the service is stopping", {}}; }
+
+// The scorer is another room: what it throws ends here.
+std::vector<Result<Verdict>> guarded_score(Scorer& scorer, std::span<const Encoded* const> items) {
+  const Error failed{Code::kInternal, "the model failed on this batch", {}};
+  try {
+    auto results = scorer.score(items);
+    if (results.size() == items.size()) return results;
+  } catch (...) {
+  }
+  return std::vector<Result<Verdict>>(items.size(), failed);
+}
+
+}  // namespace
+
+Call::Call(std::shared_ptr<Scorer> generation, std::vector<Work> work)
+    : generation_(std::move(generation)),
+      work_(std::move(work)),
+      tokens_(total(work_)),
+      results_(work_.size()) {}
+
+void Call::settle(std::size_t i, Result<Scored> result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (results_[i]) return;
+    results_[i] = std::move(result);
+  }
+  settled_.notify_all();
+}
+
+Queue::Queue(QueueOptions options, Metrics& metrics)
+    : options_(std::move(options)), metrics_(metrics), lanes_(options_.lanes) {
+  model_ = std::jthread([this](std::stop_token stop) { run(stop); });
+}
+
+Queue::~Queue() {
+  abandon();
+  model_.request_stop();
+  model_.join();
+}
+
+double Queue::backlog_seconds() const {
+  const double speed = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
+  const auto waiting = static_cast<double>(lanes_.total_tokens() + running_tokens_);
+  return speed > 0 ? waiting / speed : 0;
+}
+
+std::optional<Error> Queue::refusal(const Call& call, std::size_t lane) const {
+  if (closed_) return stopping();
+  const auto tokens = call.tokens();
+  if (tokens > lanes_.max_tokens(lane)) {
+    return Error{Code::kTooLarge,
+                 "the call costs " + std::to_string(tokens) + " tokens, the queue holds " +
+                     std::to_string(lanes_.max_tokens(lane)) + "; send fewer items at once",
+                 {}};
+  }
+  if (!lanes_.admits(lane, tokens)) {
+    metrics_.rejection(Rejection::kQueueFull);
+    return Error{Code::kOverloaded, "the queue is full", {}};
+  }
+  const auto now = Clock::now();
+  const double wait = lanes_.empty() ? 0 : backlog_seconds();
+  for (std::size_t i = 0; i < call.size(); ++i) {
+    if (seconds(call.work(i).deadline - now) > wait) continue;
+    metrics_.rejection(Rejection::kHopeless);
+    if (!call.work(i).explicit_deadline) return Error{Code::kOverloaded, "the queue is too long", {}};
+    return Error{Code::kDeadline, "the queue is longer than the deadline allows", "timeout_ms"};
+  }
+  return std::nullopt;
+}
+
+Status Queue::submit(const std::shared_ptr<Call>& call, std::size_t lane) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto error = refusal(*call, lane)) return *std::move(error);
+    const auto now = Clock::now();
+    for (std::size_t i = 0; i < call->size(); ++i) {
+      lanes_.add(lane, {.call = call,
+                        .index = i,
+                        .generation = call->generation().get(),
+                        .tokens = cost(call->work(i)),
+                        .since = now,
+                        .deadline = call->work(i).deadline});
+    }
+  }
+  work_.notify_one();
+  return Ok{};
+}
+
+Result<Scored> Queue::wait(Call& call, std::size_t i, std::stop_token hangup) {
+  std::unique_lock lock(call.mutex_);
+  const auto deadline = call.work_[i].deadline;
+  const bool done =
+      call.settled_.wait_until(lock, hangup, deadline, [&] { return call.results_[i].has_value(); });
+  if (!done) {
+    if (hangup.stop_requested()) return Error{Code::kCancelled, "the client hung up", {}};
+    return expired();
+  }
+  Result<Scored> result = *std::move(call.results_[i]);
+  if (result && Clock::now() > deadline) return expired();
+  return result;
+}
+
+void Queue::cancel(const std::shared_ptr<Call>& call) {
+  std::vector<Waiting> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    gone = lanes_.remove(call.get());
+  }
+  for (const auto& w : gone) w.call->settle(w.index, Error{Code::kCancelled, "the client hung up", {}});
+}
+
+bool Queue::full(std::size_t lane, std::size_t tokens) const {
+  const std::lock_guard lock(mutex_);
+  return !lanes_.admits(lane, tokens);
+}
+
+void Queue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Queue::abandon() {
+  std::vector<Waiting> left;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    left = lanes_.clear();
+  }
+  for (const auto& w : left) w.call->settle(w.index, stopping());
+}
+
+int Queue::retry_after() const {
+  const std::lock_guard lock(mutex_);
+  return std::clamp(static_cast<int>(std::ceil(std::min(backlog_seconds(), 60.0))), 1, 60);
+}
+
+bool Queue::idle() const {
+  const std::lock_guard lock(mutex_);
+  return lanes_.empty() && running_tokens_ == 0;
+}
+
+bool Queue::healthy() const {
+  const std::lock_guard lock(mutex_);
+  return healthy_;
+}
+
+void Queue::fill(Gauges& gauges) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const LaneState state = lanes_.state(i);
+    gauges.lanes.push_back({.name = lanes_.name(i),
+                            .items = state.items,
+                            .tokens = state.tokens,
+                            .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
+  }
+  gauges.estimated_wait_seconds = backlog_seconds();
+  gauges.tokens_per_second = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
+}
+
+void Queue::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    auto batch = next_batch(stop);
+    if (!batch.empty()) score(std::move(batch));
+  }
+}
+
+std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
+  std::vector<Waiting> dead, batch;
+  {
+    std::unique_lock lock(mutex_);
+    const auto linger_end = last_batch_end_ + (company_ ? options_.linger : options_.linger.zero());
+    work_.wait_until(lock, stop, linger_end, [&] { return lanes_.total_tokens() >= options_.batch_tokens; });
+    work_.wait(lock, stop, [&] { return !lanes_.empty(); });
+    batch = lanes_.take(options_.batch_tokens, Clock::now(), dead);
+    for (const auto& w : batch) running_tokens_ += w.tokens;
+  }
+  for (const auto& w : dead) w.call->settle(w.index, expired());
+  return batch;
+}
+
+void Queue::score(std::vector<Waiting> batch) {
+  BatchShape shape{.items = batch.size(), .tokens = 0, .budget = options_.batch_tokens, .adapters = 0};
+  std::vector<const Encoded*> items;
+  std::set<int> adapters;
+  for (const auto& w : batch) {
+    items.push_back(&w.call->work(w.index).encoded);
+    shape.tokens += w.tokens;
+    adapters.insert(items.back()->adapter);
+  }
+  shape.adapters = adapters.size();
+  const auto start = Clock::now();
+  auto results = guarded_score(*batch.front().call->generation(), items);
+  shape.seconds = seconds(Clock::now() - start);
+
+  std::size_t failures = 0;
+  for (const auto& r : results) {
+    failures += !r && r.error().code == Code::kInternal ? 1 : 0;
+    if (!r && r.error().code == Code::kNonFinite) metrics_.non_finite();
+  }
+  const bool fine = failures < results.size();
+  if (fine) metrics_.batch(shape);
+  {
+    const std::lock_guard lock(mutex_);
+    running_tokens_ = 0;
+    healthy_ = fine;
+    last_batch_end_ = Clock::now();
+    company_ = batch.size() > 1;
+    measure(shape.tokens, shape.seconds);
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const double queued = seconds(start - batch[i].since);
+    metrics_.stage(Stage::kQueue, queued);
+    if (results[i])
+      batch[i].call->settle(batch[i].index, Scored{*std::move(results[i]), queued, shape.seconds});
+    else
+      batch[i].call->settle(batch[i].index, results[i].error());
+  }
+}
+
+void Queue::measure(std::size_t tokens, double duration) {
+  const double speed = static_cast<double>(tokens) / std::max(duration, 1e-6);
+  const auto blend = [&](double& average) { average = average > 0 ? 0.8 * average + 0.2 * speed : speed; };
+  blend(tokens_per_second_);
+  if (tokens * 4 >= options_.batch_tokens) blend(full_tokens_per_second_);
+}
+
+}  // namespace preferd::server

@@ -1,0 +1,212 @@
+#include "server/serve.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "server/door.h"
+#include "server/service.h"
+#include "server/signals.h"
+#include "server/version.h"
+
+namespace preferd::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Requests that were sent before the signal may still be in sockets: this long after it work is taken as
+// before.
+constexpr milliseconds kGrace{300};
+constexpr milliseconds kTick{20};
+constexpr milliseconds kLastReplies{1000};
+
+void complain(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
+
+DoorOptions door_options(const ServeOptions& o) {
+  constexpr std::size_t kOwnFiles = 64;
+  const std::size_t files = raise_file_limit();
+  const auto most = std::max<std::size_t>(files, kOwnFiles + 64) - kOwnFiles;
+  return {.host = o.host,
+          .port = o.port,
+          .max_connections = std::min(static_cast<std::size_t>(o.max_connections), most),
+          .max_workers = static_cast<std::size_t>(o.max_workers),
+          .max_held_bytes = static_cast<std::size_t>(o.max_held_bytes),
+          .head_timeout = milliseconds(o.head_timeout_ms),
+          .body_timeout = milliseconds(o.body_timeout_ms),
+          .idle_timeout = milliseconds(o.idle_timeout_ms),
+          .write_timeout = milliseconds(o.write_timeout_ms)};
+}
+
+// glibc keeps what threads freed: few arenas, and a trim in the first quiet second after large bodies, keep
+// the resident size near what is in use.
+void limit_arenas() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 8);
+#endif
+}
+
+class Trimmer {
+ public:
+  void tick(Door& door) {
+    constexpr std::size_t kLarge = 16 << 20;
+    dirty_ = dirty_ || door.take_peak_bytes() > kLarge;
+    if (!dirty_ || door.active() > 0) return;
+    dirty_ = false;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+  }
+
+ private:
+  bool dirty_ = false;
+};
+
+// Loads on a thread of its own, one load at a time.
+class Loader {
+ public:
+  Loader(const Load& load, Service& service, Signals& signals, Log& log)
+      : load_(load), service_(service), signals_(signals), log_(log) {}
+  ~Loader() { join(); }
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  void start() {
+    if (busy_.exchange(true)) return;
+    join();
+    thread_ = std::thread([this] { run(); });
+  }
+  bool busy() const { return busy_; }
+  const Error& error() const { return error_; }  // of the last load, once kLoadFailed arrived
+
+ private:
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Result<std::shared_ptr<Scorer>> guarded_load() const {
+    try {
+      return load_();
+    } catch (const std::exception& e) {
+      return Error{Code::kInternal, std::string("loading failed: ") + e.what(), {}};
+    }
+  }
+
+  void run() {
+    auto scorer = guarded_load();
+    if (scorer) {
+      const ScorerInfo& info = (*scorer)->info();
+      log_.write(LogLevel::kInfo, "loaded",
+                 {{"model", std::string_view(info.name)},
+                  {"revision", std::string_view(info.revision)},
+                  {"compute", std::string_view(info.compute)}});
+      service_.publish(*std::move(scorer));
+    } else {
+      error_ = scorer.error();
+      service_.metrics().reload("failed");
+      log_.write(LogLevel::kError, "load_failed", {{"what", std::string_view(error_.what)}});
+    }
+    busy_ = false;
+    signals_.notify(scorer ? Event::kLoaded : Event::kLoadFailed);
+  }
+
+  const Load& load_;
+  Service& service_;
+  Signals& signals_;
+  Log& log_;
+  std::thread thread_;
+  std::atomic<bool> busy_{false};
+  Error error_;
+};
+
+[[noreturn]] void leave_now(Log& log, int code) {
+  log.flush();
+  std::_Exit(code);
+}
+
+// Waits until `done` or the limit; a second stop signal ends the process.
+template <class Done>
+bool wait_for(Signals& signals, Log& log, milliseconds limit, Done done) {
+  const auto end = Clock::now() + limit;
+  while (!done()) {
+    if (Clock::now() >= end) return false;
+    if (signals.wait(kTick) == Event::kStop) {
+      log.write(LogLevel::kWarning, "forced");
+      leave_now(log, 1);
+    }
+  }
+  return true;
+}
+
+// Finishes accepted work. False: some was given up, or is stuck in the model.
+bool drain(Service& service, Door& door, Signals& signals, Log& log, milliseconds limit) {
+  const auto quiet = [&] { return door.active() == 0 && service.queue().idle(); };
+  service.enter(Phase::kDraining);
+  door.announce_close();
+  wait_for(signals, log, std::min(kGrace, limit), [] { return false; });
+  service.enter(Phase::kRefusing);
+  if (wait_for(signals, log, std::max(limit - kGrace, kTick), quiet)) return true;
+  log.write(LogLevel::kWarning, "drain_limit", {{"requests", static_cast<std::int64_t>(door.active())}});
+  service.queue().abandon();
+  return wait_for(signals, log, kLastReplies, quiet);
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options, const Load& load) {
+  if (const auto fine = check(options); !fine) return complain(fine.error()), 2;
+  const auto keys = Keys::make(options.api_key, options.admin_key);
+  if (!keys) return complain(keys.error()), 2;
+
+  limit_arenas();
+  Log log(options.log_level);
+  Signals signals;
+  Service service(options, std::max(1u, std::thread::hardware_concurrency()));
+  const Router router(service.routes(), *keys);
+  auto opened = Door::open(door_options(options), router, service.metrics(), log);
+  if (!opened) return complain(opened.error()), 1;
+  Door& door = **opened;
+  service.set_transport_gauges([&door](Gauges& gauges) { door.fill(gauges); });
+  log.write(LogLevel::kInfo, "listening",
+            {{"host", std::string_view(options.host)},
+             {"port", std::int64_t{door.port()}},
+             {"version", std::string_view(kVersion)}});
+  if (options.api_key.empty() && options.insecure)
+    log.write(LogLevel::kWarning, "open_to_everyone", {{"host", std::string_view(options.host)}});
+
+  std::thread serving([&door] { door.run(); });
+  const auto finish = [&](int code) {
+    door.stop();
+    serving.join();
+    log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{code}}});
+    log.flush();
+    return code;
+  };
+
+  Loader loader(load, service, signals, log);
+  loader.start();
+  Trimmer trimmer;
+  while (true) {
+    const auto event = signals.wait(milliseconds(1000));
+    trimmer.tick(door);
+    if (event == Event::kStop) break;
+    if (event == Event::kReload) loader.start();
+    if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {
+      complain(loader.error());
+      return finish(1);
+    }
+  }
+  log.write(LogLevel::kInfo, "draining");
+  const bool all_answered = drain(service, door, signals, log, milliseconds(options.drain_ms));
+  if (loader.busy() || !all_answered) {
+    log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{all_answered ? 0 : 1}}});
+    leave_now(log, all_answered ? 0 : 1);
+  }
+  return finish(0);
+}
+
+}  // namespace preferd::server

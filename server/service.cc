@@ -1,0 +1,290 @@
+#include "server/service.h"
+
+#include "server/problem.h"
+#include "server/version.h"
+#include "server/work.h"
+
+namespace preferd::server {
+namespace {
+
+constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
+constexpr std::size_t kBatchValues = 1 << 20;
+constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the gate
+
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+QueueOptions queue_options(const ServeOptions& o) {
+  QueueOptions out;
+  out.batch_tokens = size(o.batch_tokens);
+  out.linger = std::chrono::microseconds(o.linger_us);
+  out.lanes[kInteractive].max_tokens = size(o.queue_tokens);
+  out.lanes[kBulk].max_tokens = size(o.bulk_queue_tokens);
+  return out;
+}
+
+Reply json_reply(int status, const std::string& member, const std::string& value) {
+  Reply reply{.status = status, .headers = {}, .body = {}, .stream = {}};
+  JsonWriter(reply.body).begin_object().member(member, value).end_object();
+  return reply;
+}
+
+bool wants_ndjson(const Head& head) {
+  return head.header("accept").find("application/x-ndjson") != std::string_view::npos;
+}
+
+// {"results":[...]}, once all are there.
+Reply collected(const Context& context, const Queued& queued, const Request& request) {
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter json(reply.body);
+  json.begin_object().key("results").begin_array();
+  for (std::size_t i = 0; i < queued.pairs.size(); ++i) {
+    std::optional<Error> error;
+    json.raw(finish(context, queued, i, request, error));
+  }
+  json.end_array().end_object();
+  return reply;
+}
+
+// One line a pair, each as soon as it and those before it are there.
+Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Request& request) {
+  Reply reply{.type = "application/x-ndjson", .headers = {}, .body = {}, .stream = {}};
+  reply.stream = [context, queued, &request](const Emit& emit) {
+    for (std::size_t i = 0; i < queued->pairs.size(); ++i) {
+      std::optional<Error> error;
+      std::string line = "{\"index\":" + std::to_string(i) + ",";
+      line += finish(context, *queued, i, request, error).substr(1) + "\n";
+      if (emit(line)) continue;
+      count(context.metrics, {Code::kCancelled, {}, {}}, queued->pairs.size() - i - 1);
+      return;
+    }
+  };
+  return reply;
+}
+
+}  // namespace
+
+Service::Service(const ServeOptions& options, std::size_t encode_slots)
+    : options_(options), metrics_(labels()), gate_(encode_slots), queue_(queue_options(options), metrics_) {}
+
+std::vector<std::string> Service::labels() {
+  return {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+}
+
+std::vector<Route> Service::routes() {
+  const auto get = [this](const char* path, Access access, Reply (Service::*handler)(Request&)) {
+    return Route{.method = "GET", .path = path, .access = access, .handle = [this, handler](Request& r) {
+                   return (this->*handler)(r);
+                 }};
+  };
+  const auto post = [this](const char* path, std::int64_t max_body, std::size_t lane,
+                           Reply (Service::*handler)(Request&)) {
+    return Route{.method = "POST",
+                 .path = path,
+                 .runs = Runs::kOnWorker,
+                 .max_body = size(max_body),
+                 .handle = [this, handler](Request& r) { return (this->*handler)(r); },
+                 .refuse = [this, lane] { return refuse(lane); }};
+  };
+  return {get("/", Access::kPublic, &Service::alive),
+          get("/healthz", Access::kPublic, &Service::health),
+          get("/readyz", Access::kPublic, &Service::ready),
+          get("/info", Access::kClient, &Service::info),
+          get("/metrics", Access::kClient, &Service::scrape),
+          post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
+          post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+}
+
+void Service::publish(std::shared_ptr<Scorer> scorer) {
+  metrics_.model(scorer->info());
+  metrics_.reload("ok");
+  {
+    const std::lock_guard lock(mutex_);
+    generation_.swap(scorer);
+  }
+  auto loading = Phase::kLoading;
+  phase_.compare_exchange_strong(loading, Phase::kServing);
+}
+
+void Service::enter(Phase phase) {
+  phase_ = phase;
+  if (phase == Phase::kRefusing) queue_.close();
+}
+
+std::shared_ptr<Scorer> Service::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+std::optional<Problem> Service::refuse(std::size_t lane) const {
+  auto& metrics = const_cast<Metrics&>(metrics_);
+  const Phase now = phase();
+  if (now == Phase::kLoading) {
+    metrics.rejection(Rejection::kLoading);
+    return problem_of(503, "the model is being loaded");
+  }
+  if (now == Phase::kRefusing) {
+    metrics.rejection(Rejection::kDraining);
+    return problem_of(503, "the service is stopping");
+  }
+  if (!queue_.full(lane, 1)) return std::nullopt;
+  metrics.rejection(Rejection::kQueueFull);
+  auto problem = problem_of(429, "the queue is full");
+  problem.retry_after = queue_.retry_after();
+  return problem;
+}
+
+Reply Service::alive(Request&) { return json_reply(200, "status", "alive"); }
+Reply Service::health(Request&) { return json_reply(200, "status", "alive"); }
+
+Reply Service::ready(Request&) {
+  switch (phase()) {
+    case Phase::kLoading: return json_reply(503, "status", "loading");
+    case Phase::kDraining:
+    case Phase::kRefusing: return json_reply(503, "status", "draining");
+    case Phase::kServing: break;
+  }
+  if (queue_.healthy()) return json_reply(200, "status", "ready");
+  if (queue_.idle()) probe();
+  return json_reply(503, "status", "failing");
+}
+
+// After a batch that failed as a whole no client may come again; a pair of our own finds out whether it was a
+// passing fault.
+void Service::probe() {
+  const auto scorer = generation();
+  auto encoded = scorer->encode({.pair = {"?", "a", "b"}, .adapter = {}});
+  if (!encoded) return;
+  std::vector<Work> work;
+  work.push_back({*std::move(encoded), Clock::now() + std::chrono::seconds(10), true});
+  const auto sent = queue_.submit(std::make_shared<Call>(scorer, std::move(work)), kInteractive);
+  static_cast<void>(static_cast<bool>(sent));
+}
+
+Reply Service::info(Request& request) {
+  const auto scorer = generation();
+  if (!scorer) return reply_of(problem_of(503, "the model is being loaded"), request.id);
+  const ScorerInfo& i = scorer->info();
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter json(reply.body);
+  json.begin_object().member("model", i.name).member("revision", i.revision).member("digest", i.digest);
+  json.member("family", i.family).member("quantization", i.quantization).member("compute", i.compute);
+  json.member("layout", i.layout).member("output", i.output).member("max_tokens", i.max_tokens);
+  json.key("classes").begin_array();
+  for (std::size_t c = 0; c < size(i.classes); ++c) json.value(kClassNames.at(c));
+  json.end_array().key("adapters").begin_array();
+  for (const auto& name : i.adapters) json.value(name);
+  json.end_array().member("features", static_cast<std::uint64_t>(i.feature_names.size()));
+  json.member("resident_bytes", static_cast<std::uint64_t>(i.resident_bytes));
+  json.key("limits").begin_object();
+  json.member("max_body_bytes", options_.max_body_bytes);
+  json.member("max_batch_body_bytes", options_.max_batch_body_bytes);
+  json.member("max_items", options_.max_items).member("max_queue_tokens", options_.queue_tokens);
+  json.member("max_bulk_queue_tokens", options_.bulk_queue_tokens);
+  json.member("max_batch_tokens", options_.batch_tokens)
+      .member("timeout_ms", options_.timeout_ms)
+      .end_object();
+  json.member("version", kVersion).end_object();
+  return reply;
+}
+
+Reply Service::scrape(Request&) {
+  Gauges gauges;
+  queue_.fill(gauges);
+  gauges.ready = phase() == Phase::kServing && queue_.healthy() ? 1 : 0;
+  gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
+  if (transport_gauges_) transport_gauges_(gauges);
+  return Reply{.type = "text/plain; version=0.0.4; charset=utf-8",
+               .headers = {},
+               .body = metrics_.text(gauges),
+               .stream = {}};
+}
+
+Reply Service::predict(Request& request) {
+  const Context context{generation(), queue_, gate_, metrics_,
+                        std::chrono::milliseconds(options_.timeout_ms)};
+  const auto fail = [&](Problem problem) {
+    if (problem.status == 429) problem.retry_after = queue_.retry_after();
+    return reply_of(problem, request.id);
+  };
+  std::vector<Prepared> pairs;
+  std::vector<Work> work;
+  {
+    const auto slot =
+        gate_.enter(EncodeGate::For::kInteractive, request.arrived + context.default_timeout, request.hangup);
+    if (!slot) {
+      count(metrics_, slot.error(), 1);
+      return fail(problem_of(slot.error()));
+    }
+    auto json = read_json(request, size(options_.max_body_bytes), kPredictValues);
+    if (auto* problem = std::get_if<Problem>(&json)) {
+      metrics_.items(Outcome::kInvalid);
+      return fail(std::move(*problem));
+    }
+    const auto pair = parse_pair(std::get<Json>(json));
+    if (!pair) {
+      metrics_.items(Outcome::kInvalid);
+      return fail(problem_of(pair.error()));
+    }
+    pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
+  }
+  const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive);
+  if (!queued) return fail(problem_of(queued.error()));
+  std::optional<Error> error;
+  Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
+  if (error) return fail(problem_of(*error));
+  reply.tokens = static_cast<std::int64_t>(queued->call->tokens());
+  return reply;
+}
+
+Reply Service::batch(Request& request) {
+  const Context context{generation(), queue_, gate_, metrics_,
+                        std::chrono::milliseconds(options_.timeout_ms)};
+  const auto fail = [&](Problem problem) {
+    if (problem.status == 429) problem.retry_after = queue_.retry_after();
+    return reply_of(problem, request.id);
+  };
+  const auto enter = [&] {
+    return gate_.enter(EncodeGate::For::kBulk, request.arrived + context.default_timeout, request.hangup);
+  };
+  BatchRequest parsed;
+  {
+    const auto slot = enter();
+    if (!slot) return fail(problem_of(slot.error()));
+    auto json = read_json(request, size(options_.max_batch_body_bytes), kBatchValues);
+    if (auto* problem = std::get_if<Problem>(&json)) return fail(std::move(*problem));
+    auto batch = parse_batch(std::get<Json>(json),
+                             {size(options_.max_items), 4 * size(options_.max_batch_body_bytes)});
+    if (!batch) return fail(problem_of(batch.error()));
+    parsed = *std::move(batch);
+  }
+  std::vector<Prepared> pairs;
+  std::vector<Work> work;
+  for (std::size_t i = 0; i < parsed.items.size();) {
+    const auto slot = enter();
+    if (!slot) {
+      count(metrics_, slot.error(), parsed.items.size());
+      return fail(problem_of(slot.error()));
+    }
+    for (const auto end = std::min(i + kItemsPerTurn, parsed.items.size()); i < end; ++i) {
+      if (const auto* pair = std::get_if<PairRequest>(&parsed.items[i])) {
+        pairs.push_back(prepare(context, *pair, parsed.prompt, request.arrived, work));
+      } else {
+        const auto& bad = std::get<ItemError>(parsed.items[i]);
+        pairs.push_back({.id = bad.id, .wanted = {}, .features = {}, .work = bad.error});
+      }
+      parsed.items[i] = ItemError{};
+    }
+  }
+  auto queued = enqueue(context, std::move(pairs), std::move(work), kBulk);
+  if (!queued) return fail(problem_of(queued.error()));
+  const std::size_t items = queued->pairs.size();
+  const std::size_t tokens = queued->call ? queued->call->tokens() : 0;
+  Reply reply = wants_ndjson(request.head)
+                    ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
+                    : collected(context, *queued, request);
+  reply.items = static_cast<std::int64_t>(items);
+  reply.tokens = static_cast<std::int64_t>(tokens);
+  return reply;
+}
+
+}  // namespace preferd::server

@@ -1,0 +1,70 @@
+// The service behind the routes: which generation of the model serves, what phase of life we are in, and the
+// handlers. Thread-safe: handlers run on many threads at once.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/encode_gate.h"
+#include "server/metrics.h"
+#include "server/options.h"
+#include "server/queue.h"
+#include "server/router.h"
+
+namespace preferd::server {
+
+enum class Phase {
+  kLoading,  // no model yet
+  kServing,
+  kDraining,  // told to stop: /readyz says so, work is still taken
+  kRefusing,  // new work is refused, accepted work is finished
+};
+
+class Service {
+ public:
+  Service(const ServeOptions& options, std::size_t encode_slots);
+
+  // The routes, whose handlers borrow this service.
+  std::vector<Route> routes();
+  // Labels of these routes and "other", in the order that Router::index gives.
+  static std::vector<std::string> labels();
+
+  // The first model, or the next one; calls that began before keep the one they have.
+  void publish(std::shared_ptr<Scorer> scorer);
+
+  void enter(Phase phase);
+  Phase phase() const { return phase_.load(); }
+
+  Metrics& metrics() { return metrics_; }
+  Queue& queue() { return queue_; }
+
+  // Filled in by the transport at a scrape: connections, held bytes, workers.
+  void set_transport_gauges(std::function<void(Gauges&)> fill) { transport_gauges_ = std::move(fill); }
+
+ private:
+  std::shared_ptr<Scorer> generation() const;
+  std::optional<Problem> refuse(std::size_t lane) const;
+  Reply alive(Request& request);
+  Reply health(Request& request);
+  Reply ready(Request& request);
+  Reply info(Request& request);
+  Reply scrape(Request& request);
+  Reply predict(Request& request);
+  Reply batch(Request& request);
+  void probe();
+
+  const ServeOptions options_;
+  Metrics metrics_;
+  EncodeGate gate_;
+  std::atomic<Phase> phase_{Phase::kLoading};
+  mutable std::mutex mutex_;
+  std::shared_ptr<Scorer> generation_;  // guarded by mutex_
+  std::function<void(Gauges&)> transport_gauges_;
+  Queue queue_;
+};
+
+}  // namespace preferd::server

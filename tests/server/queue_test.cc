@@ -1,0 +1,198 @@
+#include "server/queue.h"
+
+#include <gtest/gtest.h>
+
+#include <latch>
+
+#include "tests/server/fake_scorer.h"
+
+namespace preferd::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Scores only when told; records the batches.
+class HeldScorer : public FakeScorer {
+ public:
+  HeldScorer() : FakeScorer({}) {}
+
+  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+    {
+      std::unique_lock lock(mutex_);
+      batches_.push_back(items.size());
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return !held_; });
+    }
+    return FakeScorer::score(items);
+  }
+  void hold() { set(true); }
+  void release() { set(false); }
+  void wait_for_batches(std::size_t n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return batches_.size() >= n; });
+  }
+  std::vector<std::size_t> batches() {
+    const std::lock_guard lock(mutex_);
+    return batches_;
+  }
+
+ private:
+  void set(bool held) {
+    {
+      const std::lock_guard lock(mutex_);
+      held_ = held;
+    }
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = false;
+  std::vector<std::size_t> batches_;
+};
+
+class QueueTest : public testing::Test {
+ protected:
+  static QueueOptions options() {
+    return {.batch_tokens = 30, .linger = 0us, .lanes = {{"interactive", 40, 0.75}, {"bulk", 100, 0.25}}};
+  }
+  // Each pair costs 5 tokens: 3 texts of one token, and 2.
+  std::shared_ptr<Call> call(std::size_t n, const std::string& a = "a", std::chrono::milliseconds time = 1h,
+                             bool named = false) {
+    std::vector<Work> work;
+    for (std::size_t i = 0; i < n; ++i)
+      work.push_back({*scorer_->encode({.pair = {"p", a, "b"}, .adapter = {}}), Clock::now() + time, named});
+    return std::make_shared<Call>(scorer_, std::move(work));
+  }
+  // Keeps the model busy with one pair until release().
+  std::shared_ptr<Call> occupy() {
+    scorer_->hold();
+    auto busy = call(1);
+    EXPECT_TRUE(queue_.submit(busy, kInteractive));
+    scorer_->wait_for_batches(1);
+    return busy;
+  }
+
+  std::shared_ptr<HeldScorer> scorer_ = std::make_shared<HeldScorer>();
+  Metrics metrics_{{"/predict"}};
+  Queue queue_{options(), metrics_};
+};
+
+TEST_F(QueueTest, AnswersEveryPair) {
+  const auto c = call(6);
+  ASSERT_TRUE(queue_.submit(c, kBulk));
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_TRUE(queue_.wait(*c, i, {}));
+}
+
+TEST_F(QueueTest, GathersABatchWhileTheModelIsBusy) {
+  const auto busy = occupy();
+  const auto x = call(3), y = call(4);
+  ASSERT_TRUE(queue_.submit(x, kInteractive));
+  ASSERT_TRUE(queue_.submit(y, kInteractive));
+  scorer_->release();
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(queue_.wait(*y, i, {}));
+  EXPECT_EQ(scorer_->batches(), (std::vector<std::size_t>{1, 6, 1}));
+}
+
+TEST_F(QueueTest, AdmitsAllOrNothing) {
+  const auto busy = occupy();
+  ASSERT_TRUE(queue_.submit(call(5), kInteractive));
+  const auto refused = queue_.submit(call(4), kInteractive);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kOverloaded);
+  EXPECT_TRUE(queue_.submit(call(3), kInteractive));
+  EXPECT_TRUE(queue_.full(kInteractive, 1));
+  EXPECT_EQ(queue_.submit(call(9), kInteractive).error().code, Code::kTooLarge);
+  scorer_->release();
+}
+
+TEST_F(QueueTest, AnswersAtTheDeadlineWithoutTheModel) {
+  const auto busy = occupy();
+  const auto c = call(1, "a", 20ms, true);
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  const auto r = queue_.wait(*c, 0, {});
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, Code::kDeadline);
+  queue_.cancel(c);
+  scorer_->release();
+  EXPECT_TRUE(queue_.wait(*busy, 0, {}));
+  EXPECT_EQ(scorer_->batches(), (std::vector<std::size_t>{1}));
+}
+
+TEST_F(QueueTest, NeverReportsALateResult) {
+  scorer_->hold();
+  const auto c = call(1, "a", 20ms, true);
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  scorer_->wait_for_batches(1);
+  std::this_thread::sleep_until(c->work(0).deadline);
+  scorer_->release();
+  EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kDeadline);
+}
+
+TEST_F(QueueTest, RefusesAHopelessDeadlineAtOnce) {
+  const auto first = call(1);
+  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  ASSERT_TRUE(queue_.wait(*first, 0, {}));
+  const auto busy_call = call(6);
+  scorer_->hold();
+  ASSERT_TRUE(queue_.submit(busy_call, kBulk));
+  ASSERT_TRUE(queue_.submit(call(6), kBulk));
+  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, true), kBulk).error().code, Code::kDeadline);
+  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, false), kBulk).error().code, Code::kOverloaded);
+  scorer_->release();
+}
+
+TEST_F(QueueTest, DropsWhatWasCancelled) {
+  const auto busy = occupy();
+  const auto c = call(2);
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  std::stop_source hangup;
+  hangup.request_stop();
+  EXPECT_EQ(queue_.wait(*c, 0, hangup.get_token()).error().code, Code::kCancelled);
+  queue_.cancel(c);
+  EXPECT_EQ(queue_.wait(*c, 1, {}).error().code, Code::kCancelled);
+  Gauges gauges;
+  queue_.fill(gauges);
+  EXPECT_EQ(gauges.lanes[kInteractive].tokens, 0u);
+  scorer_->release();
+}
+
+TEST_F(QueueTest, FinishesWhatWasTakenAfterClose) {
+  const auto busy = occupy();
+  const auto c = call(1);
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  queue_.close();
+  EXPECT_EQ(queue_.submit(call(1), kInteractive).error().code, Code::kUnavailable);
+  scorer_->release();
+  EXPECT_TRUE(queue_.wait(*c, 0, {}));
+}
+
+TEST_F(QueueTest, AbandonAnswersWhatWaits) {
+  const auto busy = occupy();
+  const auto c = call(1);
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  queue_.abandon();
+  EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kUnavailable);
+  scorer_->release();
+  EXPECT_TRUE(queue_.wait(*busy, 0, {}));
+}
+
+TEST_F(QueueTest, SurvivesAScorerThatThrows) {
+  const auto bad = call(2, "THROW");
+  ASSERT_TRUE(queue_.submit(bad, kInteractive));
+  EXPECT_EQ(queue_.wait(*bad, 1, {}).error().code, Code::kInternal);
+  EXPECT_FALSE(queue_.healthy());
+  const auto good = call(1);
+  ASSERT_TRUE(queue_.submit(good, kInteractive));
+  EXPECT_TRUE(queue_.wait(*good, 0, {}));
+  EXPECT_TRUE(queue_.healthy());
+}
+
+TEST_F(QueueTest, PassesOnWhatIsNotFinite) {
+  const auto c = call(1, "NONFINITE");
+  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kNonFinite);
+}
+
+}  // namespace
+}  // namespace preferd::server
