@@ -97,9 +97,15 @@ bool has_long_run(std::string_view text) {
 bool is_letter(char32_t c) { return in_mask(c, U_GC_L_MASK); }
 bool is_number(char32_t c) { return in_mask(c, U_GC_N_MASK); }
 bool is_digit(char32_t c) { return in_mask(c, U_GC_ND_MASK); }
-bool is_word(char32_t c) { return c == U'_' || in_mask(c, U_GC_L_MASK | U_GC_N_MASK); }
+bool is_word(char32_t c) {
+  if (c < 0x80) return (c | 0x20) - U'a' < 26 || c - U'0' < 10 || c == U'_';
+  return in_mask(c, U_GC_L_MASK | U_GC_N_MASK);
+}
 bool is_white_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)); }
-bool is_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
+bool is_space(char32_t c) {
+  if (c < 0x80) return c == U' ' || c - U'\t' < 5 || c - 0x1C < 4;
+  return is_white_space(c);
+}
 
 std::string lower(std::string_view utf8) {
   std::string out;

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,8 +37,25 @@ void for_each_word(std::string_view text, See&& see) {
   if (length > 1) see(text.substr(start));
 }
 
+// Ordered by bytes: the first eight as a number, the whole word only where these agree. A word holds no zero
+// byte, so padding with zeros keeps the order.
+struct Word {
+  explicit Word(std::string_view word) : text(word) {
+    for (std::size_t i = 0; i < 8; ++i)
+      head = head << 8 | (i < word.size() ? static_cast<unsigned char>(word[i]) : 0u);
+  }
+
+  std::strong_ordering operator<=>(const Word& other) const {
+    return head != other.head ? head <=> other.head : text <=> other.text;
+  }
+  bool operator==(const Word& other) const { return head == other.head && text == other.text; }
+
+  std::uint64_t head = 0;
+  std::string_view text;
+};
+
 struct Term {
-  std::string_view word;
+  Word word;
   std::size_t first;  // rank of its first appearance
   double count;
 };
@@ -44,9 +63,9 @@ struct Term {
 // The prompt's terms, sorted by word; views into `lower`.
 std::vector<Term> terms_of(std::string_view lower) {
   std::vector<Term> terms;
-  for_each_word(lower, [&](std::string_view word) { terms.push_back({word, terms.size(), 1.0}); });
+  for_each_word(lower, [&](std::string_view word) { terms.push_back({Word(word), terms.size(), 1.0}); });
   std::sort(terms.begin(), terms.end(), [](const Term& x, const Term& y) {
-    const int order = x.word.compare(y.word);
+    const auto order = x.word <=> y.word;
     return order != 0 ? order < 0 : x.first < y.first;
   });
   std::size_t kept = 0;
@@ -56,11 +75,11 @@ std::vector<Term> terms_of(std::string_view lower) {
     else
       terms[kept++] = terms[i];
   }
-  terms.resize(kept);
+  terms.erase(terms.begin() + static_cast<std::ptrdiff_t>(kept), terms.end());
   if (kept <= kMaxTerms) return terms;
   std::stable_sort(terms.begin(), terms.end(),
                    [](const Term& x, const Term& y) { return x.count > y.count; });
-  terms.resize(kMaxTerms);
+  terms.erase(terms.begin() + kMaxTerms, terms.end());
   std::sort(terms.begin(), terms.end(), [](const Term& x, const Term& y) { return x.word < y.word; });
   return terms;
 }
@@ -79,9 +98,10 @@ void normalize_twice(std::vector<double>& values) {
 std::vector<double> response_vector(const std::vector<Term>& terms, std::string_view text) {
   std::vector<double> values(terms.size());
   const std::string lower = unicode::lower(text);
-  for_each_word(lower, [&](std::string_view word) {
+  for_each_word(lower, [&](std::string_view text_word) {
+    const Word word(text_word);
     const auto term = std::lower_bound(terms.begin(), terms.end(), word,
-                                       [](const Term& t, std::string_view w) { return t.word < w; });
+                                       [](const Term& t, const Word& w) { return t.word < w; });
     if (term != terms.end() && term->word == word)
       values[static_cast<std::size_t>(term - terms.begin())] += 1.0;
   });
