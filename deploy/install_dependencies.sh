@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what a build of preferd needs and this machine lacks (Debian 12, best effort on Ubuntu 24.04).
+#
+#   deploy/install_dependencies.sh [--dry-run]
+#
+# Does nothing when everything is there. Needs root or sudo, and a Debian mirror, only when something is missing.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build pkg-config ccache
+  libtorch-dev libopenblas0-openmp
+  libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
+  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
+  libsentencepiece-dev libicu-dev libhwy-dev zlib1g-dev
+  libgtest-dev libgmock-dev libbenchmark-dev python3
+)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
+
+command -v dpkg-query >/dev/null || die "this script knows Debian and Ubuntu only; install these yourself: ${packages[*]}"
+
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+  say "missing: ${missing[*]}"
+  [ "${1:-}" = --dry-run ] && exit 0
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "not root and no sudo: run 'apt-get install ${missing[*]}' as root, then this again"
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -q || die "apt-get update failed: is there a network, and a Debian mirror in /etc/apt?"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
+    die "apt-get install failed: one of ${missing[*]} is not to be had here"
+fi
+
+version=$(g++ -dumpversion)
+[ "${version%%.*}" -ge 12 ] || die "g++ is version $version, expected 12 or newer"
+say "everything a build needs is here"

@@ -1,0 +1,65 @@
+#include "model/kernels/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace preferd::kernels {
+namespace {
+
+std::vector<float> ramp(std::size_t n) {
+  std::vector<float> x(n);
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::sin(static_cast<float>(i) * 1.7f) * 3;
+  return x;
+}
+
+TEST(RmsNorm, FollowsItsFormula) {
+  const auto x = ramp(37), w = ramp(37);
+  std::vector<float> y(37);
+  rms_norm(x.data(), w.data(), 1e-5f, 1, 37, y.data());
+  double square = 0;
+  for (const float v : x) square += static_cast<double>(v) * v;
+  for (std::size_t i = 0; i < 37; ++i) EXPECT_NEAR(y[i], x[i] / std::sqrt(square / 37 + 1e-5) * w[i], 1e-6);
+}
+
+TEST(LayerNorm, HasMeanZeroAndVarianceOne) {
+  const auto x = ramp(50);
+  std::vector<float> y(50);
+  layer_norm(x.data(), 1e-5f, 1, 50, y.data());
+  double sum = 0, square = 0;
+  for (const float v : y) sum += v, square += static_cast<double>(v) * v;
+  EXPECT_NEAR(sum / 50, 0, 1e-6);
+  EXPECT_NEAR(square / 50, 1, 1e-4);  // eps 1e-5 takes a little off
+}
+
+TEST(L2Normalize, GivesLengthOneAndLeavesZeroAlone) {
+  const auto x = ramp(20);
+  std::vector<float> y(20), zero(20), z(20, 1.0f);
+  l2_normalize(x.data(), 1, 20, y.data());
+  double square = 0;
+  for (const float v : y) square += static_cast<double>(v) * v;
+  EXPECT_NEAR(square, 1, 1e-6);
+  l2_normalize(zero.data(), 1, 20, z.data());
+  EXPECT_EQ(z, zero);
+}
+
+TEST(SiluTimes, FollowsItsFormulaForEveryLengthOfTail) {
+  for (std::size_t n = 1; n < 40; ++n) {
+    const auto gate = ramp(n), up = ramp(n);
+    std::vector<float> y(n);
+    silu_times(gate.data(), up.data(), n, y.data());
+    for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(y[i], gate[i] / (1 + std::exp(-gate[i])) * up[i], 2e-6);
+  }
+}
+
+TEST(Rotate, TurnsPairsByTheirAngle) {
+  std::vector<float> x = {1, 0, 0, 1};  // head_dim 4: pairs (0, 2), (1, 3)
+  const std::int32_t position = 1;
+  const std::vector<float> cosine = {1, 1, 0, 0.6f}, sine = {0, 0, 1, 0.8f};
+  rotate(x.data(), &position, cosine.data(), sine.data(), 1, 1, 4);
+  EXPECT_EQ(x, (std::vector<float>{0, -0.8f, 1, 0.6f}));
+}
+
+}  // namespace
+}  // namespace preferd::kernels
