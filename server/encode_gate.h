@@ -16,22 +16,22 @@ class EncodeGate {
  public:
   explicit EncodeGate(std::size_t slots) : slots_(slots) {}
 
+  enum class For { kInteractive, kBulk };
+
   // A place inside; leaving is destruction. The gate must outlive it.
   class Slot {
    public:
-    Slot(EncodeGate& gate, bool bulk) : gate_(&gate), bulk_(bulk) {}
-    Slot(Slot&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), bulk_(other.bulk_) {}
+    Slot(EncodeGate& gate, For who) : gate_(&gate), who_(who) {}
+    Slot(Slot&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), who_(other.who_) {}
     Slot& operator=(Slot&&) = delete;
     ~Slot() {
-      if (gate_ != nullptr) gate_->leave(bulk_);
+      if (gate_ != nullptr) gate_->leave(who_);
     }
 
    private:
     EncodeGate* gate_;
-    bool bulk_;
+    For who_;
   };
-
-  enum class For { kInteractive, kBulk };
 
   // Errors: kDeadline, kCancelled.
   Result<Slot> enter(For who, Clock::time_point deadline, std::stop_token hangup) {
@@ -46,15 +46,15 @@ class EncodeGate {
     }
     inside_ += 1;
     bulk_inside_ += bulk ? 1 : 0;
-    return Slot(*this, bulk);
+    return Slot(*this, who);
   }
 
  private:
-  void leave(bool bulk) {
+  void leave(For who) {
     {
       const std::lock_guard lock(mutex_);
       inside_ -= 1;
-      bulk_inside_ -= bulk ? 1 : 0;
+      bulk_inside_ -= who == For::kBulk ? 1 : 0;
     }
     changed_.notify_all();
   }
