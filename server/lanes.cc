@@ -11,7 +11,14 @@ struct Lanes::Batch {
 
   bool takes(const Waiting& w) const {
     if (items.empty()) return true;
-    return w.generation == items.front().generation && tokens + w.tokens <= budget;
+    if (w.generation != items.front().generation || tokens + w.tokens > budget) return false;
+    const std::size_t of_call = w.quota == 0 ? 0 : tokens_of(w.call.get());
+    return of_call == 0 || of_call + w.tokens <= w.quota;
+  }
+  std::size_t tokens_of(const Call* call) const {
+    std::size_t sum = 0;
+    for (const auto& item : items) sum += item.call.get() == call ? item.tokens : 0;
+    return sum;
   }
 };
 

@@ -38,6 +38,7 @@ struct Waiting {
   const Scorer* generation = nullptr;
   std::size_t tokens = 0;
   Clock::time_point since, deadline;
+  std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit
 };
 
 struct LaneState {

@@ -1,13 +1,42 @@
 #include "server/log.h"
 
+#include <poll.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
 
 namespace preferd::server {
 namespace {
 
 constexpr std::size_t kLongestValue = 400;
+
+// Standard error, but never waiting for its reader: a pipe that nobody empties must not stop the service.
+// poll() promises room for PIPE_BUF bytes, and lines are shorter. What finds no room is dropped and counted.
+class PatientSink : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    pollfd room{STDERR_FILENO, POLLOUT, 0};
+    if (poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) {
+      ++dropped_;
+      return;
+    }
+    spdlog::memory_buf_t line;
+    if (dropped_ > 0)
+      fmt::format_to(std::back_inserter(line), "level=warning event=dropped lines={}\n", dropped_);
+    dropped_ = 0;
+    formatter_->format(message, line);
+    [[maybe_unused]] const ssize_t n =
+        ::write(STDERR_FILENO, line.data(), std::min<std::size_t>(line.size(), 4096));
+  }
+  void flush_() override {}
+
+ private:
+  std::size_t dropped_ = 0;
+};
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
@@ -39,12 +68,11 @@ void append_quoted(std::string& out, std::string_view text) {
 }  // namespace
 
 Log::Log(LogLevel level) : level_(level) {
-  logger_ = std::make_shared<spdlog::logger>("preferd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger_ = std::make_shared<spdlog::logger>("preferd", std::make_shared<PatientSink>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
                                                                spdlog::pattern_time_type::utc);
   logger_->set_formatter(std::move(formatter));
   logger_->set_level(spdlog_level(level));
-  logger_->flush_on(spdlog::level::info);
 }
 
 Log::~Log() = default;
@@ -63,7 +91,5 @@ void Log::write(LogLevel level, std::string_view event, const std::vector<LogFie
   }
   logger_->log(spdlog_level(level), "{}", line);
 }
-
-void Log::flush() { logger_->flush(); }
 
 }  // namespace preferd::server

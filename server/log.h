@@ -1,5 +1,6 @@
 // Log lines on standard error: key=value pairs, one event a line, through spdlog. Texts of requests never get
-// here; values are quoted and control characters escaped, so that no value can forge a line. Any thread.
+// here; values are quoted and control characters escaped, so that no value can forge a line. Unbuffered, and
+// never waits for a reader: lines that find no room are dropped and counted. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,6 @@ class Log {
   // 2024-01-31T12:00:00.000Z level=info event=request id="a1" status=200
   void write(LogLevel level, std::string_view event, const std::vector<LogField>& fields = {});
   bool wants(LogLevel level) const { return level >= level_ && level_ != LogLevel::kOff; }
-  void flush();
 
  private:
   const LogLevel level_;

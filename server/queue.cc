@@ -33,10 +33,11 @@ std::vector<Result<Verdict>> guarded_score(Scorer& scorer, std::span<const Encod
 
 }  // namespace
 
-Call::Call(std::shared_ptr<Scorer> generation, std::vector<Work> work)
+Call::Call(std::shared_ptr<Scorer> generation, std::vector<Work> work, Pace pace)
     : generation_(std::move(generation)),
       work_(std::move(work)),
       tokens_(total(work_)),
+      quota_(pace == Pace::kGradually ? (tokens_ + 3) / 4 : 0),
       results_(work_.size()) {}
 
 void Call::settle(std::size_t i, Result<Scored> result) {
@@ -100,7 +101,8 @@ Status Queue::submit(const std::shared_ptr<Call>& call, std::size_t lane) {
                         .generation = call->generation().get(),
                         .tokens = cost(call->work(i)),
                         .since = now,
-                        .deadline = call->work(i).deadline});
+                        .deadline = call->work(i).deadline,
+                        .quota = call->quota_});
     }
   }
   work_.notify_one();

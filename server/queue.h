@@ -49,7 +49,10 @@ struct Scored {
 // The pairs of one HTTP call, all of one generation. Shared by the waiting handler and the queue.
 class Call {
  public:
-  Call(std::shared_ptr<Scorer> generation, std::vector<Work> work);
+  // kGradually: spread over four batches or more, for replies that are streamed.
+  enum class Pace { kAtOnce, kGradually };
+
+  Call(std::shared_ptr<Scorer> generation, std::vector<Work> work, Pace pace = Pace::kAtOnce);
 
   const std::shared_ptr<Scorer>& generation() const { return generation_; }
   const Work& work(std::size_t i) const { return work_[i]; }
@@ -65,6 +68,7 @@ class Call {
   const std::shared_ptr<Scorer> generation_;
   const std::vector<Work> work_;
   const std::size_t tokens_;
+  const std::size_t quota_;  // tokens in one batch, or 0
   std::mutex mutex_;
   std::condition_variable_any settled_;
   std::vector<std::optional<Result<Scored>>> results_;  // guarded by mutex_

@@ -123,11 +123,6 @@ class Loader {
   Error error_;
 };
 
-[[noreturn]] void leave_now(Log& log, int code) {
-  log.flush();
-  std::_Exit(code);
-}
-
 // Waits until `done` or the limit; a second stop signal ends the process.
 template <class Done>
 bool wait_for(Signals& signals, Log& log, milliseconds limit, Done done) {
@@ -136,7 +131,7 @@ bool wait_for(Signals& signals, Log& log, milliseconds limit, Done done) {
     if (Clock::now() >= end) return false;
     if (signals.wait(kTick) == Event::kStop) {
       log.write(LogLevel::kWarning, "forced");
-      leave_now(log, 1);
+      std::_Exit(1);
     }
   }
   return true;
@@ -183,7 +178,6 @@ int serve(const ServeOptions& options, const Load& load) {
     door.stop();
     serving.join();
     log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{code}}});
-    log.flush();
     return code;
   };
 
@@ -204,7 +198,7 @@ int serve(const ServeOptions& options, const Load& load) {
   const bool all_answered = drain(service, door, signals, log, milliseconds(options.drain_ms));
   if (loader.busy() || !all_answered) {
     log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{all_answered ? 0 : 1}}});
-    leave_now(log, all_answered ? 0 : 1);
+    std::_Exit(all_answered ? 0 : 1);
   }
   return finish(0);
 }

@@ -227,7 +227,7 @@ Reply Service::predict(Request& request) {
     }
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
-  const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive);
+  const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
   if (!queued) return fail(problem_of(queued.error()));
   std::optional<Error> error;
   Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
@@ -275,13 +275,16 @@ Reply Service::batch(Request& request) {
       parsed.items[i] = ItemError{};
     }
   }
-  auto queued = enqueue(context, std::move(pairs), std::move(work), kBulk);
+  const bool ndjson = wants_ndjson(request.head);
+  auto queued = enqueue(context, std::move(pairs), std::move(work), kBulk,
+                        ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
   if (!queued) return fail(problem_of(queued.error()));
   const std::size_t items = queued->pairs.size();
   const std::size_t tokens = queued->call ? queued->call->tokens() : 0;
-  Reply reply = wants_ndjson(request.head)
-                    ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
-                    : collected(context, *queued, request);
+  Reply reply = ndjson ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
+                       : collected(context, *queued, request);
+  if (!ndjson && request.hangup.stop_requested())
+    return fail(problem_of(Error{Code::kCancelled, "the client hung up", {}}));
   reply.items = static_cast<std::int64_t>(items);
   reply.tokens = static_cast<std::int64_t>(tokens);
   return reply;

@@ -56,7 +56,7 @@ Prepared prepare(const Context& context, const PairRequest& pair, const std::str
 
 // Queues what was prepared. Errors: Queue::submit's; then every pair counts as rejected.
 Result<Queued> enqueue(const Context& context, std::vector<Prepared> pairs, std::vector<Work> work,
-                       std::size_t lane);
+                       std::size_t lane, Call::Pace pace);
 
 // Waits for pair i and renders it as one JSON object: a full reply, or {"id"?, "error"}. Counts its outcome.
 // `error` is set when it is the latter.

@@ -15,7 +15,7 @@ namespace preferd::server {
 
 class Workers {
  public:
-  // A thread's own state, made once on it; then called for each task.
+  // Must not throw.
   using Task = std::function<void()>;
 
   explicit Workers(std::size_t most) : most_(most) {}

@@ -16,7 +16,8 @@ class LanesTest : public testing::Test {
                       .generation = generation,
                       .tokens = tokens,
                       .since = now_,
-                      .deadline = now_ + deadline});
+                      .deadline = now_ + deadline,
+                      .quota = 0});
   }
   std::vector<std::size_t> take(std::size_t budget) {
     std::vector<std::size_t> out;
@@ -102,6 +103,19 @@ TEST_F(LanesTest, DoesNotMixGenerations) {
   add(1, 2, 10, 100s, old_one);
   EXPECT_EQ(take(100), (Indices{0, 2}));
   EXPECT_EQ(take(100), (Indices{1}));
+}
+
+TEST_F(LanesTest, AStreamedCallIsSpreadOverBatches) {
+  for (std::size_t i = 0; i < 4; ++i)
+    lanes_.add(1, {.call = nullptr,
+                   .index = i,
+                   .generation = nullptr,
+                   .tokens = 10,
+                   .since = now_,
+                   .deadline = now_ + 100s,
+                   .quota = 20});
+  EXPECT_EQ(take(100), (Indices{0, 1}));
+  EXPECT_EQ(take(100), (Indices{2, 3}));
 }
 
 TEST_F(LanesTest, ReportsWhatWaits) {
