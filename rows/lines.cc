@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace preferd {
 
@@ -15,7 +16,7 @@ struct LineReader::State {
   std::string path;
   std::array<char, 1 << 16> buffer{};
   std::size_t at = 0, end = 0, lines = 0, total = 0;
-  bool finished = false;
+  bool begun = false, finished = false;
 
   ~State() {
     if (file != nullptr) gzclose(file);
@@ -29,8 +30,9 @@ struct LineReader::State {
       return invalid(path + ": cannot read" +
                      (code == Z_ERRNO ? std::string(": ") + std::strerror(errno)
                                       : std::string(" (damaged gzip?): ") + why));
-    at = 0;
     end = static_cast<std::size_t>(got);
+    at = !begun && std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    begun = true;
     finished = got == 0;
     return Ok{};
   }

@@ -1,4 +1,5 @@
-// Text files as a stream of lines or of CSV records; gzip is seen through, "-" is standard input.
+// Text files as a stream of lines or of CSV records; gzip is seen through, "-" is standard input, a byte
+// order mark at the start is dropped.
 //
 // One thread. Memory is bounded by the longest line (limit kMaxLineBytes).
 #pragma once

@@ -84,7 +84,6 @@ class Csv : public RowReader {
     auto header = self->lines_.next_record();
     if (!header) return header.error();
     if (*header) {
-      if ((**header)[0].starts_with("\xEF\xBB\xBF")) (**header)[0].erase(0, 3);
       for (std::size_t i = 0; i < (*header)->size(); ++i) self->columns_.emplace((**header)[i], i);
       self->width_ = (*header)->size();
     }
@@ -118,7 +117,7 @@ class Csv : public RowReader {
       return record[it->second];
     };
     std::string id = number;
-    if (const auto given = cell("id"); given && utf8::valid(*given)) {
+    if (const auto given = cell("id"); given && !given->empty() && utf8::valid(*given)) {
       id.clear();
       JsonWriter(id).value(*given);
     }

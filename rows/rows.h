@@ -2,7 +2,8 @@
 //
 // A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have
 // id, adapter and swap ("none" | "average"); other keys and columns are ignored. A bad row is an answer of
-// its own: the run goes on. Blank lines are skipped; a row without id gets its line number.
+// its own: the run goes on. Blank lines are skipped; a row without id (in CSV: or with an empty
+// one) gets its line number.
 #pragma once
 
 #include <memory>

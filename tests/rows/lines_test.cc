@@ -1,0 +1,187 @@
+#include "rows/lines.h"
+
+#include <fcntl.h>
+
+#include <ostream>
+#include <random>
+#include <sstream>
+
+#include "tests/rows/temporary_file.h"
+
+namespace preferd {
+namespace {
+
+using Lines = std::vector<std::string>;
+using Records = std::vector<Lines>;
+
+struct Read {
+  Lines lines;
+  std::string error;
+};
+
+Read read_lines(const std::string& path) {
+  auto reader = LineReader::open(path);
+  if (!reader) return {{}, reader.error().what};
+  Read out;
+  while (true) {
+    auto line = reader->next();
+    if (!line) return {out.lines, line.error().what};
+    if (!*line) break;
+    out.lines.push_back(**line);
+  }
+  EXPECT_EQ(reader->line_number(), out.lines.size());
+  EXPECT_FALSE(*reader->next());
+  return out;
+}
+
+Lines lines_of(const std::string& bytes) {
+  const TemporaryFile file(bytes);
+  const Read read = read_lines(file.path());
+  EXPECT_EQ(read.error, "");
+  return read.lines;
+}
+
+TEST(Lines, EndAtLineFeedsOnly) {
+  EXPECT_EQ(lines_of(""), Lines());
+  EXPECT_EQ(lines_of("\n"), Lines({""}));
+  EXPECT_EQ(lines_of("a\nb"), Lines({"a", "b"}));
+  EXPECT_EQ(lines_of("a\n\nb\n"), Lines({"a", "", "b"}));
+  EXPECT_EQ(lines_of("a\r\nb\rc\u2028d\vx"), Lines({"a\r", "b\rc\u2028d\vx"}));
+  EXPECT_EQ(lines_of(std::string("a\0b\n", 4)), Lines({std::string("a\0b", 3)}));
+}
+
+TEST(Lines, DropAByteOrderMarkAtTheStartOnly) {
+  EXPECT_EQ(lines_of("\uFEFFa\n\uFEFFb"), Lines({"a", "\uFEFFb"}));
+  EXPECT_EQ(lines_of("\uFEFF"), Lines());
+  EXPECT_EQ(lines_of("\xEF\xBB"), Lines({"\xEF\xBB"}));
+}
+
+TEST(Lines, MayBeLongerThanAnyBuffer) {
+  const std::string big(3'000'000, 'x');
+  EXPECT_EQ(lines_of("a\n" + big + "\nb"), Lines({"a", big, "b"}));
+  for (const std::size_t size : {65535, 65536, 65537, 131072})
+    EXPECT_EQ(lines_of(std::string(size, 'y') + "\nz\n"), Lines({std::string(size, 'y'), "z"}));
+}
+
+TEST(Lines, AreReadThroughGzip) {
+  EXPECT_EQ(lines_of(gzipped("a\nb\n")), Lines({"a", "b"}));
+  EXPECT_EQ(lines_of(gzipped("\uFEFFa\nb") + gzipped("c\nd")), Lines({"a", "bc", "d"}));
+  EXPECT_EQ(lines_of(gzipped("")), Lines());
+}
+
+TEST(Lines, OfADamagedGzipEndInAnError) {
+  std::mt19937 random(5);
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += static_cast<char>(random() % 64 == 0 ? '\n' : 'a' + random() % 26);
+  const std::string whole = gzipped(text);
+  for (const std::size_t size :
+       {std::size_t{5}, std::size_t{10}, whole.size() / 2, whole.size() - 8, whole.size() - 1}) {
+    const TemporaryFile file(whole.substr(0, size));
+    EXPECT_NE(read_lines(file.path()).error.find("cannot read"), std::string::npos) << size;
+  }
+  std::string flipped = whole;
+  flipped[whole.size() - 6] = static_cast<char>(flipped[whole.size() - 6] ^ 1);
+  const TemporaryFile file(flipped);
+  EXPECT_NE(read_lines(file.path()).error.find("damaged gzip"), std::string::npos);
+}
+
+TEST(Lines, OfWhatIsNoFileAreAnError) {
+  EXPECT_NE(read_lines("/nonexistent/rows.jsonl").error.find("/nonexistent/rows.jsonl: cannot open"),
+            std::string::npos);
+  EXPECT_NE(read_lines(testing::TempDir()).error.find("is a folder"), std::string::npos);
+}
+
+TEST(Lines, ComeFromStandardInputToo) {
+  for (const std::string& bytes : {std::string("\uFEFFa\nb"), gzipped("a\nb\n")}) {
+    const TemporaryFile file(bytes);
+    const int kept = dup(STDIN_FILENO), given = ::open(file.path().c_str(), O_RDONLY);
+    dup2(given, STDIN_FILENO);
+    const Read read = read_lines("-");
+    dup2(kept, STDIN_FILENO);
+    close(given);
+    close(kept);
+    EXPECT_EQ(read.lines, Lines({"a", "b"}));
+  }
+}
+
+TEST(Lines, KnowHowMuchIsRead) {
+  const TemporaryFile file("a\nb\n");
+  auto reader = *LineReader::open(file.path());
+  EXPECT_EQ(reader.bytes_total(), 4u);
+  while (*reader.next()) continue;
+  EXPECT_EQ(reader.bytes_read(), 4u);
+}
+
+Read read_records(const std::string& bytes, Records& records) {
+  const TemporaryFile file(bytes);
+  auto reader = *LineReader::open(file.path());
+  while (true) {
+    auto record = reader.next_record();
+    if (!record) return {{}, record.error().what};
+    if (!*record) return {};
+    records.push_back(**record);
+  }
+}
+
+struct Case {
+  const char* name;
+  std::string text;
+  Records records;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+class CsvRecords : public testing::TestWithParam<Case> {};
+
+TEST_P(CsvRecords, AreRead) {
+  Records records;
+  EXPECT_EQ(read_records(GetParam().text, records).error, "");
+  EXPECT_EQ(records, GetParam().records);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CsvRecords,
+    testing::Values(Case{"plain", "a,b\nc,d\n", {{"a", "b"}, {"c", "d"}}},
+                    Case{"no_last_line_feed", "a,b", {{"a", "b"}}},
+                    Case{"empty_fields", ",,\n", {{"", "", ""}}},
+                    Case{"blank_line", "a\n\nb\n", {{"a"}, {""}, {"b"}}},
+                    Case{"carriage_returns", "a,b\r\n\"c\",d\r\n", {{"a", "b"}, {"c", "d"}}},
+                    Case{"carriage_return_last", "a,b\r", {{"a", "b"}}},
+                    Case{"lone_carriage_return", "a\rb,c\n", {{"a\rb", "c"}}},
+                    Case{"quoted", "\"a\",\"b,c\"\n", {{"a", "b,c"}}},
+                    Case{"quoted_after_mark", "\uFEFF\"a\",b\n", {{"a", "b"}}},
+                    Case{"quote", "\"a\"\"b\",\"\"\"\"\n", {{"a\"b", "\""}}},
+                    Case{"quoted_quotes_at_both_ends", "\"\"\"a\"\"\"\n", {{"\"a\""}}},
+                    Case{"empty_quoted", "\"\",\"\"\n", {{"", ""}}},
+                    Case{"line_feed", "\"a\nb\n\n\",c\nd,e\n", {{"a\nb\n\n", "c"}, {"d", "e"}}},
+                    Case{"carriage_return_line_feed", "\"a\r\nb\",c\r\n", {{"a\r\nb", "c"}}},
+                    Case{"quote_then_line_feed", "\"a\"\"\n\"\"b\"\n", {{"a\"\n\"b"}}},
+                    Case{"quote_inside_plain", "a\"b,c\"\n", {{"a\"b", "c\""}}},
+                    Case{"spaces_stay", " a , \"b\"\n", {{" a ", " \"b\""}}},
+                    Case{"text_after_quotes", "\"a\"b,c\n", {{"ab", "c"}}}));
+
+TEST(Csv, AnOpenQuoteIsAnErrorThatNamesItsLine) {
+  Records records;
+  EXPECT_NE(read_records("a,b\nc,\"d\n\ne\n", records).error.find("line 2 is never closed"),
+            std::string::npos);
+  EXPECT_EQ(records, Records({{"a", "b"}}));
+}
+
+TEST(Csv, WhatIsWrittenIsRead) {
+  std::mt19937 random(3);
+  constexpr std::string_view kAlphabet = "a,\"\r\n; é";
+  std::ostringstream text;
+  Records written;
+  for (int i = 0; i < 300; ++i) {
+    Lines fields(1 + random() % 4);
+    for (std::string& field : fields)
+      for (std::size_t n = random() % 6; n > 0; --n) field += kAlphabet[random() % kAlphabet.size()];
+    for (std::size_t f = 0; f < fields.size(); ++f) text << (f == 0 ? "" : ",") << csv_field(fields[f]);
+    text << (i % 2 == 0 ? "\n" : "\r\n");
+    written.push_back(fields);
+  }
+  Records records;
+  EXPECT_EQ(read_records(text.str(), records).error, "");
+  EXPECT_EQ(records, written);
+}
+
+}  // namespace
+}  // namespace preferd

@@ -1,0 +1,169 @@
+#include "rows/rows.h"
+
+#include "tests/rows/temporary_file.h"
+
+namespace preferd {
+namespace {
+
+// "id prompt|response_a|response_b", "id ! complaint" of a bad row, "!! complaint" of a bad file.
+std::vector<std::string> read(const std::string& path, RowFormat format) {
+  auto reader = RowReader::open(path, format);
+  if (!reader) return {"!! " + reader.error().what};
+  std::vector<std::string> out;
+  while (true) {
+    auto next = (*reader)->next();
+    if (!next) {
+      out.push_back("!! " + next.error().what);
+      return out;
+    }
+    if (!*next) return out;
+    const RowRead& got = **next;
+    if (!got.row) {
+      out.push_back(got.id + " ! " + got.row.error().what);
+      continue;
+    }
+    EXPECT_EQ(got.id, got.row->id);
+    out.push_back(got.id + " " + got.row->prompt + "|" + got.row->response_a + "|" + got.row->response_b);
+    if (got.row->adapter) out.back() += " adapter " + *got.row->adapter;
+    if (got.row->swap) out.back() += " swap " + *got.row->swap;
+  }
+}
+
+std::vector<std::string> json_rows(const std::string& text) {
+  const TemporaryFile file(text);
+  return read(file.path(), RowFormat::kAuto);
+}
+
+std::vector<std::string> csv_rows(const std::string& text) {
+  const TemporaryFile file(text, ".csv");
+  return read(file.path(), RowFormat::kAuto);
+}
+
+using Rows = std::vector<std::string>;
+const std::string kPair = R"("prompt":"p","response_a":"a","response_b":"b")";
+
+TEST(JsonRows, KeepIdsAndTheirTypes) {
+  EXPECT_EQ(json_rows("{\"id\":\"x\"," + kPair + "}\n{\"id\":17," + kPair + "}\n{\"id\":[1,null]," + kPair +
+                      "}\n{\"id\":null," + kPair + "}\n"),
+            Rows({"\"x\" p|a|b", "17 p|a|b", "[1,null] p|a|b", "null p|a|b"}));
+}
+
+TEST(JsonRows, WithoutIdHaveTheirLineNumber) {
+  EXPECT_EQ(json_rows("\uFEFF{" + kPair + "}\r\n\r\n \t\n{" + kPair + ",\"other\":{}}"),
+            Rows({"1 p|a|b", "4 p|a|b"}));
+}
+
+TEST(JsonRows, MayBeTurns) {
+  EXPECT_EQ(json_rows(R"({"prompt":["u","v"],"response_a":[null,"a"],"response_b":null})"),
+            Rows({"1 u\n\nv|\n\na|"}));
+  EXPECT_EQ(
+      json_rows(R"({"prompt":"[\"u\",\"v\"]","response_a":"[\"a\",null]","response_b":" [ null,\"b\"]"})"),
+      Rows({"1 u\n\nv|a\n\n|\n\nb"}));
+  EXPECT_EQ(json_rows(R"({"prompt":"[\"u\"]","response_a":"[1]","response_b":"[null]"})"),
+            Rows({R"(1 ["u"]|[1]|[null])"}));
+  EXPECT_EQ(json_rows(R"({"prompt":"[\"u\"]","response_a":["a"],"response_b":"[\"b\"]"})"),
+            Rows({R"(1 ["u"]|a|["b"])"}));
+  EXPECT_EQ(json_rows(R"({"prompt":[{"role":"user","content":"u"}],"response_a":"","response_b":"b"})"),
+            Rows({"1 u||b"}));
+}
+
+TEST(JsonRows, MayNameAdapterAndSwap) {
+  EXPECT_EQ(json_rows("{\"adapter\":\"x\",\"swap\":\"average\"," + kPair +
+                      "}\n{\"adapter\":null,\"swap\":null," + kPair + "}"),
+            Rows({"1 p|a|b adapter x swap average", "2 p|a|b"}));
+}
+
+TEST(JsonRows, ThatAreBadDoNotEndTheRun) {
+  const Rows rows = json_rows(
+      "{\"id\":\"x\",\"prompt\":\"p\"}\nnot "
+      "json\n[1]\n{\"id\":5,\"prompt\":1,\"response_a\":\"\",\"response_b\":\"\"}\n"
+      "{\"prompt\":\"\xff\"}\n{\"prompt\":\"\\ud800\"}\n{\"swap\":\"both\"," +
+      kPair + "}\n{\"adapter\":1," + kPair + "}\n{\"id\":1,\"id\":2," + kPair + "}\n{" + kPair + "}\n");
+  ASSERT_EQ(rows.size(), 10u);
+  EXPECT_EQ(rows[0], "\"x\" ! response_a is missing");
+  EXPECT_TRUE(rows[1].starts_with("2 ! line 2: not valid JSON")) << rows[1];
+  EXPECT_EQ(rows[2], "3 ! line 3 is not a JSON object");
+  EXPECT_TRUE(rows[3].starts_with("5 ! prompt: found number")) << rows[3];
+  for (const std::size_t i : {4u, 5u, 8u})
+    EXPECT_TRUE(rows[i].starts_with(std::to_string(i + 1) + " ! line")) << rows[i];
+  EXPECT_EQ(rows[6], "7 ! swap is neither none nor average");
+  EXPECT_EQ(rows[7], "8 ! adapter is no string");
+  EXPECT_EQ(rows[9], "10 p|a|b");
+}
+
+TEST(JsonRows, KeepLineSeparatorsInsideStrings) {
+  EXPECT_EQ(json_rows("{\"prompt\":\"a\u2028b\u0085\",\"response_a\":\"\\n\",\"response_b\":\"\\u0000\"}\n"),
+            Rows({std::string("1 a\u2028b\u0085|\n|") + '\0'}));
+}
+
+TEST(JsonRows, OfATornGzipAreReadUpToTheTear) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i)
+    text.append("{\"id\":").append(std::to_string(i * 7919 % 5000)).append(",").append(kPair).append("}\n");
+  const std::string whole = gzipped(text);
+  const TemporaryFile file(whole.substr(0, whole.size() / 2), ".jsonl.gz");
+  const Rows rows = read(file.path(), RowFormat::kAuto);
+  ASSERT_GT(rows.size(), 1u);
+  EXPECT_LT(rows.size(), 5000u);
+  EXPECT_TRUE(rows.back().starts_with("!! " + file.path() + ": cannot read")) << rows.back();
+  EXPECT_EQ(rows.front(), "0 p|a|b");
+}
+
+TEST(CsvRows, FindTheirColumnsByName) {
+  EXPECT_EQ(csv_rows("response_b,x,prompt,response_a,id\nb,,p,a,7\n"), Rows({"\"7\" p|a|b"}));
+  EXPECT_EQ(csv_rows("\uFEFF\"prompt\",\"response_a\",\"response_b\"\r\n\"p\",\"a\",\"b\"\r\n"),
+            Rows({"2 p|a|b"}));
+  EXPECT_EQ(csv_rows("prompt,response_a,response_b,adapter,swap\np,a,b,x,average\np,a,b,,\n"),
+            Rows({"2 p|a|b adapter x swap average", "3 p|a|b"}));
+}
+
+TEST(CsvRows, CountTheLineWhereTheyBegin) {
+  EXPECT_EQ(csv_rows("prompt,response_a,response_b,id\n\"p\n\nq\",a,\"b,\"\"\",\n\np,a,b\n\np,a,b,\n"),
+            Rows({"2 p\n\nq|a|b,\"", "6 ! line 6 has 3 fields, the header has 4", "8 p|a|b"}));
+}
+
+TEST(CsvRows, MayHoldLmsysTurns) {
+  EXPECT_EQ(csv_rows("id,prompt,response_a,response_b\n30,\"[\"\"u\\nx\"\",\"\"v\"\"]\",\"[\"\"a\"\",null]\","
+                     "\"[\"\"b\"\",\"\"c\"\"]\"\n"),
+            Rows({"\"30\" u\nx\n\nv|a\n\n|b\n\nc"}));
+}
+
+TEST(CsvRows, ThatAreBadDoNotEndTheRun) {
+  EXPECT_EQ(
+      csv_rows("id,prompt,response_a,response_b,swap\nx,p\ny,p,\xff,b,\nz,p,a,b,twice\n\xff,p,a,b,none\n"),
+      Rows({"\"x\" ! line 2 has 2 fields, the header has 5", "\"y\" ! response_a is not valid UTF-8",
+            "\"z\" ! swap is neither none nor average", "5 p|a|b swap none"}));
+}
+
+TEST(CsvRows, NeedTheThreeColumns) {
+  for (const char* text : {"", "\n", "prompt,response_a\np,a\n", "Prompt,response_a,response_b\n"}) {
+    const Rows rows = csv_rows(text);
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_NE(rows[0].find("the first line has no column"), std::string::npos) << rows[0];
+  }
+}
+
+TEST(CsvRows, WithAnOpenQuoteEndTheRun) {
+  const Rows rows = csv_rows("prompt,response_a,response_b\np,a,b\np,\"a,b\n");
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_NE(rows[1].find("line 3 is never closed"), std::string::npos) << rows[1];
+}
+
+TEST(RowFormats, AreKnownByTheEndingOrNamed) {
+  const std::string text = "prompt,response_a,response_b\np,a,b\n";
+  const TemporaryFile packed(gzipped(text), ".csv.gz");
+  EXPECT_EQ(read(packed.path(), RowFormat::kAuto), Rows({"2 p|a|b"}));
+  const TemporaryFile other(text, ".txt");
+  EXPECT_EQ(read(other.path(), RowFormat::kCsv), Rows({"2 p|a|b"}));
+  EXPECT_EQ(read(other.path(), RowFormat::kAuto).size(), 2u);
+}
+
+TEST(Rows, ReportTheirProgress) {
+  const TemporaryFile file("{" + kPair + "}\n");
+  auto reader = *RowReader::open(file.path(), RowFormat::kAuto);
+  while (*reader->next()) continue;
+  EXPECT_EQ(reader->progress(), 1.0);
+}
+
+}  // namespace
+}  // namespace preferd
