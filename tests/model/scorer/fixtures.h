@@ -1,0 +1,106 @@
+// The packages of tests/fixtures/packages, loaded once a process, and the rows that they are asked.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "model/scorer/load.h"
+#include "rows/rows.h"
+#include "tests/support/package_copy.h"
+
+namespace preferd::testing_scorer {
+
+using testing_support::kPackages;
+
+inline std::vector<std::string> package_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kPackages))
+    if (entry.is_directory()) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Parameter: a package's name.
+class EachPackage : public testing::TestWithParam<std::string> {};
+inline auto by_name = [](const auto& c) { return c.param; };
+
+inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads = 1) {
+  static std::map<std::pair<std::string, int>, std::shared_ptr<Scorer>> loaded;
+  auto& slot = loaded[{package, threads}];
+  if (slot != nullptr) return slot;
+  const auto golden = threads == 1 ? Golden::kVerify : Golden::kSkip;
+  auto scorer = load_scorer(*open_directory(kPackages + package), {threads, ComputeType::kAuto, golden});
+  EXPECT_TRUE(scorer) << scorer.error().what;
+  if (scorer) slot = std::move(*scorer);
+  return slot;
+}
+
+// The common rows as asks; where a package has several adapters, every other row carries its second.
+inline std::vector<Ask> asks_of(const std::string& package) {
+  const auto& adapters = scorer_of(package)->info().adapters;
+  auto reader = RowReader::open(kPackages + "rows.jsonl", RowFormat::kAuto);
+  std::vector<Ask> asks;
+  for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) {
+    const Row& row = *(**read).row;
+    Ask ask{{row.prompt, row.response_a, row.response_b}, "", Swap::kNone, Overflow::kPackage};
+    if (adapters.size() > 1 && asks.size() % 2 == 1) ask.adapter = adapters[1];
+    if (row.swap == "average") ask.swap = Swap::kAverage;
+    asks.push_back(std::move(ask));
+  }
+  return asks;
+}
+
+inline std::vector<Encoded> encode(const Scorer& scorer, const std::vector<Ask>& asks) {
+  std::vector<Encoded> out;
+  for (const Ask& ask : asks) {
+    auto encoded = scorer.encode(ask);
+    EXPECT_TRUE(encoded) << encoded.error().what;
+    out.push_back(std::move(*encoded));
+  }
+  return out;
+}
+
+// All bits of an answer, as text that can be compared and printed.
+inline std::string bits(const Result<Verdict>& verdict) {
+  if (!verdict) return "error " + std::to_string(static_cast<int>(verdict.error().code));
+  std::string out = std::to_string((*verdict).winner) + ":";
+  const auto append = [&](std::span<const float> values) {
+    for (const float v : values) {
+      std::uint32_t word = 0;
+      std::memcpy(&word, &v, 4);
+      char text[16];
+      std::snprintf(text, sizeof text, " %08x", word);
+      out += text;
+    }
+    out += ";";
+  };
+  append((*verdict).logits);
+  append((*verdict).probabilities);
+  if ((*verdict).order_gap) append({&*(*verdict).order_gap, 1});
+  return out;
+}
+
+// The answers to items, in one call.
+inline std::vector<std::string> scored(Scorer& scorer, const std::vector<const Encoded*>& items) {
+  std::vector<std::string> out;
+  for (const auto& verdict : scorer.score(items)) out.push_back(bits(verdict));
+  return out;
+}
+
+inline std::vector<const Encoded*> pointers(const std::vector<Encoded>& items) {
+  std::vector<const Encoded*> out;
+  for (const Encoded& item : items) out.push_back(&item);
+  return out;
+}
+
+}  // namespace preferd::testing_scorer
