@@ -211,6 +211,7 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
       if (!state_name.empty()) return fail("has two quantization states");
       state_name = part;
     }
+  if (tensor.dtype == DType::kI8) return fail("is int8 and its SCB is missing");
   if (state_name.empty() || !parts.contains("absmax") || !parts.contains("quant_map"))
     return fail("lacks a component of its quantization state (absmax, quant_map, quant_state)");
   const StoredTensor& packed = parts[state_name];

@@ -142,9 +142,10 @@ Result<TensorMap> read_safetensors(const Files& files, const std::string& path) 
 Result<TensorMap> read_checkpoint(const Files& folder) {
   const std::string index = "model.safetensors.index.json";
   if (!folder.exists(index)) {
-    if (!folder.exists("model.safetensors"))
+    auto whole = read_safetensors(folder, "model.safetensors");
+    if (!whole && whole.error().code == Code::kNotFound)
       return invalid(folder.name() + ": neither model.safetensors nor " + index + " is there");
-    return read_safetensors(folder, "model.safetensors");
+    return whole;
   }
   const std::string where = folder.name() + "/" + index;
   const auto bytes = folder.open(index);
