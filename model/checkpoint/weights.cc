@@ -24,6 +24,8 @@ const char* scheme_name(Quantization::Scheme scheme) {
 }
 
 quant::Matrix WeightSource::ask(const std::string& name, Role role, std::vector<std::int64_t> shape) {
+  for (const Declared& d : declared_)  // a tied embedding is asked for twice and declared once
+    if (d.name == name && d.shape == shape) return get(d);
   declared_.push_back({name, role, std::move(shape)});
   return get(declared_.back());
 }
