@@ -29,8 +29,10 @@ Result<GoldenRow> read_row(std::string_view line) {
     *into = std::move(*text);
   }
   flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
-  if (json->contains("adapter") && (*json)["adapter"].is_string())
+  if (json->contains("adapter")) {
+    if (!(*json)["adapter"].is_string()) return invalid("adapter is no name");
     row.ask.adapter = (*json)["adapter"].get<std::string>();
+  }
   if (!json->contains("logits") || !(*json)["logits"].is_array())
     return invalid("logits is missing or no array");
   for (const Json& z : (*json)["logits"]) {
