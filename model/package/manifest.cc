@@ -347,7 +347,9 @@ const char* output_name(Output output) {
 
 Result<Manifest> read_manifest(const Files& package) {
   const auto bytes = package.open("package.json");
-  if (!bytes) return invalid(package.name() + ": no package.json here");
+  if (!bytes && bytes.error().code == Code::kNotFound)
+    return invalid(package.name() + ": no package.json here");
+  if (!bytes) return bytes.error();
   const auto json = parse_json(bytes->text(), {.max_bytes = 16u << 20});
   if (!json) return invalid(package.name() + "/package.json: " + json.error().what);
 
