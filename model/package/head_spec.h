@@ -30,7 +30,7 @@ struct FeatureProjection {
 
 struct HeadSpec {
   std::optional<std::string> file;
-  Pooling pooling = Pooling::kLast;
+  Pooling pooling = Pooling::kLast;  // token_pair: always the last token
   Normalize normalize = Normalize::kNone;
   std::optional<FeatureProjection> projection;
   std::vector<HeadLayer> layers;  // entry i of head.layers is tensor layers.<i>

@@ -166,6 +166,7 @@ HeadSpec read_head(Section s, std::optional<Error>& failure) {
             {"siamese", Output::kSiamese}},
            head.output);
   s.strings("tokens", head.tokens);
+  if (head.output == Output::kTokenPair) head.pooling = Pooling::kLast;
   s.close();
   return head;
 }

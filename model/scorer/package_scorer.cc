@@ -84,9 +84,7 @@ class PackageScorer : public Scorer {
   std::vector<Result<Verdict>> forward(const std::vector<const Encoded*>& items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
     const Batch batch = pack(items);
-    const bool tokens = first.spec.output == Output::kTokenPair;
-    const at::Tensor states = model_.bodies[first.body]->pooled(
-        compute_, batch, tokens ? Pooling::kLast : first.spec.pooling, sites_);
+    const at::Tensor states = model_.bodies[first.body]->pooled(compute_, batch, first.spec.pooling, sites_);
     std::vector<Result<Verdict>> answers;
     std::int64_t row = 0;
     for (std::size_t begin = 0; begin < items.size();) {
