@@ -10,9 +10,12 @@ using namespace testing_text;
 
 Result<std::shared_ptr<const InputBuilder>> builder(const std::string& directory, const Json& input,
                                                     const Json& chat_template = nullptr) {
-  auto files = tokenizer_files(directory);
-  const auto tokenizer = load_tokenizer(MemoryFiles(files));
+  static std::map<std::string, Result<std::shared_ptr<const Tokenizer>>> loaded;
+  const auto& tokenizer = loaded.contains(directory)
+                              ? loaded.at(directory)
+                              : loaded.emplace(directory, load(directory)).first->second;
   if (!tokenizer) return tokenizer.error();
+  std::map<std::string, std::string> files;
   if (!chat_template.is_null()) files["chat_template.jinja"] = chat_template.get<std::string>();
   return InputBuilder::create(read_input_spec(input), *tokenizer, MemoryFiles(files));
 }
