@@ -95,7 +95,24 @@ TEST(Input, RefusesChatTemplatesOfOtherForms) {
   input["chat"] = Json::object();
   EXPECT_TRUE(builder("llama3", input));
   EXPECT_FALSE(builder("llama3", input, "{{ messages[0]['content'] }}"));
+  EXPECT_FALSE(builder("llama3", input, "{{ strftime_now('%d') }}"));
   EXPECT_FALSE(builder("qwen2", input, "<|im_start|>user\n{{ messages[0]['content'] | trim }}<|im_end|>"));
+}
+
+TEST(Input, TakesTheDefaultSystemTurnFromTheTemplate) {
+  Json input = pair_input();
+  input["max_tokens"] = 200;
+  input["chat"] = Json::object();
+  const std::string rest = "{{ '<|im_start|>user\\n' + m.content + '<|im_end|>\\n' }}";
+  const auto without = builder("qwen2", input, rest);
+  const auto with =
+      builder("qwen2", input, "{{ \"<|im_start|>system\\nYou're a judge.<|im_end|>\\n\" }}" + rest);
+  input["chat"]["system"] = "You're a judge.";
+  const auto given = builder("qwen2", input, rest);
+  ASSERT_TRUE(without && with && given);
+  const Pair pair{"Why?", "Because.", ""};
+  EXPECT_EQ((*with)->build(pair)->sequences, (*given)->build(pair)->sequences);
+  EXPECT_NE((*with)->build(pair)->sequences, (*without)->build(pair)->sequences);
 }
 
 TEST(Input, CountsAFieldThatIsNamedTwiceInBothPlaces) {
