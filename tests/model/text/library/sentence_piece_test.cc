@@ -18,7 +18,9 @@ std::vector<std::string> texts() {
   std::string mixed;
   for (const std::string& t : out) mixed += t + " ";
   out.push_back(mixed);
-  out.push_back(std::string(3000, 'q'));
+  std::string run;
+  for (int i = 0; i < 3000; ++i) run += 'q';
+  out.push_back(run);
   return out;
 }
 
