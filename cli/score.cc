@@ -21,7 +21,7 @@
 namespace preferd::cli {
 namespace {
 
-constexpr std::size_t kChunkRows = 256;
+constexpr std::size_t kChunkRows = 64;
 
 struct ScoreOptions {
   EngineOptions engine;

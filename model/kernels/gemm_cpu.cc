@@ -12,20 +12,35 @@ namespace preferd::kernels::HWY_NAMESPACE {
 
 std::size_t PanelWidth() { return 2 * hn::Lanes(Float()); }
 
-// Blocks of lanes x lanes go through registers-sized scratch so that both sides are read and written in runs.
+// Four rows at a time: their lanes are interleaved in registers, so that stores are runs of four floats.
 void PackPanel(const float* rows, std::size_t stride, std::size_t count, std::size_t k, float* panel) {
   const std::size_t width = PanelWidth();
   if (count < width)
     for (std::size_t i = 0; i < k; ++i)
       for (std::size_t j = count; j < width; ++j) panel[i * width + j] = 0.0f;
-  constexpr std::size_t kRun = 16;
-  for (std::size_t begin = 0; begin < k; begin += kRun) {
-    const std::size_t end = begin + kRun < k ? begin + kRun : k;
-    for (std::size_t j = 0; j < count; ++j) {
-      const float* row = rows + j * stride;
-      for (std::size_t i = begin; i < end; ++i) panel[i * width + j] = row[i];
+  std::size_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> four;
+  for (; j + 4 <= count; j += 4) {
+    const float* r = rows + j * stride;
+    std::size_t i = 0;
+    for (; i + 4 <= k; i += 4) {
+      const auto a = hn::LoadU(four, r + i), b = hn::LoadU(four, r + stride + i);
+      const auto c = hn::LoadU(four, r + 2 * stride + i), d = hn::LoadU(four, r + 3 * stride + i);
+      const auto ac_low = hn::InterleaveLower(four, a, c), ac_high = hn::InterleaveUpper(four, a, c);
+      const auto bd_low = hn::InterleaveLower(four, b, d), bd_high = hn::InterleaveUpper(four, b, d);
+      float* to = panel + i * width + j;
+      hn::StoreU(hn::InterleaveLower(four, ac_low, bd_low), four, to);
+      hn::StoreU(hn::InterleaveUpper(four, ac_low, bd_low), four, to + width);
+      hn::StoreU(hn::InterleaveLower(four, ac_high, bd_high), four, to + 2 * width);
+      hn::StoreU(hn::InterleaveUpper(four, ac_high, bd_high), four, to + 3 * width);
     }
+    for (; i < k; ++i)
+      for (std::size_t l = 0; l < 4; ++l) panel[i * width + j + l] = r[l * stride + i];
   }
+#endif
+  for (; j < count; ++j)
+    for (std::size_t i = 0; i < k; ++i) panel[i * width + j] = rows[j * stride + i];
 }
 
 void MultiplyPanel(const PanelProduct& p) {

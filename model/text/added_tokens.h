@@ -7,42 +7,41 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/text/trie.h"
+
 namespace preferd {
 
-// Built once, then read from any thread.
-class AddedTokens {
- public:
+struct AddedToken {
   enum class Kind : std::uint8_t { kPlain, kControl };
 
-  // Requires text not empty and id >= 0. The first of two equal texts counts.
-  void insert(std::string_view text, std::int32_t id, Kind kind);
+  std::string text;  // not empty
+  std::int32_t id;
+  Kind kind;
+};
+
+// Immutable; any thread.
+class AddedTokens {
+ public:
+  AddedTokens() = default;
+  explicit AddedTokens(std::vector<AddedToken> tokens);
+
+  // Whether there is any that a text can hold.
+  bool any() const { return plain_; }
 
   struct Match {
     std::size_t begin, end;
     std::int32_t id;
   };
-  // The next plain token at or after `from`; begin == text.size() when there is none.
+  // The next plain token at or after `from`; begin == text.size() and id < 0 when there is none.
   Match find(std::string_view text, std::size_t from) const;
 
  private:
-  static constexpr std::uint32_t kNone = 0;
-  struct Node {
-    std::uint32_t child = kNone, sibling = kNone;
-    std::int32_t id = -1;
-    char byte = 0;
-    Kind kind = Kind::kPlain;
-  };
-
-  std::uint32_t step(std::uint32_t node, char byte) const {
-    std::uint32_t at = nodes_[node].child;
-    while (at != kNone && nodes_[at].byte != byte) at = nodes_[at].sibling;
-    return at;
-  }
-
-  std::vector<Node> nodes_ = std::vector<Node>(1);
+  std::vector<AddedToken> tokens_;
+  Trie trie_;  // values: indices of tokens_
   std::array<bool, 256> begins_{};
   bool plain_ = false;
 };

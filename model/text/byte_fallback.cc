@@ -15,10 +15,12 @@ namespace {
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 constexpr std::size_t kLongestLookup = 64;           // bytes; longer words are rare and seldom one piece
 
+enum class Prefix { kNone, kSpace };  // what is put before each stretch of text between added tokens
+
 class ByteFallback : public Tokenizer {
  public:
-  ByteFallback(BpeModel model, const EndNames& ends)
-      : merges_(std::move(model.merges)), added_(std::move(model.raw)) {
+  ByteFallback(BpeModel model, Prefix prefix, const EndNames& ends)
+      : merges_(std::move(model.merges)), added_(std::move(model.raw)), prefix_(prefix) {
     top_id_ = model.top_id;
     set_controls(std::move(model.controls), ends.bos, ends.eos);
     fill_characters(model.pieces);
@@ -39,9 +41,9 @@ class ByteFallback : public Tokenizer {
     std::string spelled;
     for (std::size_t at = 0; at < text.size();) {
       const AddedTokens::Match match = added_.find(text, at);
-      while (at < match.begin) {
+      for (Prefix prefix = prefix_; at < match.begin; prefix = Prefix::kNone) {
         const std::size_t stop = word_end(text.substr(0, match.begin), at);
-        encode_word(text.substr(at, stop - at), at, merger, spelled, out);
+        encode_word(text.substr(at, stop - at), at, prefix, merger, spelled, out);
         at = stop;
       }
       if (match.id >= 0) out.push_back({match.id, static_cast<std::uint32_t>(match.begin), true});
@@ -78,7 +80,7 @@ class ByteFallback : public Tokenizer {
       if (piece.empty() || piece.size() > kLongestLookup || piece.find(' ') != std::string_view::npos)
         continue;
       tokens.clear();
-      merge_word(piece, 0, merger, tokens);
+      merge_word(piece, 0, Prefix::kNone, merger, tokens);
       if (tokens.size() == 1 && tokens[0].id == entry.id) words_.insert(piece, entry.id);
     }
   }
@@ -95,21 +97,23 @@ class ByteFallback : public Tokenizer {
     return at;
   }
 
-  void encode_word(std::string_view word, std::size_t base, Merger& merger, std::string& spelled,
-                   std::vector<Token>& out) const {
+  void encode_word(std::string_view word, std::size_t base, Prefix prefix, Merger& merger,
+                   std::string& spelled, std::vector<Token>& out) const {
     if (word.size() <= kLongestLookup) {
-      spelled.clear();
+      spelled = prefix == Prefix::kSpace ? kBlock : std::string_view();
       for (const char c : word) c == ' ' ? spelled.append(kBlock) : spelled.append(1, c);
       if (const std::int32_t id = words_.find(spelled); id >= 0) {
         out.push_back({id, static_cast<std::uint32_t>(base), true});
         return;
       }
     }
-    merge_word(word, base, merger, out);
+    merge_word(word, base, prefix, merger, out);
   }
 
-  void merge_word(std::string_view word, std::size_t base, Merger& merger, std::vector<Token>& out) const {
+  void merge_word(std::string_view word, std::size_t base, Prefix prefix, Merger& merger,
+                  std::vector<Token>& out) const {
     const std::size_t first = out.size();
+    if (prefix == Prefix::kSpace) out.push_back({plane_[0x2581], static_cast<std::uint32_t>(base), true});
     for (std::size_t at = 0; at < word.size();) {
       const std::size_t start = at;
       const auto begin = static_cast<std::uint32_t>(base + start);
@@ -132,17 +136,30 @@ class ByteFallback : public Tokenizer {
   Vocabulary words_, astral_;
   std::vector<std::int32_t> plane_;
   std::array<std::int32_t, 256> bytes_{};
+  Prefix prefix_;
   bool cuts_ = true;
 };
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: " + what); }
 
-Status check_components(const Json& file) {
-  const Json& normalizer = member(file, "normalizer");
-  if (type_of(normalizer) != "Replace" || member(member(normalizer, "pattern"), "String") != Json(" ") ||
-      member(normalizer, "content") != Json(std::string(kBlock)))
-    return refuse("normalizer " + type_of(normalizer) +
-                  " is not supported for BPE with byte fallback (Replace of ' ' by U+2581)");
+bool replaces_spaces(const Json& normalizer) {
+  return type_of(normalizer) == "Replace" && member(member(normalizer, "pattern"), "String") == Json(" ") &&
+         member(normalizer, "content") == Json(std::string(kBlock));
+}
+
+Result<Prefix> read_normalizer(const Json& normalizer) {
+  if (replaces_spaces(normalizer)) return Prefix::kNone;
+  const Json& list = member(normalizer, "normalizers");
+  const bool pair = type_of(normalizer) == "Sequence" && list.is_array() && list.size() == 2;
+  if (pair && type_of(list[0]) == "Prepend" && member(list[0], "prepend") == Json(std::string(kBlock)) &&
+      replaces_spaces(list[1]))
+    return Prefix::kSpace;
+  return refuse(
+      "normalizer " + type_of(normalizer) +
+      " is not supported for BPE with byte fallback (Replace of ' ' by U+2581, with or without Prepend)");
+}
+
+Status check_options(const Json& file) {
   const Json& splitter = member(file, "pre_tokenizer");
   const bool idle =
       type_of(splitter) == "Split" && member(member(splitter, "pattern"), "String") == Json(" ");
@@ -157,11 +174,14 @@ Status check_components(const Json& file) {
 
 Result<std::shared_ptr<const Tokenizer>> make_byte_fallback(const Json& file, BpeModel model,
                                                             const EndNames& ends) {
-  if (Status s = check_components(file); !s) return s.error();
-  if (model.any_normalized)
+  const Result<Prefix> prefix = read_normalizer(member(file, "normalizer"));
+  if (!prefix) return prefix.error();
+  if (Status s = check_options(file); !s) return s.error();
+  if (model.normalized.any())
     return refuse("added tokens with normalized are not supported with byte fallback");
-  auto out = std::make_shared<ByteFallback>(std::move(model), ends);
-  if (!out->complete()) return refuse("model.byte_fallback needs U+2581 and a piece for every byte (<0x00> to <0xFF>)");
+  auto out = std::make_shared<ByteFallback>(std::move(model), *prefix, ends);
+  if (!out->complete())
+    return refuse("model.byte_fallback needs U+2581 and a piece for every byte (<0x00> to <0xFF>)");
   return std::shared_ptr<const Tokenizer>(std::move(out));
 }
 

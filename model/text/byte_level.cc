@@ -52,7 +52,6 @@ class ByteLevel : public Tokenizer {
       : merges_(std::move(model.merges)),
         raw_(std::move(model.raw)),
         normalized_(std::move(model.normalized)),
-        any_normalized_(model.any_normalized),
         split_(split),
         cleans_(cleans) {
     top_id_ = model.top_id;
@@ -70,7 +69,7 @@ class ByteLevel : public Tokenizer {
   void encode(std::string_view text, Before, std::vector<Token>& out) const override {
     Merger merger(merges_);
     each_section(raw_, text, 0, out, [&](std::string_view section, std::size_t base) {
-      if (!any_normalized_) return encode_section(section, base, merger, out);
+      if (!normalized_.any()) return encode_section(section, base, merger, out);
       each_section(normalized_, section, base, out, [&](std::string_view inner, std::size_t inner_base) {
         encode_section(inner, inner_base, merger, out);
       });
@@ -163,7 +162,6 @@ class ByteLevel : public Tokenizer {
 
   Merges merges_;
   AddedTokens raw_, normalized_;
-  bool any_normalized_;
   Vocabulary words_;
   std::array<std::int32_t, 256> bytes_;
   Split split_;

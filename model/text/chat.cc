@@ -31,7 +31,6 @@ Error unsupported(const char* family, const char* why) {
                  family + " (" + why + ")");
 }
 
-// A template trims contents if `| trim` or `.strip()` follows one.
 bool trims(std::string_view jinja) { return has(jinja, "| trim") || has(jinja, "|trim"); }
 
 Result<ChatWrapper> gemma(const ChatSpec& chat, const std::string& bos, std::string_view jinja) {
@@ -51,7 +50,6 @@ Result<ChatWrapper> gemma(const ChatSpec& chat, const std::string& bos, std::str
 Result<ChatWrapper> llama3(const ChatSpec& chat, const std::string& bos, std::string_view jinja) {
   if (!jinja.empty() && (!has(jinja, "<|start_header_id|>") || !has(jinja, "bos_token") || !trims(jinja)))
     return unsupported("Llama-3", "no <|start_header_id|>, bos_token or trim");
-  if (has(jinja, "Cutting Knowledge Date")) return unsupported("Llama-3", "it writes dates");
   const auto header = [](const std::string& role) {
     return "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
   };
@@ -63,15 +61,17 @@ Result<ChatWrapper> llama3(const ChatSpec& chat, const std::string& bos, std::st
   return out;
 }
 
-// The text of the system turn that a template writes by itself, if it does.
+// The text of the system turn that a template writes by itself, if it does: a literal from <|im_start|>system
+// to
+// <|im_end|> with nothing of Jinja between.
 std::optional<std::string> default_system(std::string_view jinja) {
   for (const std::string_view begin : {"<|im_start|>system\\n", "<|im_start|>system\n"}) {
     for (std::size_t at = jinja.find(begin); at != std::string_view::npos; at = jinja.find(begin, at + 1)) {
       const std::string_view rest = jinja.substr(at + begin.size());
-      const std::size_t end = rest.find("<|im_end|>");
-      if (end == std::string_view::npos || end == 0) continue;
-      const std::string_view text = rest.substr(0, end);
-      if (text.find_first_of("'\"{}\\") == std::string_view::npos) return std::string(text);
+      const std::string_view text = rest.substr(0, rest.find("<|im_end|>"));
+      const char quote = at > 0 && (jinja[at - 1] == '\'' || jinja[at - 1] == '"') ? jinja[at - 1] : '{';
+      const bool literal = text.find_first_of("{}\\") == std::string_view::npos && !has(text, {&quote, 1});
+      if (literal && !text.empty() && text.size() < rest.size()) return std::string(text);
     }
   }
   return std::nullopt;
@@ -98,6 +98,8 @@ Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenize
                                  const Files& model_directory) {
   const Result<std::string> jinja = read_template(model_directory);
   if (!jinja) return jinja.error();
+  if (has(*jinja, "Cutting Knowledge Date") || has(*jinja, "strftime"))
+    return invalid("chat: the model directory's chat template writes dates, which is not supported");
   const std::string& bos = tokenizer.bos().text;
   if (tokenizer.control("<start_of_turn>")) return gemma(chat, bos, *jinja);
   if (tokenizer.control("<|start_header_id|>")) return llama3(chat, bos, *jinja);

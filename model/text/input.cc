@@ -12,7 +12,9 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kLongestRow = std::size_t{1} << 30;  // bytes; positions are 32 bits wide
+// Bytes of a sequence before it is tokenized, so that positions fit 32 bits even where normalization makes a
+// text ten times longer.
+constexpr std::size_t kLongestText = std::size_t{1} << 28;
 
 using Texts = std::vector<std::string_view>;  // by field of the layout
 
@@ -43,8 +45,10 @@ class Builder : public InputBuilder {
   }
 
   Result<Inputs> build(const Pair& pair) const override {
-    if (pair.prompt.size() + pair.response_a.size() + pair.response_b.size() > kLongestRow)
-      return Error{Code::kTooLarge, "the texts have more than 1 GiB together", {}};
+    const std::size_t bytes = pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
+    if (bytes > kLongestText / (slots_.size() + 1))
+      return Error{
+          Code::kTooLarge, "texts of " + std::to_string(bytes) + " bytes are too long to be tokenized", {}};
     const std::string prompt = tokenizer_->clean(pair.prompt);
     const std::string a = tokenizer_->clean(pair.response_a);
     const std::string b = tokenizer_->clean(pair.response_b);

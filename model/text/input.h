@@ -70,8 +70,8 @@ class InputBuilder {
                                                             std::shared_ptr<const Tokenizer> tokenizer,
                                                             const Files& model_directory);
 
-  // Every sequence has at most max_tokens ids and no cut lies inside a code point, else kInvalid.
-  // Requires valid UTF-8.
+  // Every sequence has at most max_tokens ids and no cut lies inside a code point, else kInvalid (kTooLarge
+  // for texts of hundreds of megabytes). Requires valid UTF-8.
   virtual Result<Inputs> build(const Pair& pair) const = 0;
 };
 

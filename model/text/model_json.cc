@@ -70,6 +70,7 @@ Result<Added> read_added(const Json& token) {
 Status read_added_tokens(const Json& list, BpeModel& out) {
   if (list.is_null()) return Ok{};
   if (!list.is_array()) return refuse("added_tokens is not a list");
+  std::vector<AddedToken> raw, normalized;
   for (const Json& entry : list) {
     Result<Added> added = read_added(entry);
     if (!added) return added.error();
@@ -78,12 +79,13 @@ Status read_added_tokens(const Json& list, BpeModel& out) {
     if (known >= 0 && known != id)
       return refuse("added token '" + added->content + "' has id " + std::to_string(id) +
                     ", in model.vocab it is " + std::to_string(known));
-    const auto kind = added->special ? AddedTokens::Kind::kControl : AddedTokens::Kind::kPlain;
-    (added->normalized ? out.normalized : out.raw).insert(added->content, id, kind);
-    out.any_normalized = out.any_normalized || (added->normalized && !added->special);
+    const auto kind = added->special ? AddedToken::Kind::kControl : AddedToken::Kind::kPlain;
+    (added->normalized ? normalized : raw).push_back({added->content, id, kind});
     out.top_id = std::max(out.top_id, id);
     if (added->special) out.controls.push_back({added->content, id});
   }
+  out.raw = AddedTokens(std::move(raw));
+  out.normalized = AddedTokens(std::move(normalized));
   return Ok{};
 }
 

@@ -19,7 +19,6 @@ struct BpeModel {
   std::vector<ControlToken> controls;
   AddedTokens raw;         // matched first
   AddedTokens normalized;  // matched in what lies between, once it is normalized
-  bool any_normalized = false;
 };
 
 // Errors: a model that is not BPE; an option that is switched on and not supported; merges of pieces that do

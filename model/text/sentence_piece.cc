@@ -1,70 +1,94 @@
-// The library adds its dummy prefix to every text, yet a text that follows control tokens has none. So there
-// are two processors, the second without the prefix. Protocol buffers merge a field that comes again, hence a
-// second normalizer_spec (field 3) with add_dummy_prefix (field 3 of it) false at the end of the bytes.
 #include "model/text/sentence_piece.h"
 
-#include <algorithm>
-
 #include "base/utf8.h"
-#include "model/text/sentencepiece/processor.h"
+#include "model/text/sentence_piece_models.h"
+#include "model/text/sentence_piece_normalizer.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::string_view kNoDummyPrefix("\x1A\x02\x18\x00", 4);
-
 class SentencePiece : public Tokenizer {
  public:
-  static Result<std::shared_ptr<const Tokenizer>> load(std::string_view proto, const EndNames& ends) {
-    auto prefixed = SentencePieceProcessor::create(proto);
-    if (!prefixed) return prefixed.error();
-    auto bare = SentencePieceProcessor::create(std::string(proto).append(kNoDummyPrefix));
-    if (!bare) return bare.error();
-    auto out = std::make_shared<SentencePiece>(std::move(*prefixed), std::move(*bare));
-    out->read_pieces(ends);
-    return std::shared_ptr<const Tokenizer>(std::move(out));
+  SentencePiece(const SentencePieceFile& file, SentencePieceNormalizer normalizer,
+                std::unique_ptr<const SentencePieceModel> model, const EndNames& ends)
+      : normalizer_(std::move(normalizer)),
+        model_(std::move(model)),
+        unknown_(file.unknown),
+        byte_fallback_(file.byte_fallback) {
+    top_id_ = static_cast<std::int32_t>(file.pieces.size()) - 1;
+    std::vector<ControlToken> controls;
+    for (std::size_t i = 0; i < file.pieces.size(); ++i) {
+      const auto& piece = file.pieces[i];
+      const auto id = static_cast<std::int32_t>(i);
+      if (piece.type == SentencePieceFile::kControl) controls.push_back({std::string(piece.text), id});
+      if (piece.type == SentencePieceFile::kByte)
+        bytes_[static_cast<std::size_t>(byte_of_piece(piece.text))] = id;
+    }
+    set_controls(std::move(controls), ends.bos, ends.eos);
+    name(bos_, file.bos);
+    name(eos_, file.eos);
   }
-
-  SentencePiece(SentencePieceProcessor prefixed, SentencePieceProcessor bare)
-      : prefixed_(std::move(prefixed)), bare_(std::move(bare)) {}
 
   bool cleans() const override { return false; }
 
   void encode(std::string_view text, Before before, std::vector<Token>& out) const override {
-    const auto& processor = before == Before::kNothing ? prefixed_ : bare_;
-    processor.encode(text, [&](std::int32_t id, std::uint32_t begin) {
-      while (begin > 0 && begin < text.size() && utf8::is_continuation(text[begin])) --begin;
-      out.push_back({id, begin, inside_[static_cast<std::size_t>(id)] == 0});
-    });
+    using Prefix = SentencePieceNormalizer::Prefix;
+    const NormalizedText normalized =
+        normalizer_.normalize(text, before == Before::kNothing ? Prefix::kAsTheModelSays : Prefix::kNone);
+    std::vector<PieceSpan> spans;
+    model_->encode(normalized.text, spans);
+    out.reserve(out.size() + spans.size());
+    bool after_unknown = false;
+    for (const PieceSpan& span : spans) {
+      const std::uint32_t begin = normalized.origin[span.begin];
+      const bool unknown = span.id == unknown_;
+      if (unknown && byte_fallback_)
+        for (std::uint32_t i = span.begin; i < span.end; ++i) put_byte(normalized.text[i], begin, out);
+      else if (!unknown || !after_unknown)
+        out.push_back({span.id, begin, true});
+      after_unknown = unknown;
+    }
   }
 
  private:
-  void read_pieces(const EndNames& ends) {
-    const int size = prefixed_.size();
-    inside_.assign(static_cast<std::size_t>(size), 0);
-    top_id_ = size - 1;
-    std::vector<ControlToken> controls;
-    for (int id = 0; id < size; ++id) {
-      const std::string piece(prefixed_.piece(id));
-      if (prefixed_.is_control(id)) controls.push_back({piece, id});
-      if (prefixed_.is_byte(id)) inside_[static_cast<std::size_t>(id)] = piece[3] >= '8' && piece[3] <= 'B';
-    }
-    set_controls(std::move(controls), ends.bos, ends.eos);
-    const auto fill = [&](NamedToken& token, int id) {
-      if (!token.id && id >= 0) token = {std::string(prefixed_.piece(id)), id};
-    };
-    fill(bos_, prefixed_.bos());
-    fill(eos_, prefixed_.eos());
+  void name(NamedToken& token, std::string_view piece) {
+    if (token.id) return;
+    if (const auto id = control(piece)) token = {std::string(piece), id};
   }
 
-  SentencePieceProcessor prefixed_, bare_;
-  std::vector<std::uint8_t> inside_;  // by id: a byte piece of a UTF-8 continuation byte
+  void put_byte(char byte, std::uint32_t begin, std::vector<Token>& out) const {
+    out.push_back({bytes_[static_cast<unsigned char>(byte)], begin, !utf8::is_continuation(byte)});
+  }
+
+  SentencePieceNormalizer normalizer_;
+  std::unique_ptr<const SentencePieceModel> model_;
+  std::array<std::int32_t, 256> bytes_{};
+  std::int32_t unknown_;
+  bool byte_fallback_;
 };
+
+Result<std::unique_ptr<const SentencePieceModel>> make_model(const SentencePieceFile& file) {
+  if (file.model == SentencePieceFile::kUnigram)
+    return std::unique_ptr<const SentencePieceModel>(new UnigramModel(file));
+  if (file.model != SentencePieceFile::kBpe)
+    return invalid("the SentencePiece model is of type " + std::to_string(file.model) +
+                   ", expected Unigram (1) or BPE (2)");
+  Result<SentencePieceBpe> bpe = SentencePieceBpe::create(file);
+  if (!bpe) return bpe.error();
+  return std::unique_ptr<const SentencePieceModel>(new SentencePieceBpe(std::move(*bpe)));
+}
 
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> make_sentence_piece(std::string_view proto, const EndNames& ends) {
-  return SentencePiece::load(proto, ends);
+  const Result<SentencePieceFile> file = read_sentence_piece_file(proto);
+  if (!file) return file.error();
+  Result<SentencePieceNormalizer> normalizer = SentencePieceNormalizer::create(*file);
+  if (!normalizer) return normalizer.error();
+  Result<std::unique_ptr<const SentencePieceModel>> model = make_model(*file);
+  if (!model) return model.error();
+  return std::shared_ptr<const Tokenizer>(
+      std::make_shared<SentencePiece>(*file, std::move(*normalizer), std::move(*model), ends));
 }
 
 }  // namespace preferd

@@ -71,11 +71,10 @@ TEST(Vocabulary, FindsWhatWasPutIn) {
   EXPECT_EQ(Vocabulary().find("x"), Vocabulary::kNone);
 }
 
+constexpr auto kPlain = AddedToken::Kind::kPlain, kControl = AddedToken::Kind::kControl;
+
 TEST(AddedTokens, FindsTheLongestOfTheLeftmost) {
-  AddedTokens added;
-  added.insert("<u", 1, AddedTokens::Kind::kPlain);
-  added.insert("<u1>", 2, AddedTokens::Kind::kPlain);
-  added.insert("u1>x", 3, AddedTokens::Kind::kPlain);
+  const AddedTokens added({{"<u", 1, kPlain}, {"<u1>", 2, kPlain}, {"u1>x", 3, kPlain}});
   const auto match = added.find("a<u1>x", 0);
   EXPECT_EQ(match.id, 2);
   EXPECT_EQ(match.begin, 1u);
@@ -86,13 +85,23 @@ TEST(AddedTokens, FindsTheLongestOfTheLeftmost) {
 }
 
 TEST(AddedTokens, FindsNothingInsideALookAlikeOfAControlToken) {
-  AddedTokens added;
-  added.insert("<|end|>", 1, AddedTokens::Kind::kControl);
-  added.insert("end", 2, AddedTokens::Kind::kPlain);
+  const AddedTokens added({{"<|end|>", 1, kControl}, {"end", 2, kPlain}});
   const auto match = added.find("<|end|> end", 0);
   EXPECT_EQ(match.id, 2);
   EXPECT_EQ(match.begin, 8u);
   EXPECT_EQ(added.find("<|end end", 0).begin, 2u);
+  EXPECT_FALSE(AddedTokens({{"<s>", 1, kControl}}).any());
+}
+
+TEST(Trie, WalksAndFindsPrefixes) {
+  const Trie trie({{"b", 1}, {"abc", 2}, {"ab", 3}, {"", 4}, {"a\xFF", 5}});
+  EXPECT_EQ(trie.value(Trie::kRoot), 4);
+  EXPECT_EQ(trie.longest_prefix("abcd"), 3u);
+  EXPECT_EQ(trie.longest_prefix("abd"), 2u);
+  EXPECT_EQ(trie.longest_prefix("a"), 0u);
+  EXPECT_EQ(trie.value(trie.step(trie.step(Trie::kRoot, 'a'), '\xFF')), 5);
+  EXPECT_EQ(trie.step(Trie::kRoot, 'c'), Trie::kDead);
+  EXPECT_EQ(Trie().step(Trie::kRoot, 'a'), Trie::kDead);
 }
 
 }  // namespace

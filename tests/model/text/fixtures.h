@@ -15,8 +15,8 @@
 
 namespace preferd::testing_text {
 
-inline const std::vector<std::string> kDirectories = {"smollm2", "qwen2",  "llama3",
-                                                      "gemma2",  "llama2", "unigram"};
+inline const std::vector<std::string> kDirectories = {
+    "smollm2", "qwen2", "llama3", "gemma2", "prepend", "llama2", "llama2_mixed", "unigram", "unigram_mixed"};
 
 inline std::string read_gz(const std::string& path) {
   std::string out;

@@ -10,9 +10,12 @@ using namespace testing_text;
 
 Result<std::shared_ptr<const InputBuilder>> builder(const std::string& directory, const Json& input,
                                                     const Json& chat_template = nullptr) {
-  auto files = tokenizer_files(directory);
-  const auto tokenizer = load_tokenizer(MemoryFiles(files));
+  static std::map<std::string, Result<std::shared_ptr<const Tokenizer>>> loaded;
+  const auto& tokenizer = loaded.contains(directory)
+                              ? loaded.at(directory)
+                              : loaded.emplace(directory, load(directory)).first->second;
   if (!tokenizer) return tokenizer.error();
+  std::map<std::string, std::string> files;
   if (!chat_template.is_null()) files["chat_template.jinja"] = chat_template.get<std::string>();
   return InputBuilder::create(read_input_spec(input), *tokenizer, MemoryFiles(files));
 }
@@ -92,7 +95,24 @@ TEST(Input, RefusesChatTemplatesOfOtherForms) {
   input["chat"] = Json::object();
   EXPECT_TRUE(builder("llama3", input));
   EXPECT_FALSE(builder("llama3", input, "{{ messages[0]['content'] }}"));
+  EXPECT_FALSE(builder("llama3", input, "{{ strftime_now('%d') }}"));
   EXPECT_FALSE(builder("qwen2", input, "<|im_start|>user\n{{ messages[0]['content'] | trim }}<|im_end|>"));
+}
+
+TEST(Input, TakesTheDefaultSystemTurnFromTheTemplate) {
+  Json input = pair_input();
+  input["max_tokens"] = 200;
+  input["chat"] = Json::object();
+  const std::string rest = "{{ '<|im_start|>user\\n' + m.content + '<|im_end|>\\n' }}";
+  const auto without = builder("qwen2", input, rest);
+  const auto with =
+      builder("qwen2", input, "{{ \"<|im_start|>system\\nYou're a judge.<|im_end|>\\n\" }}" + rest);
+  input["chat"]["system"] = "You're a judge.";
+  const auto given = builder("qwen2", input, rest);
+  ASSERT_TRUE(without && with && given);
+  const Pair pair{"Why?", "Because.", ""};
+  EXPECT_EQ((*with)->build(pair)->sequences, (*given)->build(pair)->sequences);
+  EXPECT_NE((*with)->build(pair)->sequences, (*without)->build(pair)->sequences);
 }
 
 TEST(Input, CountsAFieldThatIsNamedTwiceInBothPlaces) {

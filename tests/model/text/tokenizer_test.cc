@@ -137,6 +137,28 @@ TEST(Tokenizer, RefusesWhatIsCutShort) {
   }
 }
 
+class DamagedModel : public testing::TestWithParam<std::string> {};
+
+TEST_P(DamagedModel, IsRefusedOrStillEncodes) {
+  auto files = tokenizer_files(GetParam());
+  std::string& proto = files.begin()->second;
+  const std::string whole = proto;
+  std::uint32_t random = 5;
+  for (int round = 0; round < 300; ++round) {
+    proto = whole.substr(0, round % 3 == 0 ? (random = random * 69069 + 1) % whole.size() : whole.size());
+    for (int i = 0; i < round % 5; ++i) {
+      random = random * 69069 + 1;
+      if (!proto.empty()) proto[(random >> 8) % proto.size()] = static_cast<char>(random >> 24);
+    }
+    const auto tokenizer = load_tokenizer(MemoryFiles(files));
+    std::vector<Token> tokens;
+    if (tokenizer) (*tokenizer)->encode("Any text, \xE4\xBD\xA0 too ... <table>", Before::kNothing, tokens);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DamagedModel, testing::Values("llama2_mixed", "unigram_mixed", "unigram"),
+                         [](const auto& directory) { return directory.param; });
+
 TEST(Tokenizer, ReadsMergesInBothSpellings) {
   auto files = tokenizer_files("llama3");
   Json spec = Json::parse(files["tokenizer.json"]);

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""The real binary as users run it: score, compare, inspect, serve, and that they agree.
+
+    commands.py BUILD_DIR FIXTURES_DIR
+"""
+import csv, http.client, io, json, os, pathlib, random, re, signal, socket, subprocess, sys, tempfile, time, unittest
+
+BUILD, FIXTURES = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()
+PREFERD, PACKAGES = BUILD / "preferd", FIXTURES / "packages"
+ROWS = PACKAGES / "rows.jsonl"
+
+
+def run(*args, stdin=None, env=None):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFERD_")} | (env or {})
+    p = subprocess.run([PREFERD, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=120, env=environment)
+    return p.returncode, p.stdout, p.stderr
+
+
+def rows():
+    return [json.loads(line) for line in ROWS.read_text("utf-8").split("\n") if line]
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+
+    def write(self, name, text):
+        (self.dir / name).write_text(text, "utf-8")
+        return self.dir / name
+
+
+class Score(Folder):
+    package = PACKAGES / "lora"
+
+    def score(self, *more, package=None, source=ROWS):
+        out = self.dir / "out"
+        code, _, err = run("score", "--package", package or self.package, "--input", source, "--output", out, *more)
+        return code, out.read_text("utf-8") if out.exists() else "", err
+
+    def test_threads_and_order_change_no_byte(self):
+        code, one, _ = self.score("--threads", 1)
+        self.assertEqual(code, 0)
+        self.assertEqual(self.score("--threads", 2)[1], one)
+        shuffled = rows()
+        random.Random(5).shuffle(shuffled)
+        source = self.write("shuffled.jsonl", "".join(json.dumps(r) + "\n" for r in shuffled))
+        self.assertEqual(sorted(self.score(source=source)[1].splitlines()), sorted(one.splitlines()))
+
+    def test_says_what_the_reference_says(self):
+        _, out, _ = self.score()
+        expected = [json.loads(line) for line in (self.package / "expected.jsonl").read_text().splitlines()]
+        got = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([g["id"] for g in got], [e["id"] for e in expected])
+        for g, e in zip(got, expected):
+            self.assertEqual((g["winner"], g["tokens"], g["truncated"]), (e["winner"], e["tokens"], e["truncated"]))
+            for x, y in zip(g["logits"], e["logits"]):
+                self.assertAlmostEqual(x, y, delta=2e-4)
+
+    def test_bad_rows_are_reported_and_the_rest_is_written(self):
+        source = self.write("bad.jsonl", '{"id":"x","prompt":"p","response_a":"a"}\nnot json\n\n{"prompt":"p","response_a":"a","response_b":"b"}\n'
+                            '{"id":7,"prompt":"p","response_a":"a","response_b":"b","adapter":"nobody"}\n')
+        code, out, err = self.score(source=source)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(code, 3)
+        self.assertIn("3 of 4 rows failed", err)
+        self.assertEqual([(r["id"], r.get("error", {}).get("code")) for r in lines],
+                         [("x", "invalid_row"), (2, "invalid_row"), (4, None), (7, "unknown_adapter")])
+
+    def test_csv_and_submission(self):
+        code, out, _ = self.score("--format", "csv")
+        table = list(csv.DictReader(io.StringIO(out)))
+        self.assertEqual((code, list(table[0])), (0, ["id", "winner", "p_model_a", "p_model_b", "error"]))
+        self.assertEqual([r["id"] for r in table], [r["id"] for r in rows()])
+        code, out, _ = self.score("--format", "submission", package=PACKAGES / "biases")
+        table = list(csv.DictReader(io.StringIO(out)))
+        self.assertEqual(list(table[0]), ["id", "winner_model_a", "winner_model_b", "winner_tie"])
+        self.assertAlmostEqual(sum(float(v) for k, v in table[0].items() if k != "id"), 1, places=5)
+
+    def test_csv_in_gives_the_same_verdicts(self):
+        plain = [r for r in rows() if "swap" not in r]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["response_b", "id", "prompt", "response_a"])
+        writer.writeheader()
+        writer.writerows(plain)
+        _, from_csv, _ = self.score(source=self.write("rows.csv", text.getvalue()))
+        _, from_json, _ = self.score(source=self.write("rows.jsonl", "".join(json.dumps(r) + "\n" for r in plain)))
+        self.assertEqual(from_csv, from_json)
+
+    def test_resume_goes_on_after_whole_lines(self):
+        _, whole, _ = self.score()
+        torn = self.write("out", whole[: len(whole) // 2])
+        self.assertNotEqual(torn.read_text()[-1], "\n")
+        code, out, _ = self.score("--resume")
+        self.assertEqual((code, out), (0, whole))
+
+    def test_shards_are_the_whole(self):
+        _, whole, _ = self.score()
+        parts = [self.score("--shard", f"{i}/3")[1].splitlines() for i in range(3)]
+        self.assertEqual([parts[i % 3][i // 3] for i in range(len(whole.splitlines()))], whole.splitlines())
+
+    def test_standard_input_and_output(self):
+        code, out, _ = run("score", "--package", self.package, "--input", "-", "--output", "-", stdin=ROWS.read_text("utf-8"))
+        self.assertEqual((code, out), (0, self.score()[1]))
+
+    def test_swap_is_mirrored_exactly(self):
+        exchanged = [{**r, "response_a": r["response_b"], "response_b": r["response_a"]} for r in rows()]
+        source = self.write("exchanged.jsonl", "".join(json.dumps(r) + "\n" for r in exchanged))
+        package = PACKAGES / "biases"
+        given = [json.loads(line) for line in self.score("--swap", package=package)[1].splitlines()]
+        other = [json.loads(line) for line in self.score("--swap", package=package, source=source)[1].splitlines()]
+        for g, o in zip(given, other):
+            p, m = g["probabilities"], o["probabilities"]
+            self.assertEqual((p["model_a"], p["model_b"], p["tie"], g["order_gap"]), (m["model_b"], m["model_a"], m["tie"], o["order_gap"]))
+
+    def test_usage_errors_exit_2_and_refused_packages_1(self):
+        for args in (["score"], ["score", "--input", "x", "--nonsense"], ["frobnicate"], [], ["score", "--input", "x", "--threads", "many"]):
+            code, _, err = run(*args)
+            self.assertEqual(code, 2, args)
+            self.assertTrue(err.strip(), args)
+        self.assertEqual(run("score", "--input", "x", env={"PREFERD_NONSENSE": "1"})[0], 2)
+        self.assertEqual(run("score", "--package", self.dir, "--input", ROWS)[0], 1)
+        self.assertEqual(run("score", "--package", self.package, "--input", self.dir / "absent.jsonl")[0], 1)
+
+
+class Others(Folder):
+    def test_inspect_tokens_are_the_references(self):
+        code, out, _ = run("inspect", "--package", PACKAGES / "calibrated_ratio", "--tokens", ROWS)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual((code, len(lines)), (0, len(rows())))
+        for line in lines:
+            self.assertEqual(line["tokens"]["total"], sum(map(len, line["sequences"])))
+            self.assertLessEqual(max(map(len, line["sequences"])), 60)
+
+    def test_inspect_verifies_the_embedded_default(self):
+        code, out, err = run("inspect", "--verify")
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out, r"golden pairs agree")
+
+    def test_compare_prefers_the_answer(self):
+        prompt = self.write("prompt.txt", "How do I boil an egg?")
+        code, out, _ = run("compare", "--prompt", f"@{prompt}", "--json", "--response-a", "Eggs are laid by hens.", "--response-b",
+                           "Put the egg in boiling water for 7 to 10 minutes, then cool it in cold water and peel it.")
+        answer = json.loads(out)
+        self.assertEqual((code, answer["winner"]), (0, "model_b"))
+        code, out, _ = run("compare", "--prompt", "x", "--response-a", "y", "--response-b", "z")
+        self.assertIn("People will probably prefer response", out)
+
+    def test_version_and_help(self):
+        self.assertIn("libtorch", run("--version")[1])
+        for command in ("serve", "score", "compare", "inspect"):
+            code, out, _ = run(command, "--help")
+            self.assertEqual(code, 0)
+            self.assertIn("--package", out)
+        self.assertEqual(subprocess.run([BUILD / "trainer", "train"], capture_output=True).returncode, 2)
+
+
+class Serve(Folder):
+    def test_served_is_offline_bit_for_bit(self):
+        package = PACKAGES / "arena63_v2"
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        log = open(self.dir / "log", "w")
+        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port)], stderr=log)
+        self.addCleanup(lambda: (server.kill(), server.wait(), log.close()))
+
+        def ask(method, path, body=None):
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            c.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
+            reply = c.getresponse()
+            return reply.status, json.loads(reply.read())
+
+        for _ in range(200):
+            try:
+                if ask("GET", "/readyz")[0] == 200:
+                    break
+            except OSError:
+                pass
+            time.sleep(.05)
+        out = self.dir / "out"
+        self.assertEqual(run("score", "--package", package, "--input", ROWS, "--output", out)[0], 0)
+        offline = {r["id"]: r for r in map(json.loads, out.read_text().splitlines())}
+        items = [{**r, "return": ["logits"]} for r in rows()]
+        status, batch = ask("POST", "/batch", {"items": items})
+        self.assertEqual(status, 200)
+        for item, from_batch in zip(items, batch["results"]):
+            status, alone = ask("POST", "/predict", item)
+            self.assertEqual(status, 200)
+            for reply in (alone, from_batch):
+                for key in ("winner", "probabilities", "logits", "tokens", "truncated"):
+                    self.assertEqual(reply[key], offline[item["id"]][key], (item["id"], key))
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait(timeout=30), 0)
+        text = (self.dir / "log").read_text()
+        self.assertIsNone(re.search("capital of France|haiku", text), "prompt text in the log")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
