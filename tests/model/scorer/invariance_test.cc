@@ -74,8 +74,15 @@ TEST_P(Invariance, ThreadsAreNotSeen) {
 INSTANTIATE_TEST_SUITE_P(All, Invariance, testing::ValuesIn(package_names()), by_name);
 
 // More tokens than one forward takes, under two adapters with heads of their own, in every order of them.
-TEST(MixedAdapters, AnswerAsAlone) {
-  Scorer& scorer = *scorer_of("two_adapters");
+// With one pooling they share forwards; with two they do not.
+class MixedAdapters : public testing::TestWithParam<const char*> {};
+
+TEST_P(MixedAdapters, AnswerAsAlone) {
+  const testing_support::PackageCopy copy("two_adapters");
+  copy.edit("package.json", [](Json& j) { j["adapters"][1]["head"]["pooling"] = GetParam(); });
+  const auto loaded = copy.load();
+  ASSERT_TRUE(loaded) << loaded.error().what;
+  Scorer& scorer = **loaded;
   const std::vector<Encoded> items = all_items("two_adapters");
   std::vector<const Encoded*> many;
   std::vector<std::string> expected;
@@ -90,8 +97,11 @@ TEST(MixedAdapters, AnswerAsAlone) {
   EXPECT_EQ(scored(scorer, many), expected);
 }
 
+INSTANTIATE_TEST_SUITE_P(All, MixedAdapters, testing::Values("last", "mean"),
+                         [](const auto& c) { return std::string(c.param); });
+
 // A token_pair head reads the last token whatever its pooling says; a head beside it keeps its own.
-TEST(MixedAdapters, KeepTheirPooling) {
+TEST(TwoAdapters, KeepTheirPooling) {
   const testing_support::PackageCopy copy("token_pair");
   copy.write("mean.safetensors", testing_support::safetensors_bytes(
                                      {{"layers.0.weight", testing_support::filled({1, 64}, 0.1f)}}));
@@ -113,7 +123,7 @@ TEST(MixedAdapters, KeepTheirPooling) {
   EXPECT_EQ(scored(scorer, {&*mean, &*tokens}), (std::vector<std::string>{alone[1], alone[0]}));
 }
 
-TEST(MixedAdapters, ChangeTheAnswer) {
+TEST(TwoAdapters, ChangeTheAnswer) {
   Scorer& scorer = *scorer_of("two_adapters");
   Ask ask{{"2+2?", "4", "5"}, "one", Swap::kNone, Overflow::kPackage};
   const auto one = scorer.encode(ask);
