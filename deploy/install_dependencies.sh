@@ -12,7 +12,7 @@ packages=(
   libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
   libsentencepiece-dev libicu-dev libhwy-dev zlib1g-dev
-  libgtest-dev libgmock-dev libbenchmark-dev python3
+  libgtest-dev libgmock-dev libbenchmark-dev libopenblas-dev python3
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }
