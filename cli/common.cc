@@ -8,12 +8,61 @@
 
 namespace preferd::cli {
 
+namespace {
+
+// Options of all commands: one environment (a container's, say) serves them all, so a variable that another
+// command knows is no error.
+const std::vector<std::string> kEveryOption = {"host",
+                                               "port",
+                                               "api-key",
+                                               "admin-key",
+                                               "insecure",
+                                               "max-body-bytes",
+                                               "max-items",
+                                               "max-batch-body-bytes",
+                                               "max-held-bytes",
+                                               "max-connections",
+                                               "max-workers",
+                                               "head-timeout-ms",
+                                               "body-timeout-ms",
+                                               "idle-timeout-ms",
+                                               "write-timeout-ms",
+                                               "batch-tokens",
+                                               "linger-us",
+                                               "queue-tokens",
+                                               "bulk-queue-tokens",
+                                               "timeout-ms",
+                                               "drain-ms",
+                                               "log-level",
+                                               "package",
+                                               "compute",
+                                               "threads",
+                                               "input",
+                                               "output",
+                                               "format",
+                                               "input-format",
+                                               "swap",
+                                               "adapter",
+                                               "shard",
+                                               "resume",
+                                               "quiet",
+                                               "prompt",
+                                               "response-a",
+                                               "response-b",
+                                               "json",
+                                               "tokens",
+                                               "verify",
+                                               "tensors"};
+
+}  // namespace
+
 int report(const Error& error, int code) {
   std::fprintf(stderr, "error: %s\n", error.what.c_str());
   return code;
 }
 
 std::optional<int> load_settings(Settings& settings, const Arguments& arguments) {
+  settings.tolerate(kEveryOption);
   const auto loaded = settings.load(arguments, environment());
   if (!loaded) return report(loaded.error(), kBadUsage);
   if (!loaded->stop) return std::nullopt;

@@ -15,6 +15,10 @@ if(PREFERD_TESTS)
   find_package(GTest REQUIRED)
   pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)  # the oracle of our reader
 endif()
+if(PREFERD_BENCH)
+  find_package(benchmark REQUIRED)
+  pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+endif()
 
 # libtorch, without its CMake package: that one asks for compilers and libraries which a CPU build never uses.
 find_path(TORCH_INCLUDE ATen/core/Tensor.h HINTS ${TORCH_ROOT}/include REQUIRED)

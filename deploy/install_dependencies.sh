@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what a build of preferd needs and this machine lacks (Debian 12, best effort on Ubuntu 24.04).
 #
-#   deploy/install_dependencies.sh [--dry-run]
+#   deploy/install_dependencies.sh [--tests] [--dry-run]
 #
+# --tests adds what tests and benchmarks need; --dry-run only says what is missing.
 # Does nothing when everything is there. Needs root or sudo, and a Debian mirror, only when something is missing.
 set -euo pipefail
 
@@ -11,9 +12,17 @@ packages=(
   libtorch-dev libopenblas0-openmp
   libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
-  libsentencepiece-dev libicu-dev libhwy-dev zlib1g-dev
-  libgtest-dev libgmock-dev libbenchmark-dev python3
+  libicu-dev libhwy-dev zlib1g-dev
 )
+test_packages=(libgtest-dev libgmock-dev libsentencepiece-dev libbenchmark-dev libopenblas-dev clang-format python3)
+dry_run=
+for flag in "$@"; do
+  case $flag in
+    --tests) packages+=("${test_packages[@]}") ;;
+    --dry-run) dry_run=yes ;;
+    *) printf 'setup: error: unknown flag %s\n' "$flag" >&2; exit 2 ;;
+  esac
+done
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
@@ -27,7 +36,7 @@ done
 
 if [ ${#missing[@]} -gt 0 ]; then
   say "missing: ${missing[*]}"
-  [ "${1:-}" = --dry-run ] && exit 0
+  [ -n "$dry_run" ] && exit 0
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || die "not root and no sudo: run 'apt-get install ${missing[*]}' as root, then this again"

@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deploy/install_dependencies.sh
+deploy/install_dependencies.sh --tests
+git ls-files '*.cc' '*.h' 2>/dev/null | xargs -r clang-format --dry-run --Werror
 cmake --preset ci
 cmake --build --preset ci
 ctest --preset ci "$@"

@@ -36,7 +36,8 @@ class WeightSource {
   quant::Matrix linear(const std::string& name, std::int64_t out, std::int64_t in);
   quant::Matrix embedding(const std::string& name, std::int64_t rows, std::int64_t cols);
   quant::Matrix output(const std::string& name, std::int64_t rows, std::int64_t cols);
-  // The input embedding serving as LM head: the base's own, also where an adapter saved another input embedding.
+  // The input embedding serving as LM head: the base's own, also where an adapter saved another input
+  // embedding.
   virtual quant::Matrix tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) {
     return embedding(name, rows, cols);
   }

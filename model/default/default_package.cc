@@ -19,7 +19,8 @@ Result<std::shared_ptr<const Files>> default_package() {
   std::vector<EmbeddedFile> files;
   for (const Entry* e = preferd_embedded_files; e->path != nullptr; ++e)
     files.push_back({{e->path, e->path_size}, {e->begin, e->end}});
-  if (files.empty()) return Error{Code::kNotFound, "this build embeds no default package; name one with --package", {}};
+  if (files.empty())
+    return Error{Code::kNotFound, "this build embeds no default package; name one with --package", {}};
   return embedded_files(std::move(files));
 }
 

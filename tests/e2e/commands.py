@@ -120,6 +120,7 @@ class Score(Folder):
             self.assertEqual(code, 2, args)
             self.assertTrue(err.strip(), args)
         self.assertEqual(run("score", "--input", "x", env={"PREFERD_NONSENSE": "1"})[0], 2)
+        self.assertEqual(run("inspect", "--package", self.package, env={"PREFERD_API_KEY": "of the server"})[0], 0)
         self.assertEqual(run("score", "--package", self.dir, "--input", ROWS)[0], 1)
         self.assertEqual(run("score", "--package", self.package, "--input", self.dir / "absent.jsonl")[0], 1)
 

@@ -48,21 +48,24 @@ std::vector<double> reference(const Case& c, const std::vector<float>& q, const 
       for (std::int32_t u = from; u <= t; ++u)
         for (std::size_t i = 0; i < d; ++i)
           out[(static_cast<std::size_t>(t) * s.query_heads + h) * d + i] +=
-              weight[static_cast<std::size_t>(u - from)] / sum * v[(static_cast<std::size_t>(u) * s.kv_heads + h / group) * d + i];
+              weight[static_cast<std::size_t>(u - from)] / sum *
+              v[(static_cast<std::size_t>(u) * s.kv_heads + h / group) * d + i];
     }
   return out;
 }
 
 // Queries [first, first + count) of the line that `runs` make; q rows start at the first query.
 void run(const AttentionShape& s, std::span<const KeyRun> runs, std::int32_t query_row, std::int32_t position,
-         std::int32_t count, const std::vector<float>& q, const std::vector<float>& k, const std::vector<float>& v,
-         std::vector<float>& out) {
+         std::int32_t count, const std::vector<float>& q, const std::vector<float>& k,
+         const std::vector<float>& v, std::vector<float>& out) {
   std::vector<float> scratch(attention_scratch(s));
   for (std::size_t head = 0; head < s.kv_heads; ++head)
     for (std::int32_t i = 0; i < count; i += static_cast<std::int32_t>(kQueryTile))
-      attend(s, {runs, query_row + i, position + i, std::min(count - i, static_cast<std::int32_t>(kQueryTile)), head},
-             {q.data(), s.query_heads * s.head_dim}, {k.data(), s.kv_heads * s.head_dim}, {v.data(), s.kv_heads * s.head_dim},
-             {out.data(), s.query_heads * s.head_dim}, scratch.data());
+      attend(s,
+             {runs, query_row + i, position + i, std::min(count - i, static_cast<std::int32_t>(kQueryTile)),
+              head},
+             {q.data(), s.query_heads * s.head_dim}, {k.data(), s.kv_heads * s.head_dim},
+             {v.data(), s.kv_heads * s.head_dim}, {out.data(), s.query_heads * s.head_dim}, scratch.data());
 }
 
 class Attention : public testing::TestWithParam<Case> {
@@ -83,7 +86,8 @@ TEST_P(Attention, AgreesWithThreeLoopsInDouble) {
   const KeyRun line[] = {{0, c.length}};
   run(c.shape, line, 0, 0, c.length, q, k, v, out);
   const auto expected = reference(c, q, k, v);
-  for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[i], 2e-6 * 10) << i;  // exp of fp32 scores
+  for (std::size_t i = 0; i < out.size(); ++i)
+    ASSERT_NEAR(out[i], expected[i], 2e-6 * 10) << i;  // exp of fp32 scores
 }
 
 TEST_P(Attention, AQueryAloneHasTheSameBits) {
@@ -105,8 +109,10 @@ TEST_P(Attention, APrefixElsewhereInMemoryChangesNoBit) {
   const std::int32_t prefix = c.length / 3, rest = c.length - prefix;
   const std::size_t kv = c.shape.kv_heads * c.shape.head_dim, width = c.shape.query_heads * c.shape.head_dim;
   const auto moved = [&](const std::vector<float>& x, std::size_t row) {
-    std::vector<float> y(x.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(prefix) * row), x.end());
-    y.insert(y.end(), x.begin(), x.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(prefix) * row));
+    std::vector<float> y(x.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(prefix) * row),
+                         x.end());
+    y.insert(y.end(), x.begin(),
+             x.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(prefix) * row));
     return y;
   };
   std::vector<float> all(q.size()), out(q.size());
@@ -122,7 +128,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"one_token", {2, 1, 8, 0.35f}, 1}, Case{"smollm", {9, 3, 64, 0.125f}, 150},
                     Case{"tile_edge", {4, 2, 16, 0.25f}, 64}, Case{"past_the_edge", {4, 2, 16, 0.25f}, 65},
                     Case{"odd_head", {4, 4, 10, 0.3f}, 97}, Case{"softcap", {2, 1, 32, 0.18f, 5.0f}, 130},
-                    Case{"window", {2, 2, 16, 0.25f, 0, 20}, 200}, Case{"window_of_one", {2, 2, 16, 0.25f, 0, 1}, 70},
+                    Case{"window", {2, 2, 16, 0.25f, 0, 20}, 200},
+                    Case{"window_of_one", {2, 2, 16, 0.25f, 0, 1}, 70},
                     Case{"wide_head", {2, 1, 256, 0.0625f, 50.0f, 100}, 180}),
     [](const auto& c) { return std::string(c.param.name); });
 

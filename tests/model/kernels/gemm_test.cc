@@ -31,8 +31,16 @@ TEST_P(Panel, IsOneChainOfFusedMultiplyAdds) {
   const auto x = random_floats(s.rows * s.k, 1), w = random_floats(columns * s.k, 2);
   std::vector<float> panel(s.k * width), y(s.rows * columns, 7.0f);
   pack_panel(w.data(), s.k, columns, s.k, panel.data());
-  multiply_panel({.x = x.data(), .x_stride = s.k, .panel = panel.data(), .panel_stride = width, .y = y.data(),
-                  .y_stride = columns, .rows = s.rows, .k = s.k, .columns = columns, .start = Start::kZero});
+  multiply_panel({.x = x.data(),
+                  .x_stride = s.k,
+                  .panel = panel.data(),
+                  .panel_stride = width,
+                  .y = y.data(),
+                  .y_stride = columns,
+                  .rows = s.rows,
+                  .k = s.k,
+                  .columns = columns,
+                  .start = Start::kZero});
   for (std::size_t i = 0; i < s.rows; ++i)
     for (std::size_t j = 0; j < columns; ++j) {
       float sum = 0;
@@ -47,8 +55,16 @@ TEST_P(Panel, CutAlongKChangesNoBit) {
   const auto x = random_floats(s.rows * s.k, 3), w = random_floats(columns * s.k, 4);
   std::vector<float> panel(s.k * width), whole(s.rows * columns), cut(s.rows * columns);
   pack_panel(w.data(), s.k, columns, s.k, panel.data());
-  PanelProduct p{.x = x.data(), .x_stride = s.k, .panel = panel.data(), .panel_stride = width, .y = whole.data(),
-                 .y_stride = columns, .rows = s.rows, .k = s.k, .columns = columns, .start = Start::kZero};
+  PanelProduct p{.x = x.data(),
+                 .x_stride = s.k,
+                 .panel = panel.data(),
+                 .panel_stride = width,
+                 .y = whole.data(),
+                 .y_stride = columns,
+                 .rows = s.rows,
+                 .k = s.k,
+                 .columns = columns,
+                 .start = Start::kZero};
   multiply_panel(p);
   p.y = cut.data();
   p.k = half;
@@ -62,8 +78,9 @@ TEST_P(Panel, CutAlongKChangesNoBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Panel,
-                         testing::Values(Size{"one_row", 1, 64, 64}, Size{"six_rows", 6, 48, 64}, Size{"seven_rows", 7, 33, 64},
-                                         Size{"many_rows", 50, 17, 64}, Size{"narrow", 13, 40, 5}, Size{"one_column", 4, 9, 1}),
+                         testing::Values(Size{"one_row", 1, 64, 64}, Size{"six_rows", 6, 48, 64},
+                                         Size{"seven_rows", 7, 33, 64}, Size{"many_rows", 50, 17, 64},
+                                         Size{"narrow", 13, 40, 5}, Size{"one_column", 4, 9, 1}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace

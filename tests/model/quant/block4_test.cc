@@ -37,8 +37,8 @@ TEST(Nf4, EncodesTheGoldenBlock) {
   EXPECT_EQ(hex_codes(m), "091c3e70a2d4f81b2e5f91c3e60a2d4f71b2e5f91c3e60a1d4e71b2d5f81c3e6");
   std::vector<float> x(8);
   decode(m, 0, 0, 8, x.data());
-  EXPECT_EQ(x, (std::vector<float>{-0.5f, 0.08056640625f, -0.34765625f, 0.220703125f, -0.197265625f, 0.361328125f, 0.0f,
-                                   -0.5f}));
+  EXPECT_EQ(x, (std::vector<float>{-0.5f, 0.08056640625f, -0.34765625f, 0.220703125f, -0.197265625f,
+                                   0.361328125f, 0.0f, -0.5f}));
 }
 
 TEST(Fp4, EncodesTheGoldenBlock) {
@@ -73,23 +73,25 @@ TEST_P(Block4RoundTrip, DecodesByTheDefinition) {
       for (std::int64_t i = 0; i < count; ++i) {
         const auto at = static_cast<std::size_t>(row * s.cols + first + i);
         const int nibble = at % 2 == 0 ? form.codes[at / 2] >> 4 : form.codes[at / 2] & 15;
-        const float exact = form.code[static_cast<std::size_t>(nibble)] * form.scale(at / static_cast<std::size_t>(s.block));
+        const float exact =
+            form.code[static_cast<std::size_t>(nibble)] * form.scale(at / static_cast<std::size_t>(s.block));
         EXPECT_EQ(x[static_cast<std::size_t>(i)], from_bf16(to_bf16(exact)));
-        EXPECT_NEAR(exact, from_bf16(bits[at]), 0.2f * form.scale(at / static_cast<std::size_t>(s.block)) + 0.02f);
+        EXPECT_NEAR(exact, from_bf16(bits[at]),
+                    0.2f * form.scale(at / static_cast<std::size_t>(s.block)) + 0.02f);
       }
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, Block4RoundTrip,
-    testing::Values(Shape{"plain", 8, 64, 64, Code4::kNf4, ScaleForm::kFloat},
-                    Shape{"blocks_cross_rows", 7, 40, 64, Code4::kNf4, ScaleForm::kFloat},
-                    Shape{"odd_columns", 5, 33, 64, Code4::kNf4, ScaleForm::kFloat},
-                    Shape{"fp4_small_blocks", 5, 33, 32, Code4::kFp4, ScaleForm::kFloat},
-                    Shape{"double", 300, 96, 64, Code4::kNf4, ScaleForm::kDouble},
-                    Shape{"double_odd", 77, 37, 128, Code4::kFp4, ScaleForm::kDouble},
-                    Shape{"one_short_block", 1, 5, 64, Code4::kNf4, ScaleForm::kDouble}),
-    [](const auto& c) { return std::string(c.param.name); });
+INSTANTIATE_TEST_SUITE_P(All, Block4RoundTrip,
+                         testing::Values(Shape{"plain", 8, 64, 64, Code4::kNf4, ScaleForm::kFloat},
+                                         Shape{"blocks_cross_rows", 7, 40, 64, Code4::kNf4,
+                                               ScaleForm::kFloat},
+                                         Shape{"odd_columns", 5, 33, 64, Code4::kNf4, ScaleForm::kFloat},
+                                         Shape{"fp4_small_blocks", 5, 33, 32, Code4::kFp4, ScaleForm::kFloat},
+                                         Shape{"double", 300, 96, 64, Code4::kNf4, ScaleForm::kDouble},
+                                         Shape{"double_odd", 77, 37, 128, Code4::kFp4, ScaleForm::kDouble},
+                                         Shape{"one_short_block", 1, 5, 64, Code4::kNf4, ScaleForm::kDouble}),
+                         [](const auto& c) { return std::string(c.param.name); });
 
 TEST(DynamicMap, HasItsKnownValues) {
   EXPECT_FLOAT_EQ(kDynamicMap[0], -0.99296874f);

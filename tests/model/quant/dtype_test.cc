@@ -10,16 +10,20 @@ namespace {
 TEST(Bf16, EveryValueSurvivesTheTripToFloatAndBack) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const float x = from_bf16(static_cast<std::uint16_t>(bits));
-    if (std::isnan(x)) EXPECT_TRUE(std::isnan(from_bf16(to_bf16(x))));
-    else EXPECT_EQ(to_bf16(x), bits);
+    if (std::isnan(x))
+      EXPECT_TRUE(std::isnan(from_bf16(to_bf16(x))));
+    else
+      EXPECT_EQ(to_bf16(x), bits);
   }
 }
 
 TEST(F16, EveryValueSurvivesTheTripToFloatAndBack) {
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const float x = from_f16(static_cast<std::uint16_t>(bits));
-    if (std::isnan(x)) EXPECT_TRUE(std::isnan(from_f16(to_f16(x))));
-    else EXPECT_EQ(to_f16(x), bits);
+    if (std::isnan(x))
+      EXPECT_TRUE(std::isnan(from_f16(to_f16(x))));
+    else
+      EXPECT_EQ(to_f16(x), bits);
   }
 }
 
@@ -32,9 +36,9 @@ TEST(F16, AgreesWithTheCompilersHalf) {
 }
 
 TEST(Bf16, RoundsToNearestEven) {
-  EXPECT_EQ(to_bf16(1.00390625f), 0x3F80);          // half way, down to even
-  EXPECT_EQ(to_bf16(1.01171875f), 0x3F82);          // half way, up to even
-  EXPECT_EQ(to_bf16(1.0039064f), 0x3F81);           // above half way
+  EXPECT_EQ(to_bf16(1.00390625f), 0x3F80);  // half way, down to even
+  EXPECT_EQ(to_bf16(1.01171875f), 0x3F82);  // half way, up to even
+  EXPECT_EQ(to_bf16(1.0039064f), 0x3F81);   // above half way
 }
 
 }  // namespace

@@ -11,10 +11,22 @@ namespace preferd {
 namespace {
 
 std::vector<std::string> texts() {
-  std::vector<std::string> out = {"", " ", "a", "Hello world", "  two  spaces ", "tabs\tand\nlines\r\n", "caf\xC3\xA9 na\xC3\xAFve",
-                                  "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E\xE3\x81\xAE\xE6\x96\x87", "\xF0\x9F\x99\x82\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9",
-                                  "<s> </s> <unk> <0x41>", "\xEF\xBC\xA1\xEF\xBC\xA2\xEF\xBC\xA3 full width", std::string("nul\0inside", 10),
-                                  "x\xE2\x96\x81y", "don't can't won't", "1234567890 3.14159", "e\xCC\x81 combining"};
+  std::vector<std::string> out = {"",
+                                  " ",
+                                  "a",
+                                  "Hello world",
+                                  "  two  spaces ",
+                                  "tabs\tand\nlines\r\n",
+                                  "caf\xC3\xA9 na\xC3\xAFve",
+                                  "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E\xE3\x81\xAE\xE6\x96\x87",
+                                  "\xF0\x9F\x99\x82\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9",
+                                  "<s> </s> <unk> <0x41>",
+                                  "\xEF\xBC\xA1\xEF\xBC\xA2\xEF\xBC\xA3 full width",
+                                  std::string("nul\0inside", 10),
+                                  "x\xE2\x96\x81y",
+                                  "don't can't won't",
+                                  "1234567890 3.14159",
+                                  "e\xCC\x81 combining"};
   std::string mixed;
   for (const std::string& t : out) mixed += t + " ";
   out.push_back(mixed);
