@@ -397,7 +397,7 @@ Result<Manifest> read_manifest(const Files& package) {
 
 Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manifest& manifest) {
   if (manifest.base_path.starts_with('/')) {
-    auto base = open_directory(manifest.base_path);
+    auto base = open_directory(manifest.base_path, Links::kAnywhere);
     if (!base) return invalid("package.json: base.path: " + base.error().what);
     return base;
   }
