@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "model/text": {"base"},
     "model/kernels": {"base"},
     "model/quant": {"base", "model/kernels"},
-    "model/checkpoint": {"base", "model/kernels", "model/quant"},
+    "model/checkpoint": {"base", "model/quant"},
     "model/package": {"base", "features", "model/text", "model/checkpoint", "model/quant"},
     "model/ops": {"base", "model/kernels", "model/quant", "model/checkpoint"},
     "model/layers": {"base", "model/kernels", "model/quant", "model/checkpoint", "model/package", "model/ops"},
