@@ -29,7 +29,7 @@ bool is_inside(const fs::path& root, const fs::path& path) {
 
 class Directory : public Files {
  public:
-  explicit Directory(fs::path root) : root_(std::move(root)) {}
+  Directory(fs::path root, Links links) : root_(std::move(root)), links_(links) {}
 
   Result<Bytes> open(std::string_view relative) const override {
     auto path = resolve(relative);
@@ -58,7 +58,7 @@ class Directory : public Files {
     if (!path) return path.error();
     std::error_code ec;
     if (!fs::is_directory(*path, ec)) return invalid(path->string() + ": not a folder");
-    return std::shared_ptr<const Files>(std::make_shared<Directory>(*path));
+    return std::shared_ptr<const Files>(std::make_shared<Directory>(*path, links_));
   }
 
   std::string name() const override { return root_.string(); }
@@ -67,7 +67,8 @@ class Directory : public Files {
   // Follows links; the result is a real path inside the root.
   Result<fs::path> resolve(std::string_view relative) const {
     const fs::path wanted{std::string(relative)};
-    if (wanted.is_absolute())
+    const fs::path normal = wanted.lexically_normal();
+    if (wanted.is_absolute() || (!normal.empty() && *normal.begin() == ".."))
       return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
     std::error_code ec;
     fs::path real = fs::canonical(root_ / wanted, ec);
@@ -77,12 +78,13 @@ class Directory : public Files {
         return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
       return Error{Code::kNotFound, (root_ / wanted).string() + ": no such file or folder", {}};
     }
-    if (!is_inside(root_, real))
+    if (links_ == Links::kInside && !is_inside(root_, real))
       return invalid(root_.string() + ": the path '" + std::string(relative) + "' leaves the folder");
     return real;
   }
 
   fs::path root_;
+  Links links_;
 };
 
 class Embedded : public Files {
@@ -154,12 +156,12 @@ Result<Bytes> map_file(const std::string& path) {
   return Bytes{owner, {static_cast<const std::byte*>(address), size}};
 }
 
-Result<std::shared_ptr<const Files>> open_directory(const std::string& path) {
+Result<std::shared_ptr<const Files>> open_directory(const std::string& path, Links links) {
   std::error_code ec;
   const fs::path real = fs::canonical(path, ec);
   if (ec) return Error{Code::kNotFound, path + ": " + ec.message(), {}};
   if (!fs::is_directory(real, ec)) return invalid(path + ": not a folder");
-  return std::shared_ptr<const Files>(std::make_shared<Directory>(real));
+  return std::shared_ptr<const Files>(std::make_shared<Directory>(real, links));
 }
 
 std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files) {

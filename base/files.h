@@ -37,8 +37,12 @@ class Files {
   virtual std::string name() const = 0;
 };
 
+// kInside: a link that ends outside the directory leaves it. kAnywhere: links may end anywhere, names still
+// may not climb (a model hub's cache is a directory of links into its store).
+enum class Links { kInside, kAnywhere };
+
 // A directory on disk; files are memory-mapped. Fails when `path` is no readable directory.
-Result<std::shared_ptr<const Files>> open_directory(const std::string& path);
+Result<std::shared_ptr<const Files>> open_directory(const std::string& path, Links links = Links::kInside);
 
 struct EmbeddedFile {
   std::string_view path;

@@ -383,8 +383,9 @@ Result<Manifest> read_manifest(const Files& package) {
     Section c = s.section("calibration");
     c.need("temperature");
     c.number("temperature", m.temperature);
-    if (!(m.temperature > 0) || !std::isfinite(m.temperature))
-      c.fail("calibration.temperature is not a number above 0");
+    // Beyond these, logits over it overflow fp32 and probabilities are NaN.
+    if (!(m.temperature >= 1e-6 && m.temperature <= 1e6))
+      c.fail("calibration.temperature is " + describe(c.at("temperature")) + ", expected 1e-6 to 1e6");
     c.close();
   }
   s.text("golden", m.golden);
@@ -397,7 +398,7 @@ Result<Manifest> read_manifest(const Files& package) {
 
 Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manifest& manifest) {
   if (manifest.base_path.starts_with('/')) {
-    auto base = open_directory(manifest.base_path);
+    auto base = open_directory(manifest.base_path, Links::kAnywhere);
     if (!base) return invalid("package.json: base.path: " + base.error().what);
     return base;
   }

@@ -438,38 +438,45 @@ TEST_P(GoodPackage, LoadsAndComputesTheSame) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, GoodPackage,
-    testing::Values(Accepted{"absolute_base", "dense",
-                             [](const PackageCopy& c) {
-                               manifest(c, [&](Json& j) {
-                                 j["base"]["path"] =
-                                     std::filesystem::absolute(kPackages + "dense/base").string();
-                               });
-                             }},
-                    Accepted{"links_inside", "dense",
-                             [](const PackageCopy& c) {
-                               std::filesystem::rename(c.path("head.safetensors"), c.path("base/real"));
-                               std::filesystem::create_symlink("base/real", c.path("head.safetensors"));
-                               std::filesystem::rename(c.path("package.json"), c.path("base/manifest"));
-                               std::filesystem::create_symlink("base/manifest", c.path("package.json"));
-                             }},
-                    Accepted{"no_golden", "dense",
-                             [](const PackageCopy& c) { manifest(c, [](Json& j) { j.erase("golden"); }); }},
-                    Accepted{"sixty_four_golden_pairs", "dense",
-                             [](const PackageCopy& c) {
-                               golden(c, [](auto& l) {
-                                 while (l.size() < 64) l.push_back(l[l.size() % 16]);
-                               });
-                             }},
-                    Accepted{"blank_golden_lines", "dense",
-                             [](const PackageCopy& c) {
-                               c.write("golden.jsonl", c.read("golden.jsonl") + "\r\n \n\n");
-                             }},
-                    Accepted{"dropout_without_tensors", "dense",
-                             [](const PackageCopy& c) {
-                               manifest(c, [](Json& j) {
-                                 j["head"]["layers"].push_back({{"type", "dropout"}, {"p", 0.5}});
-                               });
-                             }}),
+    testing::Values(
+        Accepted{"absolute_base", "dense",
+                 [](const PackageCopy& c) {
+                   manifest(c, [&](Json& j) {
+                     j["base"]["path"] = std::filesystem::absolute(kPackages + "dense/base").string();
+                   });
+                 }},
+        Accepted{"absolute_base_of_links", "dense",
+                 [](const PackageCopy& c) {
+                   const auto store = std::filesystem::absolute(kPackages + "dense/base").string() + "/";
+                   for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"}) {
+                     std::filesystem::remove(c.path("base/") + file);
+                     std::filesystem::create_symlink(store + file, c.path("base/") + file);
+                   }
+                   manifest(c, [&](Json& j) { j["base"]["path"] = c.path("base"); });
+                 }},
+        Accepted{"links_inside", "dense",
+                 [](const PackageCopy& c) {
+                   std::filesystem::rename(c.path("head.safetensors"), c.path("base/real"));
+                   std::filesystem::create_symlink("base/real", c.path("head.safetensors"));
+                   std::filesystem::rename(c.path("package.json"), c.path("base/manifest"));
+                   std::filesystem::create_symlink("base/manifest", c.path("package.json"));
+                 }},
+        Accepted{"no_golden", "dense",
+                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j.erase("golden"); }); }},
+        Accepted{"sixty_four_golden_pairs", "dense",
+                 [](const PackageCopy& c) {
+                   golden(c, [](auto& l) {
+                     while (l.size() < 64) l.push_back(l[l.size() % 16]);
+                   });
+                 }},
+        Accepted{"blank_golden_lines", "dense",
+                 [](const PackageCopy& c) { c.write("golden.jsonl", c.read("golden.jsonl") + "\r\n \n\n"); }},
+        Accepted{"dropout_without_tensors", "dense",
+                 [](const PackageCopy& c) {
+                   manifest(c, [](Json& j) {
+                     j["head"]["layers"].push_back({{"type", "dropout"}, {"p", 0.5}});
+                   });
+                 }}),
     [](const auto& c) { return std::string(c.param.name); });
 
 TEST(Golden, IsSkippedOnRequest) {

@@ -258,6 +258,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"output", "/head/output", "softmax", "head.output is 'softmax'"},
         BadValue{"temperature_zero", "/calibration/temperature", 0, "calibration.temperature"},
         BadValue{"temperature_negative", "/calibration/temperature", -1.5, "calibration.temperature"},
+        BadValue{"temperature_tiny", "/calibration/temperature", 1e-40, "calibration.temperature"},
+        BadValue{"temperature_huge", "/calibration/temperature", 1e40, "calibration.temperature"},
         BadValue{"adapter_names_twice", "/adapters/1/name", "one", "two adapters have the name 'one'"},
         BadValue{
             "adapter_and_adapters", "/adapter", {{"path", "a"}}, "adapter and adapters exclude each other"},
