@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "model/kernels/nibbles.h"
 #include "model/quant/block4.h"
+#include "model/quant/nibbles.h"
 
 namespace preferd::quant {
 namespace {
@@ -25,13 +25,13 @@ void decode_form(const Block4& q, std::size_t begin, std::size_t, std::size_t co
   for (std::size_t at = begin; at < end;) {
     const std::size_t b = at / block, stop = std::min(end, (b + 1) * block);
     if (q.dtype == DType::kBF16) {
-      kernels::scale_table_bf16(q.code.data(), q.scale(b), table.data());
+      scale_table_bf16(q.code.data(), q.scale(b), table.data());
     } else {
       for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(q.dtype, q.code[c] * q.scale(b));
     }
     if (at % 2 == 1) *out++ = table[q.codes[at++ / 2] & 15];
     const std::size_t whole = (stop - at) / 2;
-    kernels::look_up_nibbles(q.codes + at / 2, whole, table.data(), out);
+    look_up_nibbles(q.codes + at / 2, whole, table.data(), out);
     at += 2 * whole;
     out += 2 * whole;
     if (at < stop) *out++ = table[q.codes[at++ / 2] >> 4];

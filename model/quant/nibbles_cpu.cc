@@ -1,16 +1,16 @@
 // Nibbles become 32-bit lane indices, and the 16 floats of a block sit in registers: two permutations of 8
 // and a choice by the fourth bit (AVX2), or one permutation of 16 (AVX-512).
-#include "model/kernels/nibbles.h"
+#include "model/quant/nibbles.h"
 
 #include <bit>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/kernels/nibbles_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/quant/nibbles_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace preferd::kernels::HWY_NAMESPACE {
+namespace preferd::quant::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -57,11 +57,11 @@ void ScaleTableBf16(const float* code, float scale, float* table) {
   }
 }
 
-}  // namespace preferd::kernels::HWY_NAMESPACE
+}  // namespace preferd::quant::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace preferd::kernels {
+namespace preferd::quant {
 
 HWY_EXPORT(LookUpNibbles);
 HWY_EXPORT(ScaleTableBf16);
@@ -74,5 +74,5 @@ void scale_table_bf16(const float* code, float scale, float* table) {
   HWY_DYNAMIC_DISPATCH(ScaleTableBf16)(code, scale, table);
 }
 
-}  // namespace preferd::kernels
+}  // namespace preferd::quant
 #endif
