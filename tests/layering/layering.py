@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "features": {"base"},
     "model/text": {"base"},
     "model/kernels": {"base"},
-    "model/quant": {"base", "model/kernels"},
+    "model/quant": {"base"},
     "model/checkpoint": {"base", "model/quant"},
     "model/package": {"base", "features", "model/text", "model/checkpoint", "model/quant"},
     "model/ops": {"base", "model/kernels", "model/quant", "model/checkpoint"},
