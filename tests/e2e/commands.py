@@ -171,7 +171,9 @@ class Serve(Folder):
             c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             c.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
             reply = c.getresponse()
-            return reply.status, json.loads(reply.read())
+            answer = reply.status, json.loads(reply.read())
+            c.close()
+            return answer
 
         for _ in range(200):
             try:

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# clang-tidy over all sources, or those named, with the configuration in the root. Needs a configured build folder.
+#
+#   tests/tidy.sh [FILE.cc ...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v clang-tidy >/dev/null || { echo "tidy: error: clang-tidy is not installed (apt-get install clang-tidy)" >&2; exit 1; }
+[ -f build/compile_commands.json ] || cmake --preset ci
+files=("$@")
+[ ${#files[@]} -gt 0 ] || mapfile -t files < <(git ls-files 'base/*.cc' 'rows/*.cc' 'features/*.cc' 'model/*.cc' 'server/*.cc' 'cli/*.cc')
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build
