@@ -222,7 +222,8 @@ Status Settings::read_file(const std::string& path) {
   }
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
-    const std::string source = path + ": key '" + name + "'";
+    std::string source = path;
+    source.append(": key '").append(name).append("'");
     const auto option = std::find_if(options_.begin(), options_.end(), [&](const Option& o) {
       return !o.is_positional && key_of(o.name) == name;
     });
@@ -243,7 +244,8 @@ Status Settings::read_file(const std::string& path) {
 }
 
 Status Settings::read_environment(const Environment& environment) {
-  for (const auto& [variable, value] : environment) {
+  for (const auto& entry : environment) {
+    const std::string &variable = entry.first, &value = entry.second;
     if (!variable.starts_with(kPrefix) || variable == "PREFERD_CONFIG" || value.empty()) continue;
     const auto option = std::find_if(options_.begin(), options_.end(), [&](const Option& o) {
       return !o.is_positional && variable_of(o.name) == variable;

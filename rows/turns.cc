@@ -29,8 +29,8 @@ std::string expected(Form form) {
   return {};
 }
 
-Error wrong(const Json& value, std::string what, std::string path) {
-  return invalid(path + ": found " + value.type_name() + ", expected " + std::move(what), path);
+Error wrong(const Json& value, const std::string& what, const std::string& path) {
+  return invalid(path + ": found " + value.type_name() + ", expected " + what, path);
 }
 
 bool is_text_or_null(const Json& v) { return v.is_string() || v.is_null(); }

@@ -248,7 +248,7 @@ Quantization read_quantization(Section s) {
   s.choice("scheme",
            {{"none", Scheme::kNone}, {"nf4", Scheme::kNf4}, {"fp4", Scheme::kFp4}, {"int8", Scheme::kInt8}},
            q.scheme);
-  const bool blocks = s.has("double_quant") | s.has("block_size");
+  const bool doubled = s.has("double_quant"), sized = s.has("block_size");
   s.flag("double_quant", q.double_quant);
   s.integer("block_size", 32, 4096, block);
   s.strings("skip", q.skip);
@@ -259,7 +259,7 @@ Quantization read_quantization(Section s) {
            q.embeddings);
   if ((block & (block - 1)) != 0)
     s.fail("quantization.block_size is " + std::to_string(block) + ", expected a power of two in 32..4096");
-  if (blocks && (q.scheme == Scheme::kNone || q.scheme == Scheme::kInt8))
+  if ((doubled || sized) && (q.scheme == Scheme::kNone || q.scheme == Scheme::kInt8))
     s.fail(std::string("quantization.double_quant and block_size mean nothing for scheme ") +
            scheme_name(q.scheme));
   if (q.embeddings == Quantization::Embeddings::kNf4 && q.scheme != Scheme::kNf4)
