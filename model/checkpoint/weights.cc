@@ -47,6 +47,7 @@ std::vector<float> WeightSource::vector(const std::string& name, std::int64_t si
   std::vector<float> values(static_cast<std::size_t>(size));
   if (std::holds_alternative<quant::Dense>(m.form) && std::get<quant::Dense>(m.form).data != nullptr)
     quant::decode(m, 0, 0, size, values.data());
+  handed_out({name, Role::kVector, {size}}, values);
   return values;
 }
 

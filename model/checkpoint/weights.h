@@ -49,6 +49,9 @@ class WeightSource {
 
  protected:
   virtual quant::Matrix get(const Declared& wanted) = 0;
+
+  // A vector about to be returned: its elements stay where they are while the asker only moves it.
+  virtual void handed_out(const Declared&, std::vector<float>&) {}
   void problem(std::string what) { problems_.push_back(std::move(what)); }
 
  private:

@@ -166,6 +166,15 @@ at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Te
   return x;
 }
 
+std::vector<std::pair<std::string, Linear*>> Head::parameters() {
+  std::vector<std::pair<std::string, Linear*>> out;
+  if (spec_.projection) out.emplace_back("feature_projection", &projection_);
+  for (std::size_t i = 0; i < linears_.size(); ++i)
+    if (spec_.layers[i].type == HeadLayer::Type::kLinear)
+      out.emplace_back("layers." + std::to_string(i), &linears_[i]);
+  return out;
+}
+
 Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where) {
   std::vector<std::string> slots;
   for (std::size_t i = 0; i < spec.layers.size(); ++i)

@@ -4,6 +4,10 @@
 // bits depend on that row alone.
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include "base/result.h"
@@ -27,6 +31,10 @@ class Head {
   at::Tensor logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
 
   std::int64_t outputs() const { return outputs_; }
+
+  // Its linears by the names of their tensors: "feature_projection", "layers.0" .. (+ ".weight", ".bias").
+  // They stay where they are for the head's life, moves included.
+  std::vector<std::pair<std::string, Linear*>> parameters();
 
  private:
   HeadSpec spec_;

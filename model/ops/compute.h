@@ -1,16 +1,53 @@
-// Threads and scratch memory of one replica. One caller at a time.
+// Threads, scratch memory and mode of one replica. One caller at a time.
+//
+//   Compute(threads)             our kernels, fp32 on the CPU; where a gradient is wanted the same kernels
+//                                run forward and backwards of ours are recorded
+//   Compute::composed(...)       every op is a composition of ATen's, on one device and type, differentiated
+//                                by ATen: the reference of the kernels in fp64, and the way to other devices
+//
+// Composed compute holds a decoded copy of each weight it met, by the address of the stored elements; weights
+// outlive it. LoRA matrices and other live weights stay fp32 (fp64) and are cast where they are used; norms,
+// softmax, pooling and the head are computed in wide().
+//
+// ATen's own loops run on the calling thread (at::set_num_threads(1)): the pool is what computes, and a
+// second set of threads that spin would take its cores. Backwards must run on the thread that called forward
+// while nobody else uses this object; on the CPU that is what Tensor::backward does.
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include "base/parallel.h"
+#include "model/ops/dropout.h"
+#include "model/quant/matrix.h"
 
 namespace preferd {
 
+class LiveWeights;
+struct PaddedBatch;
+
+// What a training step adds to a forward; nothing when serving.
+struct TrainingStep {
+  enum class Blocks {
+    kKept,        // what backward needs is kept
+    kRecomputed,  // a block keeps its input alone and runs again in backward: the same bits, less memory
+  };
+
+  const LiveWeights* live = nullptr;  // borrowed
+  std::optional<Dropout> dropout;     // ignored where no gradient is recorded
+  Blocks blocks = Blocks::kKept;
+};
+
 class Compute {
  public:
-  explicit Compute(int threads) : pool_(threads), scratch_(static_cast<std::size_t>(threads)) {}
+  explicit Compute(int threads);
+  static Compute composed(int threads, at::Device device, at::ScalarType dtype);
 
   ThreadPool& pool() { return pool_; }
 
@@ -21,9 +58,43 @@ class Compute {
     return buffer.data();
   }
 
+  bool composed() const { return composed_; }
+  at::Device device() const { return device_; }
+  at::ScalarType dtype() const { return dtype_; }
+  at::ScalarType wide() const { return dtype_ == at::kDouble ? at::kDouble : at::kFloat; }
+
+  // Holds from one forward to the end of its backward.
+  void set_step(TrainingStep step) { step_ = step; }
+  const TrainingStep& step() const { return step_; }
+
+  // The tensor that is trained in a weight's place, or null.
+  const at::Tensor* live(const quant::Matrix& matrix) const;
+  const at::Tensor* live(std::span<const float> values) const;
+
+  // Dropout of this forward: absent where no gradient is recorded.
+  std::optional<Dropout> dropout() const;
+
+  // A weight on this device: the live tensor, else the copy. [rows, cols] in dtype(), or in wide(); vectors
+  // in wide().
+  at::Tensor dense(const quant::Matrix& matrix);
+  at::Tensor dense_wide(const quant::Matrix& matrix);
+  at::Tensor vector(std::span<const float> values);
+
+  // Composed attention's own: the padded form of the last batch it met.
+  std::shared_ptr<const PaddedBatch>& padded() { return padded_; }
+
  private:
+  Compute(int threads, bool composed, at::Device device, at::ScalarType dtype);
+  at::Tensor decoded(const quant::Matrix& matrix, at::ScalarType type);
+
   ThreadPool pool_;
   std::vector<std::vector<float>> scratch_;
+  bool composed_;
+  at::Device device_;
+  at::ScalarType dtype_;
+  TrainingStep step_;
+  std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
+  std::shared_ptr<const PaddedBatch> padded_;
 };
 
 }  // namespace preferd

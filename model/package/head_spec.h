@@ -20,6 +20,7 @@ struct HeadLayer {
   Activation activation = Activation::kNone;
   std::int64_t in = 0, out = 0;
   bool bias = true;
+  double p = 0;  // of a dropout; serving has none
 };
 
 struct FeatureProjection {

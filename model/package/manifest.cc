@@ -105,11 +105,12 @@ HeadLayer read_layer(Section s) {
             {"dropout", Word::kDropout}},
            word);
   HeadLayer layer;
-  double p = 0;
   s.integer("in", 1, kHuge, layer.in);
   s.integer("out", 1, kHuge, layer.out);
   s.flag("bias", layer.bias);
-  s.number("p", p);
+  s.number("p", layer.p);
+  if (!(layer.p >= 0 && layer.p <= 1))
+    s.fail(s.path("p") + " is " + describe(s.at("p")) + ", expected 0 to 1");
   layer.type = word == Word::kLinear    ? HeadLayer::Type::kLinear
                : word == Word::kDropout ? HeadLayer::Type::kDropout
                                         : HeadLayer::Type::kActivation;

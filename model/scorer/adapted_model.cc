@@ -131,7 +131,7 @@ Result<ModelShape> model_shape(const Encoder& encoder) {
   return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers};
 }
 
-Result<AdaptedModel> load_model(const Encoder& encoder) {
+Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
   const auto shape = model_shape(encoder);
@@ -144,12 +144,14 @@ Result<AdaptedModel> load_model(const Encoder& encoder) {
       BaseWeights::open(encoder.base(), manifest.quantization, base->family->prefix, base->prequantized);
   if (!weights) return weights.error();
   model.sources.push_back(*weights);
-  auto body = build(*base, **weights);
+  if (wrap) model.sources.push_back(wrap(*weights));
+  WeightSource& source = *model.sources.back();
+  auto body = build(*base, source);
   if (!body) return body.error();
   const Status accounted = (*weights)->finish(model.family, static_cast<int>(base->options.layers),
                                               static_cast<int>(base->all_layers));
   if (!accounted) return accounted.error();
-  model.stored_bytes = stored_bytes(*base, **weights);
+  model.stored_bytes = stored_bytes(*base, source);
   model.bodies.push_back(std::move(*body));
 
   for (const AdapterSpec& spec : manifest.adapters) {
@@ -169,7 +171,7 @@ Result<AdaptedModel> load_model(const Encoder& encoder) {
       adapter.sites = std::move(peft->sites);
       head = std::move(peft->head);
       if (!peft->saved.empty()) {
-        auto overlay = std::make_shared<OverlayWeights>(**weights, std::move(peft->saved), folder_name);
+        auto overlay = std::make_shared<OverlayWeights>(source, std::move(peft->saved), folder_name);
         auto variant = build(*base, *overlay);
         if (!variant) return variant.error();
         if (!overlay->problems().empty()) return invalid(overlay->problems().front());

@@ -1,6 +1,7 @@
 // The compute side of a package: one base, its adapters and heads, as loaded. Includes torch; the room's own.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -27,8 +28,12 @@ struct AdaptedModel {
   std::vector<std::shared_ptr<WeightSource>> sources;
 };
 
+// What the bodies read instead of the base's files, given those: a source that decorates them
+// (model/checkpoint/writable.h). The model keeps it alive.
+using SourceWrapper = std::function<std::shared_ptr<WeightSource>(std::shared_ptr<WeightSource>)>;
+
 // Every tensor of base, adapters and heads is accounted for, or it fails with names.
-Result<AdaptedModel> load_model(const Encoder& encoder);
+Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap = {});
 
 // What loading would read, without opening weights.
 struct ModelShape {

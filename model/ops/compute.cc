@@ -1,0 +1,77 @@
+#include "model/ops/compute.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+
+#include "base/check.h"
+#include "model/ops/live.h"
+
+namespace preferd {
+namespace {
+
+const void* address(const quant::Matrix& matrix) {
+  if (const auto* dense = std::get_if<quant::Dense>(&matrix.form)) return dense->data;
+  if (const auto* block = std::get_if<quant::Block4>(&matrix.form)) return block->codes;
+  return std::get<quant::Int8Row>(matrix.form).codes;
+}
+
+}  // namespace
+
+Compute::Compute(int threads) : Compute(threads, false, at::kCPU, at::kFloat) {}
+
+Compute::Compute(int threads, bool composed, at::Device device, at::ScalarType dtype)
+    : pool_(threads),
+      scratch_(static_cast<std::size_t>(threads)),
+      composed_(composed),
+      device_(device),
+      dtype_(dtype) {}
+
+Compute Compute::composed(int threads, at::Device device, at::ScalarType dtype) {
+  PREFERD_CHECK(at::isFloatingType(dtype));
+  return Compute(threads, true, device, dtype);
+}
+
+const at::Tensor* Compute::live(const quant::Matrix& matrix) const {
+  return step_.live == nullptr ? nullptr : step_.live->find(matrix);
+}
+
+const at::Tensor* Compute::live(std::span<const float> values) const {
+  return step_.live == nullptr ? nullptr : step_.live->find(values.data());
+}
+
+std::optional<Dropout> Compute::dropout() const {
+  return at::GradMode::is_enabled() ? step_.dropout : std::nullopt;
+}
+
+at::Tensor Compute::decoded(const quant::Matrix& matrix, at::ScalarType type) {
+  at::Tensor& copy = copies_[{address(matrix), type}];
+  if (copy.defined() && copy.size(0) == matrix.rows && copy.size(1) == matrix.cols) return copy;
+  const c10::InferenceMode usable_in_autograd(false);
+  const at::NoGradGuard no_grad;
+  const at::Tensor values = at::empty({matrix.rows, matrix.cols}, at::kFloat);
+  float* to = values.data_ptr<float>();
+  pool_.run(static_cast<std::size_t>(matrix.rows), [&](std::size_t row, int) {
+    quant::decode(matrix, static_cast<std::int64_t>(row), 0, matrix.cols,
+                  to + row * static_cast<std::size_t>(matrix.cols));
+  });
+  return copy = values.to(device_, type);
+}
+
+at::Tensor Compute::dense(const quant::Matrix& matrix) {
+  const at::Tensor* trained = live(matrix);
+  return trained != nullptr ? trained->to(dtype_) : decoded(matrix, dtype_);
+}
+
+at::Tensor Compute::dense_wide(const quant::Matrix& matrix) {
+  const at::Tensor* trained = live(matrix);
+  return trained != nullptr ? *trained : decoded(matrix, wide());
+}
+
+at::Tensor Compute::vector(std::span<const float> values) {
+  if (const at::Tensor* trained = live(values)) return *trained;
+  const quant::Dense form{reinterpret_cast<const std::byte*>(values.data()), quant::DType::kF32};
+  return decoded({1, static_cast<std::int64_t>(values.size()), form, nullptr}, wide()).view({-1});
+}
+
+}  // namespace preferd

@@ -1,0 +1,61 @@
+#include "model/ops/live.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+
+#include "base/check.h"
+
+namespace preferd {
+
+LiveWeights::LiveWeights(const Compute& compute)
+    : composed_(compute.composed()),
+      leaf_(at::TensorOptions().device(compute.device()).dtype(compute.wide())) {}
+
+at::Tensor LiveWeights::train(std::string name, float* stored, std::vector<std::int64_t> shape) {
+  PREFERD_CHECK(stored != nullptr);
+  PREFERD_CHECK(
+      std::none_of(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.name == name; }));
+  PREFERD_CHECK(by_address_.emplace(stored, weights_.size()).second);
+  const at::Tensor memory = at::from_blob(stored, shape, at::kFloat);
+  const at::Tensor leaf = composed_ ? memory.to(leaf_, false, true) : memory;
+  leaf.requires_grad_();
+  weights_.push_back({std::move(name), leaf, stored});
+  return leaf;
+}
+
+at::Tensor LiveWeights::train(std::string name, std::vector<float>& values) {
+  return train(std::move(name), values.data(), {static_cast<std::int64_t>(values.size())});
+}
+
+at::Tensor LiveWeights::train(std::string name, quant::Matrix& matrix) {
+  auto buffer = std::make_shared<std::vector<float>>(static_cast<std::size_t>(matrix.rows * matrix.cols));
+  for (std::int64_t row = 0; row < matrix.rows; ++row)
+    quant::decode(matrix, row, 0, matrix.cols, buffer->data() + row * matrix.cols);
+  const quant::Dense form{reinterpret_cast<const std::byte*>(buffer->data()), quant::DType::kF32};
+  matrix = {matrix.rows, matrix.cols, form, buffer};
+  return train(std::move(name), buffer->data(), {matrix.rows, matrix.cols});
+}
+
+const at::Tensor* LiveWeights::find(const void* stored) const {
+  const auto it = by_address_.find(stored);
+  return it == by_address_.end() ? nullptr : &weights_[it->second].tensor;
+}
+
+const at::Tensor* LiveWeights::find(const quant::Matrix& matrix) const {
+  const auto* dense = std::get_if<quant::Dense>(&matrix.form);
+  return dense == nullptr ? nullptr : find(dense->data);
+}
+
+void LiveWeights::store() const {
+  if (!composed_) return;
+  for (const Weight& weight : weights_) {
+    const at::Tensor values = weight.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    std::memcpy(weight.stored, values.data_ptr<float>(),
+                static_cast<std::size_t>(values.numel()) * sizeof(float));
+  }
+}
+
+}  // namespace preferd

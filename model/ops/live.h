@@ -1,0 +1,59 @@
+// The stored weights that are being trained, each with the tensor that stands in for it: LoRA's A and B, head
+// linears and biases, norm weights, embedding tables, dense base weights, all by one mechanism.
+//
+// A weight is named by the address of its stored elements (Dense::data of a quant::Matrix, data() of a
+// vector<float>), which must stay where it is. With kernels the tensor's memory IS the stored memory: an
+// optimizer that writes the tensor in place changes what the kernels read, and those need not know. Composed
+// compute keeps a copy on its device, fp32 (fp64 where it computes in fp64), and store() writes it back.
+//
+// One thread; ops only read. Weights outlive this.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/ops/compute.h"
+#include "model/quant/matrix.h"
+
+namespace preferd {
+
+class LiveWeights {
+ public:
+  struct Weight {
+    std::string name;
+    at::Tensor tensor;  // a leaf that requires grad
+    float* stored;
+  };
+
+  // For forwards of this compute or of one in the same mode.
+  explicit LiveWeights(const Compute& compute);
+
+  // Trains the elements [shape] at `stored`; returns the leaf. Each address and each name once.
+  at::Tensor train(std::string name, float* stored, std::vector<std::int64_t> shape);
+  at::Tensor train(std::string name, std::vector<float>& values);  // [size]
+
+  // Replaces `matrix` by a dense fp32 copy in memory of its own and trains that, [rows, cols].
+  at::Tensor train(std::string name, quant::Matrix& matrix);
+
+  // The tensor of a weight, or null where it is frozen.
+  const at::Tensor* find(const void* stored) const;
+  const at::Tensor* find(const quant::Matrix& matrix) const;
+
+  std::span<const Weight> weights() const { return weights_; }  // in the order of train()
+
+  // Composed: copies every tensor to the stored elements. With kernels there is nothing to do.
+  void store() const;
+
+ private:
+  bool composed_;
+  at::TensorOptions leaf_;
+  std::vector<Weight> weights_;
+  std::map<const void*, std::size_t> by_address_;
+};
+
+}  // namespace preferd
