@@ -11,6 +11,54 @@ void describe(ConfigFields& f, AdapterConfig& a) {
   f.texts("targets", a.targets, "ends of the names of the adapted modules");
   f.integer("first_layer", a.first_layer, 0, 4095, "first adapted layer");
   f.integer("last_layer", a.last_layer, -1, 4095, "last adapted layer; -1 is the model's last");
+  f.choice("dtype", a.dtype, {{"fp32", AdapterDtype::kFp32}, {"bf16", AdapterDtype::kBf16}},
+           "of the adapter in the package");
+}
+
+void describe(ConfigFields& f, SourceRule& r) {
+  f.real("weight", r.weight, 1e-9, 1e9, "of the loss of each of its rows");
+  f.choice("ties", r.ties,
+           {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}},
+           "auto keeps them where the package has three classes and drops them where it has two");
+  std::int64_t limit = r.limit ? static_cast<std::int64_t>(*r.limit) : 0;
+  f.integer("limit", limit, 0, std::int64_t{1} << 40, "at most so many rows a split; 0 is all");
+  r.limit = limit > 0 ? std::optional<std::size_t>(static_cast<std::size_t>(limit)) : std::nullopt;
+  f.choice("labels", r.labels,
+           {{"auto", Labels::kAuto},
+            {"winner", Labels::kWinner},
+            {"one_hot", Labels::kOneHot},
+            {"soft", Labels::kSoft},
+            {"teacher", Labels::kTeacher}},
+           "which label is read; teacher: the row has none of its own");
+}
+
+void describe(ConfigFields& f, DataOptions& d) {
+  f.texts("train", d.train, "files of pairs: .jsonl, .csv, with or without .gz");
+  f.texts("valid", d.valid, "files of pairs that choose the best weights and calibrate them");
+  f.real("valid_share", d.valid_share, 0, 0.9, "of the prompts of train, where there are no valid files");
+  auto seed = static_cast<std::int64_t>(d.split_seed);
+  f.integer("split_seed", seed, 0, std::int64_t{1} << 53, "of the share and of limits");
+  d.split_seed = static_cast<std::uint64_t>(seed);
+  std::vector<std::pair<std::string, SourceRule>> rules = {{"*", d.other_sources}};
+  rules.insert(rules.end(), d.sources.begin(), d.sources.end());
+  f.tables(
+      "sources", "name", "rule of one source; name * is every other", rules.size(),
+      [&](std::size_t count) { rules.resize(count); },
+      [&](ConfigFields& s, std::size_t i) {
+        s.text("name", rules[i].first, "as the rows' source says");
+        describe(s, rules[i].second);
+      });
+  d.sources.clear();
+  for (auto& [name, rule] : rules) (name == "*" ? d.other_sources : d.sources[name]) = rule;
+  f.choice(
+      "overlap", d.overlap,
+      {{"error", Overlap::kError}, {"drop_from_train", Overlap::kDropFromTrain}, {"allow", Overlap::kAllow}},
+      "a prompt in train and valid");
+  f.choice("duplicates", d.duplicates, {{"drop", Duplicates::kDrop}, {"keep", Duplicates::kKeep}},
+           "rows with the same prompt and the same two responses, in any order");
+  f.choice("bad_rows", d.bad_rows, {{"stop", BadRows::kStop}, {"skip", BadRows::kSkip}},
+           "rows that cannot be read");
+  f.texts("teachers", d.teachers, "files that trainer label wrote");
 }
 
 void describe(ConfigFields& f, OptimizerConfig& o) {

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "training/config/fields.h"
 #include "training/data/options.h"
+#include "training/data/sampler.h"
 #include "training/objective/objective.h"
 #include "training/optim/adamw.h"
 #include "training/optim/schedule.h"
@@ -17,6 +18,7 @@ namespace preferd::training {
 enum class Method { kLora, kFull, kHead };
 enum class Device { kCpu, kCuda };
 enum class Precision { kFp32, kBf16, kFp64 };
+enum class AdapterDtype { kFp32, kBf16 };
 
 struct AdapterConfig {
   std::int64_t r = 16;
@@ -25,6 +27,7 @@ struct AdapterConfig {
   std::vector<std::string> targets = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                       "gate_proj", "up_proj", "down_proj"};
   std::int64_t first_layer = 0, last_layer = -1;  // inclusive; -1 = the last
+  AdapterDtype dtype = AdapterDtype::kFp32;       // in the package
 };
 
 struct OptimizerConfig {
