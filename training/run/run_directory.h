@@ -24,6 +24,8 @@ class RunDirectory {
   // Errors: the folder cannot be made or written; another process works in it; kFresh where a run lies
   // there already; kResume where none does.
   static Result<RunDirectory> open(const std::string& path, Begin begin);
+  // For a process that is not the first: takes no lock.
+  static RunDirectory view(const std::string& path) { return RunDirectory(path, -1); }
   ~RunDirectory();
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory(const RunDirectory&) = delete;
