@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
 #include "base/check.h"
+#include "model/ops/composed.h"
+#include "model/ops/record.h"
 
 namespace preferd {
 namespace {
@@ -21,10 +24,8 @@ std::vector<std::vector<kernels::KeyRun>> key_lines(const Batch& batch) {
   return lines;
 }
 
-}  // namespace
-
-at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
-                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor run_attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                         Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
   const auto lines = key_lines(batch);
   std::vector<kernels::AttentionItem> items;
@@ -57,6 +58,33 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
     kernels::attend(shape, items[i], rows(q), rows(k), rows(v), to, compute.scratch(worker, floats));
   });
   return out;
+}
+
+// The kernels forward; backward composes the same attention anew.
+at::Tensor record_attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                            Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  using Tensors = std::vector<at::Tensor>;
+  const Tensors inputs = {q, k, v};
+  const auto backward = [&compute, shape, batch, queries,
+                         kept = Tensors{q.detach(), k.detach(), v.detach()}](const Tensors& dy) {
+    const at::AutoGradMode recording(true);
+    Tensors leaves;
+    for (const at::Tensor& t : kept) leaves.push_back(t.detach().requires_grad_());
+    composed::attention(compute, shape, batch, queries, leaves[0], leaves[1], leaves[2]).backward(dy[0]);
+    return Tensors{leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
+  };
+  return record(
+      inputs, [&] { return Tensors{run_attention(compute, shape, batch, queries, q, k, v)}; }, backward)[0];
+}
+
+}  // namespace
+
+at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (compute.composed()) return composed::attention(compute, shape, batch, queries, q, k, v);
+  if (wants_gradient(q) || wants_gradient(k) || wants_gradient(v))
+    return record_attention(compute, shape, batch, queries, q, k, v);
+  return run_attention(compute, shape, batch, queries, q, k, v);
 }
 
 }  // namespace preferd
