@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "rows/records.h"
 
 namespace preferd {
 
@@ -24,8 +25,6 @@ struct RowRead {
   std::string id;   // as JSON, also of a bad row
   Result<Row> row;  // error: what is wrong with it
 };
-
-enum class RowFormat { kAuto, kJsonLines, kCsv };  // kAuto: by ending (.csv, .csv.gz), else JSON Lines
 
 // One thread.
 class RowReader {

@@ -5,13 +5,13 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
 #include "model/ops/rows.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/load.h"
+#include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
 #include "model/scorer/verdict.h"
 
@@ -105,8 +105,7 @@ class PackageScorer : public Scorer {
   void answer(std::span<const Encoded* const> items, const at::Tensor& states,
               std::vector<Result<Verdict>>& answers) {
     const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const at::Tensor logits = adapter.head ? adapter.head->logits(compute_, states, feature_rows(items))
-                                           : token_logits(adapter, items[0]->adapter, states);
+    const at::Tensor logits = item_logits(compute_, model_, sites_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
     const bool difference = adapter.spec.output == Output::kDifference;
     const float* at = logits.data_ptr<float>();
@@ -120,24 +119,6 @@ class PackageScorer : public Scorer {
       answers.push_back(make_verdict(adapter.spec.output, *item, orders,
                                      static_cast<float>(encoder_->manifest().temperature)));
     }
-  }
-
-  at::Tensor feature_rows(std::span<const Encoded* const> items) const {
-    const std::int64_t columns = encoder_->columns();
-    if (columns == 0) return {};
-    std::vector<float> all;
-    for (const Encoded* item : items)
-      for (const EncodedOrder& order : item->orders)
-        all.insert(all.end(), order.features.begin(), order.features.end());
-    at::Tensor rows = at::empty({static_cast<std::int64_t>(all.size()) / columns, columns}, at::kFloat);
-    std::copy(all.begin(), all.end(), rows.data_ptr<float>());
-    return rows;
-  }
-
-  at::Tensor token_logits(const LoadedAdapter& adapter, int index, const at::Tensor& states) {
-    const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
-    const Linear* sites[] = {&adapter.token_rows};
-    return linears(compute_, states, sites, {sites_, {&run, 1}})[0];
   }
 
   std::shared_ptr<const Encoder> encoder_;

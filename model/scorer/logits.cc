@@ -1,0 +1,34 @@
+#include "model/scorer/logits.h"
+
+#include <algorithm>
+
+#include <ATen/ops/empty.h>
+
+namespace preferd {
+namespace {
+
+at::Tensor feature_rows(const Compute& compute, std::span<const Encoded* const> items, std::int64_t columns) {
+  if (columns == 0) return {};
+  std::vector<float> all;
+  for (const Encoded* item : items)
+    for (const EncodedOrder& order : item->orders)
+      all.insert(all.end(), order.features.begin(), order.features.end());
+  at::Tensor rows = at::empty({static_cast<std::int64_t>(all.size()) / columns, columns}, at::kFloat);
+  std::copy(all.begin(), all.end(), rows.data_ptr<float>());
+  return compute.composed() ? rows.to(compute.device(), compute.wide()) : rows;
+}
+
+}  // namespace
+
+at::Tensor item_logits(Compute& compute, const AdaptedModel& model, SiteMaps sites,
+                       std::span<const Encoded* const> items, std::int64_t columns,
+                       const at::Tensor& states) {
+  const int index = items.front()->adapter;
+  const LoadedAdapter& adapter = model.adapters[static_cast<std::size_t>(index)];
+  if (adapter.head) return adapter.head->logits(compute, states, feature_rows(compute, items, columns));
+  const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
+  const Linear* rows[] = {&adapter.token_rows};
+  return linears(compute, states, rows, {sites, {&run, 1}})[0];
+}
+
+}  // namespace preferd

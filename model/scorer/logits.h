@@ -1,0 +1,22 @@
+// From pooled states to the logits of items that share one adapter. Includes torch; the room's own.
+#pragma once
+
+#include <span>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/ops/compute.h"
+#include "model/scorer/adapted_model.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+using SiteMaps = std::span<const std::map<std::string, LoraSite>* const>;
+
+// `states` [sequences of the items in order, width]. Returns what the adapter's head (token_pair: two rows of
+// the LM head) makes of them and of the items' features, `columns` wide each: one row a pair, for a
+// difference head one a sequence.
+at::Tensor item_logits(Compute& compute, const AdaptedModel& model, SiteMaps sites,
+                       std::span<const Encoded* const> items, std::int64_t columns, const at::Tensor& states);
+
+}  // namespace preferd

@@ -1,0 +1,142 @@
+#include "rows/records.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.h"
+#include "rows/lines.h"
+#include "rows/turns.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::array<const char*, 3> kTexts = {"prompt", "response_a", "response_b"};
+
+std::optional<double> share(const LineReader& lines) {
+  if (lines.bytes_total() == 0) return std::nullopt;
+  return static_cast<double>(lines.bytes_read()) / static_cast<double>(lines.bytes_total());
+}
+
+class JsonLines : public RecordReader {
+ public:
+  JsonLines(LineReader lines, std::string path) : lines_(std::move(lines)), path_(std::move(path)) {}
+
+  Result<std::optional<RecordRead>> next() override {
+    while (true) {
+      auto line = lines_.next();
+      if (!line) return line.error();
+      if (!*line) return std::optional<RecordRead>();
+      if (lines_.line_number() == 1 && (*line)->starts_with("PAR1")) return parquet(path_);
+      if ((*line)->find_first_not_of(" \t\r\v\f") == std::string::npos) continue;
+      return std::optional<RecordRead>(read(**line, lines_.line_number()));
+    }
+  }
+
+  std::optional<double> progress() const override { return share(lines_); }
+
+  static Error parquet(const std::string& path) {
+    const std::string stem = path.ends_with(".parquet") ? path.substr(0, path.size() - 8) : path;
+    return invalid(path +
+                   ": is Parquet, expected JSON Lines or CSV; convert it with: python3 -c \"import pandas; "
+                   "pandas.read_parquet('" +
+                   path + "').to_json('" + stem + ".jsonl', orient='records', lines=True)\"");
+  }
+
+ private:
+  static RecordRead read(const std::string& line, std::size_t at) {
+    const std::string number = std::to_string(at);
+    auto json = parse_json(line);
+    if (!json) return {at, number, invalid("line " + number + ": " + json.error().what)};
+    if (!json->is_object()) return {at, number, invalid("line " + number + " is not a JSON object")};
+    std::string id = json->contains("id") ? (*json)["id"].dump() : number;
+    return {at, std::move(id), std::move(json)};
+  }
+
+  LineReader lines_;
+  std::string path_;
+};
+
+class Csv : public RecordReader {
+ public:
+  static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path) {
+    auto self = std::make_unique<Csv>(std::move(lines));
+    auto header = self->lines_.next_record();
+    if (!header) return header.error();
+    if (*header) self->header_ = std::move(**header);
+    for (const char* key : kTexts)
+      if (std::find(self->header_.begin(), self->header_.end(), key) == self->header_.end())
+        return invalid(path + ": the first line has no column " + key +
+                       ", expected prompt, response_a, response_b");
+    return std::unique_ptr<RecordReader>(std::move(self));
+  }
+
+  explicit Csv(LineReader lines) : lines_(std::move(lines)) {}
+
+  Result<std::optional<RecordRead>> next() override {
+    while (true) {
+      const std::size_t at = lines_.line_number() + 1;
+      auto record = lines_.next_record();
+      if (!record) return record.error();
+      if (!*record) return std::optional<RecordRead>();
+      if ((*record)->size() == 1 && (**record)[0].empty()) continue;
+      return std::optional<RecordRead>(read(**record, at));
+    }
+  }
+
+  std::optional<double> progress() const override { return share(lines_); }
+
+ private:
+  RecordRead read(std::vector<std::string>& cells, std::size_t at) const {
+    Json fields = Json::object();
+    for (std::size_t i = 0; i < std::min(cells.size(), header_.size()); ++i)
+      if (!cells[i].empty() || std::find(kTexts.begin(), kTexts.end(), header_[i]) != kTexts.end())
+        fields.emplace(header_[i], std::move(cells[i]));
+    std::string id = std::to_string(at);
+    if (const auto given = fields.find("id"); given != fields.end()) {
+      const auto& text = given->get_ref<const std::string&>();
+      if (utf8::valid(text)) {
+        id.clear();
+        JsonWriter(id).value(text);
+      }
+    }
+    if (cells.size() != header_.size())
+      return {at, id,
+              invalid("line " + std::to_string(at) + " has " + std::to_string(cells.size()) +
+                      " fields, the header has " + std::to_string(header_.size()))};
+    return {at, std::move(id), std::move(fields)};
+  }
+
+  LineReader lines_;
+  std::vector<std::string> header_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path, RowFormat format) {
+  auto lines = LineReader::open(path);
+  if (!lines) return lines.error();
+  if (path.ends_with(".parquet")) return JsonLines::parquet(path);
+  const bool csv = format == RowFormat::kCsv ||
+                   (format == RowFormat::kAuto && (path.ends_with(".csv") || path.ends_with(".csv.gz")));
+  if (csv) return Csv::open(std::move(*lines), path);
+  return std::unique_ptr<RecordReader>(std::make_unique<JsonLines>(std::move(*lines), path));
+}
+
+Result<Texts> texts_of(const Json& fields) {
+  Texts texts;
+  bool all_strings = true;
+  for (auto [key, into] : {std::pair{kTexts[0], &texts.prompt}, std::pair{kTexts[1], &texts.response_a},
+                           std::pair{kTexts[2], &texts.response_b}}) {
+    const auto value = fields.find(key);
+    if (value == fields.end()) return invalid(std::string(key) + " is missing", key);
+    auto text = flatten(*value, Form::kFile, key);
+    if (!text) return text.error();
+    if (!utf8::valid(*text)) return invalid(std::string(key) + " is not valid UTF-8", key);
+    all_strings = all_strings && value->is_string();
+    *into = std::move(*text);
+  }
+  if (all_strings) flatten_lmsys(texts.prompt, texts.response_a, texts.response_b);
+  return texts;
+}
+
+}  // namespace preferd

@@ -1,0 +1,139 @@
+#include "training/config/config.h"
+
+namespace preferd::training {
+namespace {
+
+void describe(ConfigFields& f, AdapterConfig& a) {
+  f.integer("r", a.r, 1, 1024, "rank of LoRA");
+  f.real("alpha", a.alpha, 0, 1e6, "scale is alpha / r");
+  f.toggle("rslora", a.rslora, "scale is alpha / sqrt(r) instead");
+  f.real("dropout", a.dropout, 0, 0.99, "of what enters A");
+  f.texts("targets", a.targets, "ends of the names of the adapted modules");
+  f.integer("first_layer", a.first_layer, 0, 4095, "first adapted layer");
+  f.integer("last_layer", a.last_layer, -1, 4095, "last adapted layer; -1 is the model's last");
+  f.choice("dtype", a.dtype, {{"fp32", AdapterDtype::kFp32}, {"bf16", AdapterDtype::kBf16}},
+           "of the adapter in the package");
+}
+
+void describe(ConfigFields& f, SourceRule& r) {
+  f.real("weight", r.weight, 1e-9, 1e9, "of the loss of each of its rows");
+  f.choice("ties", r.ties,
+           {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}},
+           "auto keeps them where the package has three classes and drops them where it has two");
+  std::int64_t limit = r.limit ? static_cast<std::int64_t>(*r.limit) : 0;
+  f.integer("limit", limit, 0, std::int64_t{1} << 40, "at most so many rows a split; 0 is all");
+  r.limit = limit > 0 ? std::optional<std::size_t>(static_cast<std::size_t>(limit)) : std::nullopt;
+  f.choice("labels", r.labels,
+           {{"auto", Labels::kAuto},
+            {"winner", Labels::kWinner},
+            {"one_hot", Labels::kOneHot},
+            {"soft", Labels::kSoft},
+            {"teacher", Labels::kTeacher}},
+           "which label is read; teacher: the row has none of its own");
+}
+
+void describe(ConfigFields& f, DataOptions& d) {
+  f.texts("train", d.train, "files of pairs: .jsonl, .csv, with or without .gz");
+  f.texts("valid", d.valid, "files of pairs that choose the best weights and calibrate them");
+  f.real("valid_share", d.valid_share, 0, 0.9, "of the prompts of train, where there are no valid files");
+  auto seed = static_cast<std::int64_t>(d.split_seed);
+  f.integer("split_seed", seed, 0, std::int64_t{1} << 53, "of the share and of limits");
+  d.split_seed = static_cast<std::uint64_t>(seed);
+  std::vector<std::pair<std::string, SourceRule>> rules = {{"*", d.other_sources}};
+  rules.insert(rules.end(), d.sources.begin(), d.sources.end());
+  f.tables(
+      "sources", "name", "rule of one source; name * is every other", rules.size(),
+      [&](std::size_t count) { rules.resize(count); },
+      [&](ConfigFields& s, std::size_t i) {
+        s.text("name", rules[i].first, "as the rows' source says");
+        describe(s, rules[i].second);
+      });
+  d.sources.clear();
+  for (auto& [name, rule] : rules) (name == "*" ? d.other_sources : d.sources[name]) = rule;
+  f.choice(
+      "overlap", d.overlap,
+      {{"error", Overlap::kError}, {"drop_from_train", Overlap::kDropFromTrain}, {"allow", Overlap::kAllow}},
+      "a prompt in train and valid");
+  f.choice("duplicates", d.duplicates, {{"drop", Duplicates::kDrop}, {"keep", Duplicates::kKeep}},
+           "rows with the same prompt and the same two responses, in any order");
+  f.choice("bad_rows", d.bad_rows, {{"stop", BadRows::kStop}, {"skip", BadRows::kSkip}},
+           "rows that cannot be read");
+  f.texts("teachers", d.teachers, "files that trainer label wrote");
+}
+
+void describe(ConfigFields& f, OptimizerConfig& o) {
+  f.real("lr", o.lr, 0, 10, "peak rate of the adapter (method full: of the base)");
+  f.real("b_multiplier", o.b_multiplier, 0, 1000, "rate of LoRA's B over that of A (LoRA+)");
+  f.real("head_lr", o.head_lr, 0, 10, "peak rate of the head");
+  f.real("features_lr", o.features_lr, 0, 10, "peak rate of the feature projection");
+  f.real("weight_decay", o.weight_decay, 0, 10, "decoupled, of every group");
+  f.real("beta1", o.adam.beta1, 0, 0.999999, "AdamW");
+  f.real("beta2", o.adam.beta2, 0, 0.9999999, "AdamW");
+  f.real("eps", o.adam.eps, 0, 1, "AdamW");
+  f.choice("schedule", o.schedule.shape,
+           {{"cosine", Schedule::Shape::kCosine},
+            {"linear", Schedule::Shape::kLinear},
+            {"constant", Schedule::Shape::kConstant}},
+           "shape of the rates after warm-up");
+  f.real("warmup", o.schedule.warmup, 0, 0.99, "share of the steps with a rising rate");
+  f.real("floor", o.schedule.floor, 0, 1, "share of the peak at the end of linear and half a cosine");
+  f.real("cycles", o.schedule.cycles, 0, 100, "of the cosine");
+  f.real("clip", o.clip, 0, 1e9, "largest norm of all gradients; 0 is off");
+}
+
+void describe(ConfigFields& f, ObjectiveWeights& o) {
+  f.real("cross_entropy", o.cross_entropy, 0, 1e6,
+         "weight of the votes' cross-entropy (BCE for two classes)");
+  f.real("distillation", o.distillation, 0, 1e6, "weight of T^2 KL to the teacher's logits");
+  f.real("cosine", o.cosine, 0, 1e6, "weight of the cosine distance to the teacher's embedding");
+  f.real("temperature", o.temperature, 0.01, 1000, "of the distillation");
+  f.real("label_smoothing", o.label_smoothing, 0, 0.99, "share of the votes' target spread over all classes");
+}
+
+void describe(ConfigFields& f, LoopConfig& l) {
+  f.integer("epochs", l.epochs, 1, 100000, "passes over the training rows");
+  f.integer("max_steps", l.max_steps, 0, std::int64_t{1} << 40, "end after so many steps; 0 is off");
+  f.integer("batch_examples", l.batch_examples, 1, 1 << 24, "pairs of one step, over all processes");
+  f.integer("batch_tokens", l.batch_tokens, 1, 1 << 26, "tokens of one forward");
+  f.choice("swap", l.swap,
+           {{"none", SwapMode::kNone},
+            {"epoch", SwapMode::kEpoch},
+            {"rank", SwapMode::kRank},
+            {"same_batch", SwapMode::kSameBatch}},
+           "which copies of a pair exchange their responses");
+  f.toggle("checkpointing", l.checkpointing, "compute blocks twice instead of keeping what backward needs");
+}
+
+void describe(ConfigFields& f, WatchConfig& w) {
+  f.integer("evaluate_every", w.evaluate_every, 0, std::int64_t{1} << 40, "steps; 0 is after each epoch");
+  f.integer("patience", w.patience, 0, 1 << 20, "evaluations without a better log-loss; 0 never stops early");
+  f.integer("checkpoint_every", w.checkpoint_every, 1, std::int64_t{1} << 40, "steps");
+  f.integer("keep", w.keep, 1, 1 << 20, "checkpoints");
+  f.integer("golden", w.golden, 16, 64, "validation pairs recorded in the package to check it at load");
+}
+
+}  // namespace
+
+void describe(ConfigFields& f, TrainConfig& c) {
+  f.text("output", c.output, "run directory");
+  f.text("start", c.start, "package or PEFT directory whose adapter and head training starts from");
+  f.choice("method", c.method, {{"lora", Method::kLora}, {"full", Method::kFull}, {"head", Method::kHead}},
+           "what is trained: adapter and head, base and head, head alone");
+  f.choice("device", c.device, {{"cpu", Device::kCpu}, {"cuda", Device::kCuda}}, "where training computes");
+  f.choice("precision", c.precision,
+           {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp64", Precision::kFp64}},
+           "of the base's arithmetic; bf16 with device cuda only");
+  f.integer("threads", c.threads, 0, 1024, "0 is all cores");
+  f.integer("seed", c.seed, 0, std::int64_t{1} << 53, "of initial weights, order and dropout");
+  f.toggle("copy_base", c.copy_base, "put the base's files into the package");
+  f.object("package", c.package,
+           "package.json, key for key, without adapter, head.file, golden, calibration");
+  f.section("adapter", "LoRA", [&](ConfigFields& s) { describe(s, c.adapter); });
+  f.section("data", "rows", [&](ConfigFields& s) { describe(s, c.data); });
+  f.section("optimizer", "AdamW", [&](ConfigFields& s) { describe(s, c.optimizer); });
+  f.section("objective", "what is minimised", [&](ConfigFields& s) { describe(s, c.objective); });
+  f.section("loop", "steps", [&](ConfigFields& s) { describe(s, c.loop); });
+  f.section("watch", "evaluation and checkpoints", [&](ConfigFields& s) { describe(s, c.watch); });
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,30 @@
+// From a TOML file to a typed configuration.
+//
+//   [defaults]            what every run has
+//   [runs.NAME]           what run NAME has instead; tables are merged key by key, arrays replaced whole
+//   key=value             on the command line, over both: optimizer.lr=1e-4, data.train='["a.jsonl"]'
+//
+// A file without [defaults] and [runs] is one run. Errors, all kInvalid: an unreadable file, no TOML, an
+// unknown run (with the names there are), an unknown key (with the keys there are), a wrong type, a value out
+// of range.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "training/config/config.h"
+
+namespace preferd::training {
+
+// `run` empty: the only run there is, or the defaults alone.
+Result<TrainConfig> load_config(const std::string& path, const std::string& run,
+                                const std::vector<std::string>& overrides);
+
+// The whole configuration as TOML that load_config() reads back to the same.
+std::string to_toml(const TrainConfig& config);
+
+// Every key with its default and meaning, for --help.
+std::string config_help();
+
+}  // namespace preferd::training

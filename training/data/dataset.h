@@ -1,0 +1,75 @@
+// The examples of a run: training and validation, without duplicates, without a prompt on both sides.
+//
+//   rows -> corpus -> duplicates -> ties -> split -> overlap -> limits -> teachers
+//
+// Examples are numbered as the corpus numbers its rows: in the order of the files, train before valid.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "training/data/corpus.h"
+#include "training/data/options.h"
+#include "training/data/select.h"
+
+namespace preferd::training {
+
+// Rows, and where they went.
+struct DataCounts {
+  std::size_t rows = 0, bad = 0;
+  std::size_t repeated = 0, contradictory = 0;  // duplicates, by whether their label is the same
+  std::size_t ties_dropped = 0;
+  std::size_t unlabelled_valid = 0;  // rows of Labels::kTeacher on the validation side: they do not validate
+  std::size_t shared_prompts = 0, shared_pairs = 0, dropped_overlap = 0;
+  std::size_t over_limit = 0;
+  std::size_t train = 0, valid = 0;
+};
+
+// Immutable; any thread.
+class Dataset {
+ public:
+  // Errors: Corpus::open; options that cannot be (no files, both valid files and a share, ties kept with two
+  // classes, a source rule that no row has); of the data (kDataFault): overlap with Overlap::kError, teacher
+  // labels missing, two examples with one id when teachers are read, a side without examples.
+  static Result<std::shared_ptr<const Dataset>> open(const DataOptions& options,
+                                                     const std::string& work_folder,
+                                                     const DataEvents& events);
+
+  const Numbers& train() const { return train_; }
+  const Numbers& valid() const { return valid_; }
+  const DataCounts& counts() const { return counts_; }
+  const Corpus& corpus() const { return *corpus_; }
+
+  // From memory. Targets are final: ties halved where so asked; of an unlabelled row, the teacher's.
+  Target target(std::uint32_t example) const;
+  double weight(std::uint32_t example) const;
+  // Null where there is none. With two classes a teacher's tie is halved.
+  const TeacherLabel* teacher(std::uint32_t example) const;
+  const std::string& source(std::uint32_t example) const;
+  const std::string& language(std::uint32_t example) const;
+
+  // With its texts, by one read from disk. Errors: Corpus::load.
+  Result<Example> load(std::uint32_t example) const;
+
+ private:
+  Status select(const DataOptions& options);
+  Status separate(const DataOptions& options);
+  Status join_teachers(const DataOptions& options);
+  Numbers without_ties(const Numbers& from);
+  Numbers within_limits(const DataOptions& options, const Numbers& from);
+
+  std::shared_ptr<const Corpus> corpus_;
+  std::vector<SourceRule> rules_;  // by source
+  int classes_ = 2;
+  Numbers train_, valid_;
+  DataCounts counts_;
+  std::vector<std::uint32_t> teacher_slots_;  // by example; kNoTeacher
+  std::vector<TeacherLabel> teachers_;        // by slot
+};
+
+}  // namespace preferd::training

@@ -1,0 +1,53 @@
+// Which rows are the same. Pure functions; any thread.
+//
+//   group   rows about the same prompt: they stay on one side of a split
+//   key     rows that compare the same two responses to the same prompt, in whichever order
+//
+// A prompt counts normalised: NFC, lower case, each run of white space one space, none at the ends. Responses
+// count byte for byte. Keys are the first 128 bits of
+// SHA-256(SHA-256(prompt) | smaller | larger), the responses being sorted by their own SHA-256.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "model/text/pair.h"
+
+namespace preferd::training {
+
+struct Key {
+  std::array<std::uint8_t, 16> bytes{};
+  auto operator<=>(const Key&) const = default;
+};
+
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    std::size_t word = 0;
+    std::memcpy(&word, key.bytes.data(), sizeof word);
+    return word;
+  }
+};
+
+struct Identity {
+  std::uint64_t group = 0;
+  Key key;
+  bool exchanged = false;  // response_b is the first in the key: labels of duplicates compare after this
+};
+
+// Requires valid UTF-8.
+std::string normalised_prompt(std::string_view prompt);
+Identity identity_of(const Pair& pair);
+
+// Of an id given as JSON; 17 and "17" are one.
+Key id_key(std::string_view id);
+
+// A well mixed function of its argument (Steele, Lea, Flood: "Fast splittable pseudorandom number
+// generators", 2014; the finaliser of SplitMix64).
+std::uint64_t mixed(std::uint64_t x);
+
+}  // namespace preferd::training

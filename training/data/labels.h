@@ -1,0 +1,23 @@
+// What the fields of a row say about who won. Pure functions; any thread.
+//
+//   winner          "winner": "model_a" | "model_b" | "tie" | "tie (bothbad)"
+//   one-hot         "winner_model_a", "winner_model_b"[, "winner_tie"]: 0 or 1, exactly one of them 1
+//   soft            "p_b"[, "p_tie"]: probabilities; p_a is what is left
+//
+// In CSV the numbers are texts. A label of null is none.
+#pragma once
+
+#include "base/json.h"
+#include "base/result.h"
+#include "training/data/example.h"
+
+namespace preferd::training {
+
+// kAuto: whichever the row has; two kinds in one row are refused. kTeacher: what the row says is ignored, its
+// target will be the teacher's.
+enum class Labels { kAuto, kWinner, kOneHot, kSoft, kTeacher };
+
+// Requires labels != kTeacher. Errors: no label, an unknown winner, not exactly one 1, a number out of range.
+Result<Target> label_of(const Json& fields, Labels labels);
+
+}  // namespace preferd::training

@@ -1,0 +1,130 @@
+#include "training/data/teacher.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+
+#include "base/json.h"
+#include "rows/records.h"
+#include "training/data/corpus.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr std::array<const char*, 3> kNames = {"model_a", "model_b", "tie"};
+constexpr double kSumSlack = 1e-3;
+constexpr std::size_t kShown = 5;
+
+struct Sums {
+  std::array<double, 3> probabilities{}, logits{};
+  std::size_t logit_count = 0;
+  std::uint32_t files = 0;
+  std::uint32_t last_file = 0;  // place + 1
+};
+
+Status read_probabilities(const Json& row, std::array<double, 3>& into) {
+  const auto it = row.find("probabilities");
+  if (it == row.end() || !it->is_object()) return invalid("probabilities is missing, expected an object");
+  double sum = 0;
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    const auto p = it->find(kNames[i]);
+    if (p == it->end() && i == 2) continue;
+    if (p == it->end() || !p->is_number() || !(p->get<double>() >= 0 && p->get<double>() <= 1))
+      return invalid(std::string("probabilities.") + kNames[i] + " is no number from 0 to 1");
+    into[i] = p->get<double>();
+    sum += into[i];
+  }
+  if (std::abs(sum - 1) > kSumSlack)
+    return invalid("probabilities sum to " + std::to_string(sum) + ", expected 1");
+  for (double& p : into) p /= sum;
+  return Ok{};
+}
+
+Status read_logits(const Json& row, std::array<double, 3>& into, std::size_t& count) {
+  const auto it = row.find("logits");
+  if (it == row.end() || it->is_null()) return Ok{};
+  const bool good = it->is_array() && !it->empty() && it->size() <= into.size() &&
+                    std::all_of(it->begin(), it->end(), [](const Json& v) { return v.is_number(); });
+  if (!good) return invalid("logits is no list of 1 to 3 numbers");
+  for (const Json& v : *it) into[count++] = v.get<double>();
+  return Ok{};
+}
+
+class Reading {
+ public:
+  Reading(const Slots& slots, std::vector<Sums>& sums) : slots_(slots), sums_(sums) {}
+
+  Status file(const std::string& path, std::uint32_t place) {
+    auto reader = RecordReader::open(path, RowFormat::kJsonLines);
+    if (!reader) return reader.error();
+    while (true) {
+      auto next = (*reader)->next();
+      if (!next) return next.error();
+      if (!*next) return Ok{};
+      const Status s = (*next)->fields ? row(*(*next)->fields, (*next)->id, place) : (*next)->fields.error();
+      if (!s) return invalid(path + ':' + std::to_string((*next)->line) + ": " + s.error().what, kDataFault);
+    }
+  }
+
+ private:
+  Status row(const Json& fields, const std::string& id, std::uint32_t place) {
+    if (!fields.contains("id")) return invalid("id is missing");
+    const auto slot = slots_.find(id_key(id));
+    if (slot == slots_.end()) return Ok{};
+    Sums& sums = sums_[slot->second];
+    if (sums.last_file == place + 1) return invalid("the id stands twice in the file");
+    std::array<double, 3> probabilities{}, logits{};
+    std::size_t count = 0;
+    if (const Status s = read_probabilities(fields, probabilities); !s) return s.error();
+    if (const Status s = read_logits(fields, logits, count); !s) return s.error();
+    if (logit_count_ && *logit_count_ != count)
+      return invalid(std::to_string(count) + " logits, rows before have " + std::to_string(*logit_count_));
+    logit_count_ = sums.logit_count = count;
+    sums.last_file = place + 1;
+    ++sums.files;
+    for (std::size_t i = 0; i < 3; ++i)
+      sums.probabilities[i] += probabilities[i], sums.logits[i] += logits[i];
+    return Ok{};
+  }
+
+  const Slots& slots_;
+  std::vector<Sums>& sums_;
+  std::optional<std::size_t> logit_count_;
+};
+
+}  // namespace
+
+Result<std::vector<TeacherLabel>> read_teachers(const std::vector<std::string>& files, const Slots& slots,
+                                                const std::function<std::string(std::uint32_t)>& name) {
+  std::vector<Sums> sums(slots.size());
+  Reading reading(slots, sums);
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (const Status s = reading.file(files[i], static_cast<std::uint32_t>(i)); !s) return s.error();
+
+  std::uint32_t most = 0;
+  for (const Sums& s : sums) most = std::max(most, s.files);
+  std::size_t missing = 0;
+  std::string some;
+  for (std::uint32_t i = 0; i < sums.size(); ++i)
+    if ((sums[i].files < most || most == 0) && ++missing <= kShown)
+      some += (missing > 1 ? ", " : "") + name(i);
+  if (missing > 0)
+    return invalid(
+        "teachers: " + std::to_string(missing) + " of " + std::to_string(sums.size()) + " examples have " +
+            (most > 1 ? "fewer than the " + std::to_string(most) + " labels of others" : "no label") + ": " +
+            some + (missing > kShown ? ", ..." : ""),
+        kDataFault);
+
+  std::vector<TeacherLabel> labels(sums.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    for (std::size_t k = 0; k < 3; ++k) {
+      labels[i].probabilities[k] = static_cast<float>(sums[i].probabilities[k] / sums[i].files);
+      labels[i].logits[k] = static_cast<float>(sums[i].logits[k] / sums[i].files);
+    }
+    labels[i].logit_count = static_cast<std::uint8_t>(sums[i].logit_count);
+  }
+  return labels;
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,186 @@
+#include "training/distributed/group.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#endif
+#ifdef USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
+
+namespace preferd::training {
+namespace {
+
+constexpr std::chrono::minutes kPatience{5};   // for the others to come
+constexpr std::chrono::hours kCollective{12};  // a collective's own limit; the watch ends a dead run sooner
+constexpr std::chrono::seconds kSign{2}, kGone{20};
+
+c10::intrusive_ptr<c10d::TCPStore> connect(const Place& place, bool serves) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(place.port);
+  options.isServer = serves;
+  options.waitWorkers = false;
+  options.timeout = kPatience;
+  return c10::make_intrusive<c10d::TCPStore>(place.address, options);
+}
+
+// Every process counts upward in the store; a counter that stands still means that its process is gone.
+class Watch {
+ public:
+  explicit Watch(const Place& place)
+      : place_(place), store_(connect(place, false)), thread_([this] { run(); }) {}
+
+  ~Watch() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void run() {
+    std::vector<std::int64_t> seen(static_cast<std::size_t>(place_.size), 0);
+    std::vector<Clock::time_point> when(seen.size(), Clock::now());
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, kSign, [&] { return stop_; })) {
+      try {
+        store_->add(key(place_.rank), 1);
+        for (int rank = 0; rank < place_.size; ++rank) {
+          const auto i = static_cast<std::size_t>(rank);
+          const std::int64_t now = store_->add(key(rank), 0);
+          if (now != seen[i]) when[i] = Clock::now();
+          seen[i] = now;
+          if (now < kLeft && Clock::now() - when[i] > kGone)
+            die("process " + std::to_string(rank) + " gives no sign of life");
+        }
+      } catch (const std::exception&) {
+        die("process 0 is gone");
+      }
+    }
+    try {
+      store_->add(key(place_.rank), kLeft);
+    } catch (const std::exception&) {
+    }
+  }
+
+  [[noreturn]] void die(const std::string& what) {
+    std::fprintf(stderr, "error: process %d: %s; --resume goes on from the last checkpoint\n", place_.rank,
+                 what.c_str());
+    std::fflush(stderr);
+    ::_exit(1);
+  }
+
+  static std::string key(int rank) { return "alive/" + std::to_string(rank); }
+
+  static constexpr std::int64_t kLeft = std::int64_t{1} << 40;  // added by one that ends in order
+
+  Place place_;
+  c10::intrusive_ptr<c10d::TCPStore> store_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+class Alone : public Group {
+ public:
+  Alone() : Group(Place{}) {}
+  Status sum(std::span<at::Tensor>) override { return Ok{}; }
+  Status broadcast(std::span<at::Tensor>) override { return Ok{}; }
+  Status barrier() override { return Ok{}; }
+};
+
+// Over a c10d back end.
+template <class Backend>
+class Linked : public Group {
+ public:
+  Linked(const Place& place, c10::intrusive_ptr<c10d::TCPStore> store, c10::intrusive_ptr<Backend> backend)
+      : Group(place), store_(std::move(store)), backend_(std::move(backend)), watch_(place) {}
+
+  Status sum(std::span<at::Tensor> tensors) override {
+    return each(tensors, [&](std::vector<at::Tensor>& one) { backend_->allreduce(one)->wait(); });
+  }
+  Status broadcast(std::span<at::Tensor> tensors) override {
+    return each(tensors, [&](std::vector<at::Tensor>& one) { backend_->broadcast(one)->wait(); });
+  }
+  Status barrier() override {
+    std::vector<at::Tensor> none(1);
+    return each({none.data(), 1}, [&](std::vector<at::Tensor>&) { backend_->barrier()->wait(); });
+  }
+
+ private:
+  template <class F>
+  Status each(std::span<at::Tensor> tensors, F f) {
+    try {
+      for (at::Tensor& t : tensors) {
+        std::vector<at::Tensor> one = {t};
+        f(one);
+      }
+    } catch (const std::exception& e) {
+      const std::string what = e.what();
+      return Error{Code::kUnavailable,
+                   "process " + std::to_string(place_.rank) +
+                       ": another process is gone: " + what.substr(0, what.find('\n')),
+                   {}};
+    }
+    return Ok{};
+  }
+
+  c10::intrusive_ptr<c10d::TCPStore> store_;
+  c10::intrusive_ptr<Backend> backend_;
+  Watch watch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Group>> join_group(const Place& place, Link link) {
+  if (place.size == 1) return std::unique_ptr<Group>(std::make_unique<Alone>());
+  try {
+    auto store = connect(place, place.rank == 0);
+#ifdef USE_C10D_GLOO
+    if (link == Link::kGloo) {
+      auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
+      const bool here = place.address == "127.0.0.1" || place.address == "localhost";
+      options->devices.push_back(here ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+                                      : c10d::ProcessGroupGloo::createDefaultDevice());
+      auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
+      return std::unique_ptr<Group>(
+          std::make_unique<Linked<c10d::ProcessGroupGloo>>(place, store, std::move(backend)));
+    }
+#endif
+#ifdef USE_C10D_NCCL
+    if (link == Link::kNccl) {
+      auto options = c10d::ProcessGroupNCCL::Options::create();
+      options->timeout = kCollective;
+      auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.size, options);
+      return std::unique_ptr<Group>(
+          std::make_unique<Linked<c10d::ProcessGroupNCCL>>(place, store, std::move(backend)));
+    }
+#endif
+    return invalid(std::string("this build has no ") + (link == Link::kGloo ? "Gloo" : "NCCL") +
+                   ", several processes cannot train together on this device");
+  } catch (const std::exception& e) {
+    const std::string what = e.what();
+    return Error{Code::kUnavailable,
+                 "process " + std::to_string(place.rank) + " cannot join the others at " + place.address +
+                     ":" + std::to_string(place.port) + ": " + what.substr(0, what.find('\n')),
+                 {}};
+  }
+}
+
+}  // namespace preferd::training

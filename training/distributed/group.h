@@ -1,0 +1,60 @@
+// The processes of one training run and what they say to each other.
+//
+// Who takes part comes from the environment, as torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR,
+// MASTER_PORT), Kubeflow (the same) or Slurm (SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID, and the first node
+// of SLURM_JOB_NODELIST with MASTER_PORT or 29500) set it; without either a run is one process.
+//
+// All calls are collective, made by every process in the same order, by one thread. When a process dies, the
+// others end within 30 seconds: a collective fails, or a watch that every process keeps on the others' signs
+// of life (two seconds apart) says who is gone on standard error and exits with code 1.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "base/result.h"
+#include "base/settings.h"
+
+namespace preferd::training {
+
+struct Place {
+  int rank = 0, size = 1, local_rank = 0;
+  std::string address;  // of rank 0
+  int port = 0;
+};
+
+// Errors: variables that are missing beside others, no numbers, or contradict each other.
+Result<Place> find_place(const Environment& environment);
+
+// "gpu[03-05,9]" -> "gpu03"; "a,b" -> "a".
+std::string first_slurm_node(const std::string& list);
+
+class Group {
+ public:
+  virtual ~Group() = default;
+
+  int rank() const { return place_.rank; }
+  int size() const { return place_.size; }
+  bool leads() const { return place_.rank == 0; }
+
+  // Every process's tensors become the sum over all; in place, same shapes everywhere.
+  virtual Status sum(std::span<at::Tensor> tensors) = 0;
+  // Rank 0's tensors everywhere; in place.
+  virtual Status broadcast(std::span<at::Tensor> tensors) = 0;
+  virtual Status barrier() = 0;
+
+ protected:
+  explicit Group(Place place) : place_(std::move(place)) {}
+  Place place_;
+};
+
+enum class Link { kGloo, kNccl };
+
+// Alone: size 1, nothing to do. Else waits up to five minutes for the others. Errors: this build lacks the
+// link; nobody came.
+Result<std::unique_ptr<Group>> join_group(const Place& place, Link link);
+
+}  // namespace preferd::training

@@ -1,0 +1,76 @@
+#include <optional>
+
+#include "training/distributed/group.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr int kDefaultPort = 29500;
+
+class Variables {
+ public:
+  explicit Variables(const Environment& environment) : environment_(environment) {}
+
+  std::optional<std::string> text(const std::string& name) const {
+    const auto it = environment_.find(name);
+    if (it == environment_.end() || it->second.empty()) return std::nullopt;
+    return it->second;
+  }
+
+  // A number in [low, high]; the first failure is kept.
+  int number(const std::string& name, int low, int high, std::optional<int> otherwise = std::nullopt) {
+    const auto found = text(name);
+    if (!found && otherwise) return *otherwise;
+    const auto value = found ? parse_number<int>(*found) : std::nullopt;
+    if (value && *value >= low && *value <= high) return *value;
+    if (!failure)
+      failure = invalid("variable " + name + " is " + (found ? "'" + *found + "'" : "missing") +
+                        ", expected a number from " + std::to_string(low) + " to " + std::to_string(high));
+    return low;
+  }
+
+  std::optional<Error> failure;
+
+ private:
+  const Environment& environment_;
+};
+
+}  // namespace
+
+std::string first_slurm_node(const std::string& list) {
+  const std::size_t open = list.find('['), comma = list.find(',');
+  if (open == std::string::npos || comma < open) return list.substr(0, comma);
+  const std::size_t end = list.find_first_of(",-]", open);
+  return list.substr(0, open) + list.substr(open + 1, end - open - 1);
+}
+
+Result<Place> find_place(const Environment& environment) {
+  constexpr int kMost = 1 << 20, kPorts = 65535;
+  Variables v(environment);
+  Place place;
+  if (v.text("WORLD_SIZE") || v.text("RANK")) {
+    place.size = v.number("WORLD_SIZE", 1, kMost);
+    place.rank = v.number("RANK", 0, place.size - 1);
+    place.local_rank = v.number("LOCAL_RANK", 0, kMost, place.rank);
+    if (place.size > 1) {
+      place.address = v.text("MASTER_ADDR").value_or("");
+      place.port = v.number("MASTER_PORT", 1, kPorts);
+      if (place.address.empty() && !v.failure)
+        v.failure = invalid("variable MASTER_ADDR is missing, expected the address of rank 0");
+    }
+  } else if (v.text("SLURM_NTASKS") && v.text("SLURM_PROCID")) {
+    place.size = v.number("SLURM_NTASKS", 1, kMost);
+    place.rank = v.number("SLURM_PROCID", 0, place.size - 1);
+    place.local_rank = v.number("SLURM_LOCALID", 0, kMost, 0);
+    place.port = v.number("MASTER_PORT", 1, kPorts, kDefaultPort);
+    place.address =
+        v.text("MASTER_ADDR").value_or(first_slurm_node(v.text("SLURM_JOB_NODELIST").value_or("")));
+    if (place.size > 1 && place.address.empty() && !v.failure)
+      v.failure =
+          invalid("variables SLURM_JOB_NODELIST and MASTER_ADDR are missing, expected the address of rank 0");
+  }
+  if (v.failure) return *v.failure;
+  return place;
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,152 @@
+#include "training/model/live_model.h"
+
+#include <cstring>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include "model/checkpoint/writable.h"
+#include "model/scorer/logits.h"
+#include "model/scorer/packer.h"
+#include "training/objective/objective.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr const char* kAdapter = "adapter/";  // of names in LiveWeights
+constexpr const char* kHead = "head/";
+constexpr const char* kBase = "base/";
+
+Result<std::unique_ptr<Compute>> place(const Placement& p) {
+  if (p.device == Device::kCuda && !at::hasCUDA())
+    return invalid("device is cuda, this build's libtorch or this machine has none");
+  if (p.device == Device::kCpu && p.precision == Precision::kBf16)
+    return invalid("precision is bf16 on device cpu, expected fp32 (bf16 is slower there)");
+  if (p.device == Device::kCpu && p.precision == Precision::kFp32)
+    return std::make_unique<Compute>(p.threads);
+  const at::Device device = p.device == Device::kCpu
+                                ? at::Device(at::kCPU)
+                                : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(p.device_index));
+  const at::ScalarType type = p.precision == Precision::kFp64   ? at::kDouble
+                              : p.precision == Precision::kBf16 ? at::kBFloat16
+                                                                : at::kFloat;
+  return std::unique_ptr<Compute>(new Compute(Compute::composed(p.threads, device, type)));
+}
+
+StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> shape) {
+  const at::Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  const float* from = values.data_ptr<float>();
+  return make_tensor(std::move(shape), std::vector<float>(from, from + values.numel()));
+}
+
+}  // namespace
+
+LiveModel::LiveModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute)
+    : encoder_(std::move(encoder)), compute_(std::move(compute)), live_(*compute_) {}
+
+Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder> encoder,
+                                                   const Placement& placement) {
+  at::set_num_threads(1);
+  auto compute = place(placement);
+  if (!compute) return compute.error();
+  if (placement.method == Method::kFull &&
+      encoder->manifest().quantization.scheme != Quantization::Scheme::kNone)
+    return invalid("method is full over a base quantized as " +
+                   std::string(scheme_name(encoder->manifest().quantization.scheme)) +
+                   ", expected a dense base");
+  std::unique_ptr<LiveModel> self(new LiveModel(std::move(encoder), std::move(*compute)));
+  std::shared_ptr<WritableWeights> writable;
+  SourceWrapper wrap;
+  if (placement.method == Method::kFull)
+    wrap = [&](std::shared_ptr<WeightSource> files) {
+      return writable = std::make_shared<WritableWeights>(std::move(files));
+    };
+  auto model = load_model(*self->encoder_, wrap);
+  if (!model) return model.error();
+  self->model_ = std::move(*model);
+  if (placement.method == Method::kLora) self->train_adapter();
+  if (writable)
+    for (const WritableWeights::Writable& w : writable->writable()) {
+      self->live_.train(kBase + w.declared.name, w.values, w.declared.shape);
+      self->groups_.push_back(ParameterGroup::kBase);
+    }
+  self->train_head();
+  for (const LoadedAdapter& a : self->model_.adapters) self->sites_.push_back(&a.sites);
+  const LoadedAdapter& adapter = self->model_.adapters.front();
+  self->classes_ = adapter.head ? classes_of(adapter.spec.output, adapter.head->outputs()) : 2;
+  return self;
+}
+
+void LiveModel::train_adapter() {
+  const std::string prefix = output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
+  for (auto& [module, site] : model_.adapters.front().sites) {
+    live_.train(kAdapter + prefix + module + ".lora_A.weight", site.a);
+    groups_.push_back(ParameterGroup::kAdapterA);
+    live_.train(kAdapter + prefix + module + ".lora_B.weight", site.b);
+    groups_.push_back(ParameterGroup::kAdapterB);
+  }
+}
+
+void LiveModel::train_head() {
+  auto& head = model_.adapters.front().head;
+  if (!head) return;
+  for (auto& [name, linear] : head->parameters()) {
+    const auto group = name == "feature_projection" ? ParameterGroup::kFeatures : ParameterGroup::kHead;
+    live_.train(kHead + name + ".weight", linear->weight);
+    groups_.push_back(group);
+    if (linear->bias.empty()) continue;
+    live_.train(kHead + name + ".bias", linear->bias);
+    groups_.push_back(group);
+  }
+}
+
+at::TensorOptions LiveModel::options() const {
+  return at::TensorOptions().device(compute_->device()).dtype(compute_->wide());
+}
+
+Forward LiveModel::forward(std::span<const Encoded* const> items) {
+  TrainingStep step = compute_->step();
+  step.live = &live_;
+  compute_->set_step(step);
+  const LoadedAdapter& adapter = model_.adapters.front();
+  const Batch batch = pack(items);
+  Forward out;
+  out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, sites_);
+  const at::Tensor logits =
+      item_logits(*compute_, model_, sites_, items, encoder_->columns(), out.states.contiguous());
+  out.logits = class_logits(adapter.spec.output, logits);
+  return out;
+}
+
+void LiveModel::set_dropout(const Dropout& dropout) {
+  TrainingStep step = compute_->step();
+  step.dropout = dropout;
+  compute_->set_step(step);
+}
+
+void LiveModel::set_checkpointing(TrainingStep::Blocks blocks) {
+  TrainingStep step = compute_->step();
+  step.blocks = blocks;
+  compute_->set_step(step);
+}
+
+std::vector<Parameter> LiveModel::parameters() const {
+  std::vector<Parameter> out;
+  for (std::size_t i = 0; i < live_.weights().size(); ++i)
+    out.push_back({live_.weights()[i].name, groups_[i], live_.weights()[i].tensor});
+  return out;
+}
+
+PackageTensors LiveModel::tensors() const {
+  PackageTensors out;
+  for (const LiveWeights::Weight& w : live_.weights()) {
+    const std::vector<std::int64_t> shape(w.tensor.sizes().begin(), w.tensor.sizes().end());
+    for (const auto& [prefix, into] :
+         {std::pair{kAdapter, &out.adapter}, std::pair{kHead, &out.head}, std::pair{kBase, &out.base}})
+      if (w.name.starts_with(prefix))
+        (*into)[w.name.substr(std::strlen(prefix))] = stored_copy(w.tensor, shape);
+  }
+  return out;
+}
+
+}  // namespace preferd::training

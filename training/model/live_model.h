@@ -1,0 +1,73 @@
+// A package whose weights move: the layers that serve, with leaves in place of what is trained.
+//
+// method lora: A and B of every site, and the head; full: every tensor of the base, and the head; head: the
+// head alone. One caller at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/ops/compute.h"
+#include "model/ops/live.h"
+#include "model/scorer/adapted_model.h"
+#include "model/scorer/encoder.h"
+#include "training/config/config.h"
+#include "training/model/package_files.h"
+#include "training/optim/parameter.h"
+
+namespace preferd::training {
+
+struct Placement {
+  Method method = Method::kLora;
+  Device device = Device::kCpu;
+  Precision precision = Precision::kFp32;
+  int threads = 1;
+  int device_index = 0;  // of several GPUs
+};
+
+struct Forward {
+  at::Tensor states;  // [sequences, width]
+  at::Tensor logits;  // [pairs, classes]: model_a, model_b[, tie]; a softmax over them is the verdict
+};
+
+class LiveModel {
+ public:
+  // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
+  // lacks; method full over a quantized base.
+  static Result<std::unique_ptr<LiveModel>> load(std::shared_ptr<const Encoder> encoder,
+                                                 const Placement& placement);
+
+  const Encoder& encoder() const { return *encoder_; }
+  Output output() const { return model_.adapters.front().spec.output; }
+  int classes() const { return classes_; }
+  at::TensorOptions options() const;  // device, and the type of logits
+
+  // Every item has one order. Gradients are recorded where GradMode is on.
+  Forward forward(std::span<const Encoded* const> items);
+
+  // Of the forwards that follow.
+  void set_dropout(const Dropout& dropout);
+  void set_checkpointing(TrainingStep::Blocks blocks);
+
+  // The leaves, in a fixed order.
+  std::vector<Parameter> parameters() const;
+
+  // Copies of the trained tensors under the names of their files.
+  PackageTensors tensors() const;
+
+ private:
+  LiveModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute);
+  void train_adapter();
+  void train_head();
+
+  std::shared_ptr<const Encoder> encoder_;
+  std::unique_ptr<Compute> compute_;
+  LiveWeights live_;
+  AdaptedModel model_;
+  std::vector<const std::map<std::string, LoraSite>*> sites_;
+  std::vector<ParameterGroup> groups_;  // of live_.weights()
+  int classes_ = 2;
+};
+
+}  // namespace preferd::training

@@ -1,0 +1,162 @@
+#include "training/model/package_files.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "model/checkpoint/safetensors_writer.h"
+#include "model/scorer/adapted_model.h"
+#include "training/model/random.h"
+
+namespace preferd::training {
+namespace {
+
+StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
+                     double bound) {
+  Random random(seed, name);
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& v : values) v = static_cast<float>((2 * random.uniform() - 1) * bound);
+  return make_tensor(std::move(shape), std::move(values));
+}
+
+StoredTensor zeros(std::vector<std::int64_t> shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return make_tensor(std::move(shape), std::vector<float>(static_cast<std::size_t>(count)));
+}
+
+bool ends_with_module(const std::string& module, const std::string& target) {
+  return module == target || module.ends_with("." + target);
+}
+
+// "layers.3.mlp.up_proj" -> 3; -1 where no layer is named.
+std::int64_t layer_of(const std::string& module) {
+  const std::size_t at = module.find("layers.");
+  return at == std::string::npos ? -1 : std::atoll(module.c_str() + at + 7);
+}
+
+Status initial_adapter(const TrainConfig& config, const Encoder& encoder, TensorMap& into) {
+  const auto shape = model_shape(encoder);
+  if (!shape) return shape.error();
+  const AdapterConfig& a = config.adapter;
+  const std::int64_t last = a.last_layer < 0 ? shape->layers - 1 : a.last_layer;
+  if (last >= shape->layers || a.first_layer > last)
+    return invalid("adapter.first_layer " + std::to_string(a.first_layer) + " to last_layer " +
+                   std::to_string(last) + " do not lie in the model's layers 0 to " +
+                   std::to_string(shape->layers - 1));
+  const std::string wrapped =
+      encoder.manifest().output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  std::set<std::string> unused(a.targets.begin(), a.targets.end()), ends;
+  for (const Declared& d : shape->tensors) {
+    if (d.role != Role::kLinear) continue;
+    const std::string module = d.name.substr(0, d.name.size() - std::string(".weight").size());
+    ends.insert(module.substr(module.rfind('.') + 1));
+    const auto target = std::find_if(a.targets.begin(), a.targets.end(),
+                                     [&](const std::string& t) { return ends_with_module(module, t); });
+    if (target == a.targets.end()) continue;
+    unused.erase(*target);
+    if (const std::int64_t layer = layer_of(module); layer < a.first_layer || layer > last) continue;
+    const std::string name = wrapped + module;
+    into[name + ".lora_A.weight"] =
+        uniform(seed, module + ".lora_A", {a.r, d.shape[1]}, 1 / std::sqrt(static_cast<double>(d.shape[1])));
+    into[name + ".lora_B.weight"] = zeros({d.shape[0], a.r});
+  }
+  if (unused.empty()) return Ok{};
+  std::string known;
+  for (const std::string& e : ends) known += (known.empty() ? "" : ", ") + e;
+  return invalid("adapter.targets: '" + *unused.begin() + "' names no linear module; there are " + known);
+}
+
+void linear(std::uint64_t seed, const std::string& name, std::int64_t out, std::int64_t in, bool bias,
+            TensorMap& into) {
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  into[name + ".weight"] = uniform(seed, "head." + name + ".weight", {out, in}, bound);
+  if (bias) into[name + ".bias"] = uniform(seed, "head." + name + ".bias", {out}, bound);
+}
+
+}  // namespace
+
+StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values) {
+  auto owner = std::make_shared<std::vector<float>>(std::move(values));
+  return {quant::DType::kF32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
+}
+
+Result<Json> package_json(const TrainConfig& config) {
+  Json json = config.package;
+  if (!json.is_object() || json.empty())
+    return invalid("package is missing, expected a table as in package.json");
+  for (const char* made : {"adapter", "adapters", "golden", "calibration"})
+    if (json.contains(made))
+      return invalid(std::string("package.") + made + " is made by training, expected none");
+  json["format"] = "preferd-package/1";
+  if (!json.contains("name")) json["name"] = std::filesystem::path(config.output).filename().string();
+  if (!json.contains("base") || !json["base"].is_object() || !json["base"].contains("path") ||
+      !json["base"]["path"].is_string())
+    return invalid("package.base.path is missing, expected the directory of a Hugging Face model");
+  std::error_code ec;
+  const auto base = std::filesystem::absolute(json["base"]["path"].get<std::string>(), ec);
+  json["base"]["path"] = base.lexically_normal().string();
+  if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
+  if (!json.contains("head") || !json["head"].is_object())
+    return invalid("package.head is missing, expected a table as in package.json");
+  if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
+  if (json["head"].value("output", "") != "token_pair") json["head"]["file"] = kHeadFile;
+  return json;
+}
+
+Json adapter_config(const AdapterConfig& a, const std::string& base, std::int64_t layers) {
+  Json json = {{"peft_type", "LORA"},
+               {"task_type", nullptr},
+               {"base_model_name_or_path", base},
+               {"inference_mode", true},
+               {"r", a.r},
+               {"lora_alpha", a.alpha},
+               {"lora_dropout", a.dropout},
+               {"use_rslora", a.rslora},
+               {"fan_in_fan_out", false},
+               {"bias", "none"},
+               {"target_modules", a.targets},
+               {"modules_to_save", nullptr},
+               {"layers_to_transform", nullptr},
+               {"layers_pattern", nullptr},
+               {"rank_pattern", Json::object()},
+               {"alpha_pattern", Json::object()},
+               {"init_lora_weights", true}};
+  const std::int64_t last = a.last_layer < 0 ? layers - 1 : a.last_layer;
+  if (a.first_layer > 0 || last < layers - 1) {
+    Json list = Json::array();
+    for (std::int64_t i = a.first_layer; i <= last; ++i) list.push_back(i);
+    json["layers_to_transform"] = list;
+    json["layers_pattern"] = "layers";
+  }
+  if (a.alpha == std::floor(a.alpha)) json["lora_alpha"] = static_cast<std::int64_t>(a.alpha);
+  return json;
+}
+
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const Encoder& encoder) {
+  PackageTensors tensors;
+  if (config.method == Method::kLora)
+    if (const Status s = initial_adapter(config, encoder, tensors.adapter); !s) return s.error();
+  const HeadSpec& head = encoder.manifest().adapters.front().head;
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  if (head.projection)
+    linear(seed, "feature_projection", head.projection->out, encoder.columns(), true, tensors.head);
+  for (std::size_t i = 0; i < head.layers.size(); ++i)
+    if (const HeadLayer& l = head.layers[i]; l.type == HeadLayer::Type::kLinear)
+      linear(seed, "layers." + std::to_string(i), l.out, l.in, l.bias, tensors.head);
+  return tensors;
+}
+
+std::string statistics_text(const Standardization& statistics) {
+  const auto floats = [](const std::vector<double>& v) {
+    return make_tensor({static_cast<std::int64_t>(v.size())}, std::vector<float>(v.begin(), v.end()));
+  };
+  return safetensors_text({{"mean", floats(statistics.mean)}, {"std", floats(statistics.std)}});
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,83 @@
+#include "training/model/package_writer.h"
+
+#include <filesystem>
+
+#include "model/checkpoint/safetensors_writer.h"
+
+namespace preferd::training {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kBaseFolder = "base";
+
+StoredTensor narrowed(const StoredTensor& tensor) {
+  const auto count = static_cast<std::size_t>(tensor.elements());
+  std::vector<float> values(count);
+  quant::widen(tensor.dtype, tensor.bytes.data(), count, values.data());
+  auto owner = std::make_shared<std::vector<std::uint16_t>>(count);
+  for (std::size_t i = 0; i < count; ++i) (*owner)[i] = quant::to_bf16(values[i]);
+  return {quant::DType::kBF16, tensor.shape, std::as_bytes(std::span(*owner)), owner};
+}
+
+Status copy_files(const std::string& from, AtomicFolder& folder, bool weights_too) {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(from, ec)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_weights = name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
+    if (!entry.is_regular_file() || (is_weights && !weights_too) || name.ends_with(".bin")) continue;
+    const auto bytes = map_file(entry.path().string());
+    if (!bytes) return bytes.error();
+    if (const Status s = folder.write(std::string(kBaseFolder) + "/" + name, bytes->text()); !s) return s;
+  }
+  if (ec) return invalid(from + ": cannot list: " + ec.message());
+  return Ok{};
+}
+
+Status write_base(const PackageForm& form, const PackageTensors& tensors, Json& json, AtomicFolder& folder) {
+  if (tensors.base.empty() && !form.copy_base) return Ok{};
+  const auto from = json["base"]["path"].get<std::string>();
+  if (const Status s = copy_files(from, folder, tensors.base.empty()); !s) return s;
+  json["base"]["path"] = kBaseFolder;
+  if (tensors.base.empty()) return Ok{};
+  TensorMap named;
+  for (const auto& [name, tensor] : tensors.base)
+    named[name.starts_with("lm_head") ? name : form.weight_prefix + name] = tensor;
+  return folder.write(std::string(kBaseFolder) + "/model.safetensors",
+                      safetensors_text(named, {{"format", "pt"}}));
+}
+
+}  // namespace
+
+Status write_package(const std::string& target, const PackageForm& form, const PackageTensors& tensors,
+                     const Finish& finish) {
+  auto folder = AtomicFolder::create(target);
+  if (!folder) return folder.error();
+  Json json = form.json;
+  if (const Status s = write_base(form, tensors, json, *folder); !s) return s;
+  if (!tensors.adapter.empty()) {
+    TensorMap adapter = tensors.adapter;
+    if (form.adapter_dtype == AdapterDtype::kBf16)
+      for (auto& [name, tensor] : adapter) tensor = narrowed(tensor);
+    const std::string at = std::string(kAdapterFolder) + "/";
+    if (const Status s =
+            folder->write(at + "adapter_model.safetensors", safetensors_text(adapter, {{"format", "pt"}}));
+        !s)
+      return s;
+    if (const Status s = folder->write(at + "adapter_config.json", form.adapter_config.dump(2) + "\n"); !s)
+      return s;
+  }
+  if (!tensors.head.empty())
+    if (const Status s = folder->write(kHeadFile, safetensors_text(tensors.head)); !s) return s;
+  if (!form.features.empty())
+    if (const Status s = folder->write(json["features"].value("file", kFeaturesFile), form.features); !s)
+      return s;
+  if (finish.temperature != 1) json["calibration"] = {{"temperature", finish.temperature}};
+  if (!finish.golden.empty()) {
+    json["golden"] = "golden.jsonl";
+    if (const Status s = folder->write("golden.jsonl", finish.golden); !s) return s;
+  }
+  if (const Status s = folder->write("package.json", json.dump(2) + "\n"); !s) return s;
+  return folder->commit();
+}
+
+}  // namespace preferd::training

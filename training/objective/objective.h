@@ -1,0 +1,46 @@
+// What training minimises: a weighted sum of terms, each a loss a pair.
+//
+//   cross-entropy   of the (smoothed, soft) target; for two classes this is BCE with logits
+//   distillation    T^2 KL(teacher_T || student_T)                    (Hinton et al., arXiv 1503.02531)
+//   cosine          1 - cos(student's pooled state, teacher's embedding), mean over the pair's sequences
+//
+//   loss of a step = sum_i weight_i loss_i / sum_i weight_i    over the examples of the whole step
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/package/head_spec.h"
+
+namespace preferd::training {
+
+struct ObjectiveWeights {
+  double cross_entropy = 1, distillation = 0, cosine = 0;
+  double temperature = 1;      // of the distillation term
+  double label_smoothing = 0;  // target <- (1 - s) target + s / classes
+};
+
+// One row a pair. All on the device and in the dtype of the logits.
+struct Targets {
+  at::Tensor probability;        // [pairs, classes]; what voters said
+  at::Tensor teacher;            // [pairs, classes] logits, or undefined
+  at::Tensor teacher_embedding;  // [sequences, width], or undefined
+  at::Tensor weight;             // [pairs]
+};
+
+// Head logits as [pairs, classes] in the order model_a, model_b[, tie]: a softmax over them is the verdict.
+// One logit z of a pair becomes (0, z); a difference head's two rows become one.
+at::Tensor class_logits(Output output, const at::Tensor& logits);
+
+// How many classes the verdicts of a head have: 2 or 3.
+int classes_of(Output output, std::int64_t head_outputs);
+
+// Sum over the pairs of weight * loss, divided by `total_weight`; a scalar that can be differentiated.
+// `states` [sequences, width]: the pooled states, needed by the cosine term only.
+at::Tensor objective(const ObjectiveWeights& weights, const at::Tensor& class_logits,
+                     const at::Tensor& states, const Targets& targets, double total_weight);
+
+}  // namespace preferd::training

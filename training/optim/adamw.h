@@ -1,0 +1,59 @@
+// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), in the order of
+// operations that PyTorch's single-tensor implementation has:
+//
+//   p <- p (1 - lr wd);  m <- m + (1 - b1)(g - m);  v <- b2 v + (1 - b2) g^2
+//   p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+//
+// A group's rate and decay are given at each step. One thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "training/optim/parameter.h"
+
+namespace preferd::training {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+};
+
+struct Rate {
+  double lr = 0, weight_decay = 0;
+};
+
+class AdamW {
+ public:
+  // Keeps handles to the tensors; they must stay leaves of the same storage.
+  AdamW(std::vector<Parameter> parameters, AdamWOptions options);
+
+  // Moves every parameter by its gradient (an undefined one counts as zero) and clears the gradients.
+  void step(const std::function<Rate(ParameterGroup)>& rate);
+
+  // Euclidean norm of all gradients, in double.
+  double gradient_norm() const;
+
+  // Multiplies all gradients.
+  void scale_gradients(double factor);
+
+  struct Moments {
+    at::Tensor first, second;  // shaped as the parameter
+  };
+
+  // In the order of the parameters. What a checkpoint holds, with steps().
+  std::span<Moments> moments() { return moments_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  std::int64_t steps() const { return steps_; }
+  void set_steps(std::int64_t steps) { steps_ = steps; }
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::vector<Moments> moments_;
+  AdamWOptions options_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace preferd::training

@@ -1,0 +1,26 @@
+// The learning rate over a run, as a factor of the peak.
+//
+//   warm-up   linear from 0, (step + 1) / warmup_steps
+//   then      with x in 0..1 over the steps that remain:
+//     constant  1
+//     linear    1 - x (1 - floor)
+//     cosine    floor + (1 - floor) (1 + cos(2 pi cycles x)) / 2      cycles .5 ends at the floor, .25
+//     halfway
+#pragma once
+
+#include <cstdint>
+
+namespace preferd::training {
+
+struct Schedule {
+  enum class Shape { kConstant, kLinear, kCosine };
+  Shape shape = Shape::kCosine;
+  double warmup = 0.05;  // share of all steps
+  double floor = 0;      // share of the peak
+  double cycles = 0.5;
+};
+
+// 0 <= step < steps. Pure.
+double schedule_factor(const Schedule& schedule, std::int64_t step, std::int64_t steps);
+
+}  // namespace preferd::training

@@ -1,0 +1,73 @@
+// The optimizer steps of a run.
+//
+//   step   its examples, over all processes, in forwards of at most batch_tokens; the loss of a forward is
+//          divided by the weight of the whole step, so that gradients add up to those of one big batch
+//          (the last, partial step of an epoch too); sum over processes; clip; AdamW
+//
+// Between steps: evaluation on the validation rows, best weights, checkpoints, early stopping, and the end
+// that the user asked for. All of it is a function of (configuration, data, seed): a run that was killed and
+// resumed from a checkpoint goes through the same weights, bit for bit, on the same CPU with the same number
+// of threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "training/config/config.h"
+#include "training/data/sampler.h"
+#include "training/distributed/group.h"
+#include "training/model/live_model.h"
+#include "training/run/checkpoint.h"
+#include "training/run/example_set.h"
+
+namespace preferd::training {
+
+struct StepReport {
+  std::int64_t step = 0, steps = 0;  // done, of all
+  double epoch = 0;                  // done, with its fraction
+  double loss = 0, lr = 0, gradient_norm = 0;
+  std::int64_t tokens = 0;  // of this step, over all processes
+  double seconds = 0;       // of this step
+};
+
+struct EvaluationReport {
+  std::int64_t step = 0;
+  double log_loss = 0, accuracy = 0;  // of the live weights; rows without a winner do not count in accuracy
+  std::int64_t rows = 0;
+  bool best = false;
+};
+
+// What the loop tells while it runs. Called on process 0 only.
+struct LoopEvents {
+  std::function<void(const StepReport&)> step;
+  std::function<Status(const EvaluationReport&)> evaluation;  // with `best`, keeps the weights
+  std::function<Status(const RunState&)> checkpoint;          // saves; before it metrics are flushed
+  std::function<void(double share)> evaluating;
+};
+
+enum class Ending { kFinished, kEarly, kInterrupted };
+
+struct LoopInputs {
+  const TrainConfig& config;
+  LiveModel& model;
+  AdamW& optimizer;
+  const Sampler& sampler;
+  const ExampleSet& train;
+  const ExampleSet* valid;  // null: no validation
+  Group& group;
+  const std::atomic<bool>& interrupted;
+};
+
+// Goes on from `state`, which it keeps up to date. Errors: a file, another process gone, a loss that is not
+// finite (with the step and what to try).
+Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events);
+
+// Probabilities of every example of `set`, [size][classes], the same on every process. One order each.
+Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, const ExampleSet& set,
+                                                            std::int64_t batch_tokens, Group& group,
+                                                            const std::function<void(double)>& progress);
+
+}  // namespace preferd::training
