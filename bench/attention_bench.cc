@@ -1,42 +1,76 @@
-// attention() over one sequence, 9 query and 3 key heads of 64, beside SGEMM of one of the model's linears.
-// Counted are the products that causality asks for: 4 FLOP a visible pair of positions, head and dimension.
+// attention() and its backward over one sequence, 9 query and 3 key heads of 64, beside SGEMM of one of the
+// model's linears. Counted are the products that causality asks for: 4 FLOP a visible pair of positions, head
+// and dimension; 10 in the backward.
 #include "bench/beside.h"
-#include "model/ops/attention.h"
+#include "model/ops/attention_grad.h"
 
 #include <ATen/ops/from_blob.h>
 
 namespace preferd::bench {
 namespace {
 
-void attention(benchmark::State& state) {
-  const auto length = static_cast<std::int32_t>(state.range(0));
-  Compute compute(static_cast<int>(state.range(1)));
-  const kernels::AttentionShape shape{.query_heads = 9, .kv_heads = 3, .head_dim = 64, .scale = 0.125f};
-  Batch batch;
-  for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
-  batch.offsets = {0, length};
-  batch.parent = {-1};
+constexpr kernels::AttentionShape kShape{.query_heads = 9, .kv_heads = 3, .head_dim = 64, .scale = 0.125f};
 
-  const auto wide = static_cast<std::int64_t>(shape.query_heads * shape.head_dim);
-  const auto narrow = static_cast<std::int64_t>(shape.kv_heads * shape.head_dim);
-  std::vector<float> q = random_floats(static_cast<std::size_t>(length * wide), 5),
-                     k = random_floats(static_cast<std::size_t>(length * narrow), 6),
-                     v = random_floats(static_cast<std::size_t>(length * narrow), 7);
-  const auto tensor = [&](std::vector<float>& values, std::int64_t width) {
-    return at::from_blob(values.data(), {length, width}, at::kFloat);
-  };
-  const at::Tensor tq = tensor(q, wide), tk = tensor(k, narrow), tv = tensor(v, narrow);
+// One sequence and its operands.
+struct Operands {
+  explicit Operands(std::int32_t tokens)
+      : length(tokens),
+        q(random_floats(elements(kShape.query_heads), 5)),
+        k(random_floats(elements(kShape.kv_heads), 6)),
+        v(random_floats(elements(kShape.kv_heads), 7)) {
+    for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
+    batch.offsets = {0, length};
+    batch.parent = {-1};
+  }
+  std::size_t elements(std::size_t heads) const {
+    return static_cast<std::size_t>(length) * heads * kShape.head_dim;
+  }
+  at::Tensor tensor(std::vector<float>& values) const {
+    return at::from_blob(values.data(), {length, static_cast<std::int64_t>(values.size()) / length},
+                         at::kFloat);
+  }
+  // FLOP of the forward.
+  double size() const {
+    return 4.0 * 0.5 * length * (length + 1.0) * static_cast<double>(kShape.query_heads * kShape.head_dim);
+  }
+  std::int32_t length;
+  std::vector<float> q, k, v;
+  Batch batch;
+};
+
+void attention(benchmark::State& state) {
+  Operands o(static_cast<std::int32_t>(state.range(0)));
+  Compute compute(static_cast<int>(state.range(1)));
+  const at::Tensor q = o.tensor(o.q), k = o.tensor(o.k), v = o.tensor(o.v);
   const auto run = [&] {
-    benchmark::DoNotOptimize(preferd::attention(compute, shape, batch, Queries::kAllRows, tq, tk, tv));
+    benchmark::DoNotOptimize(preferd::attention(compute, kShape, o.batch, Queries::kAllRows, q, k, v));
   };
-  const double pairs = 0.5 * length * (length + 1.0);
-  beside(state, compute.pool().threads(), {run, 4.0 * pairs * static_cast<double>(wide)},
-         sgemm(compute.pool(), 512, 576, 576), "FLOP/s; SGEMM 512x576x576");
+  beside(state, compute.pool().threads(), {run, o.size()}, sgemm(compute.pool(), 512, 576, 576),
+         "FLOP/s; SGEMM 512x576x576");
 }
-BENCHMARK(attention)
-    ->ArgsProduct({{128, 512, 1024}, {1, 2}})
-    ->ArgNames({"length", "threads"})
-    ->Apply([](auto* b) { in_rounds(b); });
+
+// The backward alone: five products where the forward has two.
+void attention_backward(benchmark::State& state) {
+  Operands o(static_cast<std::int32_t>(state.range(0)));
+  Compute compute(static_cast<int>(state.range(1)));
+  const at::Tensor q = o.tensor(o.q).requires_grad_(true), k = o.tensor(o.k).requires_grad_(true),
+                   v = o.tensor(o.v).requires_grad_(true);
+  const at::Tensor out = attention_with_gradient(compute, kShape, o.batch, Queries::kAllRows, q, k, v);
+  std::vector<float> gradient = random_floats(o.elements(kShape.query_heads), 8);
+  const at::Tensor out_gradient = o.tensor(gradient);
+  const auto run = [&] {
+    for (const at::Tensor& leaf : {q, k, v}) leaf.mutable_grad().reset();
+    out.backward(out_gradient, /*retain_graph=*/true);
+  };
+  beside(state, compute.pool().threads(), {run, 2.5 * o.size()}, sgemm(compute.pool(), 512, 576, 576),
+         "FLOP/s; SGEMM 512x576x576");
+}
+
+void lengths(benchmark::internal::Benchmark* b) {
+  in_rounds(b->ArgsProduct({{128, 512, 1024}, {1, 2}})->ArgNames({"length", "threads"}));
+}
+BENCHMARK(attention)->Apply(lengths);
+BENCHMARK(attention_backward)->Apply(lengths);
 
 }  // namespace
 }  // namespace preferd::bench

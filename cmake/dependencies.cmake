@@ -26,4 +26,5 @@ find_library(TORCH_CPU torch_cpu HINTS ${TORCH_ROOT}/lib REQUIRED)
 find_library(TORCH_C10 c10 HINTS ${TORCH_ROOT}/lib REQUIRED)
 add_library(torch INTERFACE)
 target_include_directories(torch SYSTEM INTERFACE ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
+target_compile_definitions(torch INTERFACE AT_PER_OPERATOR_HEADERS)  # ATen's headers include what they use
 target_link_libraries(torch INTERFACE ${TORCH_CPU} ${TORCH_C10})

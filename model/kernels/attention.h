@@ -56,7 +56,10 @@ struct AttentionItem {
 std::size_t attention_scratch(const AttentionShape& shape);
 
 // q, out [rows, query_heads, head_dim]; k, v [rows, kv_heads, head_dim]; out aliases nothing.
+// log_sum_exp: nullptr, or [rows of q, query_heads]: ln of the sum over visible keys of exp(score), which the
+// backward takes.
 void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q,
-            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch);
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
+            float* log_sum_exp = nullptr);
 
 }  // namespace preferd::kernels

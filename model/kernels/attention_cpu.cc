@@ -1,6 +1,7 @@
 #include "model/kernels/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
@@ -10,14 +11,13 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "model/kernels/attention-inl.h"
 #include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
-
-HWY_INLINE std::size_t RoundUp(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
 // Scratch, in this order; d = head_dim rounded up to the panel width, g = query heads of one kv head.
 struct Layout {
@@ -37,22 +37,6 @@ HWY_INLINE Layout LayoutOf(const AttentionShape& s) {
 }
 
 std::size_t AttentionScratch(const AttentionShape& shape) { return LayoutOf(shape).size(); }
-
-// Row of k and v that holds position p of the line.
-class Line {
- public:
-  explicit Line(std::span<const KeyRun> runs) : runs_(runs) {}
-  std::size_t row(std::int32_t p) const {
-    for (const KeyRun& run : runs_) {
-      if (p < run.count) return static_cast<std::size_t>(run.first_row + p);
-      p -= run.count;
-    }
-    HWY_ABORT("position beyond the line of keys");
-  }
-
- private:
-  std::span<const KeyRun> runs_;
-};
 
 // Keys and values of positions [begin, end) into scratch, zeros where the tile is not full.
 void LoadTile(const AttentionShape& s, const Layout& at, std::size_t kv_head, const Line& line,
@@ -112,7 +96,8 @@ HWY_INLINE void SoftmaxStep(const AttentionShape& s, float* scores, std::int32_t
 }
 
 void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const float> q,
-            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch) {
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
+            float* log_sum_exp) {
   const Layout at = LayoutOf(s);
   const auto queries = static_cast<std::size_t>(item.queries);
   float* keys = scratch + at.keys();
@@ -155,6 +140,11 @@ void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const f
       const float* sum = sums + (g * kQueryTile + i) * at.d;
       for (std::size_t j = 0; j < s.head_dim; ++j) row[j] = sum[j] / total[g * kQueryTile + i];
     }
+  if (log_sum_exp == nullptr) return;
+  for (std::size_t g = 0; g < at.group; ++g)
+    for (std::size_t i = 0; i < queries; ++i)
+      log_sum_exp[(static_cast<std::size_t>(item.first_query) + i) * s.query_heads + item.kv_head * at.group +
+                  g] = top[g * kQueryTile + i] + std::log(total[g * kQueryTile + i]);
 }
 
 }  // namespace preferd::kernels::HWY_NAMESPACE
@@ -171,8 +161,9 @@ std::size_t attention_scratch(const AttentionShape& shape) {
 }
 
 void attend(const AttentionShape& shape, const AttentionItem& item, HeadRows<const float> q,
-            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch) {
-  HWY_DYNAMIC_DISPATCH(Attend)(shape, item, q, k, v, out, scratch);
+            HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
+            float* log_sum_exp) {
+  HWY_DYNAMIC_DISPATCH(Attend)(shape, item, q, k, v, out, scratch, log_sum_exp);
 }
 
 }  // namespace preferd::kernels

@@ -26,7 +26,7 @@ constexpr std::size_t kMaxWidth = 32;
 template <std::size_t kRows>
 HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride,
                              const float* HWY_RESTRICT panel, std::size_t panel_stride, float* HWY_RESTRICT y,
-                             std::size_t y_stride, std::size_t k, Start start) {
+                             std::size_t y_stride, std::size_t k, Start start, std::size_t x_step) {
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
   using V = hn::Vec<Float>;
@@ -45,7 +45,7 @@ HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride,
     const V p0 = hn::LoadU(d, panel + i * panel_stride);
     const V p1 = hn::LoadU(d, panel + i * panel_stride + lanes);
     const auto step = [&](std::size_t row, V& left, V& right) HWY_ATTR {
-      const V s = hn::Set(d, x[row * x_stride + i]);
+      const V s = hn::Set(d, x[row * x_stride + i * x_step]);
       left = hn::MulAdd(s, p0, left);
       right = hn::MulAdd(s, p1, right);
     };
@@ -68,22 +68,23 @@ HWY_INLINE void MultiplyTile(const float* HWY_RESTRICT x, std::size_t x_stride,
   if constexpr (kRows > 5) end(5, f0, f1);
 }
 
-// Any number of rows; y is exactly two vectors wide.
+// Any number of rows; y is exactly two vectors wide. Element i of row r of x is x[r * x_stride + i * x_step]:
+// a stride of 1 and a step of the row length read x transposed.
 HWY_INLINE void MultiplyTiles(const float* x, std::size_t x_stride, const float* panel,
                               std::size_t panel_stride, float* y, std::size_t y_stride, std::size_t rows,
-                              std::size_t k, Start start) {
+                              std::size_t k, Start start, std::size_t x_step = 1) {
   std::size_t row = 0;
   for (; row + kTileRows <= rows; row += kTileRows)
-    MultiplyTile<6>(x + row * x_stride, x_stride, panel, panel_stride, y + row * y_stride, y_stride, k,
-                    start);
+    MultiplyTile<6>(x + row * x_stride, x_stride, panel, panel_stride, y + row * y_stride, y_stride, k, start,
+                    x_step);
   x += row * x_stride;
   y += row * y_stride;
   switch (rows - row) {
-    case 1: return MultiplyTile<1>(x, x_stride, panel, panel_stride, y, y_stride, k, start);
-    case 2: return MultiplyTile<2>(x, x_stride, panel, panel_stride, y, y_stride, k, start);
-    case 3: return MultiplyTile<3>(x, x_stride, panel, panel_stride, y, y_stride, k, start);
-    case 4: return MultiplyTile<4>(x, x_stride, panel, panel_stride, y, y_stride, k, start);
-    case 5: return MultiplyTile<5>(x, x_stride, panel, panel_stride, y, y_stride, k, start);
+    case 1: return MultiplyTile<1>(x, x_stride, panel, panel_stride, y, y_stride, k, start, x_step);
+    case 2: return MultiplyTile<2>(x, x_stride, panel, panel_stride, y, y_stride, k, start, x_step);
+    case 3: return MultiplyTile<3>(x, x_stride, panel, panel_stride, y, y_stride, k, start, x_step);
+    case 4: return MultiplyTile<4>(x, x_stride, panel, panel_stride, y, y_stride, k, start, x_step);
+    case 5: return MultiplyTile<5>(x, x_stride, panel, panel_stride, y, y_stride, k, start, x_step);
     default: return;
   }
 }

@@ -5,44 +5,30 @@
 #include <ATen/ops/empty.h>
 
 #include "base/check.h"
+#include "model/ops/attention_grad.h"
+#include "model/ops/composed.h"
+#include "model/ops/record.h"
 
 namespace preferd {
-namespace {
-
-// The line of keys of each segment: its ancestors' rows, then its own.
-std::vector<std::vector<kernels::KeyRun>> key_lines(const Batch& batch) {
-  std::vector<std::vector<kernels::KeyRun>> lines;
-  for (std::size_t i = 0; i < batch.parent.size(); ++i) {
-    std::vector<kernels::KeyRun> line;
-    if (batch.parent[i] >= 0) line = lines[static_cast<std::size_t>(batch.parent[i])];
-    line.push_back({batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]});
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-}  // namespace
 
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
                      Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (compute.composed()) return composed::attention(compute, shape, batch, queries, q, k, v);
+  if (wants_gradient(q) || wants_gradient(k) || wants_gradient(v))
+    return attention_with_gradient(compute, shape, batch, queries, q, k, v);
+  return attention(compute, shape, attention_plan(batch, queries), q, k, v, nullptr);
+}
+
+at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const AttentionPlan& plan,
+                     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
-  const auto lines = key_lines(batch);
   std::vector<kernels::AttentionItem> items;
-  const auto add = [&](std::size_t segment, std::int32_t row, std::int32_t query, std::int32_t count) {
-    for (std::size_t h = 0; h < shape.kv_heads; ++h)
-      items.push_back({lines[segment], query, batch.positions[static_cast<std::size_t>(row)], count, h});
-  };
-  if (queries == Queries::kPooledRows) {
-    for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
-      const auto segment = static_cast<std::size_t>(batch.pooled[i]);
-      add(segment, batch.offsets[segment + 1] - 1, static_cast<std::int32_t>(i), 1);
-    }
-  } else {
-    const auto tile = static_cast<std::int32_t>(kernels::kQueryTile);
-    for (std::size_t s = 0; s < batch.parent.size(); ++s)
-      for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; row += tile)
-        add(s, row, row, std::min(tile, batch.offsets[s + 1] - row));
-  }
+  const auto tile = static_cast<std::int32_t>(kernels::kQueryTile);
+  for (const QueryStretch& s : plan.stretches)
+    for (std::int32_t i = 0; i < s.queries; i += tile)
+      for (std::size_t head = 0; head < shape.kv_heads; ++head)
+        items.push_back({plan.lines[static_cast<std::size_t>(s.segment)], s.first_query + i,
+                         s.first_position + i, std::min(tile, s.queries - i), head});
   at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
   const auto rows = [](const at::Tensor& t) {
     return kernels::HeadRows<const float>{t.data_ptr<float>(), static_cast<std::size_t>(t.size(1))};
@@ -54,7 +40,8 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
     return a.first_position + a.queries > b.first_position + b.queries;
   });
   compute.pool().run(items.size(), [&](std::size_t i, int worker) {
-    kernels::attend(shape, items[i], rows(q), rows(k), rows(v), to, compute.scratch(worker, floats));
+    kernels::attend(shape, items[i], rows(q), rows(k), rows(v), to, compute.scratch(worker, floats),
+                    log_sum_exp);
   });
   return out;
 }

@@ -1,0 +1,34 @@
+// Who attends to what in a packed batch: the lines of keys, and the queries on them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/kernels/attention.h"
+#include "model/ops/batch.h"
+
+namespace preferd {
+
+enum class Queries {
+  kAllRows,     // q has a row for each row of the batch
+  kPooledRows,  // q has a row for each pooled segment: its last row
+};
+
+// Consecutive rows of q that stand at consecutive positions of one line.
+struct QueryStretch {
+  std::int32_t segment = 0;
+  std::int32_t tree = 0;  // the segment's oldest ancestor: lines of different trees share no row
+  std::int32_t first_query = 0;
+  std::int32_t first_position = 0;
+  std::int32_t queries = 0;
+};
+
+// Keeps nothing of the batch.
+struct AttentionPlan {
+  std::vector<std::vector<kernels::KeyRun>> lines;  // of each segment: its ancestors' rows, then its own
+  std::vector<QueryStretch> stretches;              // in the order of q's rows, none empty
+};
+
+AttentionPlan attention_plan(const Batch& batch, Queries queries);
+
+}  // namespace preferd
