@@ -116,7 +116,6 @@ class Recorder {
 
 Status resume(const RunDirectory& run, const Prepared& prepared, AdamW& optimizer, RunState& state,
               const TrainEvents& events) {
-  state.identity = prepared.identity;
   const auto folder = Checkpoints(run.path("checkpoints"), 1).newest();
   if (!folder) {
     if (events.note) events.note("no checkpoint yet: begins at step 0");
@@ -160,7 +159,9 @@ class Training {
     if (!model) return model.error();
     AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
     RunState state;
-    if (const Status s = resume(run, *prepared, optimizer, state, in_.events); !s) return s.error();
+    state.identity = prepared->identity;
+    if (in_.begin == Begin::kResume)
+      if (const Status s = resume(run, *prepared, optimizer, state, in_.events); !s) return s.error();
     const std::uint64_t space =
         Checkpoints::size_of(optimizer) * static_cast<std::uint64_t>(in_.config.watch.keep + 2);
     if ((*group)->leads())
