@@ -132,7 +132,7 @@ class LlamaGradient : public testing::TestWithParam<Case> {};
 TEST_P(LlamaGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
   Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
   testing_support::expect_near(derive_adapters(kernels, GetParam().form, GetParam().pooling),
-                               derive_adapters(reference, GetParam().form, GetParam().pooling), 2e-5);
+                               derive_adapters(reference, GetParam().form, GetParam().pooling), 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LlamaGradient,
@@ -159,7 +159,7 @@ TEST(LlamaTraining, OfEveryWeightOfADenseBase) {
     const Derived got = run(kernels, pooling);
     EXPECT_EQ(got.gradients.size(), 2 + kLayers * (2 + 7 + 4u));  // norms, linears, biases
     for (const auto& [name, gradient] : got.gradients) EXPECT_TRUE(gradient.defined()) << name;
-    testing_support::expect_near(got, run(reference, pooling), 2e-5);
+    testing_support::expect_near(got, run(reference, pooling), 1e-4);
   }
 }
 
@@ -202,7 +202,7 @@ TEST(LlamaTraining, DropsTheSameElementsByKernelsAndComposed) {
   step.dropout = Dropout{0.2, 5};
   Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
   const Derived a = derive_adapters(kernels, Form::kInt8, Pooling::kLast, step);
-  testing_support::expect_near(a, derive_adapters(reference, Form::kInt8, Pooling::kLast, step), 2e-5);
+  testing_support::expect_near(a, derive_adapters(reference, Form::kInt8, Pooling::kLast, step), 1e-4);
   testing_support::expect_equal(a, derive_adapters(kernels, Form::kInt8, Pooling::kLast, step));
   step.dropout->key = 6;
   EXPECT_GT(
