@@ -29,9 +29,9 @@ struct Case {
   kernels::AttentionShape shape;
   Queries queries;
 };
-class AttentionGradient : public testing::TestWithParam<Case> {};
+class AttentionByMode : public testing::TestWithParam<Case> {};
 
-TEST_P(AttentionGradient, OfQueriesKeysAndValues) {
+TEST_P(AttentionByMode, OfQueriesKeysAndValues) {
   const auto& [name, shape, queries] = GetParam();
   const Batch batch = forest();
   const std::int64_t rows = queries == Queries::kAllRows ? batch.rows() : 3;
@@ -44,7 +44,7 @@ TEST_P(AttentionGradient, OfQueriesKeysAndValues) {
                    });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AttentionGradient,
+INSTANTIATE_TEST_SUITE_P(All, AttentionByMode,
                          testing::Values(Case{"all", {4, 2, 16, 0.25f, 0, 0}, Queries::kAllRows},
                                          Case{"pooled", {6, 2, 10, 0.3f, 0, 0}, Queries::kPooledRows},
                                          Case{"capped", {2, 2, 8, 1.0f, 3.0f, 0}, Queries::kAllRows},
