@@ -80,7 +80,7 @@ TEST(Dataset, RefusesAPromptOnBothSides) {
   const auto data = open_data(options, folder);
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().param, kDataFault);
-  EXPECT_THAT(data.error().what, HasSubstr("2 prompts stand in both"));
+  EXPECT_THAT(data.error().what, HasSubstr("2 prompts on both sides"));
   EXPECT_THAT(data.error().what, HasSubstr("1 whole pair"));
   EXPECT_THAT(data.error().what, HasSubstr("t.jsonl:1 = " + folder.path("v.jsonl:1")));
   options.overlap = Overlap::kDropFromTrain;
@@ -219,7 +219,7 @@ TEST(Teachers, ThatLackLabelsAreRefused) {
   options.train = {
       folder.write("y.jsonl", row("1", "p", "a", "b", won("tie")) + row("1", "q", "a", "b", won("tie")))};
   options.classes = 3;
-  EXPECT_THAT(with({taught("1", kSure)}), HasSubstr("1 training example have the id of another"));
+  EXPECT_THAT(with({taught("1", kSure)}), HasSubstr("1 training example with the id of another"));
 }
 
 TEST(Teachers, DoNotMakeValidationRows) {
