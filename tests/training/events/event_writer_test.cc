@@ -76,15 +76,17 @@ Fields fields_of(std::string_view in) {
 }
 
 const Field& only(const Fields& fields, std::uint64_t number) {
+  static const Field none;
   EXPECT_EQ(fields.count(number), 1u) << number;
-  return fields.find(number)->second;
+  const auto it = fields.find(number);
+  return it == fields.end() ? none : it->second;
 }
 
 template <class T>
 T word(std::string_view bytes) {
   T value{};
   EXPECT_GE(bytes.size(), sizeof value);
-  std::memcpy(&value, bytes.data(), sizeof value);
+  if (bytes.size() >= sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
   return value;
 }
 
