@@ -16,16 +16,16 @@ TEST(Dataset, DropsDuplicatesInEitherOrder) {
   const auto options = training_on({folder.write(
       "x.jsonl", row("1", "P", "a", "b", won("model_a")) + row("2", "p ", "a", "b", won("model_a")) +
                      row("3", "p", "b", "a", won("model_b")) + row("4", "p", "b", "a", won("model_a")) +
-                     row("5", "p", "a", "c", won("model_a")) + row("6", "p", "a", "a", won("model_b")) +
-                     row("7", "p", "a", "a", won("model_a")))});
+                     row("8", "p", "b", "a", won("model_b")) + row("5", "p", "a", "c", won("model_a")) +
+                     row("6", "p", "a", "a", won("model_b")) + row("7", "p", "a", "a", won("model_a")))});
   auto data = open_data(options, folder);
   ASSERT_TRUE(data) << data.error().what;
   EXPECT_THAT(ids_of(**data, (*data)->train()), ElementsAre("\"1\"", "\"5\"", "\"6\""));
-  EXPECT_EQ((*data)->counts().repeated, 2u);
+  EXPECT_EQ((*data)->counts().repeated, 3u);
   EXPECT_EQ((*data)->counts().contradictory, 2u);
   auto keeping = options;
   keeping.duplicates = Duplicates::kKeep;
-  EXPECT_EQ((*open_data(keeping, folder))->train().size(), 7u);
+  EXPECT_EQ((*open_data(keeping, folder))->train().size(), 8u);
 }
 
 // 600 rows about 200 prompts.
@@ -80,7 +80,7 @@ TEST(Dataset, RefusesAPromptOnBothSides) {
   const auto data = open_data(options, folder);
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().param, kDataFault);
-  EXPECT_THAT(data.error().what, HasSubstr("2 prompts stand in both"));
+  EXPECT_THAT(data.error().what, HasSubstr("2 prompts on both sides"));
   EXPECT_THAT(data.error().what, HasSubstr("1 whole pair"));
   EXPECT_THAT(data.error().what, HasSubstr("t.jsonl:1 = " + folder.path("v.jsonl:1")));
   options.overlap = Overlap::kDropFromTrain;
@@ -219,7 +219,7 @@ TEST(Teachers, ThatLackLabelsAreRefused) {
   options.train = {
       folder.write("y.jsonl", row("1", "p", "a", "b", won("tie")) + row("1", "q", "a", "b", won("tie")))};
   options.classes = 3;
-  EXPECT_THAT(with({taught("1", kSure)}), HasSubstr("1 training example have the id of another"));
+  EXPECT_THAT(with({taught("1", kSure)}), HasSubstr("1 training example with the id of another"));
 }
 
 TEST(Teachers, DoNotMakeValidationRows) {
