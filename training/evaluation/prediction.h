@@ -1,0 +1,41 @@
+// What a model said of one labelled pair.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace preferd::training {
+
+struct Prediction {
+  std::string id, source, language;     // source and language may be empty
+  std::array<double, 3> target{};       // p(model_a), p(model_b), p(tie); sums to 1
+  std::array<double, 3> probability{};  // likewise; with two classes the third is 0
+  int classes = 2;                      // 2, or 3 with ties
+  std::int64_t tokens = 0;
+  std::int64_t prompt_chars = 0, response_a_chars = 0, response_b_chars = 0;  // code points
+  std::optional<double> order_gap;  // largest difference between a probability and its mirror
+  std::optional<bool> flipped;      // do the two orders name different winners? (metrics.h: where unset)
+  std::string prompt, response_a, response_b;  // excerpts for people; may be empty
+};
+
+// The label as a model of two classes can be asked for it: half of the tie to each response. With three
+// classes the label itself.
+std::array<double, 3> asked_target(const Prediction& p);
+
+// Index of the label's unique largest class; none where two are equal, and with two classes where it is the
+// tie.
+std::optional<int> labelled_winner(const Prediction& p);
+
+// Index of the largest probability; the first of equals, as in verdicts.
+int predicted_winner(const Prediction& p);
+
+// p(model_b) of the two responses alone; 0.5 where neither has any.
+double response_b_share(const Prediction& p);
+
+// flipped; where it is unset and there are two classes, |p_b - p_a| < order_gap, which is the same; else
+// nothing.
+std::optional<bool> order_flip(const Prediction& p);
+
+}  // namespace preferd::training
