@@ -35,7 +35,7 @@ int run(const TrainConfig& config, const Options& options) {
                  .progress = [&](const char* phase, double share) { terminal.progress(phase, share); },
                  .step = [&](const StepReport& r) { terminal.step(r); },
                  .evaluation =
-                     [&](const EvaluationReport& r) {
+                     [&](const ValidationReport& r) {
                        terminal.note("step " + std::to_string(r.step) + ": validation log-loss " +
                                      figure(r.log_loss) + ", accuracy " + figure(r.accuracy) +
                                      (r.best ? ", the best so far" : ""));

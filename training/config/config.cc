@@ -33,6 +33,7 @@ void describe(ConfigFields& f, SourceRule& r) {
 }
 
 void describe(ConfigFields& f, DataOptions& d) {
+  f.text("folder", d.folder, "where files with a relative name lie");
   f.texts("train", d.train, "files of pairs: .jsonl, .csv, with or without .gz");
   f.texts("valid", d.valid, "files of pairs that choose the best weights and calibrate them");
   f.real("valid_share", d.valid_share, 0, 0.9, "of the prompts of train, where there are no valid files");

@@ -41,6 +41,8 @@ Status check(const DataOptions& options) {
   };
   for (const auto& [name, r] : options.sources)
     if (const Status s = rule(name, r); !s) return s.error();
+  if (options.valid_ties == Ties::kKeep && options.classes == 2)
+    return invalid("valid_ties: keep, but the head has two classes; expected half or drop", "valid_ties");
   return rule("*", options.other_sources);
 }
 
@@ -105,6 +107,9 @@ Status Dataset::select(const DataOptions& options) {
     std::copy_if(train_.begin(), train_.end(), std::back_inserter(valid_), to_valid);
     std::erase_if(train_, to_valid);
   }
+  if (resolved(options.valid_ties, classes_) == Ties::kDrop)
+    counts_.ties_dropped += std::erase_if(
+        valid_, [&](std::uint32_t i) { return entries[i].labelled && is_tie(entries[i].target); });
   counts_.unlabelled_valid = std::erase_if(valid_, [&](std::uint32_t i) { return !entries[i].labelled; });
   if (const Status s = separate(options); !s) return s.error();
   train_ = within_limits(options, train_);

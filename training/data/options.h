@@ -30,16 +30,21 @@ enum class Overlap { kError, kDropFromTrain, kAllow };
 enum class Duplicates { kDrop, kKeep };
 
 struct DataOptions {
+  std::string folder;                     // where files with a relative name lie; "" = where the process is
   std::vector<std::string> train, valid;  // files
   double valid_share = 0;  // of the prompts of `train`, when there are no `valid` files; [0, 1)
   std::uint64_t split_seed = 0;
   std::map<std::string, SourceRule> sources;  // by the rows' source; each name must occur
   SourceRule other_sources;                   // the rule of those not named
+  Ties valid_ties = Ties::kAuto;              // of the validation side, besides its sources' rules
   Overlap overlap = Overlap::kError;
   Duplicates duplicates = Duplicates::kDrop;
   BadRows bad_rows = BadRows::kStop;
   std::vector<std::string> teachers;  // files that `trainer label` wrote (teacher.h)
   int classes = 2;                    // of the package in training: 2, or 3 with ties
+
+  // The same with `folder` put before every relative name.
+  DataOptions resolved() const;
 
   const SourceRule& rule(const std::string& source) const {
     const auto it = sources.find(source);

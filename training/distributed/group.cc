@@ -148,12 +148,12 @@ class Linked : public Group {
 
 }  // namespace
 
-Result<std::unique_ptr<Group>> join_group(const Place& place, Link link) {
+Result<std::unique_ptr<Group>> join_group(const Place& place, Transport transport) {
   if (place.size == 1) return std::unique_ptr<Group>(std::make_unique<Alone>());
   try {
     auto store = connect(place, place.rank == 0);
 #ifdef USE_C10D_GLOO
-    if (link == Link::kGloo) {
+    if (transport == Transport::kGloo) {
       auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
       const bool here = place.address == "127.0.0.1" || place.address == "localhost";
       options->devices.push_back(here ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
@@ -164,7 +164,7 @@ Result<std::unique_ptr<Group>> join_group(const Place& place, Link link) {
     }
 #endif
 #ifdef USE_C10D_NCCL
-    if (link == Link::kNccl) {
+    if (transport == Transport::kNccl) {
       auto options = c10d::ProcessGroupNCCL::Options::create();
       options->timeout = kCollective;
       auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.size, options);
@@ -172,7 +172,7 @@ Result<std::unique_ptr<Group>> join_group(const Place& place, Link link) {
           std::make_unique<Linked<c10d::ProcessGroupNCCL>>(place, store, std::move(backend)));
     }
 #endif
-    return invalid(std::string("this build has no ") + (link == Link::kGloo ? "Gloo" : "NCCL") +
+    return invalid(std::string("this build has no ") + (transport == Transport::kGloo ? "Gloo" : "NCCL") +
                    ", several processes cannot train together on this device");
   } catch (const std::exception& e) {
     const std::string what = e.what();

@@ -51,10 +51,10 @@ class Group {
   Place place_;
 };
 
-enum class Link { kGloo, kNccl };
+enum class Transport { kGloo, kNccl };
 
 // Alone: size 1, nothing to do. Else waits up to five minutes for the others. Errors: this build lacks the
-// link; nobody came.
-Result<std::unique_ptr<Group>> join_group(const Place& place, Link link);
+// transport; nobody came.
+Result<std::unique_ptr<Group>> join_group(const Place& place, Transport transport);
 
 }  // namespace preferd::training

@@ -203,7 +203,7 @@ class Loop {
     const auto found = live_probabilities(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
                                           events_.evaluating);
     if (!found) return found.error();
-    EvaluationReport report{.step = state_.step, .rows = static_cast<std::int64_t>(found->size())};
+    ValidationReport report{.step = state_.step, .rows = static_cast<std::int64_t>(found->size())};
     double loss = 0, right = 0, decided = 0, weights = 0;
     for (std::size_t i = 0; i < found->size(); ++i) {
       const Target target = in_.valid->target({static_cast<std::uint32_t>(i), false});

@@ -33,7 +33,7 @@ struct StepReport {
   double seconds = 0;       // of this step
 };
 
-struct EvaluationReport {
+struct ValidationReport {
   std::int64_t step = 0;
   double log_loss = 0, accuracy = 0;  // of the live weights; rows without a winner do not count in accuracy
   std::int64_t rows = 0;
@@ -43,7 +43,7 @@ struct EvaluationReport {
 // What the loop tells while it runs. Called on process 0 only.
 struct LoopEvents {
   std::function<void(const StepReport&)> step;
-  std::function<Status(const EvaluationReport&)> evaluation;  // with `best`, keeps the weights
+  std::function<Status(const ValidationReport&)> evaluation;  // with `best`, keeps the weights
   std::function<Status(const RunState&)> checkpoint;          // saves; before it metrics are flushed
   std::function<void(double share)> evaluating;
 };

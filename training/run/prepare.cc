@@ -156,6 +156,7 @@ Status read_form(const std::string& folder, const Manifest& manifest, PackageFor
 std::string identity_of(const TrainConfig& config, const Dataset& data) {
   TrainConfig same = config;
   same.output.clear();
+  same.data.folder.clear();
   same.threads = 0;
   same.watch = {};
   same.watch.evaluate_every = config.watch.evaluate_every;
@@ -186,7 +187,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!manifest) return manifest.error();
   out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
 
-  DataOptions options = config.data;
+  DataOptions options = config.data.resolved();
   options.classes = out.classes;
   auto data = Dataset::open(options, run.path("work"), events.data);
   if (!data) return data.error();

@@ -28,7 +28,7 @@ std::string step_line(const StepReport& r, const RunState& state) {
   return text;
 }
 
-std::string evaluation_line(const EvaluationReport& r) {
+std::string evaluation_line(const ValidationReport& r) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().member("step", r.step).key("validation").begin_object().member("log_loss", r.log_loss);
@@ -62,7 +62,7 @@ class Recorder {
 
   LoopEvents hooks() {
     return {.step = [this](const StepReport& r) { on_step(r); },
-            .evaluation = [this](const EvaluationReport& r) { return on_evaluation(r); },
+            .evaluation = [this](const ValidationReport& r) { return on_evaluation(r); },
             .checkpoint = [this](const RunState&) { return save(); },
             .evaluating =
                 [this](double share) {
@@ -93,7 +93,7 @@ class Recorder {
     if (events_.step) events_.step(r);
   }
 
-  Status on_evaluation(const EvaluationReport& r) {
+  Status on_evaluation(const ValidationReport& r) {
     keep(metrics_->line(evaluation_line(r)));
     keep(board_->scalar("validation/log_loss", r.step, r.log_loss));
     keep(board_->scalar("validation/accuracy", r.step, r.accuracy));
@@ -136,7 +136,8 @@ class Training {
   explicit Training(const TrainInputs& in) : in_(in) {}
 
   Result<TrainResult> run() {
-    auto group = join_group(in_.place, in_.config.device == Device::kCuda ? Link::kNccl : Link::kGloo);
+    auto group =
+        join_group(in_.place, in_.config.device == Device::kCuda ? Transport::kNccl : Transport::kGloo);
     if (!group) return group.error();
     auto opened = open_run(**group);
     if (!opened) return opened.error();

@@ -20,7 +20,7 @@ struct TrainEvents {
   std::function<void(const std::string& line)> note;
   std::function<void(const char* phase, double share)> progress;
   std::function<void(const StepReport&)> step;
-  std::function<void(const EvaluationReport&)> evaluation;
+  std::function<void(const ValidationReport&)> evaluation;
 };
 
 struct TrainInputs {
