@@ -15,9 +15,9 @@ struct Prediction {
   int classes = 2;                      // 2, or 3 with ties
   std::int64_t tokens = 0;
   std::int64_t prompt_chars = 0, response_a_chars = 0, response_b_chars = 0;  // code points
-  std::optional<double> order_gap;  // largest difference between a probability and its mirror
-  std::optional<bool> flipped;      // do the two orders name different winners? (metrics.h: where unset)
-  std::string prompt, response_a, response_b;  // excerpts for people; may be empty
+  std::optional<double> order_gap{};  // largest difference between a probability and its mirror
+  std::optional<bool> flipped{};      // do the two orders name different winners? (metrics.h: where unset)
+  std::string prompt{}, response_a{}, response_b{};  // excerpts for people; may be empty
 };
 
 // The label as a model of two classes can be asked for it: half of the tie to each response. With three

@@ -22,7 +22,7 @@ struct PackageForm {
 
 struct Finish {
   double temperature = 1;
-  std::string golden;  // golden.jsonl; empty = none
+  std::string golden{};  // golden.jsonl; empty = none
 };
 
 // Replaces `target` in one step. A base that was trained, or copied, lies in the package; else its absolute

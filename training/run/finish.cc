@@ -1,7 +1,12 @@
 #include "training/run/finish.h"
 
+#include <cmath>
+
+#include "base/atomic_file.h"
 #include "model/scorer/load.h"
+#include "training/evaluation/metrics.h"
 #include "training/run/golden_pairs.h"
+#include "training/run/predictions.h"
 #include "training/run/score_examples.h"
 
 namespace preferd::training {
@@ -31,6 +36,9 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
   return tensors;
 }
 
+// Four digits: what people read in package.json is what is served.
+double rounded(double temperature) { return std::round(temperature * 1e4) / 1e4; }
+
 }  // namespace
 
 Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared& prepared, int threads,
@@ -46,13 +54,29 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
     if (events.progress) events.progress("scoring", share);
   });
   if (!scored) return scored.error();
-  Finish end;
+  const Output output = prepared.encoder->manifest().output();
+  const auto calibration = calibrate(output, prepared.classes, *prepared.data, store, *scored);
+  if (!calibration) return calibration.error();
+  if (calibration->bound != Bound::kNone && events.note)
+    events.note("calibration: the best temperature lies at the bound " +
+                std::to_string(calibration->temperature));
+  Finish end{.temperature = rounded(calibration->temperature)};
   auto golden = golden_text(*prepared.data, store, *scored, static_cast<std::size_t>(config.watch.golden));
   if (!golden) return golden.error();
   end.golden = std::move(*golden);
   auto tensors = read_tensors(best, prepared.form);
   if (!tensors) return tensors.error();
-  return write_package(best, prepared.form, *tensors, end);
+  if (const Status s = write_package(best, prepared.form, *tensors, end); !s) return s;
+
+  const VerdictForm form{output, static_cast<float>(end.temperature), prepared.classes};
+  const auto evaluated = make_predictions(form, *prepared.data, store, *scored);
+  if (!evaluated) return evaluated.error();
+  const Metrics metrics = evaluate(evaluated->predictions, evaluated->features, {});
+  if (const Status s =
+          write_file_atomically(run.path("predictions.jsonl"), predictions_text(*evaluated, *scored));
+      !s)
+    return s;
+  return write_file_atomically(run.path("evaluation.json"), metrics_json(metrics));
 }
 
 }  // namespace preferd::training

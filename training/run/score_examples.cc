@@ -41,12 +41,10 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
                      data.corpus().place(store.examples()[places[i]]) + ": " + verdicts[i].error().what,
                      {}};
       Scored& to = out[places[i]];
-      if (i > 0 && places[i] == places[i - 1]) {
-        to.swapped = verdicts[i]->probabilities;
-        continue;
-      }
-      to.logits = verdicts[i]->logits;
-      to.probabilities = verdicts[i]->probabilities;
+      if (i > 0 && places[i] == places[i - 1])
+        to.swapped = verdicts[i]->logits;
+      else
+        to.logits = verdicts[i]->logits;
     }
     if (progress) progress(static_cast<double>(b + 1) / static_cast<double>(batches.size()));
   }

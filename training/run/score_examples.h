@@ -13,8 +13,7 @@ namespace preferd::training {
 
 struct Scored {
   std::vector<float> logits;                  // of the given order, as the head gives them
-  std::vector<float> probabilities;           // of the given order, calibrated
-  std::optional<std::vector<float>> swapped;  // probabilities of the exchanged order, for its classes
+  std::optional<std::vector<float>> swapped;  // of the exchanged one, where the store has it
   std::int64_t tokens = 0;                    // of the given order
 };
 
