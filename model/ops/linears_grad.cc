@@ -8,6 +8,7 @@
 // is one sum in a fixed order, whatever the number of threads.
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
