@@ -9,9 +9,10 @@
 // outlive it. LoRA matrices and other live weights stay fp32 (fp64) and are cast where they are used; norms,
 // softmax, pooling and the head are computed in wide().
 //
-// ATen's own loops run on the calling thread (at::set_num_threads(1)): the pool is what computes, and a
-// second set of threads that spin would take its cores. Backwards must run on the thread that called forward
-// while nobody else uses this object; on the CPU that is what Tensor::backward does.
+// Whoever trains with kernels calls at::set_num_threads(1), as scoring does: the pool is what computes, and a
+// second set of threads that spin would take its cores. Composed compute on the CPU may have more. Backwards
+// must run on the thread that called forward while nobody else uses this object; on the CPU that is what
+// Tensor::backward does.
 #pragma once
 
 #include <cstddef>
