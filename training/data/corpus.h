@@ -48,7 +48,7 @@ struct IndexEntry {
   std::array<std::uint32_t, 3> lengths{};            // prompt, response_a, response_b in code points
   std::uint64_t line = 0;
   std::uint64_t group = 0;
-  Key key, id;
+  Key key{}, id{};
   Target target{};
 };
 
