@@ -1,4 +1,4 @@
-// All good rows of a run's files: what selection needs in memory (112 bytes a row), the texts in a spool on
+// All good rows of a run's files: what selection needs in memory (104 bytes a row), the texts in a spool on
 // disk, so that neither formats nor gzip are ever read twice and no text stays in memory.
 //
 // A work folder holds data-KEY.spool and data-KEY.index. KEY is a hash of the files' paths, sizes and
