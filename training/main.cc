@@ -18,6 +18,8 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"train", "from human votes to a package", preferd::training::train_command},
+    {"label", "what a package thinks of rows, as the teacher of another run",
+     preferd::training::label_command},
 };
 
 void print_usage(std::FILE* to) {

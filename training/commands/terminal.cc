@@ -45,6 +45,10 @@ void Terminal::progress(const char* phase, double share) {
   redraw(bar(share) + " " + phase);
 }
 
+void Terminal::status(const std::string& line) {
+  if (!quiet_ && is_terminal_ && due(kRedraw)) redraw(line);
+}
+
 void Terminal::step(const StepReport& r) {
   const bool first = seconds_a_step_ == 0;
   const double memory = first ? 0 : kMemory;

@@ -21,6 +21,7 @@ class Terminal {
 
   void note(const std::string& line);
   void progress(const char* phase, double share);
+  void status(const std::string& line);  // redrawn in place
   void step(const StepReport& report);
 
  private:

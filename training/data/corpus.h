@@ -1,4 +1,4 @@
-// All good rows of a run's files: what selection needs in memory (112 bytes a row), the texts in a spool on
+// All good rows of a run's files: what selection needs in memory (104 bytes a row), the texts in a spool on
 // disk, so that neither formats nor gzip are ever read twice and no text stays in memory.
 //
 // A work folder holds data-KEY.spool and data-KEY.index. KEY is a hash of the files' paths, sizes and
@@ -48,7 +48,7 @@ struct IndexEntry {
   std::array<std::uint32_t, 3> lengths{};            // prompt, response_a, response_b in code points
   std::uint64_t line = 0;
   std::uint64_t group = 0;
-  Key key, id;
+  Key key{}, id{};
   Target target{};
 };
 

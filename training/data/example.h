@@ -14,6 +14,9 @@ namespace preferd::training {
 // p(model_a), p(model_b), p(tie); sums to 1.
 using Target = std::array<double, 3>;
 
+// That of the same pair with its responses exchanged.
+inline Target exchanged(const Target& t) { return {t[1], t[0], t[2]}; }
+
 // What a teacher said of the pair, in its given order. Several teachers: the means.
 struct TeacherLabel {
   std::array<float, 3> probabilities{};  // model_a, model_b, tie (0 where the teacher has two classes)

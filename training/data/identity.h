@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -20,22 +19,19 @@
 
 namespace preferd::training {
 
-struct Key {
-  std::array<std::uint8_t, 16> bytes{};
-  auto operator<=>(const Key&) const = default;
-};
+using Key = std::array<std::uint8_t, 16>;
 
 struct KeyHash {
   std::size_t operator()(const Key& key) const {
     std::size_t word = 0;
-    std::memcpy(&word, key.bytes.data(), sizeof word);
+    std::memcpy(&word, key.data(), sizeof word);
     return word;
   }
 };
 
 struct Identity {
   std::uint64_t group = 0;
-  Key key;
+  Key key{};
   bool exchanged = false;  // response_b is the first in the key: labels of duplicates compare after this
 };
 

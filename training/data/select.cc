@@ -13,9 +13,7 @@ namespace {
 constexpr double kSameLabel = 1e-6;
 constexpr std::size_t kShown = 5;
 
-Target sorted_target(const IndexEntry& e) {
-  return e.exchanged ? Target{e.target[1], e.target[0], e.target[2]} : e.target;
-}
+Target sorted_target(const IndexEntry& e) { return e.exchanged ? exchanged(e.target) : e.target; }
 
 bool same_label(const IndexEntry& a, const IndexEntry& b) {
   if (!a.labelled || !b.labelled) return true;

@@ -1,5 +1,9 @@
 #include "training/data/corpus.h"
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 #include "tests/training/data/work_folder.h"
 
 namespace preferd::training {
@@ -112,6 +116,24 @@ TEST(Corpus, RefusesFilesThatCannotBeRead) {
   const std::string file = folder.write("x.jsonl", row("1", "p", "a", "b", won("tie")));
   EXPECT_THAT(Corpus::open(reading({file}), "/proc/nothing", {}).error().what, HasSubstr("/proc/nothing"));
   EXPECT_THAT(Corpus::open(reading({file}), "/dev/full/x", {}).error().what, HasSubstr("/dev/full"));
+}
+
+// A limit on the size of files stands for a disk that is full.
+TEST(Corpus, LeavesNothingBehindOnAFullDisk) {
+  const WorkFolder folder;
+  const std::string file =
+      folder.write("x.jsonl", row("1", "p", std::string(3000000, 'a'), std::string(200, 'b'), won("tie")));
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const rlimit small{1 << 20, old.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto corpus = Corpus::open(reading({file}), folder.path(), {});
+  setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(corpus);
+  EXPECT_THAT(corpus.error().what, HasSubstr(".spool: cannot write: File too large"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(Identity, NormalisesPrompts) {

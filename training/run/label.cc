@@ -1,0 +1,202 @@
+#include "training/run/label.h"
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/softmax.h>
+
+#include "base/json.h"
+#include "base/parallel.h"
+#include "rows/rows.h"
+#include "training/data/sampler.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr std::size_t kChunk = 1024;
+
+struct Closer {
+  void operator()(std::FILE* f) const { std::fclose(f); }
+};
+using File = std::unique_ptr<std::FILE, Closer>;
+
+// Opens for appending, cuts a torn last line, counts the whole ones.
+Result<File> open_output(const std::string& path, std::uint64_t& lines) {
+  File file(std::fopen(path.c_str(), "ab+"));
+  if (!file) return invalid("output " + path + ": cannot open for writing: " + std::strerror(errno));
+  std::rewind(file.get());
+  std::uint64_t at = 0, whole = 0;
+  for (int c; (c = std::fgetc(file.get())) != EOF; ++at)
+    if (c == '\n') {
+      ++lines;
+      whole = at + 1;
+    }
+  std::error_code ec;
+  std::filesystem::resize_file(path, whole, ec);
+  if (ec) return invalid("output " + path + ": " + ec.message());
+  return file;
+}
+
+struct Item {
+  std::string id;
+  Encoded encoded;
+  std::vector<double> probabilities, logits;
+  std::vector<float> embedding;
+};
+
+class Labeller {
+ public:
+  Labeller(LiveModel& model, const LabelOptions& options, const LabelEvents& events)
+      : model_(model),
+        options_(options),
+        events_(events),
+        pool_(options.threads),
+        temperature_(model.encoder().manifest().temperature) {}
+
+  Result<LabelCounts> run() {
+    std::uint64_t skip = 0;
+    auto file = open_output(options_.output, skip);
+    if (!file) return file.error();
+    file_ = std::move(*file);
+    counts_.kept = skip;
+    std::vector<Row> chunk;
+    for (const std::string& input : options_.inputs) {
+      auto reader = RowReader::open(input, RowFormat::kAuto);
+      if (!reader) return reader.error();
+      for (;;) {
+        auto row = (*reader)->next();
+        if (!row) return row.error();
+        if (!*row) break;
+        if (!(**row).row) {
+          fail(input + ": row " + (**row).id + ": " + (**row).row.error().what);
+          continue;
+        }
+        if (skip > 0) {
+          --skip;
+          continue;
+        }
+        chunk.push_back(std::move(*(**row).row));
+        if (chunk.size() == kChunk)
+          if (const Status s = write(chunk); !s) return s.error();
+      }
+    }
+    if (const Status s = write(chunk); !s) return s.error();
+    if (skip > 0)
+      return invalid("output " + options_.output + ": holds " + std::to_string(skip) +
+                     " lines more than the inputs have rows; is it of other files?");
+    return counts_;
+  }
+
+ private:
+  void fail(const std::string& line) {
+    ++counts_.failed;
+    if (events_.bad_row) events_.bad_row(line);
+  }
+
+  Status write(std::vector<Row>& rows) {
+    std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
+    const Swap swap = options_.orders == LabelOrders::kBoth ? Swap::kAverage : Swap::kNone;
+    pool_.run(rows.size(), [&](std::size_t i, int) {
+      encoded[i] = model_.encoder().encode(
+          {.pair = {rows[i].prompt, rows[i].response_a, rows[i].response_b}, .adapter = {}, .swap = swap});
+    });
+    std::vector<Item> items;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (encoded[i])
+        items.push_back({rows[i].id, std::move(*encoded[i]), {}, {}, {}});
+      else
+        fail("row " + rows[i].id + ": " + encoded[i].error().what);
+    std::vector<std::uint32_t> costs;
+    for (const Item& item : items) costs.push_back(static_cast<std::uint32_t>(item.encoded.cost_tokens));
+    for (const MicroBatch& batch :
+         evaluation_batches(costs, static_cast<std::size_t>(options_.batch_tokens))) {
+      score(items, batch);
+      if (events_.progress) events_.progress(counts_);
+    }
+    for (const Item& item : items)
+      if (const Status s = line(item); !s) return s;
+    rows.clear();
+    if (std::fflush(file_.get()) == 0) return Ok{};
+    return invalid("output " + options_.output + ": cannot write: " + std::strerror(errno));
+  }
+
+  void score(std::vector<Item>& items, const MicroBatch& batch) {
+    const at::NoGradGuard no_grad;
+    std::vector<Encoded> orders;
+    for (const Sample& sample : batch)
+      for (const EncodedOrder& order : items[sample.example].encoded.orders) {
+        Encoded one = items[sample.example].encoded;
+        one.orders = {order};
+        one.swap = Swap::kNone;
+        orders.push_back(std::move(one));
+      }
+    std::vector<const Encoded*> views;
+    for (const Encoded& e : orders) views.push_back(&e);
+    const Forward f = model_.forward(views);
+    const at::Tensor logits = f.logits.to(at::kCPU, at::kDouble).contiguous();
+    const at::Tensor probabilities = at::softmax(logits.div(temperature_), 1);
+    const at::Tensor states = f.states.to(at::kCPU, at::kFloat).contiguous();
+    const std::int64_t sequences = states.size(0) / logits.size(0), classes = logits.size(1);
+    std::int64_t row = 0;
+    for (const Sample& sample : batch) {
+      Item& item = items[sample.example];
+      const auto count = static_cast<std::int64_t>(item.encoded.orders.size());
+      const double* z = logits.data_ptr<double>() + row * classes;
+      item.logits.assign(z, z + classes);
+      at::Tensor p = probabilities[row].clone();
+      if (count == 2) {
+        at::Tensor mirror = probabilities[row + 1].clone();
+        mirror[0].copy_(probabilities[row + 1][1]);
+        mirror[1].copy_(probabilities[row + 1][0]);
+        p = p.add(mirror).div(2);
+      }
+      item.probabilities.assign(p.data_ptr<double>(), p.data_ptr<double>() + classes);
+      if (options_.embeddings == Embeddings::kWrite) {
+        const float* e = states.data_ptr<float>() + row * sequences * states.size(1);
+        item.embedding.assign(e, e + sequences * states.size(1));
+      }
+      row += count;
+      ++counts_.rows;
+      counts_.tokens += item.encoded.tokens.total * count;
+    }
+  }
+
+  Status line(const Item& item) {
+    std::string text;
+    JsonWriter json(text);
+    json.begin_object().key("id").raw(item.id).key("probabilities").begin_object();
+    for (std::size_t c = 0; c < item.probabilities.size(); ++c)
+      json.member(kClassNames[c], item.probabilities[c]);
+    json.end_object().key("logits").begin_array();
+    for (const double z : item.logits) json.value(z);
+    json.end_array();
+    if (!item.embedding.empty()) {
+      json.key("embedding").begin_array();
+      for (const float v : item.embedding) json.value(v);
+      json.end_array();
+    }
+    json.end_object();
+    text += '\n';
+    if (std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size()) return Ok{};
+    return invalid("output " + options_.output + ": cannot write: " + std::strerror(errno));
+  }
+
+  LiveModel& model_;
+  const LabelOptions& options_;
+  const LabelEvents& events_;
+  ThreadPool pool_;
+  double temperature_;
+  File file_;
+  LabelCounts counts_;
+};
+
+}  // namespace
+
+Result<LabelCounts> label(LiveModel& model, const LabelOptions& options, const LabelEvents& events) {
+  return Labeller(model, options, events).run();
+}
+
+}  // namespace preferd::training
