@@ -26,4 +26,15 @@ find_library(TORCH_CPU torch_cpu HINTS ${TORCH_ROOT}/lib REQUIRED)
 find_library(TORCH_C10 c10 HINTS ${TORCH_ROOT}/lib REQUIRED)
 add_library(torch INTERFACE)
 target_include_directories(torch SYSTEM INTERFACE ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
+target_compile_definitions(torch INTERFACE AT_PER_OPERATOR_HEADERS)  # ATen's headers include what they use
 target_link_libraries(torch INTERFACE ${TORCH_CPU} ${TORCH_C10})
+
+# A libtorch with CUDA registers its kernels when it is loaded; nothing here names them.
+find_library(TORCH_CUDA torch_cuda HINTS ${TORCH_ROOT}/lib)
+if(TORCH_CUDA)
+  find_library(TORCH_C10_CUDA c10_cuda HINTS ${TORCH_ROOT}/lib REQUIRED)
+  find_path(CUDA_INCLUDE cuda_runtime_api.h HINTS ${CUDA_ROOT}/include REQUIRED)
+  target_include_directories(torch SYSTEM INTERFACE ${CUDA_INCLUDE})
+  target_link_libraries(torch INTERFACE -Wl,--no-as-needed ${TORCH_CUDA} ${TORCH_C10_CUDA} -Wl,--as-needed)
+  target_link_options(torch INTERFACE -Wl,--allow-shlib-undefined)
+endif()

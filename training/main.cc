@@ -1,15 +1,56 @@
 // trainer: makes the packages that preferd serves.
+#include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <string>
+
+#include "model/scorer/build.h"
+#include "training/commands/commands.h"
+
+namespace {
+
+using preferd::training::Arguments;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(const Arguments&);
+};
+
+constexpr Command kCommands[] = {
+    {"train", "from human votes to a package", preferd::training::train_command},
+};
+
+void print_usage(std::FILE* to) {
+  std::fputs(
+      "trainer: makes the packages that preferd serves, from human votes\n\n"
+      "usage: trainer COMMAND [flags]    trainer COMMAND --help    trainer --version\n\n",
+      to);
+  for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "--version") == 0) {
-    std::printf("trainer %s\n", PREFERD_VERSION);
-    return 0;
+  using namespace preferd::training;
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--version" || name == "version") {
+    std::printf("trainer %s\nlibtorch %s\ninstruction set %s\ndevices %s\n", PREFERD_VERSION,
+                preferd::torch_version().c_str(), preferd::instruction_set().c_str(),
+                preferd::devices().c_str());
+    return kDone;
   }
-  std::fputs(
-      "trainer: this version cannot train yet; the embedded default was trained with the script in "
-      "training/interim, and packages made with Hugging Face tools load as they are (docs/packages.md)\n",
-      stderr);
-  return 2;
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return kDone;
+  }
+  for (const Command& c : kCommands)
+    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+  if (name.empty()) {
+    print_usage(stderr);
+    return kBadUsage;
+  }
+  std::string known;
+  for (const Command& c : kCommands) known += (known.empty() ? "" : ", ") + std::string(c.name);
+  return report(preferd::invalid("unknown command '" + name + "', expected one of " + known), kBadUsage);
 }

@@ -22,8 +22,9 @@ class Body {
  public:
   virtual ~Body() = default;
 
-  // States after the final norm, one a pooled segment: [pooled, width()] fp32. A mean runs over the segment's
-  // whole line, parents included. `sites`: the adapters that batch.runs name.
+  // States after the final norm, one a pooled segment: [pooled, width()] fp32 (composed: wide()). A mean runs
+  // over the segment's whole line, parents included. `sites`: the adapters that batch.runs name; their maps
+  // outlive a backward through the states, as do this body and `compute`.
   virtual at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
                             std::span<const std::map<std::string, LoraSite>* const> sites) const = 0;
 

@@ -1,9 +1,11 @@
 #include "model/families/llama.h"
 
 #include <cmath>
+#include <memory>
 
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
+#include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
 namespace preferd {
@@ -29,24 +31,43 @@ class Llama : public Body {
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
                     std::span<const std::map<std::string, LoraSite>* const> sites) const override {
-    std::vector<AdapterRun> pooled_runs = runs_of_pooled(batch);
-    const Forward f{compute, batch, {sites, batch.runs}, rope};
-    const Adapters last{sites, pooled_runs};
-    at::Tensor x = embed(compute, batch.ids, embedding, f.adapters);
+    // Blocks that run again in backward outlive this call, and so does what they read.
+    struct Plan {
+      Batch batch;
+      std::vector<const std::map<std::string, LoraSite>*> sites;
+      std::vector<AdapterRun> pooled_runs;
+    };
+    const auto plan =
+        std::make_shared<const Plan>(Plan{batch, {sites.begin(), sites.end()}, runs_of_pooled(batch)});
+    const Adapters adapters{plan->sites, plan->batch.runs};
+    at::Tensor x = embed(compute, batch.ids, embedding, adapters);
     for (const Block& b : blocks) {
       // The last block owes only the pooled rows, except to a mean.
       const bool prune = &b == &blocks.back() && pooling == Pooling::kLast;
-      const at::Tensor seen = self_attention(
-          f, b.attention, rms_norm(compute, x, b.before_attention.weight, b.before_attention.eps),
-          prune ? Queries::kPooledRows : Queries::kAllRows, pooled_runs);
-      if (prune) x = gather(x, last_rows(batch));
-      x = add(compute, x, seen);
-      x = add(compute, x,
-              gated_mlp(compute, b.mlp, rms_norm(compute, x, b.before_mlp.weight, b.before_mlp.eps),
-                        prune ? last : f.adapters));
+      x = recomputed(compute, x, [this, &compute, &b, plan, adapters, prune](const at::Tensor& input) {
+        const Forward f{compute, plan->batch, adapters, rope};
+        return prune ? block_of_pooled(f, b, input, plan->pooled_runs) : block(f, b, input);
+      });
     }
-    x = rms_norm(compute, x, final_norm.weight, final_norm.eps);
-    return pooling == Pooling::kLast ? x : pool_rows(x, batch, pooling);
+    x = rms_norm(compute, widen(compute, x), final_norm.weight, final_norm.eps);
+    return pooling == Pooling::kLast ? x : pool_rows(compute, x, batch, pooling);
+  }
+
+ private:
+  static at::Tensor block(const Forward& f, const Block& b, const at::Tensor& x) {
+    const at::Tensor seen =
+        self_attention(f, b.attention, normed(f.compute, b.before_attention, x), Queries::kAllRows, {});
+    const at::Tensor y = add(f.compute, x, seen);
+    return add(f.compute, y, gated_mlp(f.compute, b.mlp, normed(f.compute, b.before_mlp, y), f.adapters));
+  }
+
+  static at::Tensor block_of_pooled(const Forward& f, const Block& b, const at::Tensor& x,
+                                    std::span<const AdapterRun> runs) {
+    const at::Tensor seen =
+        self_attention(f, b.attention, normed(f.compute, b.before_attention, x), Queries::kPooledRows, runs);
+    const at::Tensor y = add(f.compute, gather(x, last_rows(f.batch)), seen);
+    return add(f.compute, y,
+               gated_mlp(f.compute, b.mlp, normed(f.compute, b.before_mlp, y), {f.adapters.sites, runs}));
   }
 };
 

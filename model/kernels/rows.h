@@ -12,6 +12,15 @@ namespace preferd::kernels {
 // y = x / sqrt(mean(x^2) + eps) * weight. x, y [rows, width]; y may be x.
 void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y);
 
+// Its backward. dx [rows, width] for dy = gradient of y; may be dy.
+//   dx = f w dy - x f^3 / width * sum(w dy x)      f = 1 / sqrt(mean(x^2) + eps)
+void rms_norm_dx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+                 std::size_t width, float* dx);
+
+// Adds f x dy of every row to sum [width], rows from the first on.
+void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t rows, std::size_t width,
+                      double* sum);
+
 // y = (x - mean(x)) / sqrt(var(x) + eps), without parameters. y may be x.
 void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y);
 
@@ -21,12 +30,19 @@ void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y)
 // y = gate * sigmoid(gate) * up. All [n]; y may be either.
 void silu_times(const float* gate, const float* up, std::size_t n, float* y);
 
+// Its backward: dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate). All [n]; alias
+// nothing.
+void silu_times_backward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                         float* dup);
+
 // y = x + z. All [n]; y may be either.
 void add(const float* x, const float* z, std::size_t n, float* y);
 
 // Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place.
-// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r].
+// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r]. kBack turns
+// the other way: the inverse and the backward.
+enum class Turn { kForth, kBack };
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim);
+            std::size_t heads, std::size_t head_dim, Turn turn = Turn::kForth);
 
 }  // namespace preferd::kernels

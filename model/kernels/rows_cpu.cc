@@ -32,6 +32,30 @@ void RmsNorm(const float* x, const float* weight, float eps, std::size_t rows, s
   }
 }
 
+void RmsNormDx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+               std::size_t width, float* dx) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, dy += width, dx += width) {
+    const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
+    const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
+    double part[8] = {};
+    for (std::size_t i = 0; i < width; ++i)
+      part[i % 8] += static_cast<double>(weight[i] * dy[i]) * static_cast<double>(x[i]);
+    double dot = 0;
+    for (const double p : part) dot += p;
+    const auto along = static_cast<float>(dot / static_cast<double>(width)) * factor * factor;
+    for (std::size_t i = 0; i < width; ++i) dx[i] = factor * (weight[i] * dy[i] - x[i] * along);
+  }
+}
+
+void RmsNormDweight(const float* x, float eps, const float* dy, std::size_t rows, std::size_t width,
+                    double* sum) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, dy += width) {
+    const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
+    const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
+    for (std::size_t i = 0; i < width; ++i) sum[i] += static_cast<double>(x[i] * factor * dy[i]);
+  }
+}
+
 void LayerNorm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
   for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
     const double mean =
@@ -68,21 +92,45 @@ void SiluTimes(const float* gate, const float* up, std::size_t n, float* y) {
   for (std::size_t j = i; j < n; ++j) y[j] = g[j - i];
 }
 
+void SiluTimesBackward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                       float* dup) {
+  const hn::ScalableTag<float> d;
+  const auto one = hn::Set(d, 1.0f);
+  const auto run = [&](const float* g, const float* u, const float* in, float* to_gate, float* to_up)
+                       HWY_ATTR {
+                         const auto v = hn::LoadU(d, g), y = hn::LoadU(d, in);
+                         const auto s = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(v))));
+                         const auto slope = hn::Mul(s, hn::MulAdd(v, hn::Sub(one, s), one));
+                         hn::StoreU(hn::Mul(hn::Mul(y, hn::LoadU(d, u)), slope), d, to_gate);
+                         hn::StoreU(hn::Mul(y, hn::Mul(v, s)), d, to_up);
+                       };
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) run(gate + i, up + i, dy + i, dgate + i, dup + i);
+  if (i == n) return;
+  constexpr std::size_t kMost = HWY_MAX_BYTES / 4;
+  HWY_ALIGN float g[kMost] = {}, u[kMost] = {}, in[kMost] = {}, to_gate[kMost], to_up[kMost];
+  for (std::size_t j = i; j < n; ++j) g[j - i] = gate[j], u[j - i] = up[j], in[j - i] = dy[j];
+  run(g, u, in, to_gate, to_up);
+  for (std::size_t j = i; j < n; ++j) dgate[j] = to_gate[j - i], dup[j] = to_up[j - i];
+}
+
 void Add(const float* x, const float* z, std::size_t n, float* y) {
   for (std::size_t i = 0; i < n; ++i) y[i] = x[i] + z[i];
 }
 
 void Rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim) {
+            std::size_t heads, std::size_t head_dim, Turn turn) {
   const std::size_t half = head_dim / 2;
+  const float sign = turn == Turn::kForth ? 1.0f : -1.0f;
   for (std::size_t r = 0; r < rows; ++r) {
     const float* c = cosine + static_cast<std::size_t>(positions[r]) * half;
     const float* s = sine + static_cast<std::size_t>(positions[r]) * half;
     for (std::size_t h = 0; h < heads; ++h, x += head_dim)
       for (std::size_t i = 0; i < half; ++i) {
         const float low = x[i], high = x[i + half];
-        x[i] = low * c[i] - high * s[i];
-        x[i + half] = high * c[i] + low * s[i];
+        x[i] = low * c[i] - high * (sign * s[i]);
+        x[i + half] = high * c[i] + low * (sign * s[i]);
       }
   }
 }
@@ -94,14 +142,27 @@ HWY_AFTER_NAMESPACE();
 namespace preferd::kernels {
 
 HWY_EXPORT(RmsNorm);
+HWY_EXPORT(RmsNormDx);
+HWY_EXPORT(RmsNormDweight);
 HWY_EXPORT(LayerNorm);
 HWY_EXPORT(L2Normalize);
 HWY_EXPORT(SiluTimes);
+HWY_EXPORT(SiluTimesBackward);
 HWY_EXPORT(Add);
 HWY_EXPORT(Rotate);
 
 void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y) {
   HWY_DYNAMIC_DISPATCH(RmsNorm)(x, weight, eps, rows, width, y);
+}
+
+void rms_norm_dx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+                 std::size_t width, float* dx) {
+  HWY_DYNAMIC_DISPATCH(RmsNormDx)(x, weight, eps, dy, rows, width, dx);
+}
+
+void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t rows, std::size_t width,
+                      double* sum) {
+  HWY_DYNAMIC_DISPATCH(RmsNormDweight)(x, eps, dy, rows, width, sum);
 }
 
 void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
@@ -116,11 +177,16 @@ void silu_times(const float* gate, const float* up, std::size_t n, float* y) {
   HWY_DYNAMIC_DISPATCH(SiluTimes)(gate, up, n, y);
 }
 
+void silu_times_backward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                         float* dup) {
+  HWY_DYNAMIC_DISPATCH(SiluTimesBackward)(gate, up, dy, n, dgate, dup);
+}
+
 void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, z, n, y); }
 
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim) {
-  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim);
+            std::size_t heads, std::size_t head_dim, Turn turn) {
+  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim, turn);
 }
 
 }  // namespace preferd::kernels

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
 #include "model/layers/pool.h"
@@ -31,9 +32,26 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
   return out;
 }
 
+// silu(gate) * up, made again in backward.
+Operand gated(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
+  return {silu_times(compute, gate, up), [&compute, gate = gate.detach(), up = up.detach()] {
+            const at::NoGradGuard no_grad;
+            return silu_times(compute, gate, up);
+          }};
+}
+
 }  // namespace
 
-at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at::Tensor& x, Queries queries,
+Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x) {
+  const at::Tensor y = rms_norm(compute, x, norm.weight, norm.eps);
+  if (!at::GradMode::is_enabled()) return y;
+  return {y, [&compute, &norm, x = x.detach()] {
+            const at::NoGradGuard no_grad;
+            return rms_norm(compute, x, norm.weight, norm.eps);
+          }};
+}
+
+at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const Operand& x, Queries queries,
                           std::span<const AdapterRun> pooled_runs) {
   const auto turn = [&](const at::Tensor& t, std::span<const std::int32_t> positions) {
     return rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine,
@@ -53,7 +71,7 @@ at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at
   const auto rows = last_rows(f.batch);
   const Adapters adapters{f.adapters.sites, pooled_runs};
   const Linear* query[] = {&layer.query};
-  const at::Tensor q = linears(f.compute, gather(x, rows), query, adapters)[0];
+  const at::Tensor q = linears(f.compute, gather(x.value, rows), query, adapters)[0];
   const at::Tensor seen =
       attention(f.compute, layer.shape, f.batch, queries, turn(q, positions_of(f.batch, rows)),
                 turn(kv[0], f.batch.positions), kv[1]);
@@ -61,15 +79,19 @@ at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at
   return linears(f.compute, seen, out, adapters)[0];
 }
 
-at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const at::Tensor& x, const Adapters& adapters) {
+at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters) {
   const Linear* in[] = {&layer.gate, &layer.up};
   const Linear* out[] = {&layer.down};
+  if (compute.composed() || at::GradMode::is_enabled()) {
+    const auto gate_up = linears(compute, x, in, adapters);
+    return linears(compute, gated(compute, gate_up[0], gate_up[1]), out, adapters)[0];
+  }
   std::vector<at::Tensor> parts;
-  for (std::int64_t first = 0; first < x.size(0); first += kMlpRows) {
-    const std::int64_t rows = std::min(kMlpRows, x.size(0) - first);
+  for (std::int64_t first = 0; first < x.value.size(0); first += kMlpRows) {
+    const std::int64_t rows = std::min(kMlpRows, x.value.size(0) - first);
     const auto runs = cut_runs(adapters.runs, first, rows);
     const Adapters here{adapters.sites, runs};
-    const auto gate_up = linears(compute, x.narrow(0, first, rows), in, here);
+    const auto gate_up = linears(compute, x.value.narrow(0, first, rows), in, here);
     parts.push_back(linears(compute, silu_times(compute, gate_up[0], gate_up[1]), out, here)[0]);
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts);

@@ -37,12 +37,16 @@ struct Forward {
   const RopeTable& rope;
 };
 
+// The norm of x, made again in backward where a gradient is recorded. `norm` outlives the backward.
+Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x);
+
 // x [rows, h] -> [rows, h], or with Queries::kPooledRows [pooled, h]: keys and values of all rows, queries
 // and outputs of the pooled ones alone. `pooled_runs`: the adapters' runs over those.
-at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const at::Tensor& x, Queries queries,
+at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const Operand& x, Queries queries,
                           std::span<const AdapterRun> pooled_runs);
 
-// x [rows, h] -> down(silu(gate x) * up x), computed in chunks of rows so that no [rows, 2 f] buffer exists.
-at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const at::Tensor& x, const Adapters& adapters);
+// x [rows, h] -> down(silu(gate x) * up x), computed in chunks of rows so that no [rows, 2 f] buffer exists;
+// where a gradient is recorded in one piece, the product made again in backward.
+at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters);
 
 }  // namespace preferd

@@ -5,8 +5,14 @@
 #include <cstring>
 #include <optional>
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/tanh.h>
 
 #include "base/check.h"
 #include "model/kernels/rows.h"
@@ -97,6 +103,62 @@ at::Tensor normalized(Normalize kind, const at::Tensor& x) {
   return y;
 }
 
+// The same by ATen.
+namespace differentiable {
+
+at::Tensor activate(Activation kind, const at::Tensor& x) {
+  switch (kind) {
+    case Activation::kNone: return x;
+    case Activation::kRelu: return at::relu(x);
+    case Activation::kGelu: return at::gelu(x);
+    case Activation::kTanh: return at::tanh(x);
+  }
+  return x;
+}
+
+at::Tensor apply(Compute& compute, const Linear& linear, const at::Tensor& x) {
+  const at::Tensor y = x.matmul(compute.dense_wide(linear.weight).t());
+  return linear.bias.empty() ? y : y + compute.vector(linear.bias);
+}
+
+at::Tensor normalized(Normalize kind, const at::Tensor& x) {
+  if (kind == Normalize::kL2) return x / x.norm(2, {1}, true).clamp_min(1e-12);
+  if (kind == Normalize::kLayerNorm) return at::layer_norm(x, {x.size(1)}, {}, {}, 1e-5);
+  return x;
+}
+
+at::Tensor drop(const Compute& compute, double p, std::size_t layer, const at::Tensor& x) {
+  const auto dropout = compute.dropout();
+  if (!dropout || p == 0) return x;
+  const auto stream = dropout_stream(dropout->key, "head.layers." + std::to_string(layer));
+  return x * dropout_factors(stream, p, x.sizes(), x.options());
+}
+
+at::Tensor logits(Compute& compute, const HeadSpec& spec, const Linear& projection,
+                  std::span<const Linear> linears, const at::Tensor& states, const at::Tensor& features) {
+  at::Tensor x = normalized(spec.normalize, states.to(compute.wide()));
+  if (spec.output == Output::kSiamese) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
+  if (features.defined()) {
+    at::Tensor f = features.to(compute.device(), compute.wide());
+    if (spec.projection) {
+      f = activate(spec.projection->activation, apply(compute, projection, f));
+      if (spec.projection->l2_normalize) f = normalized(Normalize::kL2, f);
+    }
+    x = at::cat({x, f}, 1);
+  }
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const HeadLayer& layer = spec.layers[i];
+    switch (layer.type) {
+      case HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
+      case HeadLayer::Type::kActivation: x = activate(layer.activation, x); break;
+      case HeadLayer::Type::kDropout: x = drop(compute, layer.p, i, x); break;
+    }
+  }
+  return x;
+}
+
+}  // namespace differentiable
+
 bool fits(Output output, std::int64_t width) {
   switch (output) {
     case Output::kSigmoidB:
@@ -143,7 +205,18 @@ Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_
   return head;
 }
 
+bool Head::wants_gradient(const Compute& compute, const at::Tensor& states) const {
+  if (!at::GradMode::is_enabled()) return false;
+  const auto live = [&](const Linear& l) {
+    return compute.live(l.weight) != nullptr || compute.live(l.bias) != nullptr;
+  };
+  return states.requires_grad() || (spec_.projection && live(projection_)) ||
+         std::any_of(linears_.begin(), linears_.end(), live);
+}
+
 at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
+  if (compute.composed() || wants_gradient(compute, states))
+    return differentiable::logits(compute, spec_, projection_, linears_, states, features);
   at::Tensor x = normalized(spec_.normalize, states);
   if (spec_.output == Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {

@@ -1,4 +1,5 @@
-// The head: pooled states and features to logits, all in fp32 (form: model/package/head_spec.h).
+// The head: pooled states and features to logits, all in fp32, composed in wide() (form:
+// model/package/head_spec.h).
 //
 // Each row is a sequence (difference: one a response) or a pair (siamese: both states side by side). A row's
 // bits depend on that row alone.
@@ -27,7 +28,8 @@ class Head {
                              TensorMap tensors, const std::string& where);
 
   // states [rows * (siamese ? 2 : 1), hidden] after the body's norm; features [rows, columns] or undefined.
-  // Returns logits [rows, outputs()].
+  // Returns logits [rows, outputs()]. Where a gradient is recorded, or composed, ATen computes them, in
+  // wide(): the same to rounding, with the step's dropout, and gradients of states and live parameters.
   at::Tensor logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
 
   std::int64_t outputs() const { return outputs_; }
@@ -37,6 +39,8 @@ class Head {
   std::vector<std::pair<std::string, Linear*>> parameters();
 
  private:
+  bool wants_gradient(const Compute& compute, const at::Tensor& states) const;
+
   HeadSpec spec_;
   Linear projection_;
   std::vector<Linear> linears_;  // one an entry of spec_.layers; empty where that is no linear

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/ops/record.h"
 #include "model/ops/rows.h"
 
 namespace preferd {
@@ -17,6 +21,51 @@ std::vector<std::size_t> line_of(const Batch& batch, std::int32_t segment) {
     line.push_back(static_cast<std::size_t>(segment));
   std::reverse(line.begin(), line.end());
   return line;
+}
+
+std::vector<std::int32_t> rows_of_line(const Batch& batch, std::int32_t segment) {
+  std::vector<std::int32_t> rows;
+  for (const std::size_t s : line_of(batch, segment))
+    for (std::int32_t r = batch.offsets[s]; r < batch.offsets[s + 1]; ++r) rows.push_back(r);
+  return rows;
+}
+
+at::Tensor mean_over_lines(const at::Tensor& x, const Batch& batch) {
+  const auto width = static_cast<std::size_t>(x.size(1));
+  at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);
+  std::vector<double> sum(width);
+  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
+    std::fill(sum.begin(), sum.end(), 0.0);
+    const auto rows = rows_of_line(batch, batch.pooled[i]);
+    for (const std::int32_t r : rows) {
+      const float* row = x.data_ptr<float>() + static_cast<std::size_t>(r) * width;
+      for (std::size_t j = 0; j < width; ++j) sum[j] += row[j];
+    }
+    float* out = y.data_ptr<float>() + i * width;
+    for (std::size_t j = 0; j < width; ++j)
+      out[j] = static_cast<float>(sum[j] / static_cast<double>(rows.size()));
+  }
+  return y;
+}
+
+at::Tensor mean_backward(const at::Tensor& dy, const Batch& batch) {
+  at::Tensor dx = at::zeros({batch.rows(), dy.size(1)}, at::kFloat);
+  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
+    const auto rows = rows_of_line(batch, batch.pooled[i]);
+    const float* from = dy.data_ptr<float>() + static_cast<std::int64_t>(i) * dy.size(1);
+    for (const std::int32_t r : rows) {
+      float* to = dx.data_ptr<float>() + r * dx.size(1);
+      for (std::int64_t j = 0; j < dy.size(1); ++j) to[j] += from[j] / static_cast<float>(rows.size());
+    }
+  }
+  return dx;
+}
+
+at::Tensor composed_mean(const at::Tensor& x, const Batch& batch) {
+  std::vector<at::Tensor> means;
+  for (const std::int32_t segment : batch.pooled)
+    means.push_back(gather(x, rows_of_line(batch, segment)).mean(0));
+  return at::stack(means);
 }
 
 }  // namespace
@@ -44,27 +93,20 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
   return out;
 }
 
-at::Tensor pool_rows(const at::Tensor& x, const Batch& batch, Pooling pooling) {
+at::Tensor pool_rows(Compute& compute, const at::Tensor& x, const Batch& batch, Pooling pooling) {
   if (pooling == Pooling::kLast) return gather(x, last_rows(batch));
-  std::vector<std::int32_t> firsts;
-  for (const std::int32_t segment : batch.pooled)
-    firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
-  if (pooling == Pooling::kFirst) return gather(x, firsts);
-  const auto width = static_cast<std::size_t>(x.size(1));
-  at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);
-  std::vector<double> sum(width);
-  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
-    std::fill(sum.begin(), sum.end(), 0.0);
-    std::int64_t rows = 0;
-    for (const std::size_t s : line_of(batch, batch.pooled[i]))
-      for (std::int32_t r = batch.offsets[s]; r < batch.offsets[s + 1]; ++r, ++rows) {
-        const float* row = x.data_ptr<float>() + static_cast<std::size_t>(r) * width;
-        for (std::size_t j = 0; j < width; ++j) sum[j] += row[j];
-      }
-    float* out = y.data_ptr<float>() + i * width;
-    for (std::size_t j = 0; j < width; ++j) out[j] = static_cast<float>(sum[j] / static_cast<double>(rows));
+  if (pooling == Pooling::kFirst) {
+    std::vector<std::int32_t> firsts;
+    for (const std::int32_t segment : batch.pooled)
+      firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
+    return gather(x, firsts);
   }
-  return y;
+  if (compute.composed()) return composed_mean(x, batch);
+  if (!wants_gradient(x)) return mean_over_lines(x, batch);
+  using Tensors = std::vector<at::Tensor>;
+  return record(
+      {x}, [&] { return Tensors{mean_over_lines(x, batch)}; },
+      [batch](const Tensors& dy) { return Tensors{mean_backward(dy[0], batch)}; })[0];
 }
 
 }  // namespace preferd

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/ops/batch.h"
+#include "model/ops/compute.h"
 #include "model/package/head_spec.h"
 
 namespace preferd {
@@ -18,6 +19,6 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch);
 
 // x [rows, width] -> [pooled, width]: last or first row of the segment's line, or the mean over the line
 // (summed in double from position 0 on, so that sharing a prefix changes no bit).
-at::Tensor pool_rows(const at::Tensor& x, const Batch& batch, Pooling pooling);
+at::Tensor pool_rows(Compute& compute, const at::Tensor& x, const Batch& batch, Pooling pooling);
 
 }  // namespace preferd

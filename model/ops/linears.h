@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -37,10 +38,23 @@ struct Adapters {
   const LoraSite* find(const AdapterRun& run, const std::string& module) const;
 };
 
-std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+// What linears read. `again` makes the same bits anew without recording, where that is cheap: backward then
+// keeps what the function captures instead of the tensor.
+struct Operand {
+  Operand(at::Tensor tensor, std::function<at::Tensor()> remake = {})  // also from a tensor alone
+      : value(std::move(tensor)), again(std::move(remake)) {}
+
+  at::Tensor value;
+  std::function<at::Tensor()> again;
+};
+
+// Gradients: of x, and of live weights, biases, A and B. A frozen weight's backward decodes panels too. Sites
+// and adapters' maps outlive the backward; runs need not.
+std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
                                 const Adapters& adapters);
 
-// y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding.
+// y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding. Gradients: of a
+// live table, A and B.
 struct Embedding {
   quant::Matrix table;  // [vocabulary, cols]
   std::string module;

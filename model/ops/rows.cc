@@ -3,81 +3,195 @@
 #include <algorithm>
 #include <cstring>
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
 
 #include "base/check.h"
 #include "model/kernels/rows.h"
+#include "model/ops/composed.h"
+#include "model/ops/record.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::size_t kChunk = 64;  // rows of one work item
+constexpr std::size_t kChunk = 64;     // rows of one work item
+constexpr std::size_t kSumRows = 512;  // rows of one partial sum of a weight's gradient
 
-// Calls body(first row, rows) over chunks of x's rows.
+void check_rows(const at::Tensor& x) {
+  PREFERD_CHECK(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat);
+}
+
+// Calls body(first element, elements) over chunks of x's rows.
 template <class F>
 void over_rows(Compute& compute, const at::Tensor& x, F body) {
-  PREFERD_CHECK(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat);
-  const auto rows = static_cast<std::size_t>(x.size(0));
+  check_rows(x);
+  const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
   compute.pool().run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
-    body(item * kChunk, std::min(kChunk, rows - item * kChunk));
+    body(item * kChunk * width, std::min(kChunk, rows - item * kChunk) * width);
   });
 }
+
+at::Tensor run_rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
+  at::Tensor y = at::empty_like(x);
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::rms_norm(from + first, weight.data(), eps, count / weight.size(), weight.size(), to + first);
+  });
+  return y;
+}
+
+at::Tensor rms_norm_dx(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps,
+                       const at::Tensor& dy) {
+  at::Tensor dx = at::empty_like(x);
+  const float *from = x.data_ptr<float>(), *gradient = dy.data_ptr<float>();
+  float* to = dx.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::rms_norm_dx(from + first, weight.data(), eps, gradient + first, count / weight.size(),
+                         weight.size(), to + first);
+  });
+  return dx;
+}
+
+// Partial sums over fixed runs of rows, added in order: the same for every number of threads.
+at::Tensor rms_norm_dweight(Compute& compute, const at::Tensor& x, float eps, const at::Tensor& dy) {
+  const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
+  const std::size_t parts = (rows + kSumRows - 1) / kSumRows;
+  std::vector<double> sums(parts * width);
+  compute.pool().run(parts, [&](std::size_t part, int) {
+    const std::size_t first = part * kSumRows;
+    kernels::rms_norm_dweight(x.data_ptr<float>() + first * width, eps, dy.data_ptr<float>() + first * width,
+                              std::min(kSumRows, rows - first), width, sums.data() + part * width);
+  });
+  at::Tensor out = at::empty({x.size(1)}, at::kFloat);
+  for (std::size_t j = 0; j < width; ++j) {
+    double sum = 0;
+    for (std::size_t part = 0; part < parts; ++part) sum += sums[part * width + j];
+    out.data_ptr<float>()[j] = static_cast<float>(sum);
+  }
+  return out;
+}
+
+at::Tensor run_silu_times(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
+  at::Tensor y = at::empty_like(gate);
+  const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, gate, [&](std::size_t first, std::size_t count) {
+    kernels::silu_times(g + first, u + first, count, to + first);
+  });
+  return y;
+}
+
+std::vector<at::Tensor> silu_times_backward(Compute& compute, const at::Tensor& gate, const at::Tensor& up,
+                                            const at::Tensor& dy) {
+  std::vector<at::Tensor> out = {at::empty_like(gate), at::empty_like(up)};
+  const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>(), *y = dy.data_ptr<float>();
+  float *to_gate = out[0].data_ptr<float>(), *to_up = out[1].data_ptr<float>();
+  over_rows(compute, gate, [&](std::size_t first, std::size_t count) {
+    kernels::silu_times_backward(g + first, u + first, y + first, count, to_gate + first, to_up + first);
+  });
+  return out;
+}
+
+at::Tensor run_add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
+  at::Tensor y = at::empty_like(x);
+  const float *a = x.data_ptr<float>(), *b = z.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::add(a + first, b + first, count, to + first);
+  });
+  return y;
+}
+
+struct Angles {
+  std::span<const float> cosine, sine;
+  std::int64_t head_dim;
+};
+
+at::Tensor run_rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
+                      const Angles& angles, kernels::Turn turn) {
+  at::Tensor y = at::empty_like(x);
+  const auto width = static_cast<std::size_t>(x.size(1)), dim = static_cast<std::size_t>(angles.head_dim);
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    std::memcpy(to + first, from + first, count * sizeof(float));
+    kernels::rotate(to + first, positions.data() + first / width, angles.cosine.data(), angles.sine.data(),
+                    count / width, width / dim, dim, turn);
+  });
+  return y;
+}
+
+using Tensors = std::vector<at::Tensor>;
 
 }  // namespace
 
 at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(weight.size()));
-  at::Tensor y = at::empty_like(x);
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  over_rows(compute, x, [&](std::size_t first, std::size_t rows) {
-    kernels::rms_norm(from + first * weight.size(), weight.data(), eps, rows, weight.size(),
-                      to + first * weight.size());
-  });
-  return y;
+  if (compute.composed()) return composed::rms_norm(compute, x, weight, eps);
+  const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(weight) : nullptr;
+  const bool to_x = wants_gradient(x), to_weight = live != nullptr;
+  if (!to_x && !to_weight) return run_rms_norm(compute, x, weight, eps);
+  const auto forward = [&] { return Tensors{run_rms_norm(compute, x, weight, eps)}; };
+  const auto backward = [&compute, x = x.detach(), weight, eps, to_x, to_weight](const Tensors& dy) {
+    Tensors out = {to_x ? rms_norm_dx(compute, x, weight, eps, dy[0]) : at::Tensor()};
+    if (to_weight) out.push_back(rms_norm_dweight(compute, x, eps, dy[0]));
+    return out;
+  };
+  return record(to_weight ? Tensors{x, *live} : Tensors{x}, forward, backward)[0];
 }
 
 at::Tensor silu_times(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
-  at::Tensor y = at::empty_like(gate);
-  const auto width = static_cast<std::size_t>(gate.size(1));
-  const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  over_rows(compute, gate, [&](std::size_t first, std::size_t rows) {
-    kernels::silu_times(g + first * width, u + first * width, rows * width, to + first * width);
-  });
-  return y;
+  if (compute.composed()) return composed::silu_times(gate, up);
+  if (!wants_gradient(gate) && !wants_gradient(up)) return run_silu_times(compute, gate, up);
+  return record(
+      {gate, up}, [&] { return Tensors{run_silu_times(compute, gate, up)}; },
+      [&compute, gate = gate.detach(), up = up.detach()](const Tensors& dy) {
+        return silu_times_backward(compute, gate, up, dy[0]);
+      })[0];
 }
 
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
   PREFERD_CHECK(x.sizes() == z.sizes());
-  at::Tensor y = at::empty_like(x);
-  const auto width = static_cast<std::size_t>(x.size(1));
-  const float *a = x.data_ptr<float>(), *b = z.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  over_rows(compute, x, [&](std::size_t first, std::size_t rows) {
-    kernels::add(a + first * width, b + first * width, rows * width, to + first * width);
-  });
-  return y;
+  if (compute.composed()) return x + z;
+  if (!wants_gradient(x) && !wants_gradient(z)) return run_add(compute, x, z);
+  return record(
+      {x, z}, [&] { return Tensors{run_add(compute, x, z)}; },
+      [](const Tensors& dy) {
+        return Tensors{dy[0], dy[0]};
+      })[0];
 }
 
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim) {
   PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(positions.size()) && x.size(1) % head_dim == 0);
-  at::Tensor y = at::empty_like(x);
-  const auto width = static_cast<std::size_t>(x.size(1)), dim = static_cast<std::size_t>(head_dim);
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  over_rows(compute, x, [&](std::size_t first, std::size_t rows) {
-    std::memcpy(to + first * width, from + first * width, rows * width * sizeof(float));
-    kernels::rotate(to + first * width, positions.data() + first, cosine.data(), sine.data(), rows,
-                    width / dim, dim);
-  });
-  return y;
+  if (compute.composed()) return composed::rotate(compute, x, positions, cosine, sine, head_dim);
+  const Angles angles{cosine, sine, head_dim};
+  const auto forth = [&] { return run_rotate(compute, x, positions, angles, kernels::Turn::kForth); };
+  if (!wants_gradient(x)) return forth();
+  return record(
+      {x}, [&] { return Tensors{forth()}; },
+      [&compute, angles,
+       owned = std::vector<std::int32_t>(positions.begin(), positions.end())](const Tensors& dy) {
+        return Tensors{run_rotate(compute, dy[0], owned, angles, kernels::Turn::kBack)};
+      })[0];
+}
+
+at::Tensor widen(const Compute& compute, const at::Tensor& x) {
+  return compute.composed() ? x.to(compute.wide()) : x;
 }
 
 at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
+  if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || wants_gradient(x)) {
+    const std::vector<std::int64_t> wide(rows.begin(), rows.end());
+    const at::Tensor at = at::from_blob(const_cast<std::int64_t*>(wide.data()),
+                                        {static_cast<std::int64_t>(wide.size())}, at::kLong);
+    return x.index_select(0, at.to(x.device(), at::kLong, false, true));
+  }
   at::Tensor y = at::empty({static_cast<std::int64_t>(rows.size()), x.size(1)}, at::kFloat);
   const auto width = static_cast<std::size_t>(x.size(1));
   for (std::size_t i = 0; i < rows.size(); ++i)

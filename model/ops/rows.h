@@ -1,5 +1,5 @@
-// Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous; never write
-// an input.
+// Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous (composed: the
+// compute's type); never write an input. Gradients: of every tensor, and of a live weight.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,10 @@ at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z);
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
 
-// Rows of x in the given order.
+// Composed: x in the compute's wide() type, in which norms, poolings and heads are computed. Else x itself.
+at::Tensor widen(const Compute& compute, const at::Tensor& x);
+
+// Rows of x in the given order; any type and device.
 at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows);
 
 }  // namespace preferd

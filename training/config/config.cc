@@ -96,10 +96,10 @@ void describe(ConfigFields& f, LoopConfig& l) {
   f.integer("batch_examples", l.batch_examples, 1, 1 << 24, "pairs of one step, over all processes");
   f.integer("batch_tokens", l.batch_tokens, 1, 1 << 26, "tokens of one forward");
   f.choice("swap", l.swap,
-           {{"none", SwapMode::kNone},
-            {"epoch", SwapMode::kEpoch},
-            {"rank", SwapMode::kRank},
-            {"same_batch", SwapMode::kSameBatch}},
+           {{"none", SwapAugmentation::kNone},
+            {"epoch", SwapAugmentation::kEpoch},
+            {"rank", SwapAugmentation::kRank},
+            {"same_batch", SwapAugmentation::kSameBatch}},
            "which copies of a pair exchange their responses");
   f.toggle("checkpointing", l.checkpointing, "compute blocks twice instead of keeping what backward needs");
 }

@@ -44,7 +44,7 @@ struct LoopConfig {
   std::int64_t epochs = 1, max_steps = 0;
   std::int64_t batch_examples = 32;  // pairs of one optimizer step, over all processes
   std::int64_t batch_tokens = 8192;  // of one forward
-  SwapMode swap = SwapMode::kNone;
+  SwapAugmentation swap = SwapAugmentation::kNone;
   bool checkpointing = false;
 };
 

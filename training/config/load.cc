@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "model/checkpoint/fields.h"
 
 namespace preferd::training {
 namespace {

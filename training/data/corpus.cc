@@ -1,7 +1,6 @@
 #include "training/data/corpus.h"
 
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "base/sha256.h"
 #include "base/utf8.h"
+#include "training/data/checksum.h"
 #include "training/data/packing.h"
 
 namespace preferd::training {
@@ -19,10 +19,6 @@ namespace {
 constexpr std::string_view kMagic = "preferd-index/1\n";
 constexpr std::size_t kMaxNames = 65535;
 constexpr std::size_t kProgressEvery = 256;
-
-std::uint32_t crc_of(std::string_view bytes) {
-  return static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 

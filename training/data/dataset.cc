@@ -137,7 +137,7 @@ Status Dataset::separate(const DataOptions& options) {
   std::string some;
   for (const auto& [t, v] : shared.some)
     some += (some.empty() ? "" : ", ") + corpus_->place(t) + " = " + corpus_->place(v);
-  return invalid(plural(shared.prompts, "prompt") + " stand in both train and valid (" +
+  return invalid(plural(shared.prompts, "prompt") + " on both sides, train and valid (" +
                      plural(shared.train_rows.size(), "training row") + ", " +
                      plural(shared.pairs, "whole pair") + "), the first are " + some +
                      "; set overlap to drop_from_train or allow",
@@ -186,7 +186,7 @@ Status Dataset::join_teachers(const DataOptions& options) {
               corpus_->place(train_[slot]);
   }
   if (same > 0)
-    return invalid("teachers: " + plural(same, "training example") + " have the id of another: " + some +
+    return invalid("teachers: " + plural(same, "training example") + " with the id of another: " + some +
                        "; teacher labels are found by id, which must be unique",
                    kDataFault);
   auto labels = read_teachers(options.teachers, slots,

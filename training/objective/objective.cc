@@ -1,5 +1,6 @@
 #include "training/objective/objective.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cosine_similarity.h>
 #include <ATen/ops/log_softmax.h>

@@ -15,26 +15,28 @@
 
 namespace preferd::training {
 
-// Immutable; any thread. `i` counts the examples of this side.
+// Immutable; any thread. Examples are named by their place in the store.
 class ExampleSet {
  public:
-  ExampleSet(std::shared_ptr<const Dataset> data, const Numbers& numbers,
-             std::shared_ptr<const EncodedStore> store, int classes);
+  ExampleSet(std::shared_ptr<const Dataset> data, std::shared_ptr<const EncodedStore> store, int classes)
+      : data_(std::move(data)), store_(std::move(store)), classes_(classes) {}
 
-  std::size_t size() const { return numbers_.size(); }
-  std::string id(std::size_t i) const;
-  std::size_t cost(std::size_t i) const;  // tokens of one order
-  double weight(std::size_t i) const;
+  std::size_t size() const { return store_->size(); }
+  const std::vector<std::uint32_t>& tokens() const { return store_->tokens(); }
+  double weight(std::uint32_t example) const { return data_->weight(number(example)); }
+  std::string place(std::uint32_t example) const { return data_->corpus().place(number(example)); }
 
-  // One order of the example, alone.
-  Result<Encoded> encoded(std::size_t i, Order order) const;
-  Target target(std::size_t i, Order order) const;  // with two classes the third is 0
-  // Logs of the teacher's probabilities.
-  std::optional<std::array<double, 3>> teacher_logits(std::size_t i, Order order) const;
+  // The sample's order, alone.
+  Result<Encoded> encoded(const Sample& sample) const;
+  // With two classes the third is 0.
+  Target target(const Sample& sample) const;
+  // Logs of the teacher's probabilities; nothing where it said nothing.
+  std::optional<std::array<double, 3>> teacher_logits(const Sample& sample) const;
 
  private:
+  std::uint32_t number(std::uint32_t example) const { return store_->examples()[example]; }
+
   std::shared_ptr<const Dataset> data_;
-  const Numbers& numbers_;
   std::shared_ptr<const EncodedStore> store_;
   int classes_;
 };

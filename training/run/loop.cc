@@ -30,29 +30,29 @@ struct Loaded {
   std::int64_t tokens = 0;
 };
 
-Result<Loaded> load(const ExampleSet& set, std::span<const Draw> draws, const TrainConfig& config,
+Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const TrainConfig& config,
                     const LiveModel& model) {
   Loaded out;
   std::vector<double> probability, teacher, weight;
   const int classes = model.classes();
-  for (const Draw& d : draws) {
-    auto item = set.encoded(d.example, d.order);
+  for (const Sample& sample : samples) {
+    auto item = set.encoded(sample);
     if (!item) return item.error();
     for (const auto& sequence : item->orders.front().sequences)
       out.tokens += static_cast<std::int64_t>(sequence.size());
     out.items.push_back(std::move(*item));
-    const Target target = set.target(d.example, d.order);
+    const Target target = set.target(sample);
     probability.insert(probability.end(), target.begin(), target.begin() + classes);
-    weight.push_back(set.weight(d.example));
+    weight.push_back(set.weight(sample.example));
     if (config.objective.distillation <= 0) continue;
-    const auto said = set.teacher_logits(d.example, d.order);
+    const auto said = set.teacher_logits(sample);
     if (!said)
-      return invalid("objective.distillation is set and row " + set.id(d.example) +
+      return invalid("objective.distillation is set and " + set.place(sample.example) +
                      " has no teacher's label, expected one in data.teachers");
     teacher.insert(teacher.end(), said->begin(), said->begin() + classes);
   }
   for (const Encoded& item : out.items) out.views.push_back(&item);
-  const auto rows = static_cast<std::int64_t>(draws.size());
+  const auto rows = static_cast<std::int64_t>(samples.size());
   out.targets.probability = rows_on(probability, rows, model.options());
   out.targets.weight = rows_on(weight, rows, model.options()).view({rows});
   if (!teacher.empty()) out.targets.teacher = rows_on(teacher, rows, model.options());
@@ -70,13 +70,13 @@ class Loop {
  public:
   Loop(const LoopInputs& in, RunState& state, const LoopEvents& events)
       : in_(in), state_(state), events_(events) {
-    steps_ = in.sampler.steps_per_epoch() * in.config.loop.epochs;
+    steps_ = static_cast<std::int64_t>(in.sampler.steps()) * in.config.loop.epochs;
     if (in.config.loop.max_steps > 0) steps_ = std::min(steps_, in.config.loop.max_steps);
   }
 
   Result<Ending> run() {
     if (in_.config.loop.checkpointing) in_.model.set_checkpointing(TrainingStep::Blocks::kRecomputed);
-    const std::int64_t per_epoch = in_.sampler.steps_per_epoch();
+    const std::int64_t per_epoch = static_cast<std::int64_t>(in_.sampler.steps());
     while (state_.step < steps_) {
       const auto stop = step(state_.step / per_epoch, state_.step % per_epoch);
       if (!stop) return stop.error();
@@ -101,19 +101,23 @@ class Loop {
   // True when some process was asked to end.
   Result<bool> step(std::int64_t epoch, std::int64_t index) {
     const auto start = Clock::now();
-    const StepPlan plan = in_.sampler.step(epoch, index, in_.group.rank());
-    double total_weight = 0;
-    for (const Draw& d : plan.all) total_weight += in_.train.weight(d.example);
+    if (!epoch_ || epoch_number_ != epoch) {
+      epoch_.emplace(in_.sampler.epoch(static_cast<std::uint64_t>(epoch)));
+      epoch_number_ = epoch;
+    }
+    const StepPlan plan = epoch_->step(static_cast<std::size_t>(index), in_.group.rank());
+    const auto total_weight = step_weight(plan);
+    if (!total_weight) return total_weight.error();
     double loss_sum = 0;
     std::int64_t tokens = 0;
-    for (std::size_t i = 0; i < plan.forwards.size(); ++i) {
-      auto loaded = load(in_.train, plan.forwards[i], in_.config, in_.model);
+    for (std::size_t i = 0; i < plan.micro_batches.size(); ++i) {
+      auto loaded = load(in_.train, plan.micro_batches[i], in_.config, in_.model);
       if (!loaded) return loaded.error();
       in_.model.set_dropout({in_.config.method == Method::kLora ? in_.config.adapter.dropout : 0,
                              forward_key(in_.config.seed, state_.step, in_.group.rank(), i)});
       const Forward f = in_.model.forward(loaded->views);
       const at::Tensor loss =
-          objective(in_.config.objective, f.logits, f.states, loaded->targets, total_weight);
+          objective(in_.config.objective, f.logits, f.states, loaded->targets, *total_weight);
       loss.backward();
       loss_sum += loss.item<double>();
       tokens += loaded->tokens;
@@ -135,16 +139,27 @@ class Loop {
     const double seconds = since(start);
     state_.seconds += seconds;
     if (in_.group.leads())
-      events_.step(
-          {.step = state_.step,
-           .steps = steps_,
-           .epoch = static_cast<double>(state_.step) / static_cast<double>(in_.sampler.steps_per_epoch()),
-           .loss = shared->loss,
-           .lr = in_.config.optimizer.lr * factor,
-           .gradient_norm = norm,
-           .tokens = shared->tokens,
-           .seconds = seconds});
+      events_.step({.step = state_.step,
+                    .steps = steps_,
+                    .epoch = static_cast<double>(state_.step) /
+                             static_cast<double>(static_cast<std::int64_t>(in_.sampler.steps())),
+                    .loss = shared->loss,
+                    .lr = in_.config.optimizer.lr * factor,
+                    .gradient_norm = norm,
+                    .tokens = shared->tokens,
+                    .seconds = seconds});
     return shared->stop;
+  }
+
+  // Of the step's examples, over all processes.
+  Result<double> step_weight(const StepPlan& plan) {
+    double sum = 0;
+    for (const MicroBatch& batch : plan.micro_batches)
+      for (const Sample& sample : batch) sum += in_.train.weight(sample.example);
+    if (in_.group.size() == 1) return sum;
+    at::Tensor shared = at::tensor({sum}, at::kDouble).to(in_.model.options().device());
+    if (const Status s = in_.group.sum({&shared, 1}); !s) return s.error();
+    return shared.item<double>();
   }
 
   struct Shared {
@@ -191,9 +206,9 @@ class Loop {
     EvaluationReport report{.step = state_.step, .rows = static_cast<std::int64_t>(found->size())};
     double loss = 0, right = 0, decided = 0, weights = 0;
     for (std::size_t i = 0; i < found->size(); ++i) {
-      const Target target = in_.valid->target(i, Order::kGiven);
+      const Target target = in_.valid->target({static_cast<std::uint32_t>(i), false});
       const std::vector<double>& p = (*found)[i];
-      const double weight = in_.valid->weight(i);
+      const double weight = in_.valid->weight(static_cast<std::uint32_t>(i));
       weights += weight;
       for (std::size_t c = 0; c < p.size(); ++c) loss -= weight * target[c] * std::log(std::max(p[c], 1e-12));
       const auto best = std::max_element(target.begin(), target.end());
@@ -218,6 +233,8 @@ class Loop {
   RunState& state_;
   const LoopEvents& events_;
   std::int64_t steps_ = 0;
+  std::optional<Epoch> epoch_;
+  std::int64_t epoch_number_ = 0;
 };
 
 }  // namespace
@@ -232,25 +249,21 @@ Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, co
   const at::NoGradGuard no_grad;
   const auto classes = static_cast<std::int64_t>(model.classes());
   at::Tensor all = at::zeros({static_cast<std::int64_t>(set.size()), classes}, at::kDouble);
-  std::size_t i = static_cast<std::size_t>(group.rank());
-  while (i < set.size()) {
+  const auto batches = evaluation_batches(set.tokens(), static_cast<std::size_t>(batch_tokens));
+  for (auto i = static_cast<std::size_t>(group.rank()); i < batches.size();
+       i += static_cast<std::size_t>(group.size())) {
     std::vector<Encoded> items;
-    std::vector<std::int64_t> places;
-    std::int64_t tokens = 0;
-    for (; i < set.size(); i += static_cast<std::size_t>(group.size())) {
-      const auto cost = static_cast<std::int64_t>(set.cost(i));
-      if (!items.empty() && tokens + cost > batch_tokens) break;
-      auto item = set.encoded(i, Order::kGiven);
+    std::vector<const Encoded*> views;
+    for (const Sample& sample : batches[i]) {
+      auto item = set.encoded(sample);
       if (!item) return item.error();
       items.push_back(std::move(*item));
-      places.push_back(static_cast<std::int64_t>(i));
-      tokens += cost;
     }
-    std::vector<const Encoded*> views;
     for (const Encoded& item : items) views.push_back(&item);
     const at::Tensor found = at::softmax(model.forward(views).logits.to(at::kDouble), 1).cpu();
-    for (std::size_t j = 0; j < places.size(); ++j) all[places[j]].copy_(found[static_cast<std::int64_t>(j)]);
-    if (progress) progress(std::min(1.0, static_cast<double>(i) / static_cast<double>(set.size())));
+    for (std::size_t j = 0; j < batches[i].size(); ++j)
+      all[static_cast<std::int64_t>(batches[i][j].example)].copy_(found[static_cast<std::int64_t>(j)]);
+    if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
   }
   at::Tensor shared = all.to(model.options().device());
   if (const Status s = group.sum({&shared, 1}); !s) return s.error();

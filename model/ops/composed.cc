@@ -1,0 +1,105 @@
+#include "model/ops/composed.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/silu.h>
+
+#include "base/check.h"
+
+namespace preferd::composed {
+namespace {
+
+at::Tensor weight_as(Compute& compute, const quant::Matrix& weight, const at::Tensor& x) {
+  return x.scalar_type() == compute.dtype() ? compute.dense(weight) : compute.dense_wide(weight);
+}
+
+// x with the adapters' dropout, as the module of a linear sees it.
+at::Tensor dropped(Compute& compute, const at::Tensor& x, const std::string& module) {
+  const auto dropout = compute.dropout();
+  if (!dropout || dropout->adapter_p == 0) return x;
+  return x *
+         dropout_factors(dropout_stream(dropout->key, module), dropout->adapter_p, x.sizes(), x.options());
+}
+
+at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& site, const Adapters& adapters) {
+  at::Tensor y = x.matmul(weight_as(compute, site.weight, x).t());
+  if (!site.bias.empty()) y = y + compute.vector(site.bias).to(x.scalar_type());
+  std::vector<at::Tensor> parts;
+  bool adapted = false;
+  at::Tensor seen;
+  for (const AdapterRun& run : adapters.runs) {
+    at::Tensor part = y.narrow(0, run.first_row, run.rows);
+    if (const LoraSite* lora = adapters.find(run, site.module)) {
+      adapted = true;
+      if (!seen.defined()) seen = dropped(compute, x, site.module);
+      const at::Tensor h = seen.narrow(0, run.first_row, run.rows).matmul(weight_as(compute, lora->a, x).t());
+      part = part + h.matmul(weight_as(compute, lora->b, x).t()) * static_cast<double>(lora->scale);
+    }
+    parts.push_back(part);
+  }
+  return !adapted ? y : parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
+}  // namespace
+
+at::Tensor indices(const Compute& compute, std::span<const std::int32_t> values) {
+  return at::from_blob(const_cast<std::int32_t*>(values.data()), {static_cast<std::int64_t>(values.size())},
+                       at::kInt)
+      .to(compute.device(), at::kLong);
+}
+
+std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+                                const Adapters& adapters) {
+  std::vector<at::Tensor> out;
+  for (const Linear* site : sites) {
+    PREFERD_CHECK(site->weight.cols == x.size(1));
+    out.push_back(linear(compute, x, *site, adapters));
+  }
+  return out;
+}
+
+at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
+                 const Adapters& adapters) {
+  const at::Tensor rows = indices(compute, ids);
+  const at::Tensor y = at::embedding(compute.dense(embedding.table), rows);
+  std::vector<at::Tensor> parts;
+  bool adapted = false;
+  for (const AdapterRun& run : adapters.runs) {
+    at::Tensor part = y.narrow(0, run.first_row, run.rows);
+    if (const LoraSite* lora = adapters.find(run, embedding.module)) {
+      adapted = true;
+      const at::Tensor h = at::embedding(compute.dense(lora->a).t(), rows.narrow(0, run.first_row, run.rows));
+      part = part + h.matmul(compute.dense(lora->b).t()) * static_cast<double>(lora->scale);
+    }
+    parts.push_back(part);
+  }
+  return adapted ? at::cat(parts) : y;
+}
+
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
+  const at::Tensor wide = x.to(compute.wide());
+  const at::Tensor square = wide.square().mean(1, true);
+  return (wide * at::rsqrt(square + static_cast<double>(eps)) * compute.vector(weight)).to(x.scalar_type());
+}
+
+at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
+                  std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim) {
+  const at::Tensor at = indices(compute, positions);
+  const std::int64_t half = head_dim / 2;
+  const auto rows = [&](std::span<const float> table) {
+    return compute.vector(table).view({-1, half}).index_select(0, at).unsqueeze(1);
+  };
+  const at::Tensor c = rows(cosine), s = rows(sine);
+  const at::Tensor pairs = x.to(compute.wide()).view({x.size(0), -1, 2, half});
+  const at::Tensor low = pairs.select(2, 0), high = pairs.select(2, 1);
+  return at::cat({low * c - high * s, high * c + low * s}, 2)
+      .view({x.size(0), x.size(1)})
+      .to(x.scalar_type());
+}
+
+at::Tensor silu_times(const at::Tensor& gate, const at::Tensor& up) { return at::silu(gate) * up; }
+
+}  // namespace preferd::composed

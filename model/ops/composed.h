@@ -1,0 +1,39 @@
+// The ops as compositions of ATen's, on the device and in the types of a composed Compute (contracts: the ops
+// of the same names). Differentiable by ATen. Also the head's gradient path, whose Compute has kernels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/kernels/attention.h"
+#include "model/ops/attention.h"
+#include "model/ops/batch.h"
+#include "model/ops/compute.h"
+#include "model/ops/linears.h"
+
+namespace preferd::composed {
+
+// Computes in the type of x, which is the compute's dtype() or wide().
+std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+                                const Adapters& adapters);
+at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
+                 const Adapters& adapters);
+
+// In wide(); y has the type of x.
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps);
+at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
+                  std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
+
+at::Tensor silu_times(const at::Tensor& gate, const at::Tensor& up);
+
+// Softmax in wide(). Trees of segments are padded to the longest of the batch.
+at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
+                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+
+// Indices on the compute's device, int64.
+at::Tensor indices(const Compute& compute, std::span<const std::int32_t> values);
+
+}  // namespace preferd::composed

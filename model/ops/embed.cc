@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/check.h"
+#include "model/ops/composed.h"
+#include "model/ops/linears.h"
+#include "model/ops/panels.h"
+#include "model/ops/record.h"
+
+namespace preferd {
+namespace {
+
+// Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
+struct Picked {
+  const LoraSite* site;
+  AdapterRun run;
+  at::Tensor h;
+};
+
+Picked pick(std::span<const std::int32_t> ids, const LoraSite& site, const AdapterRun& run) {
+  Picked out{&site, run, at::empty({run.rows, site.a.rows}, at::kFloat)};
+  float* h = out.h.data_ptr<float>();
+  for (std::int32_t i = 0; i < run.rows; ++i)
+    for (std::int64_t j = 0; j < site.a.rows; ++j, ++h) {
+      quant::decode(site.a, j, ids[static_cast<std::size_t>(run.first_row + i)], 1, h);
+      *h *= site.scale;
+    }
+  return out;
+}
+
+struct EmbedForward {
+  at::Tensor y;
+  std::vector<Picked> low;
+};
+
+EmbedForward run_embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
+                       const Adapters& adapters) {
+  const std::int64_t cols = embedding.table.cols;
+  EmbedForward forward{at::empty({static_cast<std::int64_t>(ids.size()), cols}, at::kFloat), {}};
+  float* out = forward.y.data_ptr<float>();
+  const auto width = static_cast<std::size_t>(cols);
+  compute.pool().run(ids.size(), [&](std::size_t i, int) {
+    quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
+  });
+  for (const AdapterRun& run : adapters.runs) {
+    const LoraSite* lora = adapters.find(run, embedding.module);
+    if (lora == nullptr) continue;
+    forward.low.push_back(pick(ids, *lora, run));
+    const RowsOf<const float> h{forward.low.back().h.data_ptr<float>(),
+                                static_cast<std::size_t>(lora->a.rows)};
+    for (std::size_t c = 0; c < width; c += group_width())
+      times_transposed(h, lora->b, {c, std::min(group_width(), width - c)},
+                       static_cast<std::size_t>(run.rows), kernels::Start::kContinue,
+                       {out + static_cast<std::size_t>(run.first_row) * width + c, width},
+                       compute.scratch(0, panel_scratch()));
+  }
+  return forward;
+}
+
+at::Tensor gradient_of_table(Compute& compute, std::span<const std::int32_t> ids, const at::Tensor& dy,
+                             std::int64_t vocabulary) {
+  at::Tensor gradient = at::zeros({vocabulary, dy.size(1)}, at::kFloat);
+  const auto width = static_cast<std::size_t>(dy.size(1));
+  const float* from = dy.data_ptr<float>();
+  float* to = gradient.data_ptr<float>();
+  compute.pool().run(ceil_div(width, group_width()), [&](std::size_t item, int) {
+    const std::size_t first = item * group_width(), end = std::min(width, first + group_width());
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      for (std::size_t j = first; j < end; ++j)
+        to[static_cast<std::size_t>(ids[i]) * width + j] += from[i * width + j];
+  });
+  return gradient;
+}
+
+// dA [r, vocabulary] from dh [rows, r].
+at::Tensor gradient_of_a(std::span<const std::int32_t> ids, const Picked& low, const at::Tensor& dh) {
+  at::Tensor gradient = at::zeros({low.site->a.rows, low.site->a.cols}, at::kFloat);
+  const float* from = dh.data_ptr<float>();
+  float* to = gradient.data_ptr<float>();
+  for (std::int32_t i = 0; i < low.run.rows; ++i)
+    for (std::int64_t j = 0; j < low.site->a.rows; ++j)
+      to[j * low.site->a.cols + ids[static_cast<std::size_t>(low.run.first_row + i)]] +=
+          *from++ * low.site->scale;
+  return gradient;
+}
+
+// Gradients of A and B of one run; undefined where frozen.
+std::pair<at::Tensor, at::Tensor> gradients_of(Compute& compute, std::span<const std::int32_t> ids,
+                                               const Picked& low, const at::Tensor& all) {
+  const at::Tensor dy = all.narrow(0, low.run.first_row, low.run.rows);
+  const RowsOf<const float> from{dy.data_ptr<float>(), static_cast<std::size_t>(dy.size(1))};
+  const std::size_t rank = static_cast<std::size_t>(low.site->a.rows);
+  const auto rows = static_cast<std::size_t>(low.run.rows);
+  std::pair<at::Tensor, at::Tensor> out;
+  float* scratch = compute.scratch(0, panel_scratch());
+  if (compute.live(low.site->a) != nullptr) {
+    at::Tensor dh = at::empty_like(low.h);
+    for (std::size_t c = 0; c < rank; c += group_width())
+      times(from, low.site->b, {c, std::min(group_width(), rank - c)}, rows, kernels::Start::kZero,
+            {dh.data_ptr<float>() + c, rank}, scratch);
+    out.first = gradient_of_a(ids, low, dh);
+  }
+  if (compute.live(low.site->b) != nullptr) {
+    const RowsOf<const float> h{low.h.data_ptr<float>(), rank};
+    at::Tensor turned = at::empty({low.site->a.rows, dy.size(1)}, at::kFloat);
+    for (std::size_t first = 0; first < rank; first += kRowChunk)
+      for (std::size_t c = 0; c < from.stride; c += group_width())
+        outer(h, first, std::min(kRowChunk, rank - first), from,
+              {c, std::min(group_width(), from.stride - c)}, rows,
+              {turned.data_ptr<float>() + first * from.stride + c, from.stride}, scratch);
+    out.second = turned.t().contiguous();
+  }
+  return out;
+}
+
+}  // namespace
+
+at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
+                 const Adapters& adapters) {
+  if (compute.composed()) return composed::embed(compute, ids, embedding, adapters);
+  EmbedForward forward = run_embed(compute, ids, embedding, adapters);
+  if (!at::GradMode::is_enabled()) return forward.y;
+  const at::Tensor* table = compute.live(embedding.table);
+  std::vector<at::Tensor> inputs;
+  const auto input = [&](const at::Tensor* t) {
+    if (t != nullptr) inputs.push_back(*t);
+  };
+  input(table);
+  for (const Picked& low : forward.low) input(compute.live(low.site->a)), input(compute.live(low.site->b));
+  if (inputs.empty()) return forward.y;
+  return record(
+      inputs, [&] { return std::vector<at::Tensor>{forward.y}; },
+      [&compute, owned = std::vector<std::int32_t>(ids.begin(), ids.end()), low = forward.low,
+       table = table != nullptr, vocabulary = embedding.table.rows](const std::vector<at::Tensor>& dy) {
+        std::vector<at::Tensor> gradients;
+        if (table) gradients.push_back(gradient_of_table(compute, owned, dy[0], vocabulary));
+        for (const Picked& l : low) {
+          const auto [a, b] = gradients_of(compute, owned, l, dy[0]);
+          if (a.defined()) gradients.push_back(a);
+          if (b.defined()) gradients.push_back(b);
+        }
+        return gradients;
+      })[0];
+}
+
+}  // namespace preferd

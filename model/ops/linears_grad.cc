@@ -1,0 +1,220 @@
+// Backward of y_i = x W_i^T + b_i + B_i h_i,  h_i = s_i A_i m_i(x)      (m: dropout's mask, or nothing)
+//
+//   dh_i = s_i dy_i B_i            dB_i = dy_i^T h_i        dW_i = dy_i^T x
+//   dA_i = dh_i^T m_i(x)           db_i = sum of dy_i's rows
+//   dx   = sum over i of  dy_i W_i + m_i(dh_i A_i)
+//
+// A frozen W is decoded panel by panel as in forward; no dense copy of it exists. Every element of a gradient
+// is one sum in a fixed order, whatever the number of threads.
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include "model/kernels/rows.h"
+#include "model/ops/linears_parts.h"
+#include "model/ops/panels.h"
+#include "model/ops/record.h"
+
+namespace preferd {
+namespace {
+
+RowsOf<const float> rows_of(const at::Tensor& t) {
+  return {t.data_ptr<float>(), static_cast<std::size_t>(t.size(1))};
+}
+
+// left^T right: [left's columns, right's columns].
+at::Tensor outer_product(Compute& compute, const at::Tensor& left, const at::Tensor& right) {
+  at::Tensor y = at::empty({left.size(1), right.size(1)}, at::kFloat);
+  const auto m = static_cast<std::size_t>(left.size(1)), n = static_cast<std::size_t>(right.size(1));
+  const std::size_t blocks = ceil_div(m, kRowChunk), groups = ceil_div(n, group_width());
+  compute.pool().run(blocks * groups, [&](std::size_t item, int worker) {
+    const std::size_t first = item % blocks * kRowChunk, column = item / blocks * group_width();
+    outer(rows_of(left), first, std::min(kRowChunk, m - first), rows_of(right),
+          {column, std::min(group_width(), n - column)}, static_cast<std::size_t>(left.size(0)),
+          {y.data_ptr<float>() + first * n + column, n}, compute.scratch(worker, panel_scratch()));
+  });
+  return y;
+}
+
+at::Tensor sum_of_rows(const at::Tensor& dy) {
+  std::vector<double> sum(static_cast<std::size_t>(dy.size(1)));
+  const float* row = dy.data_ptr<float>();
+  for (std::int64_t i = 0; i < dy.size(0); ++i, row += sum.size())
+    for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += row[j];
+  at::Tensor out = at::empty({dy.size(1)}, at::kFloat);
+  std::transform(sum.begin(), sum.end(), out.data_ptr<float>(),
+                 [](double v) { return static_cast<float>(v); });
+  return out;
+}
+
+at::Tensor rows_at(const at::Tensor& t, const LowRank& low) {
+  return t.narrow(0, static_cast<std::int64_t>(low.first_row), static_cast<std::int64_t>(low.rows));
+}
+
+// scale * dy B for the rows of `low`.
+at::Tensor gradient_of_h(Compute& compute, const LowRank& low, const at::Tensor& dy) {
+  const at::Tensor from = rows_at(dy, low);
+  at::Tensor dh = at::empty_like(low.h);
+  const auto rank = static_cast<std::size_t>(low.h.size(1));
+  float* to = dh.data_ptr<float>();
+  compute.pool().run(ceil_div(low.rows, kMinRowsOfItem), [&](std::size_t item, int worker) {
+    const std::size_t first = item * kMinRowsOfItem, count = std::min(kMinRowsOfItem, low.rows - first);
+    for (std::size_t c = 0; c < rank; c += group_width())
+      times(rows_of(from).from(first), low.site->b, {c, std::min(group_width(), rank - c)}, count,
+            kernels::Start::kZero, {to + first * rank + c, rank}, compute.scratch(worker, panel_scratch()));
+    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) to[i] *= low.site->scale;
+  });
+  return dh;
+}
+
+// What one site hands to dx.
+struct Share {
+  const Linear* linear;
+  at::Tensor dy;
+  std::span<const LowRank> low;
+  std::vector<at::Tensor> dh;  // one an entry of low
+};
+
+// dx of rows [first, first + rows) and the given columns, masked adapters left out.
+void item_of_dx(std::span<const Share> shares, Columns columns, std::size_t first, std::size_t rows,
+                RowsOf<float> dx, float* scratch) {
+  kernels::Start start = kernels::Start::kZero;
+  const RowsOf<float> to{dx.from(first).data + columns.first, dx.stride};
+  for (const Share& share : shares) {
+    times(rows_of(share.dy).from(first), share.linear->weight, columns, rows, start, to, scratch);
+    start = kernels::Start::kContinue;
+    for (std::size_t i = 0; i < share.low.size(); ++i) {
+      const LowRank& low = share.low[i];
+      const std::size_t begin = std::max(first, low.first_row),
+                        end = std::min(first + rows, low.first_row + low.rows);
+      if (begin < end && !low.mask)
+        times(rows_of(share.dh[i]).from(begin - low.first_row), low.site->a, columns, end - begin, start,
+              to.from(begin - first), scratch);
+    }
+  }
+}
+
+// Adds m(dh A) to dx.
+void add_masked(Compute& compute, const LowRank& low, const at::Tensor& dh, RowsOf<float> dx) {
+  const std::size_t in = dx.stride;
+  compute.pool().run(ceil_div(low.rows, kRowChunk), [&](std::size_t item, int worker) {
+    const std::size_t first = item * kRowChunk, count = std::min(kRowChunk, low.rows - first);
+    float* product = compute.scratch(worker, panel_scratch() + kRowChunk * in);
+    float* scratch = product + kRowChunk * in;
+    for (std::size_t c = 0; c < in; c += group_width())
+      times(rows_of(dh).from(first), low.site->a, {c, std::min(group_width(), in - c)}, count,
+            kernels::Start::kZero, {product + c, in}, scratch);
+    drop(low.mask->stream, low.mask->p, (low.first_row + first) * in, product, count * in, product);
+    float* to = dx.from(low.first_row + first).data;
+    kernels::add(to, product, count * in, to);
+  });
+}
+
+at::Tensor gradient_of_x(Compute& compute, std::span<const Share> shares, std::int64_t rows,
+                         std::int64_t in) {
+  at::Tensor dx = at::empty({rows, in}, at::kFloat);
+  const RowsOf<float> to{dx.data_ptr<float>(), static_cast<std::size_t>(in)};
+  const auto count = static_cast<std::size_t>(rows);
+  const std::size_t groups = ceil_div(to.stride, group_width());
+  const std::size_t wanted = 6 * static_cast<std::size_t>(compute.pool().threads());
+  const std::size_t parts =
+      std::clamp(ceil_div(wanted, groups), std::size_t{1}, ceil_div(count, kMinRowsOfItem));
+  const std::size_t part = ceil_div(count, parts);
+  compute.pool().run(groups * parts, [&](std::size_t item, int worker) {
+    const std::size_t first = item % parts * part, column = item / parts * group_width();
+    if (first < count)
+      item_of_dx(shares, {column, std::min(group_width(), to.stride - column)}, first,
+                 std::min(part, count - first), to, compute.scratch(worker, panel_scratch()));
+  });
+  for (const Share& share : shares)
+    for (std::size_t i = 0; i < share.low.size(); ++i)
+      if (share.low[i].mask) add_masked(compute, share.low[i], share.dh[i], to);
+  return dx;
+}
+
+// The tensors of a site that may want a gradient, in the order of the inputs; undefined where frozen.
+struct Leaves {
+  at::Tensor weight, bias;
+  struct Pair {
+    at::Tensor a, b;
+  };
+  std::vector<Pair> low;
+};
+
+at::Tensor or_undefined(const at::Tensor* t) { return t == nullptr ? at::Tensor() : *t; }
+
+Leaves leaves_of(const Compute& compute, const Linear& linear, const Adapters& adapters) {
+  Leaves out{or_undefined(compute.live(linear.weight)), or_undefined(compute.live(linear.bias)), {}};
+  for (const AdapterRun& run : adapters.runs)
+    if (const LoraSite* lora = adapters.find(run, linear.module))
+      out.low.push_back({or_undefined(compute.live(lora->a)), or_undefined(compute.live(lora->b))});
+  return out;
+}
+
+// Gradients of one site's leaves, appended in the order of the inputs.
+void append_gradients(Compute& compute, const Leaves& leaves, const at::Tensor& x, const Share& share,
+                      std::vector<at::Tensor>& out) {
+  if (leaves.weight.defined()) out.push_back(outer_product(compute, share.dy, x));
+  if (leaves.bias.defined()) out.push_back(sum_of_rows(share.dy));
+  for (std::size_t i = 0; i < share.low.size(); ++i) {
+    const LowRank& low = share.low[i];
+    if (leaves.low[i].a.defined())
+      out.push_back(outer_product(compute, share.dh[i], masked_rows(compute, x, low)));
+    if (leaves.low[i].b.defined())
+      out.push_back(outer_product(compute, low.h, rows_at(share.dy, low)).t().contiguous());
+  }
+}
+
+}  // namespace
+
+bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+                           const Adapters& adapters) {
+  if (!at::GradMode::is_enabled()) return false;
+  if (x.requires_grad()) return true;
+  return std::any_of(sites.begin(), sites.end(), [&](const Linear* linear) {
+    const Leaves leaves = leaves_of(compute, *linear, adapters);
+    return leaves.weight.defined() || leaves.bias.defined() ||
+           std::any_of(leaves.low.begin(), leaves.low.end(),
+                       [](const Leaves::Pair& p) { return p.a.defined() || p.b.defined(); });
+  });
+}
+
+std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
+                                       std::span<const Linear* const> sites, const Adapters& adapters) {
+  std::vector<Leaves> leaves;
+  std::vector<at::Tensor> inputs = {x.value};
+  const auto input = [&](const at::Tensor& t) {
+    if (t.defined()) inputs.push_back(t);
+  };
+  for (const Linear* linear : sites) {
+    leaves.push_back(leaves_of(compute, *linear, adapters));
+    input(leaves.back().weight);
+    input(leaves.back().bias);
+    for (const Leaves::Pair& pair : leaves.back().low) input(pair.a), input(pair.b);
+  }
+  LinearsForward forward = run_linears(compute, x.value.detach(), sites, adapters);
+  const auto again = x.again ? x.again : [kept = x.value.detach()] { return kept; };
+  const bool inputs_too = wants_gradient(x.value);
+  const std::int64_t rows = x.value.size(0), in = x.value.size(1);
+  const std::vector<const Linear*> owned(sites.begin(), sites.end());
+  return record(
+      inputs, [&] { return forward.y; },
+      [&compute, again, leaves, owned, inputs_too, rows, in,
+       low = std::move(forward.low)](const std::vector<at::Tensor>& dy) {
+        std::vector<Share> shares;
+        for (std::size_t i = 0; i < owned.size(); ++i) {
+          shares.push_back({owned[i], dy[i], low[i], {}});
+          for (const LowRank& l : low[i]) shares.back().dh.push_back(gradient_of_h(compute, l, dy[i]));
+        }
+        std::vector<at::Tensor> gradients = {at::Tensor()};
+        if (inputs_too) gradients[0] = gradient_of_x(compute, shares, rows, in);
+        const at::Tensor seen = again();
+        for (std::size_t i = 0; i < owned.size(); ++i)
+          append_gradients(compute, leaves[i], seen, shares[i], gradients);
+        return gradients;
+      });
+}
+
+}  // namespace preferd

@@ -1,0 +1,25 @@
+// Operations of ours for ATen's autograd: a forward by kernels, and the backward that belongs to it.
+//
+// What backward needs it captures: inputs and other tensors that are no outputs of the same call (those would
+// keep themselves alive; capture output.detach()). It runs once, without recording, on the thread that calls
+// Tensor::backward, and is freed at once. No second derivatives.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace preferd {
+
+// Is a gradient to be recorded for this tensor?
+bool wants_gradient(const at::Tensor& x);
+
+// Gradients of the outputs, contiguous and defined, to those of the inputs; undefined where none is wanted.
+using Backward = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>;
+
+// Runs `forward` without recording and returns its outputs as functions of `inputs`.
+std::vector<at::Tensor> record(const std::vector<at::Tensor>& inputs,
+                               const std::function<std::vector<at::Tensor>()>& forward, Backward backward);
+
+}  // namespace preferd

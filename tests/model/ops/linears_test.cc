@@ -1,0 +1,169 @@
+#include "model/ops/linears.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/core/grad_mode.h>
+
+#include "tests/support/gradients.h"
+
+namespace preferd {
+namespace {
+
+using testing_support::Form;
+using testing_support::random_matrix;
+using testing_support::random_tensor;
+using testing_support::random_values;
+
+using Sites = std::map<std::string, LoraSite>;
+
+// Two linears that share x under two adapters and rows without one; the second takes only one adapter.
+struct Layer {
+  Linear first, second;
+  Sites maps[3];
+  std::vector<AdapterRun> runs;
+
+  Layer(Form form, std::int64_t rows, std::int64_t in)
+      : first{random_matrix(53, in, form, 1), random_values(53, 1, 2), "first"},
+        second{random_matrix(130, in, form, 3), {}, "second"} {
+    maps[0]["first"] = {random_matrix(3, in, Form::kBf16, 4), random_matrix(53, 3, Form::kDense, 5), 2.0f};
+    maps[1]["first"] = {random_matrix(20, in, Form::kDense, 6), random_matrix(53, 20, Form::kDense, 7), 0.5f};
+    maps[1]["second"] = {random_matrix(2, in, Form::kDense, 8), random_matrix(130, 2, Form::kDense, 9), 1.5f};
+    const auto n = static_cast<std::int32_t>(rows);
+    runs = {{0, n / 3, 0}, {n / 3, n / 2 - n / 3, 2}, {n / 2, n - n / 2, 1}};
+  }
+
+  void train_adapters(LiveWeights& live) {
+    for (Sites& map : maps)
+      for (auto& [name, site] : map) {
+        live.train(name + " A " + std::to_string(&map - maps), site.a);
+        live.train(name + " B " + std::to_string(&map - maps), site.b);
+      }
+  }
+
+  at::Tensor operator()(Compute& compute, const Operand& x) {
+    const Sites* sites[] = {&maps[0], &maps[1], &maps[2]};
+    const Linear* both[] = {&first, &second};
+    const auto y = linears(compute, x, both, {sites, runs});
+    return at::cat({y[0], y[1]}, 1);
+  }
+};
+
+struct Case {
+  const char* name;
+  Form form;
+  std::int64_t rows, in;
+};
+class LinearsGradient : public testing::TestWithParam<Case> {};
+
+TEST_P(LinearsGradient, OfInputAndAdaptersOverAFrozenBase) {
+  const auto& [name, form, rows, in] = GetParam();
+  std::vector<std::shared_ptr<Layer>> kept;
+  testing_support::expect_gradients({random_tensor(rows, in, 11)}, [&](Compute& compute, LiveWeights& live,
+                                                                       const std::vector<at::Tensor>& x) {
+    kept.push_back(std::make_shared<Layer>(form, rows, in));
+    kept.back()->train_adapters(live);
+    return (*kept.back())(compute, x[0]);
+  });
+}
+
+TEST_P(LinearsGradient, UnderDropout) {
+  const auto& [name, form, rows, in] = GetParam();
+  std::vector<std::shared_ptr<Layer>> kept;
+  TrainingStep step;
+  step.dropout = Dropout{0.3, 42};
+  testing_support::expect_gradients(
+      {random_tensor(rows, in, 11)},
+      [&](Compute& compute, LiveWeights& live, const std::vector<at::Tensor>& x) {
+        kept.push_back(std::make_shared<Layer>(form, rows, in));
+        kept.back()->train_adapters(live);
+        return (*kept.back())(compute, x[0]);
+      },
+      step);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LinearsGradient,
+                         testing::Values(Case{"nf4", Form::kNf4, 300, 128}, Case{"fp4", Form::kFp4, 61, 70},
+                                         Case{"int8", Form::kInt8, 97, 200},
+                                         Case{"dense", Form::kDense, 120, 37},
+                                         Case{"bf16", Form::kBf16, 6, 300}),
+                         [](const auto& c) { return std::string(c.param.name); });
+
+TEST(LinearsGradients, OfLiveWeightsAndBiases) {
+  std::vector<std::shared_ptr<Layer>> kept;
+  testing_support::expect_gradients({random_tensor(280, 70, 11)}, [&](Compute& compute, LiveWeights& live,
+                                                                      const std::vector<at::Tensor>& x) {
+    kept.push_back(std::make_shared<Layer>(Form::kDense, 280, 70));
+    live.train("weight", kept.back()->first.weight);
+    live.train("bias", kept.back()->first.bias);
+    live.train("second", kept.back()->second.weight);
+    return (*kept.back())(compute, x[0]);
+  });
+}
+
+TEST(LinearsGradients, ReachAdaptersWhereTheInputWantsNone) {
+  Compute compute(2);
+  LiveWeights live(compute);
+  Layer layer(Form::kNf4, 50, 64);
+  layer.train_adapters(live);
+  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  layer(compute, random_tensor(50, 64, 1)).sum().backward();
+  for (const auto& weight : live.weights()) EXPECT_TRUE(weight.tensor.grad().defined()) << weight.name;
+}
+
+TEST(Linears, GiveTheBitsOfServingWhenRecorded) {
+  Compute compute(2);
+  LiveWeights live(compute);
+  Layer layer(Form::kNf4, 120, 192);
+  layer.train_adapters(live);
+  const at::Tensor x = random_tensor(120, 192, 1);
+  const at::Tensor served = [&] {
+    const at::NoGradGuard serving;
+    return layer(compute, x);
+  }();
+  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  const at::Tensor trained = layer(compute, x.clone().requires_grad_());
+  EXPECT_TRUE(trained.requires_grad());
+  EXPECT_TRUE(trained.detach().equal(served));
+}
+
+TEST(Linears, KeepWhatAnOperandMakesAgain) {
+  Compute compute(1);
+  LiveWeights live(compute);
+  Layer layer(Form::kDense, 30, 40);
+  layer.train_adapters(live);
+  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  const at::Tensor x = random_tensor(30, 40, 1);
+  layer(compute, x).sum().backward();
+  const at::Tensor expected = live.weights()[0].tensor.grad().clone();
+  live.weights()[0].tensor.mutable_grad().zero_();
+  at::Tensor passing = x.clone();
+  const at::Tensor y = layer(compute, Operand(passing, [x] { return x.clone(); }));
+  passing.zero_();  // what backward would read, had it kept the tensor
+  y.sum().backward();
+  EXPECT_TRUE(live.weights()[0].tensor.grad().equal(expected));
+}
+
+TEST(Embed, GradientsOfTableAndAdapter) {
+  const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
+  const std::vector<AdapterRun> runs = {{0, 4, 0}, {4, 7, 1}};
+  struct Kept {
+    Embedding embedding;
+    Sites maps[2];
+  };
+  std::vector<std::shared_ptr<Kept>> kept;
+  testing_support::expect_gradients({}, [&](Compute& compute, LiveWeights& live,
+                                            const std::vector<at::Tensor>&) {
+    kept.push_back(std::make_shared<Kept>());
+    Kept& k = *kept.back();
+    k.embedding = {random_matrix(12, 90, Form::kDense, 1), "embed"};
+    k.maps[1]["embed"] = {random_matrix(3, 12, Form::kDense, 2), random_matrix(90, 3, Form::kDense, 3), 2.0f};
+    live.train("table", k.embedding.table);
+    live.train("A", k.maps[1]["embed"].a);
+    live.train("B", k.maps[1]["embed"].b);
+    const Sites* sites[] = {&k.maps[0], &k.maps[1]};
+    return embed(compute, ids, k.embedding, {sites, runs});
+  });
+}
+
+}  // namespace
+}  // namespace preferd

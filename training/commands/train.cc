@@ -1,0 +1,88 @@
+// trainer train: a run from its configuration to a package.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "training/commands/commands.h"
+#include "training/commands/terminal.h"
+#include "training/config/load.h"
+#include "training/run/train.h"
+
+namespace preferd::training {
+namespace {
+
+struct Options {
+  std::string config, run;
+  std::vector<std::string> overrides;
+  bool resume = false, print_config = false, quiet = false;
+};
+
+std::string figure(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", value);
+  return text;
+}
+
+int run(const TrainConfig& config, const Options& options) {
+  const auto place = find_place(environment());
+  if (!place) return report(place.error(), kBadUsage);
+  Terminal terminal(options.quiet || place->rank > 0 ? Verbosity::kQuiet : Verbosity::kNormal);
+  const TrainInputs inputs{
+      .config = config,
+      .begin = options.resume ? Begin::kResume : Begin::kFresh,
+      .place = *place,
+      .interrupted = watch_for_interrupts(),
+      .events = {.note = [&](const std::string& line) { terminal.note(line); },
+                 .progress = [&](const char* phase, double share) { terminal.progress(phase, share); },
+                 .step = [&](const StepReport& r) { terminal.step(r); },
+                 .evaluation =
+                     [&](const EvaluationReport& r) {
+                       terminal.note("step " + std::to_string(r.step) + ": validation log-loss " +
+                                     figure(r.log_loss) + ", accuracy " + figure(r.accuracy) +
+                                     (r.best ? ", the best so far" : ""));
+                     }}};
+  const auto result = train(inputs);
+  if (!result) return report(result.error(), result.error().code == Code::kInvalid ? kBadUsage : kFailed);
+  if (result->ending == Ending::kInterrupted) {
+    terminal.note("interrupted: saved at step " + std::to_string(result->state.step) + "; --resume goes on");
+    return kStopped;
+  }
+  if (result->ending == Ending::kEarly) terminal.note("stopped early: no better log-loss");
+  if (!result->best.empty()) terminal.note("package: " + result->best);
+  return kDone;
+}
+
+}  // namespace
+
+int train_command(const Arguments& arguments) {
+  Options options;
+  CLI::App app("Trains an adapter and a head on human votes and writes a package that preferd serves.",
+               "trainer train");
+  app.add_option("--config", options.config, "TOML file: [defaults], [runs.NAME]")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--run", options.run, "which of the file's runs")->type_name("NAME");
+  app.add_flag("--resume", options.resume,
+               "go on with the run in the output folder, from its last checkpoint");
+  app.add_flag("--print-config", options.print_config, "show the resolved configuration and exit");
+  app.add_flag("--quiet", options.quiet, "errors only");
+  app.add_option("overrides", options.overrides, "keys set from here: optimizer.lr=1e-4")
+      ->type_name("KEY=VALUE");
+  app.footer([] { return "Keys of the configuration, with their defaults:\n\n" + config_help(); });
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return kDone;
+  } catch (const CLI::ParseError& e) {
+    return report(invalid(e.what()), kBadUsage);
+  }
+  auto config = load_config(options.config, options.run, options.overrides);
+  if (!config) return report(config.error(), kBadUsage);
+  if (options.print_config) {
+    std::fputs(to_toml(*config).c_str(), stdout);
+    return kDone;
+  }
+  return run(*config, options);
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,10 @@
+// In which orders of its two responses an example is shown to a model.
+#pragma once
+
+namespace preferd::training {
+
+// kGiven: as the row has it, the only order where a head's two orders are mirrors (difference). kBoth: also
+// exchanged.
+enum class Orders { kGiven, kBoth };
+
+}  // namespace preferd::training

@@ -1,0 +1,42 @@
+// Means and standard deviations of the feature columns, for packages with features.scaling = standard.
+//
+// What scikit-learn's StandardScaler fits: population variance, NaN left out, a column that is constant to
+// rounding has std 0 (which divides by 1). Welford's recurrence in float64, in the order of the examples: the
+// bits do not depend on the number of threads. (B. P. Welford, Technometrics 4(3), 1962.)
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/result.h"
+#include "features/arena.h"
+#include "training/data/dataset.h"
+
+namespace preferd::training {
+
+class Moments {
+ public:
+  explicit Moments(std::size_t columns) : columns_(columns) {}
+
+  // One row. Requires as many values as columns.
+  void add(std::span<const double> row);
+  Standardization statistics() const;
+
+ private:
+  struct Column {
+    double count = 0, mean = 0, squares = 0;  // squares: sum of squared distances from the mean
+  };
+  std::vector<Column> columns_;
+};
+
+// kPair: the 63 columns of a pair in its given order. kResponse: the 41 of a response, over both responses of
+// each pair (difference heads).
+enum class Columns { kPair, kResponse };
+
+// One pass over the examples' texts. Requires set != kNone. Errors: Dataset::load.
+Result<Standardization> feature_statistics(const Dataset& data, std::span<const std::uint32_t> examples,
+                                           FeatureSet set, Columns columns, ThreadPool& pool);
+
+}  // namespace preferd::training

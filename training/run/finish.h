@@ -1,0 +1,17 @@
+// The end of a run: the package in best/ is read back, scored on the validation rows by the engine that
+// serves, calibrated, given golden pairs, and reported on.
+#pragma once
+
+#include "base/result.h"
+#include "training/run/prepare.h"
+#include "training/run/run_directory.h"
+#include "training/run/train.h"
+
+namespace preferd::training {
+
+// Rewrites best/ with temperature and golden pairs; writes predictions.jsonl, evaluation.json, report.html.
+// Requires validation rows. Can be called again.
+Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared& prepared, int threads,
+              const TrainEvents& events);
+
+}  // namespace preferd::training

@@ -1,0 +1,45 @@
+#include "training/run/golden_pairs.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr std::size_t kFewest = 16;
+
+// The shortest of each of `count` equal stretches of the store.
+std::vector<std::size_t> spread(const EncodedStore& store, std::size_t count) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t begin = i * store.size() / count, end = (i + 1) * store.size() / count;
+    std::size_t best = begin;
+    for (std::size_t j = begin; j < end; ++j)
+      if (store.tokens()[j] < store.tokens()[best]) best = j;
+    places.push_back(best);
+  }
+  return places;
+}
+
+}  // namespace
+
+Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
+                                const std::vector<Scored>& scored, std::size_t count) {
+  if (store.size() < kFewest) return std::string();
+  std::string text;
+  for (const std::size_t place : spread(store, std::min(count, store.size()))) {
+    const auto example = data.load(store.examples()[place]);
+    if (!example) return example.error();
+    JsonWriter json(text);
+    json.begin_object().key("id").raw(example->id).member("prompt", example->pair.prompt);
+    json.member("response_a", example->pair.response_a).member("response_b", example->pair.response_b);
+    json.key("logits").begin_array();
+    for (const float z : scored[place].logits) json.value(z);
+    json.end_array().end_object();
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,19 @@
+// Golden pairs of a package in the making (model/scorer/golden.h reads them).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "training/data/dataset.h"
+#include "training/data/encoded_store.h"
+#include "training/run/score_examples.h"
+
+namespace preferd::training {
+
+// golden.jsonl of the `count` examples with the shortest texts among every few, spread over the store; empty
+// when there are fewer than the 16 that a package needs.
+Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
+                                const std::vector<Scored>& scored, std::size_t count);
+
+}  // namespace preferd::training

@@ -1,0 +1,225 @@
+#include "training/run/prepare.h"
+
+#include "base/sha256.h"
+#include "model/checkpoint/fields.h"
+#include "model/families/body.h"
+#include "model/scorer/adapted_model.h"
+#include "training/config/load.h"
+#include "training/data/statistics.h"
+#include "training/objective/objective.h"
+
+namespace preferd::training {
+namespace {
+
+std::int64_t outputs_of(const HeadSpec& head) {
+  std::int64_t out = 0;
+  for (const HeadLayer& l : head.layers)
+    if (l.type == HeadLayer::Type::kLinear) out = l.out;
+  return out;
+}
+
+// What a run starts from instead of fresh tensors.
+struct Start {
+  std::optional<TensorMap> adapter, head;
+  Json adapter_config;
+  std::string features;
+};
+
+Result<Json> read_object(const Files& files, const std::string& name) {
+  const auto bytes = files.open(name);
+  if (!bytes) return bytes.error();
+  auto json = parse_json(bytes->text());
+  if (!json) return invalid(files.name() + "/" + name + ": " + json.error().what);
+  return json;
+}
+
+Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Start& into) {
+  auto json = read_object(folder, "adapter_config.json");
+  if (!json) return json.error();
+  for (const auto& [key, value] :
+       {std::pair{"r", static_cast<double>(wanted.r)}, std::pair{"lora_alpha", wanted.alpha}})
+    if (!json->contains(key) || !(*json)[key].is_number() || (*json)[key].get<double>() != value)
+      return invalid("start " + folder.name() + ": " + key + " is " +
+                     (json->contains(key) ? (*json)[key].dump() : "missing") +
+                     ", the configuration's adapter has " + Json(value).dump());
+  auto tensors = read_safetensors(folder, "adapter_model.safetensors");
+  if (!tensors) return tensors.error();
+  into.adapter = std::move(*tensors);
+  into.adapter_config = std::move(*json);
+  return Ok{};
+}
+
+Result<Start> read_start(const TrainConfig& config) {
+  Start start;
+  if (config.start.empty()) return start;
+  const auto files = open_directory(config.start);
+  if (!files) return invalid("start: " + files.error().what);
+  if ((*files)->exists("adapter_config.json")) {
+    if (const Status s = read_start_adapter(**files, config.adapter, start); !s) return s.error();
+    return start;
+  }
+  const auto manifest = read_manifest(**files);
+  if (!manifest) return invalid("start: " + manifest.error().what);
+  const AdapterSpec& spec = manifest->adapters.front();
+  if (spec.path && config.method == Method::kLora) {
+    const auto folder = (*files)->folder(*spec.path);
+    if (!folder) return folder.error();
+    if (const Status s = read_start_adapter(**folder, config.adapter, start); !s) return s.error();
+  }
+  if (spec.head.file) {
+    auto head = read_safetensors(**files, *spec.head.file);
+    if (!head) return head.error();
+    start.head = std::move(*head);
+  }
+  if (manifest->features.standardize) {
+    const auto bytes = (*files)->open(manifest->features.file);
+    if (!bytes) return bytes.error();
+    start.features = bytes->text();
+  }
+  return start;
+}
+
+Result<Manifest> manifest_of(const Json& json) {
+  const std::string text = json.dump(2);
+  const auto files = embedded_files({{"package.json", std::as_bytes(std::span(text))}});
+  auto manifest = read_manifest(*files);
+  if (!manifest) return invalid("package: " + manifest.error().what);
+  return manifest;
+}
+
+Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool) {
+  const auto columns = manifest.output() == Output::kDifference ? Columns::kResponse : Columns::kPair;
+  const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool);
+  if (!found) return found.error();
+  return statistics_text(*found);
+}
+
+// Model type of the base: its family's tensor prefix, and how many layers are built.
+Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
+  const auto shape = model_shape(encoder);
+  if (!shape) return shape.error();
+  const auto family = find_family(shape->family);
+  if (!family) return family.error();
+  form.weight_prefix = (*family)->prefix;
+  if (form.json.contains("adapter") && form.adapter_config.is_null())
+    form.adapter_config =
+        adapter_config(adapter, form.json["base"]["path"].get<std::string>(), shape->layers);
+  return Ok{};
+}
+
+Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
+                  const std::string& folder, ThreadPool& pool, PackageForm& form) {
+  auto start = read_start(config);
+  if (!start) return start.error();
+  form.adapter_config = start->adapter_config;
+  form.features = start->features;
+  if (manifest.features.standardize && form.features.empty()) {
+    auto text = statistics(data, manifest, pool);
+    if (!text) return text.error();
+    form.features = std::move(*text);
+  }
+  if (const Status s = write_package(folder, form, {}, {}); !s) return s;
+  const auto files = open_directory(folder);
+  if (!files) return files.error();
+  const auto encoder = Encoder::open(*files);
+  if (!encoder) return encoder.error();
+  if (const Status s = read_base_facts(**encoder, form, config.adapter); !s) return s;
+  auto tensors = initial_tensors(config, **encoder);
+  if (!tensors) return tensors.error();
+  if (start->adapter) tensors->adapter = std::move(*start->adapter);
+  if (start->head) tensors->head = std::move(*start->head);
+  PackageForm here = form;
+  here.copy_base = false;
+  here.adapter_dtype = AdapterDtype::kFp32;
+  return write_package(folder, here, *tensors, {});
+}
+
+// What make_start() found, read back.
+Status read_form(const std::string& folder, const Manifest& manifest, PackageForm& form) {
+  const auto files = open_directory(folder);
+  if (!files) return files.error();
+  if (manifest.features.standardize) {
+    const auto bytes = (*files)->open(manifest.features.file);
+    if (!bytes) return bytes.error();
+    form.features = bytes->text();
+  }
+  if (form.json.contains("adapter")) {
+    const auto adapter = (*files)->folder(kAdapterFolder);
+    if (!adapter) return adapter.error();
+    auto json = read_object(**adapter, "adapter_config.json");
+    if (!json) return json.error();
+    form.adapter_config = std::move(*json);
+  }
+  return Ok{};
+}
+
+std::string identity_of(const TrainConfig& config, const Dataset& data) {
+  TrainConfig same = config;
+  same.output.clear();
+  same.threads = 0;
+  same.watch = {};
+  same.watch.evaluate_every = config.watch.evaluate_every;
+  std::string text = to_toml(same);
+  for (const Numbers* side : {&data.train(), &data.valid()})
+    for (const std::uint32_t i : *side) {
+      const IndexEntry& e = data.corpus().entries()[i];
+      const Target target = data.target(i);
+      text.append(reinterpret_cast<const char*>(&e.key), sizeof e.key);
+      text.append(reinterpret_cast<const char*>(target.data()), sizeof target);
+    }
+  return hex(sha256(text));
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, const Begin begin, Group& group,
+                         ThreadPool& pool, const PrepareEvents& events) {
+  if (!group.leads())
+    if (const Status s = group.barrier(); !s) return s.error();
+  Prepared out;
+  auto json = package_json(config);
+  if (!json) return json.error();
+  out.form.json = std::move(*json);
+  out.form.adapter_dtype = config.adapter.dtype;
+  out.form.copy_base = config.copy_base;
+  const auto manifest = manifest_of(out.form.json);
+  if (!manifest) return manifest.error();
+  out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
+
+  DataOptions options = config.data;
+  options.classes = out.classes;
+  auto data = Dataset::open(options, run.path("work"), events.data);
+  if (!data) return data.error();
+  out.data = *data;
+  out.identity = identity_of(config, **data);
+  const std::string start = run.path("start");
+  if (begin == Begin::kFresh && group.leads())
+    if (const Status s = make_start(config, **data, *manifest, start, pool, out.form); !s) return s.error();
+  if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
+  const auto files = open_directory(start);
+  if (!files) return files.error();
+  auto encoder = Encoder::open(*files);
+  if (!encoder) return encoder.error();
+  out.encoder = *encoder;
+  if (const Status s = read_base_facts(**encoder, out.form, config.adapter); !s) return s.error();
+
+  const StoreOptions store{
+      .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
+  const auto open = [&](const Numbers& side) {
+    return EncodedStore::open(**data, side, **encoder, store, pool, events.data);
+  };
+  auto train = open((*data)->train());
+  if (!train) return train.error();
+  out.train = std::make_shared<ExampleSet>(*data, *train, out.classes);
+  if (!(*data)->valid().empty()) {
+    auto valid = open((*data)->valid());
+    if (!valid) return valid.error();
+    out.valid = std::make_shared<ExampleSet>(*data, *valid, out.classes);
+    out.valid_store = *valid;
+  }
+  if (group.leads())
+    if (const Status s = group.barrier(); !s) return s.error();
+  return out;
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,70 @@
+// A run's folder:
+//
+//   config.toml      the configuration, every key resolved          start/         the package it began with
+//   metrics.jsonl    a line a step and an evaluation                checkpoints/   step-NNNNNNNN, the newest
+//   few tensorboard/     the same for TensorBoard                       best/          the package to serve
+//   evaluation.json, predictions.jsonl, report.html                 work/          rows and tokens, can be
+//   deleted
+//
+// One run at a time: a lock is held while the object lives.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace preferd::training {
+
+enum class Begin { kFresh, kResume };
+
+class RunDirectory {
+ public:
+  // Errors: the folder cannot be made or written; another process works in it; kFresh where a run lies
+  // there already; kResume where none does.
+  static Result<RunDirectory> open(const std::string& path, Begin begin);
+  // For a process that is not the first: takes no lock.
+  static RunDirectory view(const std::string& path) { return RunDirectory(path, -1); }
+  ~RunDirectory();
+  RunDirectory(RunDirectory&& other) noexcept;
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(RunDirectory&&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  std::string path(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+  // Errors: fewer than `bytes` are free on its disk.
+  Status need(std::uint64_t bytes) const;
+
+ private:
+  RunDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+
+  std::string path_;
+  int lock_ = -1;
+};
+
+// metrics.jsonl: whole lines, each there when the call returns.
+class MetricsLog {
+ public:
+  // What the file holds beyond `keep` bytes is cut off: lines that a resumed run writes again.
+  static Result<MetricsLog> open(const std::string& path, std::uint64_t keep);
+  ~MetricsLog();
+  MetricsLog(MetricsLog&& other) noexcept;
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(MetricsLog&&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  Status line(std::string_view json);
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  MetricsLog(std::string path, int file, std::uint64_t bytes)
+      : path_(std::move(path)), file_(file), bytes_(bytes) {}
+
+  std::string path_;
+  int file_ = -1;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace preferd::training

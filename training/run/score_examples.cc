@@ -1,0 +1,56 @@
+#include "training/run/score_examples.h"
+
+#include "training/data/sampler.h"
+
+namespace preferd::training {
+namespace {
+
+constexpr std::size_t kForwardTokens = 4096;
+
+Encoded alone(const Encoded& both, std::size_t order) {
+  Encoded one = both;
+  one.orders = {both.orders[order]};
+  one.swap = Swap::kNone;
+  return one;
+}
+
+}  // namespace
+
+Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
+                                           const std::function<void(double share)>& progress) {
+  std::vector<Scored> out(store.size());
+  const auto batches = evaluation_batches(store.tokens(), kForwardTokens);
+  for (std::size_t b = 0; b < batches.size(); ++b) {
+    std::vector<Encoded> items;
+    std::vector<std::uint32_t> places;
+    for (const Sample& sample : batches[b]) {
+      auto item = store.load(sample.example);
+      if (!item) return item.error();
+      out[sample.example].tokens = item->tokens.total;
+      for (std::size_t order = 0; order < item->orders.size(); ++order) {
+        items.push_back(alone(*item, order));
+        places.push_back(sample.example);
+      }
+    }
+    std::vector<const Encoded*> views;
+    for (const Encoded& item : items) views.push_back(&item);
+    auto verdicts = scorer.score(views);
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+      if (!verdicts[i])
+        return Error{verdicts[i].error().code,
+                     data.corpus().place(store.examples()[places[i]]) + ": " + verdicts[i].error().what,
+                     {}};
+      Scored& to = out[places[i]];
+      if (i > 0 && places[i] == places[i - 1]) {
+        to.swapped = verdicts[i]->probabilities;
+        continue;
+      }
+      to.logits = verdicts[i]->logits;
+      to.probabilities = verdicts[i]->probabilities;
+    }
+    if (progress) progress(static_cast<double>(b + 1) / static_cast<double>(batches.size()));
+  }
+  return out;
+}
+
+}  // namespace preferd::training

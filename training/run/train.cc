@@ -1,0 +1,261 @@
+#include "training/run/train.h"
+
+#include <filesystem>
+#include <thread>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "training/config/load.h"
+#include "training/events/event_writer.h"
+#include "training/run/checkpoint.h"
+#include "training/run/finish.h"
+#include "training/run/prepare.h"
+
+namespace preferd::training {
+namespace {
+
+std::string step_line(const StepReport& r, const RunState& state) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object()
+      .member("step", r.step)
+      .member("epoch", r.epoch)
+      .member("loss", r.loss)
+      .member("lr", r.lr);
+  json.member("gradient_norm", r.gradient_norm).member("tokens", state.tokens);
+  json.member("tokens_per_second", static_cast<double>(r.tokens) / std::max(r.seconds, 1e-9));
+  json.member("seconds", state.seconds).end_object();
+  return text;
+}
+
+std::string evaluation_line(const EvaluationReport& r) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().member("step", r.step).key("validation").begin_object().member("log_loss", r.log_loss);
+  json.member("accuracy", r.accuracy).member("rows", r.rows).key("best").boolean(r.best);
+  json.end_object().end_object();
+  return text;
+}
+
+// What process 0 writes while the loop runs.
+class Recorder {
+ public:
+  Recorder(const RunDirectory& run, const Prepared& prepared, LiveModel& model, AdamW& optimizer,
+           RunState& state, const TrainConfig& config, const TrainEvents& events)
+      : run_(run),
+        prepared_(prepared),
+        model_(model),
+        optimizer_(optimizer),
+        state_(state),
+        checkpoints_(run.path("checkpoints"), config.watch.keep),
+        events_(events) {}
+
+  Status open() {
+    auto metrics = MetricsLog::open(run_.path("metrics.jsonl"), state_.metrics_bytes);
+    if (!metrics) return metrics.error();
+    metrics_.emplace(std::move(*metrics));
+    auto board = EventWriter::create(run_.path("tensorboard"), state_.step == 0 ? 0 : state_.step + 1);
+    if (!board) return board.error();
+    board_.emplace(std::move(*board));
+    return Ok{};
+  }
+
+  LoopEvents hooks() {
+    return {.step = [this](const StepReport& r) { on_step(r); },
+            .evaluation = [this](const EvaluationReport& r) { return on_evaluation(r); },
+            .checkpoint = [this](const RunState&) { return save(); },
+            .evaluating =
+                [this](double share) {
+                  if (events_.progress) events_.progress("evaluating", share);
+                }};
+  }
+
+  Status save() {
+    if (failure_) return *failure_;
+    state_.metrics_bytes = metrics_->bytes();
+    return checkpoints_.save(state_, optimizer_);
+  }
+
+  Status write_best() { return write_package(run_.path("best"), prepared_.form, model_.tensors(), {}); }
+
+ private:
+  void keep(const Status& s) {
+    if (!s && !failure_) failure_ = s.error();
+  }
+
+  void on_step(const StepReport& r) {
+    keep(metrics_->line(step_line(r, state_)));
+    keep(board_->scalar("train/loss", r.step, r.loss));
+    keep(board_->scalar("train/lr", r.step, r.lr));
+    keep(board_->scalar("train/gradient_norm", r.step, r.gradient_norm));
+    keep(board_->scalar("train/tokens_per_second", r.step,
+                        static_cast<double>(r.tokens) / std::max(r.seconds, 1e-9)));
+    if (events_.step) events_.step(r);
+  }
+
+  Status on_evaluation(const EvaluationReport& r) {
+    keep(metrics_->line(evaluation_line(r)));
+    keep(board_->scalar("validation/log_loss", r.step, r.log_loss));
+    keep(board_->scalar("validation/accuracy", r.step, r.accuracy));
+    if (events_.evaluation) events_.evaluation(r);
+    if (failure_) return *failure_;
+    return r.best ? write_best() : Status(Ok{});
+  }
+
+  const RunDirectory& run_;
+  const Prepared& prepared_;
+  LiveModel& model_;
+  AdamW& optimizer_;
+  RunState& state_;
+  Checkpoints checkpoints_;
+  const TrainEvents& events_;
+  std::optional<MetricsLog> metrics_;
+  std::optional<EventWriter> board_;
+  std::optional<Error> failure_;
+};
+
+Status resume(const RunDirectory& run, const Prepared& prepared, AdamW& optimizer, RunState& state,
+              const TrainEvents& events) {
+  const auto folder = Checkpoints(run.path("checkpoints"), 1).newest();
+  if (!folder) {
+    if (events.note) events.note("no checkpoint yet: begins at step 0");
+    return Ok{};
+  }
+  auto found = Checkpoints::load(*folder, optimizer);
+  if (!found) return found.error();
+  if (found->identity != prepared.identity)
+    return invalid(*folder + ": was made with another configuration or other rows, expected those of " +
+                   run.path("config.toml"));
+  state = *found;
+  if (events.note) events.note("goes on from " + *folder);
+  return Ok{};
+}
+
+class Training {
+ public:
+  explicit Training(const TrainInputs& in) : in_(in) {}
+
+  Result<TrainResult> run() {
+    auto group = join_group(in_.place, in_.config.device == Device::kCuda ? Link::kNccl : Link::kGloo);
+    if (!group) return group.error();
+    auto opened = open_run(**group);
+    if (!opened) return opened.error();
+    const RunDirectory& run = *opened;
+    const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+    const int threads = static_cast<int>(in_.config.threads > 0 ? in_.config.threads : cores);
+    std::optional<Prepared> prepared;
+    {
+      ThreadPool pool(threads);
+      auto found = prepare(in_.config, run, in_.begin, **group, pool, prepare_events(**group));
+      if (!found) return found.error();
+      prepared.emplace(std::move(*found));
+    }
+    if ((*group)->leads()) note_data(*prepared);
+    auto model = LiveModel::load(prepared->encoder, {.method = in_.config.method,
+                                                     .device = in_.config.device,
+                                                     .precision = in_.config.precision,
+                                                     .threads = threads,
+                                                     .device_index = in_.place.local_rank});
+    if (!model) return model.error();
+    AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
+    RunState state;
+    state.identity = prepared->identity;
+    if (in_.begin == Begin::kResume)
+      if (const Status s = resume(run, *prepared, optimizer, state, in_.events); !s) return s.error();
+    const std::uint64_t space =
+        Checkpoints::size_of(optimizer) * static_cast<std::uint64_t>(in_.config.watch.keep + 2);
+    if ((*group)->leads())
+      if (const Status s = run.need(space); !s) return s.error();
+
+    auto sampler = Sampler::create(prepared->train->tokens(), orders_of(**model), sampler_options(**group));
+    if (!sampler) return sampler.error();
+    Recorder recorder(run, *prepared, **model, optimizer, state, in_.config, in_.events);
+    LoopEvents hooks;
+    if ((*group)->leads()) {
+      if (const Status s = recorder.open(); !s) return s.error();
+      if (state.step == 0)
+        if (const Status s = recorder.save(); !s) return s.error();
+      hooks = recorder.hooks();
+    }
+    const LoopInputs inputs{in_.config, **model,          optimizer,
+                            *sampler,   *prepared->train, prepared->valid.get(),
+                            **group,    in_.interrupted};
+    const auto ending = run_loop(inputs, state, hooks);
+    if (!ending) return ending.error();
+    TrainResult result{*ending, state, ""};
+    if ((*group)->leads()) {
+      const bool has_best = std::filesystem::exists(run.path("best/package.json"));
+      if (*ending != Ending::kInterrupted && !prepared->valid)
+        if (const Status s = recorder.write_best(); !s) return s.error();
+      if (has_best || *ending != Ending::kInterrupted) result.best = run.path("best");
+      if (*ending != Ending::kInterrupted && prepared->valid)
+        if (const Status s = finish(in_.config, run, *prepared, threads, in_.events); !s) return s.error();
+    }
+    if (const Status s = (*group)->barrier(); !s) return s.error();
+    return result;
+  }
+
+ private:
+  Result<RunDirectory> open_run(Group& group) {
+    if (!group.leads()) {
+      if (const Status s = group.barrier(); !s) return s.error();
+      return RunDirectory::view(in_.config.output);
+    }
+    auto run = RunDirectory::open(in_.config.output, in_.begin);
+    if (!run) return run.error();
+    if (in_.begin == Begin::kFresh)
+      if (const Status s = write_file_atomically(run->path("config.toml"), to_toml(in_.config)); !s)
+        return s.error();
+    if (const Status s = group.barrier(); !s) return s.error();
+    return run;
+  }
+
+  PrepareEvents prepare_events(const Group& group) const {
+    PrepareEvents events;
+    if (!group.leads()) return events;
+    if (in_.events.progress)
+      events.data.progress = [this](double share) { in_.events.progress("reading", share); };
+    if (in_.events.note) {
+      events.data.bad_row = in_.events.note;
+      events.note = in_.events.note;
+    }
+    return events;
+  }
+
+  void note_data(const Prepared& p) const {
+    if (!in_.events.note) return;
+    const DataCounts& c = p.data->counts();
+    std::string text = std::to_string(c.rows) + " rows: " + std::to_string(p.train->size()) +
+                       " to train on, " + std::to_string(p.valid ? p.valid->size() : 0) + " to validate";
+    const auto add = [&](std::size_t count, const char* what) {
+      if (count > 0) text += "; " + std::to_string(count) + " " + what;
+    };
+    add(c.bad, "bad rows skipped");
+    add(c.repeated, "duplicates dropped");
+    add(c.contradictory, "duplicates with another label dropped");
+    add(c.ties_dropped, "ties dropped");
+    add(c.dropped_overlap, "dropped from training for a prompt of validation");
+    add(c.over_limit, "over a source's limit");
+    in_.events.note(text);
+  }
+
+  static Orders orders_of(const LiveModel& model) {
+    return model.output() == Output::kDifference ? Orders::kGiven : Orders::kBoth;
+  }
+
+  SamplerOptions sampler_options(const Group& group) const {
+    return {.seed = static_cast<std::uint64_t>(in_.config.seed),
+            .batch_examples = static_cast<std::size_t>(in_.config.loop.batch_examples),
+            .max_tokens = static_cast<std::size_t>(in_.config.loop.batch_tokens),
+            .swap = in_.config.loop.swap,
+            .ranks = group.size()};
+  }
+
+  const TrainInputs& in_;
+};
+
+}  // namespace
+
+Result<TrainResult> train(const TrainInputs& in) { return Training(in).run(); }
+
+}  // namespace preferd::training
