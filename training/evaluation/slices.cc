@@ -36,7 +36,7 @@ std::vector<RowGroup> group_by_length(std::span<const Prediction> predictions) {
   for (std::size_t b = 0; b < out.size(); ++b) {
     std::int64_t first = ends[b];
     for (const std::size_t i : out[b].rows) first = std::min(first, predictions[i].tokens);
-    out[b].name = std::to_string(first) + (first == ends[b] ? "" : "–" + std::to_string(ends[b])) + " tokens";
+    out[b].name = std::to_string(first) + (first == ends[b] ? "" : "–" + std::to_string(ends[b]));
   }
   return out;
 }

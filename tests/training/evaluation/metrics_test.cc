@@ -113,7 +113,7 @@ TEST(Metrics, SlicesHoldTheirOwnRows) {
   EXPECT_EQ(m.languages[1].name, "de");
   EXPECT_EQ(m.languages[2].name, "unknown");
   ASSERT_EQ(m.lengths.size(), 1u);  // equal lengths stay together
-  EXPECT_EQ(m.lengths[0].name, "10–20 tokens");
+  EXPECT_EQ(m.lengths[0].name, "10–20");
   EXPECT_EQ(m.sources.size(), 1u);
 }
 
@@ -122,8 +122,8 @@ TEST(Metrics, LengthsAreCutAtTheQuartiles) {
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i].tokens = static_cast<std::int64_t>(8 - i);
   const Metrics m = evaluate(rows, {}, {.draws = 10});
   ASSERT_EQ(m.lengths.size(), 4u);
-  EXPECT_EQ(m.lengths[0].name, "1–2 tokens");
-  EXPECT_EQ(m.lengths[3].name, "7–8 tokens");
+  EXPECT_EQ(m.lengths[0].name, "1–2");
+  EXPECT_EQ(m.lengths[3].name, "7–8");
   for (const Slice& s : m.lengths) EXPECT_EQ(s.rows, 2);
 }
 
