@@ -12,6 +12,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/api/include/torch/version.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/check.h"
 #include "model/ops/composed.h"
@@ -34,6 +35,8 @@ struct PaddedBatch {
   std::int64_t trees, query_slots, key_slots;
   at::Tensor query_rows, key_rows;  // [trees * slots]: the row of each slot, 0 in padding
   at::Tensor slot_of_query;         // [rows of q]
+  at::Tensor slot_of_key;           // [rows of k]
+  at::Tensor real_query;            // [trees * query slots, 1]: 1, 0 in padding
   at::Tensor hidden;                // [trees, 1, query slots, key slots]: 0 or minus infinity, wide
 };
 
@@ -46,7 +49,27 @@ struct Side {
   std::int64_t slots() const {
     std::size_t most = 1;
     for (const auto& tree : rows) most = std::max(most, tree.size());
-    return static_cast<std::int64_t>(most);
+    return static_cast<std::int64_t>((most + 7) / 8 * 8);  // GPU kernels want masks aligned
+  }
+};
+
+// y[i] = x[to[i]]. The way back is such a selection too, dx[j] = dy[from[j]] keep_back[j], so that no two
+// elements are added: index_select's own derivative adds all padding into one row, which takes GPUs long.
+// An undefined keep_back is all 1.
+class Rearrange : public torch::autograd::Function<Rearrange> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& to, const at::Tensor& from, const at::Tensor& keep_back) {
+    context->saved_data["from"] = from;
+    context->saved_data["keep"] = keep_back;
+    return x.index_select(0, to);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    at::Tensor back = gradients[0].contiguous().index_select(0, context->saved_data["from"].toTensor());
+    const at::Tensor keep = context->saved_data["keep"].toTensor();
+    if (keep.defined()) back = back * keep.to(back.scalar_type());
+    return {back, {}, {}, {}};
   }
 };
 
@@ -65,8 +88,21 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
                                        std::int32_t window) {
   const c10::InferenceMode usable_in_autograd(false);
   const at::NoGradGuard no_grad;
-  auto out = std::make_shared<PaddedBatch>(PaddedBatch{
-      batch.offsets, batch.parent, batch.positions, batch.pooled, queries, window, 0, 0, 0, {}, {}, {}, {}});
+  auto out = std::make_shared<PaddedBatch>(PaddedBatch{batch.offsets,
+                                                       batch.parent,
+                                                       batch.positions,
+                                                       batch.pooled,
+                                                       queries,
+                                                       window,
+                                                       0,
+                                                       0,
+                                                       0,
+                                                       {},
+                                                       {},
+                                                       {},
+                                                       {},
+                                                       {},
+                                                       {}});
   const auto segments = static_cast<std::size_t>(batch.segments());
   std::vector<std::size_t> tree(segments);
   std::size_t trees = 0;
@@ -81,7 +117,7 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
   Side asking{std::vector<std::vector<std::int32_t>>(trees), {}, {}};
   asking.positions = asking.segments = asking.rows;
   Side keys = asking;
-  std::vector<std::pair<std::size_t, std::size_t>> place;  // tree and slot of each row of q
+  std::vector<std::pair<std::size_t, std::size_t>> place, key_place;  // tree and slot of each row of q, of k
   const auto put = [&](Side& side, std::size_t segment, std::int32_t row, std::int32_t of) {
     const std::size_t t = tree[segment];
     side.rows[t].push_back(row);
@@ -90,7 +126,8 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
     return std::pair{t, side.rows[t].size() - 1};
   };
   for (std::size_t s = 0; s < segments; ++s)
-    for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row) put(keys, s, row, row);
+    for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
+      key_place.push_back(put(keys, s, row, row));
   if (queries == Queries::kAllRows) {
     for (std::size_t s = 0; s < segments; ++s)
       for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
@@ -106,10 +143,14 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
   out->key_slots = keys.slots();
   out->query_rows = table(compute, asking.rows, out->query_slots, 0).view(-1);
   out->key_rows = table(compute, keys.rows, out->key_slots, 0).view(-1);
-  std::vector<std::int32_t> slots;
-  for (const auto& [t, slot] : place)
-    slots.push_back(static_cast<std::int32_t>(t * static_cast<std::size_t>(out->query_slots) + slot));
-  out->slot_of_query = indices(compute, slots);
+  const auto flat = [&](const auto& places, std::int64_t slots_of_tree) {
+    std::vector<std::int32_t> slots;
+    for (const auto& [t, slot] : places)
+      slots.push_back(static_cast<std::int32_t>(t * static_cast<std::size_t>(slots_of_tree) + slot));
+    return indices(compute, slots);
+  };
+  out->slot_of_query = flat(place, out->query_slots);
+  out->slot_of_key = flat(key_place, out->key_slots);
 
   const auto nobody = static_cast<std::int32_t>(segments);
   const at::Tensor of_query = table(compute, asking.segments, out->query_slots, nobody),
@@ -125,6 +166,7 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
   if (window > 0) visible = visible.logical_and(distance.lt(window));
   const at::Tensor padding = of_query.eq(nobody);
   visible.select(2, 0).logical_or_(padding);
+  out->real_query = padding.logical_not().view({-1, 1});
   const auto wide = at::TensorOptions().device(compute.device()).dtype(compute.wide());
   out->hidden = at::zeros(visible.sizes(), wide)
                     .masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
@@ -150,17 +192,18 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
   const auto heads = static_cast<std::int64_t>(shape.query_heads),
              kv = static_cast<std::int64_t>(shape.kv_heads), dim = static_cast<std::int64_t>(shape.head_dim);
   const std::int64_t group = heads / kv;
-  const auto slots = [&](const at::Tensor& t, const at::Tensor& rows, std::int64_t count,
-                         std::int64_t width) {
-    return t.index_select(0, rows).view({plan->trees, count, width, dim}).transpose(1, 2);
+  const auto slots = [&](const at::Tensor& t, const at::Tensor& rows, const at::Tensor& place,
+                         std::int64_t count, std::int64_t width) {
+    return Rearrange::apply(t, rows, place, at::Tensor())
+        .view({plan->trees, count, width, dim})
+        .transpose(1, 2);
   };
-  const at::Tensor qs = slots(q, plan->query_rows, plan->query_slots, heads),
-                   ks = slots(k, plan->key_rows, plan->key_slots, kv),
-                   vs = slots(v, plan->key_rows, plan->key_slots, kv);
+  const at::Tensor qs = slots(q, plan->query_rows, plan->slot_of_query, plan->query_slots, heads),
+                   ks = slots(k, plan->key_rows, plan->slot_of_key, plan->key_slots, kv),
+                   vs = slots(v, plan->key_rows, plan->slot_of_key, plan->key_slots, kv);
   const auto back = [&](const at::Tensor& seen) {
-    return seen.transpose(1, 2)
-        .reshape({plan->trees * plan->query_slots, heads * dim})
-        .index_select(0, plan->slot_of_query);
+    return Rearrange::apply(seen.transpose(1, 2).reshape({plan->trees * plan->query_slots, heads * dim}),
+                            plan->slot_of_query, plan->query_rows, plan->real_query);
   };
 #if PREFERD_HAS_SCALED_ATTENTION
   if (compute.device().is_cuda() && shape.softcap == 0)
