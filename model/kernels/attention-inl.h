@@ -21,7 +21,7 @@ class Line {
   explicit Line(std::span<const KeyRun> runs) : runs_(runs) {}
   std::size_t row(std::int32_t p) const {
     for (const KeyRun& run : runs_) {
-      if (p < run.count) return static_cast<std::size_t>(run.first_row + p);
+      if (p < run.count) return static_cast<std::size_t>(run.first_row) + static_cast<std::size_t>(p);
       p -= run.count;
     }
     HWY_ABORT("position beyond the line of keys");

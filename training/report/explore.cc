@@ -40,8 +40,12 @@ std::string group_table(std::vector<GroupOutcomes> groups) {
   for (std::size_t i = 0; i < std::min(groups.size(), kShownGroups); ++i) {
     const auto& [name, o] = groups[i];
     const std::string shown = escaped(name.empty() ? "unknown" : name);
-    out += "<tr><td class=\"label\" title=\"" + shown + "\">" + shown + "</td><td class=\"track\">" +
-           outcome_bar(o) + "</td><td>" + number_text(100 * ratio(o.model_a, o.decided()), 0) + " : " +
+    out += "<tr><td class=\"label\" title=\"";
+    out += shown;
+    out += "\">";
+    out += shown;
+    out += "</td><td class=\"track\">" + outcome_bar(o) + "</td><td>" +
+           number_text(100 * ratio(o.model_a, o.decided()), 0) + " : " +
            number_text(100 * ratio(o.model_b, o.decided()), 0) + "</td><td>" +
            percent_text(ratio(o.tie, o.rows())) + "</td><td>" + count_text(o.rows()) + "</td></tr>";
   }
