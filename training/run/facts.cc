@@ -33,8 +33,10 @@ std::string counts_text(const DataCounts& c) {
 
 std::string files_text(const std::vector<std::string>& files) {
   std::string text;
-  for (const std::string& file : files)
-    text += (text.empty() ? "" : ", ") + std::filesystem::path(file).filename().string();
+  for (const std::string& file : files) {
+    const std::filesystem::path path(file);
+    text += (text.empty() ? "" : ", ") + (path.parent_path().filename() / path.filename()).string();
+  }
   return text;
 }
 

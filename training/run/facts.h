@@ -19,7 +19,7 @@ std::string compute_text(const ScorerInfo& info, int threads);
 // "208 rows; 3 bad rows skipped; 12 ties dropped"
 std::string counts_text(const DataCounts& counts);
 
-// "a.jsonl, b.csv.gz", without their folders
+// "arena/a.jsonl, b.csv.gz": with no more than one folder each
 std::string files_text(const std::vector<std::string>& files);
 
 // "1 h 12 min", "48 s".
