@@ -1,6 +1,4 @@
 // trainer evaluate: how good a package is on rows with human votes.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "model/default/default_package.h"
+#include "training/commands/choice.h"
 #include "training/commands/commands.h"
 #include "training/commands/scratch_folder.h"
 #include "training/commands/terminal.h"
@@ -21,7 +20,7 @@ namespace {
 struct Options {
   std::string package, output;
   EvaluateOptions evaluate;
-  bool html = false, quiet = false;
+  bool quiet = false;
 };
 
 Status write_reports(const Evaluation& e, const Options& options) {
@@ -30,7 +29,7 @@ Status write_reports(const Evaluation& e, const Options& options) {
   };
   if (const Status s = write("evaluation.json", evaluation_json(e)); !s) return s;
   if (const Status s = write("predictions.jsonl", predictions_text(e.rows, e.scored)); !s) return s;
-  return options.html ? write("evaluation.html", evaluation_page(e)) : Status(Ok{});
+  return write("evaluation.html", evaluation_page(e));
 }
 
 int run(Options& options) {
@@ -86,28 +85,21 @@ int evaluate_command(const Arguments& arguments) {
                  "folder for evaluation.json, predictions.jsonl, evaluation.html, and work/ with rows and "
                  "tokens for another time")
       ->type_name("DIR");
-  app.add_flag("--html,!--no-html", options.html, "write evaluation.html into --output")
-      ->default_str("true")
-      ->default_val(true);
-  app.add_option("--ties", e.ties,
-                 "rows that nobody won: keep needs three classes; half counts half for each response; auto "
-                 "keeps them with three classes and drops them with two")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Ties>{
-          {"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}}))
-      ->default_str("auto");
-  app.add_option("--labels", e.labels, "which label is read where a row could have several")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Labels>{{"auto", Labels::kAuto},
-                                                                        {"winner", Labels::kWinner},
-                                                                        {"one_hot", Labels::kOneHot},
-                                                                        {"soft", Labels::kSoft}}))
-      ->default_str("auto");
+  add_choice(app, "--ties", e.ties,
+             {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}},
+             "rows that nobody won: keep needs three classes; half counts half for each response; auto keeps "
+             "them with three classes and drops them with two");
+  add_choice(app, "--labels", e.labels,
+             {{"auto", Labels::kAuto},
+              {"winner", Labels::kWinner},
+              {"one_hot", Labels::kOneHot},
+              {"soft", Labels::kSoft}},
+             "which label is read where a row could have several");
   app.add_option("--draws", e.resampling.draws, "of the bootstrap; 0 gives no intervals")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
-  app.add_option("--compute", e.compute, "arithmetic of the model")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ComputeType>{{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}}))
-      ->default_str("auto");
+  add_choice(app, "--compute", e.compute, {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}},
+             "arithmetic of the model");
   app.add_option("--threads", e.threads, "threads that compute")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "model/scorer/encoder.h"
+#include "training/commands/choice.h"
 #include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/data/explore.h"
@@ -108,13 +109,13 @@ int explore_command(const Arguments& arguments) {
   app.add_option("--json", options.json, "the same facts for programs")->type_name("FILE");
   app.add_option("--tokenizer-of", options.tokenizer_of, "package whose tokens are counted")
       ->type_name("DIR");
-  app.add_option("--labels", options.labels, "which label is read where a row could have several")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Labels>{{"auto", Labels::kAuto},
-                                                                        {"winner", Labels::kWinner},
-                                                                        {"one_hot", Labels::kOneHot},
-                                                                        {"soft", Labels::kSoft},
-                                                                        {"none", Labels::kTeacher}}))
-      ->default_str("auto");
+  add_choice(app, "--labels", options.labels,
+             {{"auto", Labels::kAuto},
+              {"winner", Labels::kWinner},
+              {"one_hot", Labels::kOneHot},
+              {"soft", Labels::kSoft},
+              {"none", Labels::kTeacher}},
+             "which label is read where a row could have several");
   app.add_flag("--quiet", options.quiet, "errors only");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
