@@ -207,8 +207,9 @@ class Trainer(unittest.TestCase):
         _, err = run("trainer", "evaluate", "--package", self.first / "best", "--input", source, "--output", out, code=3)
         self.assertIn("bad.jsonl:21: winner", err)
         self.assertEqual(json.loads((out / "evaluation.json").read_text())["data"]["bad"], 1)
+        best = ["--package", self.first / "best"]
         for code, args in ((2, []), (2, ["--input", VALID, "--ties", "often"]), (1, ["--input", VALID, "--package", self.dir]),
-                           (1, ["--input", self.dir / "absent.jsonl"]), (3, ["--input", write(self.dir / "none.jsonl", [])])):
+                           (1, [*best, "--input", self.dir / "absent.jsonl"]), (3, [*best, "--input", write(self.dir / "none.jsonl", [])])):
             self.assertIn("error: ", run("trainer", "evaluate", *args, code=code)[1])
 
     def test_run_report_stands_alone(self):
@@ -220,11 +221,11 @@ class Trainer(unittest.TestCase):
             self.assertAlmostEqual(figures[measure]["value"], again[measure]["value"], delta=1e-12)
 
     def test_teachers_teach(self):
-        labels, teacher = self.dir / "labels.jsonl", self.train("teacher", "loop.epochs=8") / "best"
+        labels, teacher = self.dir / "labels.jsonl", self.train("teacher", "loop.epochs=4") / "best"
         run("trainer", "label", "--package", teacher, "--input", TRAIN, "--output", labels, "--quiet")
         self.assertEqual([r["id"] for r in lines(labels)], [r["id"] for r in lines(TRAIN)])
         losses = self.losses(self.train("student", f'data.teachers=["{labels}"]', "objective.cross_entropy=0", "objective.distillation=1",
-                                        "loop.epochs=8", "seed=2"))
+                                        "loop.epochs=5", "seed=2"))
         self.assertLess(sum(losses[-8:]), 0.7 * sum(losses[:8]))
 
     def test_embeddings_teach(self):
@@ -237,11 +238,11 @@ class Trainer(unittest.TestCase):
             for swap in swaps:          # LoRA's B is zero at the start: the student says what the teacher says
                 found = self.losses(self.train(f"{name}_{swap}", f"loop.swap={swap}", "loop.max_steps=9", "optimizer.lr=0", *cosine, *more))
                 self.assertLess(max(found), 1e-5, (name, swap))
-        taught = self.train("taught", "optimizer.lr=1e-2", "loop.epochs=8")
+        taught = self.train("taught", "optimizer.lr=1e-2", "loop.epochs=4")
         labels = self.dir / "taught.embeddings"
         run("trainer", "label", "--package", taught / "best", "--input", TRAIN, "--output", labels, "--embeddings", "--quiet")
         cosine[0] = f'data.teachers=["{labels}"]'
-        losses = self.losses(self.train("follows", "optimizer.lr=1e-2", "loop.epochs=8", *cosine))
+        losses = self.losses(self.train("follows", "optimizer.lr=1e-2", "loop.epochs=4", *cosine))
         self.assertGreater(losses[0], 1e-4)
         self.assertLess(sum(losses[-8:]), 0.7 * sum(losses[:8]))
         wide = write(self.dir / "wide.jsonl", [r | {"embedding": [1.0] * 96} for r in lines(labels)])
@@ -256,7 +257,7 @@ class Trainer(unittest.TestCase):
     def test_label_goes_on_after_a_kill(self):
         words = lines(TRAIN)
         rows = [{"id": i, **{k: words[(i * 7 + j) % 160][k][:60] for j, k in enumerate(("prompt", "response_a", "response_b"))}}
-                for i in range(2500)]
+                for i in range(1500)]
         source, whole, torn = write(self.dir / "many.jsonl", rows), self.dir / "whole", self.dir / "torn"
         command = ["trainer", "label", "--package", self.first / "best", "--input", source, "--batch-tokens", 2048, "--quiet", "--output"]
         run(*command, whole)
