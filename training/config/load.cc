@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "base/utf8.h"
 #include "model/checkpoint/fields.h"
 
 namespace preferd::training {
@@ -177,11 +178,18 @@ std::string number(double v) {
   return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
 }
 
+// JSON's escapes, and one that only TOML asks for.
+std::string toml_text(const std::string& text) {
+  std::string out;
+  for (const char c : Json(text).dump()) out += c == '\x7f' ? std::string("\\u007F") : std::string(1, c);
+  return out;
+}
+
 std::string toml_value(const Json& v) {
   if (v.is_object()) {
     std::string out;
     for (const auto& [key, value] : v.items())
-      out += (out.empty() ? " " : ", ") + Json(key).dump() + " = " + toml_value(value);
+      out += (out.empty() ? " " : ", ") + toml_text(key) + " = " + toml_value(value);
     return "{" + out + " }";
   }
   if (v.is_array()) {
@@ -189,6 +197,7 @@ std::string toml_value(const Json& v) {
     for (const Json& value : v) out += (out.empty() ? "" : ", ") + toml_value(value);
     return "[" + out + "]";
   }
+  if (v.is_string()) return toml_text(v.get<std::string>());
   return v.is_number_float() ? number(v.get<double>()) : v.dump();
 }
 
@@ -224,7 +233,7 @@ class Printer : public ConfigFields {
     if (count == 0 && style_ == Style::kToml) line(name, "[]", help);
   }
 
-  void text(const char* name, std::string& v, const char* help) override { line(name, Json(v).dump(), help); }
+  void text(const char* name, std::string& v, const char* help) override { line(name, toml_text(v), help); }
   void texts(const char* name, std::vector<std::string>& v, const char* help) override {
     line(name, toml_value(Json(v)), help);
   }
@@ -274,7 +283,11 @@ Result<Json> pick_run(Json file, const std::string& path, const std::string& run
   Json out = file.value("defaults", Json::object());
   const Json runs = file.value("runs", Json::object());
   std::string names;
-  for (const auto& [key, value] : runs.items()) names += (names.empty() ? "" : ", ") + key;
+  for (const auto& [key, value] : runs.items()) {
+    if (!value.is_object())
+      return invalid(path + ": runs." + key + " is " + preferd::describe(value) + ", expected a table");
+    names += (names.empty() ? "" : ", ") + key;
+  }
   if (run.empty()) {
     if (runs.size() > 1) return invalid(path + ": has several runs, --run names one of " + names);
     if (runs.size() == 1) merge(out, runs.begin().value());
@@ -288,6 +301,7 @@ Result<Json> pick_run(Json file, const std::string& path, const std::string& run
 
 Status apply(Json& json, const std::string& override_text) {
   const std::size_t equals = override_text.find('=');
+  if (!utf8::valid(override_text)) return invalid("an argument key=value is not UTF-8");
   if (equals == std::string::npos || equals == 0)
     return invalid("argument '" + override_text + "' is no key=value");
   const std::string key = override_text.substr(0, equals), value = override_text.substr(equals + 1);

@@ -29,7 +29,7 @@ struct Place {
 // Errors: variables that are missing beside others, no numbers, or contradict each other.
 Result<Place> find_place(const Environment& environment);
 
-// "gpu[03-05,9]" -> "gpu03"; "a,b" -> "a".
+// "gpu[03-05,9]" -> "gpu03"; "rack[1-2]n[3,4]-ib" -> "rack1n3-ib"; "a,b" -> "a".
 std::string first_slurm_node(const std::string& list);
 
 class Group {

@@ -38,10 +38,18 @@ class Variables {
 }  // namespace
 
 std::string first_slurm_node(const std::string& list) {
-  const std::size_t open = list.find('['), comma = list.find(',');
-  if (open == std::string::npos || comma < open) return list.substr(0, comma);
-  const std::size_t end = list.find_first_of(",-]", open);
-  return list.substr(0, open) + list.substr(open + 1, end - open - 1);
+  std::string node;
+  for (std::size_t i = 0; i < list.size() && list[i] != ',';) {
+    if (list[i] != '[') {
+      node += list[i++];
+      continue;
+    }
+    const std::size_t end = list.find_first_of(",-]", i);
+    node += list.substr(i + 1, end - i - 1);
+    i = list.find(']', i);
+    if (i != std::string::npos) ++i;
+  }
+  return node;
 }
 
 Result<Place> find_place(const Environment& environment) {

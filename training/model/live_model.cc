@@ -54,6 +54,10 @@ Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder
     return invalid("method is full over a base quantized as " +
                    std::string(scheme_name(encoder->manifest().quantization.scheme)) +
                    ", expected a dense base");
+  if (placement.method == Method::kFull && encoder->manifest().output() == Output::kTokenPair)
+    return invalid(
+        "method is full over a token_pair head, whose rows of the LM head stay as they are; expected method "
+        "lora or another head.output");
   std::unique_ptr<LiveModel> self(new LiveModel(std::move(encoder), std::move(*compute)));
   std::shared_ptr<WritableWeights> writable;
   SourceWrapper wrap;

@@ -34,7 +34,7 @@ struct Forward {
 class LiveModel {
  public:
   // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
-  // lacks; method full over a quantized base.
+  // lacks; method full over a quantized base or with a token_pair head.
   static Result<std::unique_ptr<LiveModel>> load(std::shared_ptr<const Encoder> encoder,
                                                  const Placement& placement);
 

@@ -6,12 +6,15 @@
 #include <filesystem>
 #include <set>
 
+#include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/scorer/adapted_model.h"
 #include "training/model/random.h"
 
 namespace preferd::training {
 namespace {
+
+constexpr const char* kFormat = "preferd-package/1";
 
 StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
                      double bound) {
@@ -51,9 +54,10 @@ Status initial_adapter(const TrainConfig& config, const Encoder& encoder, Tensor
   const std::string wrapped =
       encoder.manifest().output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
   const auto seed = static_cast<std::uint64_t>(config.seed);
+  if (a.targets.empty()) return invalid("adapter.targets is empty, expected names of linear modules");
   std::set<std::string> unused(a.targets.begin(), a.targets.end()), ends;
   for (const Declared& d : shape->tensors) {
-    if (d.role != Role::kLinear) continue;
+    if (d.role != Role::kLinear || d.name.starts_with("lm_head")) continue;
     const std::string module = d.name.substr(0, d.name.size() - std::string(".weight").size());
     ends.insert(module.substr(module.rfind('.') + 1));
     const auto target = std::find_if(a.targets.begin(), a.targets.end(),
@@ -93,7 +97,9 @@ Result<Json> package_json(const TrainConfig& config) {
   for (const char* made : {"adapter", "adapters", "golden", "calibration"})
     if (json.contains(made))
       return invalid(std::string("package.") + made + " is made by training, expected none");
-  json["format"] = "preferd-package/1";
+  if (json.value("format", Json(kFormat)) != kFormat)
+    return invalid("package.format is " + preferd::describe(json["format"]) + ", expected " + kFormat);
+  json["format"] = kFormat;
   if (!json.contains("name")) json["name"] = std::filesystem::path(config.output).filename().string();
   if (!json.contains("base") || !json["base"].is_object() || !json["base"].contains("path") ||
       !json["base"]["path"].is_string())
@@ -104,6 +110,9 @@ Result<Json> package_json(const TrainConfig& config) {
   if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
   if (!json.contains("head") || !json["head"].is_object())
     return invalid("package.head is missing, expected a table as in package.json");
+  if (json["head"].contains("output") && !json["head"]["output"].is_string())
+    return invalid("package.head.output is " + preferd::describe(json["head"]["output"]) +
+                   ", expected a string");
   if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
   if (json["head"].value("output", "") != "token_pair") json["head"]["file"] = kHeadFile;
   return json;

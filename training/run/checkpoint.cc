@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr const char* kPrefix = "step-";
+constexpr const char* kFormat = "preferd-checkpoint/1";
 
 // Calls f(name, tensor) for every tensor of the optimizer.
 template <class F>
@@ -49,7 +50,7 @@ std::vector<std::string> sorted_folders(const std::string& folder) {
 std::string to_json(const RunState& s, std::int64_t optimizer_steps) {
   std::string text;
   JsonWriter json(text);
-  json.begin_object().member("format", "preferd-checkpoint/1").member("step", s.step);
+  json.begin_object().member("format", kFormat).member("step", s.step);
   json.member("optimizer_steps", optimizer_steps).member("tokens", s.tokens).member("seconds", s.seconds);
   json.member("best_log_loss", s.best_log_loss).member("best_step", s.best_step);
   json.member("evaluations_without_gain", s.evaluations_without_gain);
@@ -100,6 +101,8 @@ Result<RunState> Checkpoints::load(const std::string& folder, AdamW& optimizer) 
   if (!bytes) return bytes.error();
   const auto json = parse_json(bytes->text());
   if (!json) return invalid(folder + "/state.json: " + json.error().what);
+  if (!json->is_object() || json->value("format", Json()) != kFormat)
+    return invalid(folder + "/state.json: format is not " + kFormat);
   auto tensors = read_safetensors(**files, "state.safetensors");
   if (!tensors) return tensors.error();
 

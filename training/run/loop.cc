@@ -106,6 +106,7 @@ class Loop {
   Result<Ending> run() {
     if (in_.config.loop.checkpointing) in_.model.set_checkpointing(TrainingStep::Blocks::kRecomputed);
     const std::int64_t per_epoch = static_cast<std::int64_t>(in_.sampler.steps());
+    if (out_of_patience()) return Ending::kEarly;
     while (state_.step < steps_) {
       const auto stop = step(state_.step / per_epoch, state_.step % per_epoch);
       if (!stop) return stop.error();
@@ -114,7 +115,7 @@ class Loop {
       if (in_.valid != nullptr &&
           (every > 0 ? state_.step % every == 0 || state_.step == steps_ : ends_epoch)) {
         if (const Status s = evaluate(); !s) return s.error();
-        if (in_.config.watch.patience > 0 && state_.evaluations_without_gain >= in_.config.watch.patience) {
+        if (out_of_patience()) {
           if (const Status s = checkpoint(); !s) return s.error();
           return Ending::kEarly;
         }
@@ -127,6 +128,10 @@ class Loop {
   }
 
  private:
+  bool out_of_patience() const {
+    return in_.config.watch.patience > 0 && state_.evaluations_without_gain >= in_.config.watch.patience;
+  }
+
   // True when some process was asked to end.
   Result<bool> step(std::int64_t epoch, std::int64_t index) {
     const auto start = Clock::now();
@@ -153,12 +158,13 @@ class Loop {
     }
     const auto shared = exchange(loss_sum, tokens);
     if (!shared) return shared.error();
-    if (!std::isfinite(shared->loss))
-      return Error{Code::kNonFinite,
-                   "step " + std::to_string(state_.step + 1) +
-                       ": the loss is not finite; a smaller optimizer.lr or a longer warm-up may help",
-                   {}};
     const double norm = in_.optimizer.gradient_norm();
+    if (!std::isfinite(shared->loss) || !std::isfinite(norm))
+      return Error{Code::kNonFinite,
+                   "step " + std::to_string(state_.step + 1) + ": " +
+                       (std::isfinite(shared->loss) ? "a gradient" : "the loss") +
+                       " is not finite; a smaller optimizer.lr or a longer warm-up may help",
+                   {}};
     if (in_.config.optimizer.clip > 0 && norm > in_.config.optimizer.clip)
       in_.optimizer.scale_gradients(in_.config.optimizer.clip / (norm + 1e-6));
     const double factor = schedule_factor(in_.config.optimizer.schedule, state_.step, steps_);

@@ -44,6 +44,10 @@ Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Star
                      ", the configuration's adapter has " + Json(value).dump());
   auto tensors = read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
+  for (const auto& [name, tensor] : *tensors)
+    if (!name.ends_with(".lora_A.weight") && !name.ends_with(".lora_B.weight"))
+      return invalid("start " + folder.name() + ": tensor " + name +
+                     " would not be trained, expected an adapter of lora_A and lora_B alone");
   into.adapter = std::move(*tensors);
   into.adapter_config = std::move(*json);
   return Ok{};
@@ -54,14 +58,20 @@ Result<Start> read_start(const TrainConfig& config) {
   if (config.start.empty()) return start;
   const auto files = open_directory(config.start);
   if (!files) return invalid("start: " + files.error().what);
+  const auto no_adapter = [&] {
+    return invalid("start " + config.start +
+                   " has an adapter, which a run of another method than lora drops");
+  };
   if ((*files)->exists("adapter_config.json")) {
+    if (config.method != Method::kLora) return no_adapter();
     if (const Status s = read_start_adapter(**files, config.adapter, start); !s) return s.error();
     return start;
   }
   const auto manifest = read_manifest(**files);
   if (!manifest) return invalid("start: " + manifest.error().what);
   const AdapterSpec& spec = manifest->adapters.front();
-  if (spec.path && config.method == Method::kLora) {
+  if (spec.path) {
+    if (config.method != Method::kLora) return no_adapter();
     const auto folder = (*files)->folder(*spec.path);
     if (!folder) return folder.error();
     if (const Status s = read_start_adapter(**folder, config.adapter, start); !s) return s.error();
@@ -112,7 +122,7 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   auto start = read_start(config);
   if (!start) return start.error();
   form.adapter_config = start->adapter_config;
-  form.features = start->features;
+  if (manifest.features.standardize) form.features = start->features;
   if (manifest.features.standardize && form.features.empty()) {
     auto text = statistics(data, manifest, pool);
     if (!text) return text.error();
@@ -185,6 +195,13 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   out.form.copy_base = config.copy_base;
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
+  if (config.objective.cosine > 0)
+    return invalid("objective.cosine is set, and teachers' embeddings cannot be read yet; expected 0");
+  if (config.objective.cross_entropy <= 0 && config.objective.distillation <= 0)
+    return invalid("objective has no weight above 0, expected cross_entropy or distillation");
+  if (config.objective.distillation > 0 && config.data.teachers.empty())
+    return invalid(
+        "objective.distillation is set and data.teachers is empty, expected files of trainer label");
   out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
 
   DataOptions options = config.data.resolved();

@@ -19,15 +19,24 @@ Error failed(const std::string& path, const char* what) {
   return invalid(path + ": cannot " + what + ": " + std::strerror(errno));
 }
 
+bool has_work(const std::string& path) {
+  std::error_code ec;
+  for (const char* name : {"/checkpoints", "/best"}) {
+    const fs::directory_iterator entries(path + name, ec);
+    if (!ec && entries != fs::directory_iterator()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<RunDirectory> RunDirectory::open(const std::string& path, Begin begin) {
   if (path.empty()) return invalid("output is missing, expected the run directory");
-  const bool there = fs::exists(path + "/config.toml");
-  if (begin == Begin::kFresh && there)
+  std::error_code ec;
+  const bool there = fs::exists(path + "/config.toml", ec);
+  if (begin == Begin::kFresh && has_work(path))
     return invalid("output " + path + ": a run lies there; --resume goes on with it, or name another folder");
   if (begin == Begin::kResume && !there) return invalid("output " + path + ": no run lies there to resume");
-  std::error_code ec;
   fs::create_directories(path, ec);
   if (ec) return invalid("output " + path + ": cannot make the folder: " + ec.message());
   const std::string name = path + "/lock";
@@ -92,6 +101,11 @@ Status MetricsLog::line(std::string_view json) {
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
   bytes_ += text.size();
+  return Ok{};
+}
+
+Status MetricsLog::sync() {
+  if (::fsync(file_) != 0) return failed(path_, "sync");
   return Ok{};
 }
 

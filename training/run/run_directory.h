@@ -21,8 +21,8 @@ enum class Begin { kFresh, kResume };
 
 class RunDirectory {
  public:
-  // Errors: the folder cannot be made or written; another process works in it; kFresh where a run lies
-  // there already; kResume where none does.
+  // Errors: the folder cannot be made or written; another process works in it; kFresh where a run has left
+  // checkpoints or a package (one that ended before either has nothing to lose); kResume where no run lies.
   static Result<RunDirectory> open(const std::string& path, Begin begin);
   // For a process that is not the first: takes no lock.
   static RunDirectory view(const std::string& path) { return RunDirectory(path, -1); }
@@ -56,6 +56,8 @@ class MetricsLog {
   MetricsLog& operator=(const MetricsLog&) = delete;
 
   Status line(std::string_view json);
+  // On the disk for good, as far as written.
+  Status sync();
   std::uint64_t bytes() const { return bytes_; }
 
  private:

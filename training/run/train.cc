@@ -72,6 +72,7 @@ class Recorder {
 
   Status save() {
     if (failure_) return *failure_;
+    if (const Status s = metrics_->sync(); !s) return s;
     state_.metrics_bytes = metrics_->bytes();
     return checkpoints_.save(state_, optimizer_);
   }
@@ -117,10 +118,7 @@ class Recorder {
 Status resume(const RunDirectory& run, const Prepared& prepared, AdamW& optimizer, RunState& state,
               const TrainEvents& events) {
   const auto folder = Checkpoints(run.path("checkpoints"), 1).newest();
-  if (!folder) {
-    if (events.note) events.note("no checkpoint yet: begins at step 0");
-    return Ok{};
-  }
+  PREFERD_CHECK(folder.has_value());
   auto found = Checkpoints::load(*folder, optimizer);
   if (!found) return found.error();
   if (found->identity != prepared.identity)
@@ -129,6 +127,12 @@ Status resume(const RunDirectory& run, const Prepared& prepared, AdamW& optimize
   state = *found;
   if (events.note) events.note("goes on from " + *folder);
   return Ok{};
+}
+
+// What goes wrong once a run is under way is not the configuration's fault.
+Error while_running(Error error) {
+  if (error.code == Code::kInvalid && error.param != kDataFault) error.code = Code::kUnavailable;
+  return error;
 }
 
 class Training {
@@ -142,12 +146,14 @@ class Training {
     auto opened = open_run(**group);
     if (!opened) return opened.error();
     const RunDirectory& run = *opened;
+    const bool anew = !Checkpoints(run.path("checkpoints"), 1).newest();
     const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
     const int threads = static_cast<int>(in_.config.threads > 0 ? in_.config.threads : cores);
     std::optional<Prepared> prepared;
     {
       ThreadPool pool(threads);
-      auto found = prepare(in_.config, run, in_.begin, **group, pool, prepare_events(**group));
+      auto found = prepare(in_.config, run, anew ? Begin::kFresh : Begin::kResume, **group, pool,
+                           prepare_events(**group));
       if (!found) return found.error();
       prepared.emplace(std::move(*found));
     }
@@ -161,7 +167,9 @@ class Training {
     AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
     RunState state;
     state.identity = prepared->identity;
-    if (in_.begin == Begin::kResume)
+    if (anew && in_.begin == Begin::kResume && in_.events.note)
+      in_.events.note("no checkpoint yet: begins at step 0");
+    if (!anew)
       if (const Status s = resume(run, *prepared, optimizer, state, in_.events); !s) return s.error();
     const std::uint64_t space =
         Checkpoints::size_of(optimizer) * static_cast<std::uint64_t>(in_.config.watch.keep + 2);
@@ -174,23 +182,28 @@ class Training {
     LoopEvents hooks;
     if ((*group)->leads()) {
       if (const Status s = recorder.open(); !s) return s.error();
-      if (state.step == 0)
-        if (const Status s = recorder.save(); !s) return s.error();
+      if (anew)
+        if (const Status s = recorder.save(); !s) return while_running(s.error());
       hooks = recorder.hooks();
     }
     const LoopInputs inputs{in_.config, **model,          optimizer,
                             *sampler,   *prepared->train, prepared->valid.get(),
                             **group,    in_.interrupted};
+    const std::int64_t before = state.step;
     const auto ending = run_loop(inputs, state, hooks);
-    if (!ending) return ending.error();
+    if (!ending) return while_running(ending.error());
     TrainResult result{*ending, state, ""};
     if ((*group)->leads()) {
+      if (!anew && state.step == before && in_.events.note)
+        in_.events.note("had finished at step " + std::to_string(before) +
+                        ": nothing to train, the end is made again");
       const bool has_best = std::filesystem::exists(run.path("best/package.json"));
       if (*ending != Ending::kInterrupted && !prepared->valid)
-        if (const Status s = recorder.write_best(); !s) return s.error();
+        if (const Status s = recorder.write_best(); !s) return while_running(s.error());
       if (has_best || *ending != Ending::kInterrupted) result.best = run.path("best");
       if (*ending != Ending::kInterrupted && prepared->valid)
-        if (const Status s = finish(in_.config, run, *prepared, threads, in_.events); !s) return s.error();
+        if (const Status s = finish(in_.config, run, *prepared, threads, in_.events); !s)
+          return while_running(s.error());
     }
     if (const Status s = (*group)->barrier(); !s) return s.error();
     return result;
@@ -204,7 +217,7 @@ class Training {
     }
     auto run = RunDirectory::open(in_.config.output, in_.begin);
     if (!run) return run.error();
-    if (in_.begin == Begin::kFresh)
+    if (!Checkpoints(run->path("checkpoints"), 1).newest())
       if (const Status s = write_file_atomically(run->path("config.toml"), to_toml(in_.config)); !s)
         return s.error();
     if (const Status s = group.barrier(); !s) return s.error();

@@ -1,0 +1,68 @@
+// A package as a run starts from it, over a fixture's base, in a folder of its own; removed with the object.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "tests/support/package_copy.h"
+#include "training/model/live_model.h"
+#include "training/model/package_writer.h"
+
+namespace preferd::training {
+
+// Of a fixture package: its package.json, without what training makes.
+inline TrainConfig config_of(const std::string& fixture, Method method) {
+  const std::string folder = testing_support::kPackages + fixture;
+  TrainConfig config;
+  config.method = method;
+  config.adapter.r = 4;
+  config.package = *parse_json(testing_support::read_text(folder + "/package.json"));
+  for (const char* made : {"adapter", "adapters", "golden", "calibration"}) config.package.erase(made);
+  config.package["head"].erase("file");
+  config.package["base"]["path"] = folder + "/base";
+  return config;
+}
+
+class StartPackage {
+ public:
+  StartPackage() : root_(testing::TempDir() + "/preferd_start_" + std::to_string(getpid())) {
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_);
+  }
+  ~StartPackage() { std::filesystem::remove_all(root_); }
+  StartPackage(const StartPackage&) = delete;
+  StartPackage& operator=(const StartPackage&) = delete;
+
+  std::string path(const std::string& name) const { return root_ + "/" + name; }
+
+  // Writes start/ with fresh tensors.
+  void make(const TrainConfig& config, const std::string& features = {}) {
+    const auto json = package_json(config);
+    ASSERT_TRUE(json) << json.error().what;
+    form.json = *json;
+    form.features = features;
+    form.weight_prefix = "model.";
+    ASSERT_TRUE(write_package(path("start"), form, {}, {}));
+    auto opened = Encoder::open(*open_directory(path("start")));
+    ASSERT_TRUE(opened) << opened.error().what;
+    const auto shape = model_shape(**opened);
+    ASSERT_TRUE(shape) << shape.error().what;
+    if (config.method == Method::kLora)
+      form.adapter_config =
+          adapter_config(config.adapter, form.json["base"]["path"].get<std::string>(), shape->layers);
+    const auto tensors = initial_tensors(config, **opened);
+    ASSERT_TRUE(tensors) << tensors.error().what;
+    const auto written = write_package(path("start"), form, *tensors, {});
+    ASSERT_TRUE(written) << written.error().what;
+    opened = Encoder::open(*open_directory(path("start")));
+    ASSERT_TRUE(opened) << opened.error().what;
+    encoder = *opened;
+  }
+
+  PackageForm form;
+  std::shared_ptr<const Encoder> encoder;
+
+ private:
+  std::string root_;
+};
+
+}  // namespace preferd::training
