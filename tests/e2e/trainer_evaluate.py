@@ -192,7 +192,7 @@ class Trainer(unittest.TestCase):
         self.assertIn("9 ties dropped", printed)
 
     def test_three_classes_and_both_orders(self):
-        package = self.train("ternary", *PAIR) / "best"
+        package = self.train("ternary", "loop.epochs=1", *PAIR) / "best"
         found, scores = self.check_evaluation(package, self.rows(), "keep")
         swapped = write(self.dir / "swapped.jsonl", [r | {"response_a": r["response_b"], "response_b": r["response_a"]} for r in self.rows()])
         run("preferd", "score", "--package", package, "--input", swapped, "--output", self.dir / "swapped.scores")
@@ -229,14 +229,14 @@ class Trainer(unittest.TestCase):
         self.assertLess(sum(losses[-8:]), 0.7 * sum(losses[:8]))
 
     def test_embeddings_teach(self):
-        for name, more, swaps in (("difference", [], ["none"]), ("siamese", [SIAMESE, NO_FEATURES], ["none", "same_batch", "epoch"])):
+        for name, more, swaps in (("difference", [], ["none"]), ("siamese", [SIAMESE, NO_FEATURES], ["same_batch"])):
             labels = self.dir / f"{name}.embeddings"
             first = self.train(f"{name}_first", "loop.max_steps=1", *more)
             run("trainer", "label", "--package", first / "start", "--input", TRAIN, "--output", labels, "--embeddings", "--quiet")
             self.assertEqual(len(lines(labels)[0]["embedding"]), 128)
             cosine = [f'data.teachers=["{labels}"]', "objective.cross_entropy=0", "objective.cosine=1"]
             for swap in swaps:          # LoRA's B is zero at the start: the student says what the teacher says
-                found = self.losses(self.train(f"{name}_{swap}", f"loop.swap={swap}", "loop.max_steps=9", "optimizer.lr=0", *cosine, *more))
+                found = self.losses(self.train(f"{name}_{swap}", f"loop.swap={swap}", "loop.max_steps=4", "optimizer.lr=0", *cosine, *more))
                 self.assertLess(max(found), 1e-5, (name, swap))
         taught = self.train("taught", "optimizer.lr=1e-2", "loop.epochs=4")
         labels = self.dir / "taught.embeddings"
@@ -257,7 +257,7 @@ class Trainer(unittest.TestCase):
     def test_label_goes_on_after_a_kill(self):
         words = lines(TRAIN)
         rows = [{"id": i, **{k: words[(i * 7 + j) % 160][k][:60] for j, k in enumerate(("prompt", "response_a", "response_b"))}}
-                for i in range(1500)]
+                for i in range(1200)]
         source, whole, torn = write(self.dir / "many.jsonl", rows), self.dir / "whole", self.dir / "torn"
         command = ["trainer", "label", "--package", self.first / "best", "--input", source, "--batch-tokens", 2048, "--quiet", "--output"]
         run(*command, whole)

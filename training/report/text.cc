@@ -29,7 +29,7 @@ std::string printable(std::string_view name) {
   return utf8::repaired(text);
 }
 
-std::string padded(std::string text, std::size_t width) {
+std::string padded(const std::string& text, std::size_t width) {
   const std::size_t length = utf8::length(text);
   return text + std::string(length < width ? width - length : 1, ' ');
 }

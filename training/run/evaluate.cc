@@ -39,8 +39,8 @@ Result<std::shared_ptr<const EncodedStore>> encode(std::shared_ptr<const Files> 
 
 }  // namespace
 
-Result<Evaluation> evaluate_package(std::shared_ptr<const Files> package, const EvaluateOptions& options,
-                                    const EvaluateEvents& events) {
+Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
+                                    const EvaluateOptions& options, const EvaluateEvents& events) {
   const auto manifest = read_manifest(*package);
   if (!manifest) return manifest.error();
   auto scorer = load_scorer(package, {.threads = options.threads, .compute = options.compute});

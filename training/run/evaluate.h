@@ -46,8 +46,8 @@ struct Evaluation {
 // Heads that see both responses at once score both orders: order_gap and flips are of those, everything else
 // is of the given order. Duplicates stay. Errors: load_scorer (golden pairs included), Dataset::open, a row
 // without finite logits.
-Result<Evaluation> evaluate_package(std::shared_ptr<const Files> package, const EvaluateOptions& options,
-                                    const EvaluateEvents& events);
+Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
+                                    const EvaluateOptions& options, const EvaluateEvents& events);
 
 // evaluation.json: metrics_json() with "package" and "data".
 std::string evaluation_json(const Evaluation& evaluation);

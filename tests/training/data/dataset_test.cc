@@ -244,5 +244,38 @@ TEST(Teachers, DoNotMakeValidationRows) {
   for (const std::uint32_t e : (*data)->valid()) EXPECT_EQ((*data)->source(e), "y");
 }
 
+TEST(Teachers, EmbeddingsAreFoundById) {
+  const WorkFolder folder;
+  const auto train = folder.write(
+      "t.jsonl", row("1", "p", "a", "b", won("model_a")) + row("2", "q", "a", "b", won("model_b")));
+  const auto label = [](const std::string& id, const std::string& numbers) {
+    return "{\"id\":\"" + id + R"(","probabilities":{"model_a":0.5,"model_b":0.5},"embedding":)" + numbers +
+           "}\n";
+  };
+  DataOptions options = training_on({train});
+  options.embeddings = ReadEmbeddings::kYes;
+  options.teachers = {folder.write("e.jsonl", label("2", "[0.5,-1,2,3]") + label("1", "[1,2,3,4e-3]"))};
+  const auto data = open_data(options, folder);
+  ASSERT_TRUE(data) << data.error().what;
+  EXPECT_EQ((*data)->embedding_numbers(), 4u);
+  EXPECT_EQ(*(*data)->teacher_embedding(0), (std::vector<float>{1, 2, 3, 4e-3F}));
+  EXPECT_EQ(*(*data)->teacher_embedding(1), (std::vector<float>{.5F, -1, 2, 3}));
+
+  const auto fault = [&](const std::string& second) {
+    options.teachers = {folder.write("e.jsonl", label("1", "[1,2]") + second)};
+    return fault_of(options, folder);
+  };
+  EXPECT_THAT(fault(label("2", "[1]")),
+              testing::HasSubstr(":2: embedding has 1 numbers, rows before have 2"));
+  EXPECT_THAT(fault(label("2", "[]")), testing::HasSubstr("embedding has no numbers"));
+  EXPECT_THAT(fault(label("2", "[1,1e99]")), testing::HasSubstr("in the range of floats"));
+  EXPECT_THAT(fault(label("2", "null")), testing::HasSubstr("embedding is missing"));
+  EXPECT_THAT(fault(""), testing::HasSubstr("1 of 2 examples have no label"));
+  options.teachers.assign(2, folder.write("f.jsonl", label("1", "[1,2]") + label("2", "[1,2]")));
+  EXPECT_THAT(fault_of(options, folder), testing::HasSubstr("expected those of one teacher"));
+  options.embeddings = ReadEmbeddings::kNo;
+  ASSERT_EQ(fault_of(options, folder), "");
+}
+
 }  // namespace
 }  // namespace preferd::training

@@ -5,6 +5,7 @@
 
 #include "tests/training/report/sample.h"
 #include "training/report/chart.h"
+#include "training/report/text.h"
 
 namespace preferd::training {
 namespace {
@@ -112,6 +113,17 @@ TEST(Pages, AreWellFormed) {
   EXPECT_EQ(objection(evaluation_html(ternary)), "");
   keep("explore", explore_html(sample_data()));
   EXPECT_EQ(objection(explore_html(sample_data())), "");
+}
+
+TEST(Text, HasEveryFigureAndNoControlCharacter) {
+  auto rows = sample_predictions(300, 2);
+  rows[0].source = "a\x1b[31m\nb";
+  const std::string text = evaluation_text(evaluate(rows, {}, {.draws = 20}));
+  for (const char* word : {"accuracy", "log-loss", "Brier", "ECE", "AUC", "flips", "longer response wins",
+                           "by source", "by language", "by length", "unknown", "a [31m b"})
+    EXPECT_THAT(text, testing::HasSubstr(word));
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_THAT(evaluation_text(evaluate({}, {}, {})), testing::Not(testing::HasSubstr("nan")));
 }
 
 TEST(Pages, OfNothingAreStillPages) {
