@@ -35,6 +35,7 @@ void print_usage(std::FILE* to) {
 int main(int argc, char** argv) {
   using namespace preferd::training;
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::printf("trainer %s\nlibtorch %s\ninstruction set %s\ndevices %s\n", PREFERD_VERSION,
