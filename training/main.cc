@@ -1,6 +1,8 @@
 // trainer: makes the packages that preferd serves.
 #include <csignal>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <string>
 
 #include "model/scorer/build.h"
@@ -30,6 +32,18 @@ void print_usage(std::FILE* to) {
   for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
 }
 
+int run(const Command& command, const Arguments& arguments) {
+  using namespace preferd::training;
+  try {
+    return command.run(arguments);
+  } catch (const std::bad_alloc&) {
+    return report({preferd::Code::kUnavailable, "out of memory; a smaller loop.batch_tokens may help", {}},
+                  kFailed);
+  } catch (const std::exception& e) {
+    return report({preferd::Code::kInternal, e.what(), {}}, kFailed);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,7 +62,7 @@ int main(int argc, char** argv) {
     return kDone;
   }
   for (const Command& c : kCommands)
-    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+    if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
   if (name.empty()) {
     print_usage(stderr);
     return kBadUsage;

@@ -567,6 +567,10 @@ class Configurations(Folder):
         self.refused(2, "bf16", keys=SHORT | {"precision": "bf16"})
         self.refused(2, "cuda", keys=SHORT | {"device": "cuda"})
         self.refused(2, "no key=value", keys={}, flags=["oops"])
+        self.refused(2, "optimizer.eps", keys={"optimizer.eps": 0})
+        self.refused(2, "objective.distillation is set and data.teachers is empty", keys=SHORT | {"objective.distillation": 1})
+        self.refused(2, "objective has no weight", keys=SHORT | {"objective.cross_entropy": 0})
+        self.refused(1, "out of memory", keys=SHORT | {"package.head.feature_projection.out": 10 ** 9})
         self.refused(2, "absent.toml", config=self.dir / "absent.toml")
         self.assertFalse((self.out / "best").exists())
 
@@ -609,6 +613,7 @@ class Starts(Folder):
         self.refused(2, "start", keys=SHORT | {"start": str(self.dir)})
         self.refused(2, "start", keys=SHORT | {"start": str(lora / "adapter"), "method": "head"})
         self.refused(2, "start", keys=SHORT | {"start": str(lora), "method": "head"})
+        self.refused(2, "rslora", keys=SHORT | {"start": str(FIXTURES / "packages/lora_bare_rslora/adapter"), "adapter.r": 6})
         saved = FIXTURES / "packages/lora_saved_norm/adapter"
         r = json.loads((saved / "adapter_config.json").read_text())
         self.refused(2, "start", keys=SHORT | {"start": str(saved), "adapter.r": r["r"], "adapter.alpha": r["lora_alpha"]})

@@ -42,6 +42,9 @@ Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Star
       return invalid("start " + folder.name() + ": " + key + " is " +
                      (json->contains(key) ? (*json)[key].dump() : "missing") +
                      ", the configuration's adapter has " + Json(value).dump());
+  if (const bool rslora = json->value("use_rslora", Json()) == true; rslora != wanted.rslora)
+    return invalid("start " + folder.name() + ": use_rslora is " + (rslora ? "true" : "false") +
+                   ", the configuration's adapter.rslora says otherwise");
   auto tensors = read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   for (const auto& [name, tensor] : *tensors)
