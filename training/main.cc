@@ -20,8 +20,10 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"train", "from human votes to a package", preferd::training::train_command},
+    {"evaluate", "how good a package is on rows with human votes", preferd::training::evaluate_command},
     {"label", "what a package thinks of rows, as the teacher of another run",
      preferd::training::label_command},
+    {"explore", "what is in files of labelled pairs", preferd::training::explore_command},
 };
 
 void print_usage(std::FILE* to) {

@@ -56,20 +56,24 @@ struct Side {
 // y[i] = x[to[i]]. The way back is such a selection too, dx[j] = dy[from[j]] keep_back[j], so that no two
 // elements are added: index_select's own derivative adds all padding into one row, which takes GPUs long.
 // An undefined keep_back is all 1.
+struct Selection {
+  at::Tensor to, from, keep_back;
+};
+
 class Rearrange : public torch::autograd::Function<Rearrange> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& to, const at::Tensor& from, const at::Tensor& keep_back) {
-    context->saved_data["from"] = from;
-    context->saved_data["keep"] = keep_back;
-    return x.index_select(0, to);
+                            const Selection& selection) {
+    context->saved_data["from"] = selection.from;
+    if (selection.keep_back.defined()) context->saved_data["keep"] = selection.keep_back;
+    return x.index_select(0, selection.to);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     at::Tensor back = gradients[0].contiguous().index_select(0, context->saved_data["from"].toTensor());
-    const at::Tensor keep = context->saved_data["keep"].toTensor();
-    if (keep.defined()) back = back * keep.to(back.scalar_type());
-    return {back, {}, {}, {}};
+    if (const auto keep = context->saved_data.find("keep"); keep != context->saved_data.end())
+      back = back * keep->second.toTensor().to(back.scalar_type());
+    return {back, {}};
   }
 };
 
@@ -194,7 +198,7 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
   const std::int64_t group = heads / kv;
   const auto slots = [&](const at::Tensor& t, const at::Tensor& rows, const at::Tensor& place,
                          std::int64_t count, std::int64_t width) {
-    return Rearrange::apply(t, rows, place, at::Tensor())
+    return Rearrange::apply(t, Selection{rows, place, {}})
         .view({plan->trees, count, width, dim})
         .transpose(1, 2);
   };
@@ -203,7 +207,7 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
                    vs = slots(v, plan->key_rows, plan->slot_of_key, plan->key_slots, kv);
   const auto back = [&](const at::Tensor& seen) {
     return Rearrange::apply(seen.transpose(1, 2).reshape({plan->trees * plan->query_slots, heads * dim}),
-                            plan->slot_of_query, plan->query_rows, plan->real_query);
+                            Selection{plan->slot_of_query, plan->query_rows, plan->real_query});
   };
 #if PREFERD_HAS_SCALED_ATTENTION
   if (compute.device().is_cuda() && shape.softcap == 0)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "training/commands/choice.h"
 #include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/run/label.h"
@@ -43,14 +44,11 @@ int label_command(const Arguments& arguments) {
   app.add_option("--threads", placement.threads, "threads that compute")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--device", placement.device, "cpu or cuda")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Device>{{"cpu", Device::kCpu}, {"cuda", Device::kCuda}}))
-      ->default_str("cpu");
-  app.add_option("--precision", placement.precision, "fp32, or bf16 on cuda")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Precision>{{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}}))
-      ->default_str("fp32");
+  add_choice(app, "--device", placement.device, {{"cpu", Device::kCpu}, {"cuda", Device::kCuda}},
+             "where it computes");
+  add_choice(app, "--precision", placement.precision,
+             {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}},
+             "of its arithmetic; bf16 on cuda only");
   app.add_flag("--quiet", quiet, "errors only");
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

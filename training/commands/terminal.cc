@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "training/run/facts.h"
+
 namespace preferd::training {
 namespace {
 
@@ -21,13 +23,6 @@ std::string bar(double share) {
 }
 
 }  // namespace
-
-std::string duration_text(double seconds) {
-  const auto s = static_cast<long long>(seconds + 0.5);
-  if (s < 60) return std::to_string(s) + " s";
-  if (s < 3600) return std::to_string(s / 60) + " min";
-  return std::to_string(s / 3600) + " h " + std::to_string(s / 60 % 60) + " min";
-}
 
 Terminal::Terminal(Verbosity verbosity)
     : quiet_(verbosity == Verbosity::kQuiet), is_terminal_(::isatty(STDERR_FILENO) == 1) {}

@@ -19,6 +19,7 @@ class Terminal {
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
 
+  void clear() { redraw(""); }
   void note(const std::string& line);
   void progress(const char* phase, double share);
   void status(const std::string& line);  // redrawn in place
@@ -36,8 +37,5 @@ class Terminal {
   double loss_ = 0, seconds_a_step_ = 0;  // running means
   double tokens_a_second_ = 0;
 };
-
-// "1 h 12 min", "48 s".
-std::string duration_text(double seconds);
 
 }  // namespace preferd::training

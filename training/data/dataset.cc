@@ -82,7 +82,7 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(const DataOptions& options,
       return invalid("sources." + name + ": no row has this source, expected one of the data's", "sources");
   for (const std::string& source : self->corpus_->sources()) self->rules_.push_back(options.rule(source));
   if (const Status s = self->select(options); !s) return s.error();
-  if (const Status s = self->join_teachers(options); !s) return s.error();
+  if (const Status s = self->join_teachers(options, work_folder); !s) return s.error();
   return std::shared_ptr<const Dataset>(self);
 }
 
@@ -178,7 +178,7 @@ Numbers Dataset::within_limits(const DataOptions& options, const Numbers& from) 
   return kept;
 }
 
-Status Dataset::join_teachers(const DataOptions& options) {
+Status Dataset::join_teachers(const DataOptions& options, const std::string& work_folder) {
   if (options.teachers.empty()) return Ok{};
   const auto entries = corpus_->entries();
   Slots slots;
@@ -194,9 +194,22 @@ Status Dataset::join_teachers(const DataOptions& options) {
     return invalid("teachers: " + plural(same, "training example") + " with the id of another: " + some +
                        "; teacher labels are found by id, which must be unique",
                    kDataFault);
-  auto labels = read_teachers(options.teachers, slots,
-                              [&](std::uint32_t slot) { return corpus_->place(train_[slot]); });
+  std::unique_ptr<EmbeddingWriter> embeddings;
+  if (options.embeddings == ReadEmbeddings::kYes) {
+    auto writer =
+        EmbeddingWriter::create(work_folder + "/embeddings-" + corpus_->key() + ".bin", train_.size());
+    if (!writer) return writer.error();
+    embeddings = std::move(*writer);
+  }
+  auto labels = read_teachers(
+      options.teachers, slots, [&](std::uint32_t slot) { return corpus_->place(train_[slot]); },
+      embeddings.get());
   if (!labels) return labels.error();
+  if (embeddings) {
+    auto found = embeddings->finish();
+    if (!found) return found.error();
+    embeddings_ = std::move(*found);
+  }
   teachers_ = std::move(*labels);
   if (classes_ == 2)
     for (TeacherLabel& label : teachers_) {
@@ -211,6 +224,13 @@ Status Dataset::join_teachers(const DataOptions& options) {
 const TeacherLabel* Dataset::teacher(std::uint32_t example) const {
   if (teacher_slots_.empty() || teacher_slots_[example] == kNoTeacher) return nullptr;
   return &teachers_[teacher_slots_[example]];
+}
+
+std::size_t Dataset::embedding_numbers() const { return embeddings_ ? embeddings_->numbers() : 0; }
+
+Result<std::vector<float>> Dataset::teacher_embedding(std::uint32_t example) const {
+  PREFERD_CHECK(embeddings_ != nullptr && teacher_slots_[example] != kNoTeacher);
+  return embeddings_->load(teacher_slots_[example]);
 }
 
 Target Dataset::target(std::uint32_t example) const {

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "training/data/corpus.h"
+#include "training/data/embeddings.h"
 #include "training/data/options.h"
 #include "training/data/select.h"
 
@@ -50,6 +51,10 @@ class Dataset {
   double weight(std::uint32_t example) const;
   // Null where there is none. With two classes a teacher's tie is halved.
   const TeacherLabel* teacher(std::uint32_t example) const;
+  // How many numbers a teacher's embedding has; 0 where none were read.
+  std::size_t embedding_numbers() const;
+  // Requires embedding_numbers() > 0 and a training example. Errors: TeacherEmbeddings::load.
+  Result<std::vector<float>> teacher_embedding(std::uint32_t example) const;
   const std::string& source(std::uint32_t example) const;
   const std::string& language(std::uint32_t example) const;
 
@@ -59,7 +64,7 @@ class Dataset {
  private:
   Status select(const DataOptions& options);
   Status separate(const DataOptions& options);
-  Status join_teachers(const DataOptions& options);
+  Status join_teachers(const DataOptions& options, const std::string& work_folder);
   Numbers without_ties(const Numbers& from);
   Numbers within_limits(const DataOptions& options, const Numbers& from);
 
@@ -70,6 +75,7 @@ class Dataset {
   DataCounts counts_;
   std::vector<std::uint32_t> teacher_slots_;  // by example; kNoTeacher
   std::vector<TeacherLabel> teachers_;        // by slot
+  std::shared_ptr<const TeacherEmbeddings> embeddings_;
 };
 
 }  // namespace preferd::training

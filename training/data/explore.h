@@ -63,4 +63,8 @@ struct ExploreOptions {
 // Errors: a file that cannot be opened or is damaged. Bad rows are counted and passed over.
 Result<DataFacts> explore(const ExploreOptions& options, const DataEvents& events);
 
+// The facts as one object: "train", "valid", "shared_prompts", "shared_pairs", "bad_rows". Lengths are given
+// by mean, quantiles and maximum, and are absent where there are none.
+std::string facts_json(const DataFacts& facts);
+
 }  // namespace preferd::training

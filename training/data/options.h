@@ -28,6 +28,7 @@ struct SourceRule {
 // A prompt on both sides. kDropFromTrain: its training rows go.
 enum class Overlap { kError, kDropFromTrain, kAllow };
 enum class Duplicates { kDrop, kKeep };
+enum class ReadEmbeddings { kNo, kYes };
 
 struct DataOptions {
   std::string folder;                     // where files with a relative name lie; "" = where the process is
@@ -40,8 +41,9 @@ struct DataOptions {
   Overlap overlap = Overlap::kError;
   Duplicates duplicates = Duplicates::kDrop;
   BadRows bad_rows = BadRows::kStop;
-  std::vector<std::string> teachers;  // files that `trainer label` wrote (teacher.h)
-  int classes = 2;                    // of the package in training: 2, or 3 with ties
+  std::vector<std::string> teachers;                // files that `trainer label` wrote (teacher.h)
+  ReadEmbeddings embeddings = ReadEmbeddings::kNo;  // of the teachers
+  int classes = 2;                                  // of the package in training: 2, or 3 with ties
 
   // The same with `folder` put before every relative name.
   DataOptions resolved() const;

@@ -51,9 +51,22 @@ Status read_logits(const Json& row, std::array<double, 3>& into, std::size_t& co
   return Ok{};
 }
 
+Result<std::vector<float>> read_embedding(const Json& row) {
+  const auto it = row.find("embedding");
+  if (it == row.end() || it->is_null())
+    return invalid("embedding is missing, expected what trainer label --embeddings writes");
+  const auto is_good = [](const Json& v) {
+    return v.is_number() && std::isfinite(static_cast<float>(v.get<double>()));
+  };
+  if (!it->is_array() || !std::all_of(it->begin(), it->end(), is_good))
+    return invalid("embedding is no list of numbers in the range of floats");
+  return it->get<std::vector<float>>();
+}
+
 class Reading {
  public:
-  Reading(const Slots& slots, std::vector<Sums>& sums) : slots_(slots), sums_(sums) {}
+  Reading(const Slots& slots, std::vector<Sums>& sums, EmbeddingWriter* embeddings)
+      : slots_(slots), sums_(sums), embeddings_(embeddings) {}
 
   Status file(const std::string& path, std::uint32_t place) {
     auto reader = RecordReader::open(path, RowFormat::kJsonLines);
@@ -81,6 +94,11 @@ class Reading {
     if (logit_count_ && *logit_count_ != count)
       return invalid(std::to_string(count) + " logits, rows before have " + std::to_string(*logit_count_));
     logit_count_ = sums.logit_count = count;
+    if (embeddings_ != nullptr) {
+      const auto embedding = read_embedding(fields);
+      if (!embedding) return embedding.error();
+      if (const Status s = embeddings_->put(slot->second, *embedding); !s) return s;
+    }
     sums.last_file = place + 1;
     ++sums.files;
     for (std::size_t i = 0; i < 3; ++i)
@@ -90,15 +108,17 @@ class Reading {
 
   const Slots& slots_;
   std::vector<Sums>& sums_;
+  EmbeddingWriter* embeddings_;
   std::optional<std::size_t> logit_count_;
 };
 
 }  // namespace
 
 Result<std::vector<TeacherLabel>> read_teachers(const std::vector<std::string>& files, const Slots& slots,
-                                                const std::function<std::string(std::uint32_t)>& name) {
+                                                const std::function<std::string(std::uint32_t)>& name,
+                                                EmbeddingWriter* embeddings) {
   std::vector<Sums> sums(slots.size());
-  Reading reading(slots, sums);
+  Reading reading(slots, sums, embeddings);
   for (std::size_t i = 0; i < files.size(); ++i)
     if (const Status s = reading.file(files[i], static_cast<std::uint32_t>(i)); !s) return s.error();
 

@@ -41,7 +41,8 @@ class LiveModel {
   const Encoder& encoder() const { return *encoder_; }
   Output output() const { return model_.adapters.front().spec.output; }
   int classes() const { return classes_; }
-  at::TensorOptions options() const;  // device, and the type of logits
+  std::int64_t width() const { return model_.bodies.front()->width(); }  // of a pooled state
+  at::TensorOptions options() const;                                     // device, and the type of logits
 
   // Every item has one order. Gradients are recorded where GradMode is on.
   Forward forward(std::span<const Encoded* const> items);

@@ -33,4 +33,12 @@ std::optional<std::array<double, 3>> ExampleSet::teacher_logits(const Sample& sa
   return z;
 }
 
+Result<std::vector<float>> ExampleSet::teacher_embedding(const Sample& sample) const {
+  auto found = data_->teacher_embedding(number(sample.example));
+  if (found && sample.swapped)
+    std::rotate(found->begin(), found->begin() + static_cast<std::ptrdiff_t>(found->size() / 2),
+                found->end());
+  return found;
+}
+
 }  // namespace preferd::training

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "model/scorer/scorer.h"
@@ -32,6 +33,10 @@ class ExampleSet {
   Target target(const Sample& sample) const;
   // Logs of the teacher's probabilities; nothing where it said nothing.
   std::optional<std::array<double, 3>> teacher_logits(const Sample& sample) const;
+  // The teacher's pooled states, sequence by sequence. Swapped: the two sequences exchanged, which is right
+  // for layouts with one sequence a response. Requires Dataset::embedding_numbers() > 0.
+  Result<std::vector<float>> teacher_embedding(const Sample& sample) const;
+  std::size_t embedding_numbers() const { return data_->embedding_numbers(); }
 
  private:
   std::uint32_t number(std::uint32_t example) const { return store_->examples()[example]; }

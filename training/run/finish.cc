@@ -4,7 +4,11 @@
 
 #include "base/atomic_file.h"
 #include "model/scorer/load.h"
+#include "training/config/load.h"
 #include "training/evaluation/metrics.h"
+#include "training/report/run_report.h"
+#include "training/run/curves.h"
+#include "training/run/facts.h"
 #include "training/run/golden_pairs.h"
 #include "training/run/predictions.h"
 #include "training/run/score_examples.h"
@@ -38,6 +42,31 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
 
 // Four digits: what people read in package.json is what is served.
 double rounded(double temperature) { return std::round(temperature * 1e4) / 1e4; }
+
+std::string trained_text(const TrainConfig& config, int threads) {
+  const char* precision = config.precision == Precision::kBf16   ? "bf16"
+                          : config.precision == Precision::kFp64 ? "fp64"
+                                                                 : "fp32";
+  const char* device = config.device == Device::kCuda ? "cuda" : "cpu";
+  return std::string(precision) + " on " + device + ", " + std::to_string(threads) +
+         (threads == 1 ? " thread" : " threads");
+}
+
+Facts facts_of(const TrainConfig& config, const Prepared& prepared, const ScorerInfo& info, int threads,
+               const Curves& curves) {
+  Facts facts = {
+      {"package", package_text(info)},
+      {"training files", files_text(config.data.train)},
+      {"rows", counts_text(prepared.data->counts()) + "; " + std::to_string(prepared.train->size()) +
+                   " to train on, " + std::to_string(prepared.valid_store->size()) + " to validate"},
+      {"trained in", trained_text(config, threads)},
+      {"evaluated in", compute_text(info, threads)},
+      {"time of the steps",
+       duration_text(curves.seconds) + ", " + std::to_string(curves.tokens) + " tokens"}};
+  if (!config.data.valid.empty())
+    facts.insert(facts.begin() + 2, {"validation files", files_text(config.data.valid)});
+  return facts;
+}
 
 }  // namespace
 
@@ -76,7 +105,22 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
           write_file_atomically(run.path("predictions.jsonl"), predictions_text(*evaluated, *scored));
       !s)
     return s;
-  return write_file_atomically(run.path("evaluation.json"), metrics_json(metrics));
+  if (const Status s = write_file_atomically(run.path("evaluation.json"), metrics_json(metrics)); !s)
+    return s;
+  const auto curves = read_curves(run.path("metrics.jsonl"));
+  if (!curves) return curves.error();
+  const RunReport report{
+      .evaluation = {.name = (*scorer)->info().name,
+                     .subtitle = "Training run " + config.output,
+                     .facts = facts_of(config, prepared, (*scorer)->info(), threads, *curves),
+                     .metrics = metrics,
+                     .predictions = evaluated->predictions,
+                     .calibration = *calibration},
+      .config = to_toml(config),
+      .train = curves->train,
+      .validation = curves->validation,
+      .best_step = curves->best_step};
+  return write_file_atomically(run.path("report.html"), run_html(report));
 }
 
 }  // namespace preferd::training

@@ -10,7 +10,9 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "rows/records.h"
 #include "rows/rows.h"
+#include "training/data/identity.h"
 #include "training/data/sampler.h"
 
 namespace preferd::training {
@@ -23,21 +25,34 @@ struct Closer {
 };
 using File = std::unique_ptr<std::FILE, Closer>;
 
-// Opens for appending, cuts a torn last line, counts the whole ones.
-Result<File> open_output(const std::string& path, std::uint64_t& lines) {
+// Opens for appending and cuts a torn last line.
+Result<File> open_output(const std::string& path) {
   File file(std::fopen(path.c_str(), "ab+"));
   if (!file) return invalid("output " + path + ": cannot open for writing: " + std::strerror(errno));
   std::rewind(file.get());
   std::uint64_t at = 0, whole = 0;
   for (int c; (c = std::fgetc(file.get())) != EOF; ++at)
-    if (c == '\n') {
-      ++lines;
-      whole = at + 1;
-    }
+    if (c == '\n') whole = at + 1;
   std::error_code ec;
   std::filesystem::resize_file(path, whole, ec);
   if (ec) return invalid("output " + path + ": " + ec.message());
   return file;
+}
+
+// Of the lines that are there, in order.
+Result<std::vector<Key>> ids_of(const std::string& path) {
+  auto reader = RecordReader::open(path, RowFormat::kJsonLines);
+  if (!reader) return reader.error();
+  std::vector<Key> ids;
+  for (;;) {
+    const auto row = (*reader)->next();
+    if (!row) return row.error();
+    if (!*row) return ids;
+    if (!(*row)->fields)
+      return invalid("output " + path + ":" + std::to_string((*row)->line) + ": " +
+                     (*row)->fields.error().what + "; expected teacher labels");
+    ids.push_back(id_key((*row)->id));
+  }
 }
 
 struct Item {
@@ -57,11 +72,11 @@ class Labeller {
         temperature_(model.encoder().manifest().temperature) {}
 
   Result<LabelCounts> run() {
-    std::uint64_t skip = 0;
-    auto file = open_output(options_.output, skip);
+    auto file = open_output(options_.output);
     if (!file) return file.error();
     file_ = std::move(*file);
-    counts_.kept = skip;
+    const auto kept = ids_of(options_.output);
+    if (!kept) return kept.error();
     std::vector<Row> chunk;
     for (const std::string& input : options_.inputs) {
       auto reader = RowReader::open(input, RowFormat::kAuto);
@@ -74,20 +89,17 @@ class Labeller {
           fail(input + ": row " + (**row).id + ": " + (**row).row.error().what);
           continue;
         }
-        if (skip > 0) {
-          --skip;
+        if (counts_.kept < kept->size() && (*kept)[counts_.kept] == id_key((**row).id)) {
+          ++counts_.kept;
           continue;
         }
         chunk.push_back(std::move(*(**row).row));
         if (chunk.size() == kChunk)
-          if (const Status s = write(chunk); !s) return s.error();
+          if (const Status s = write(chunk, kept->size()); !s) return s.error();
       }
     }
-    if (const Status s = write(chunk); !s) return s.error();
-    if (skip > 0)
-      return invalid("output " + options_.output + ": holds " + std::to_string(skip) +
-                     " lines more than the inputs have rows; is it of other files?");
-    return counts_;
+    if (const Status s = write(chunk, kept->size()); !s) return s.error();
+    return counts_.kept == kept->size() ? Result<LabelCounts>(counts_) : foreign();
   }
 
  private:
@@ -96,7 +108,13 @@ class Labeller {
     if (events_.bad_row) events_.bad_row(line);
   }
 
-  Status write(std::vector<Row>& rows) {
+  Error foreign() const {
+    return invalid("output " + options_.output +
+                   ": holds lines of other rows than the inputs, or in another order; expected another name");
+  }
+
+  // `kept`: lines that were there. Before the last of them only rows that had failed may come.
+  Status write(std::vector<Row>& rows, std::size_t kept) {
     std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
     const Swap swap = options_.orders == LabelOrders::kBoth ? Swap::kAverage : Swap::kNone;
     pool_.run(rows.size(), [&](std::size_t i, int) {
@@ -109,6 +127,7 @@ class Labeller {
         items.push_back({rows[i].id, std::move(*encoded[i]), {}, {}, {}});
       else
         fail("row " + rows[i].id + ": " + encoded[i].error().what);
+    if (!items.empty() && counts_.kept < kept) return foreign();
     std::vector<std::uint32_t> costs;
     for (const Item& item : items) costs.push_back(static_cast<std::uint32_t>(item.encoded.cost_tokens));
     for (const MicroBatch& batch :

@@ -3,7 +3,7 @@
 //   {"id": ..., "probabilities": {"model_a": p, "model_b": p[, "tie": p]}, "logits": [...]}
 //
 // Rows need no label. Lines come in the order of the rows, each chunk flushed before the next is read; a run
-// that was stopped goes on after the last whole line.
+// that was stopped goes on after the last whole line, which it finds by its id.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ struct LabelEvents {
   std::function<void(const std::string& line)> bad_row;  // these get no line
 };
 
-// Errors: a file that cannot be read or written; an output that holds more lines than the inputs have rows.
+// Errors: a file that cannot be read or written; an output whose lines are not of these rows,
+// in their order.
 Result<LabelCounts> label(LiveModel& model, const LabelOptions& options, const LabelEvents& events);
 
 }  // namespace preferd::training

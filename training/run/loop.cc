@@ -34,6 +34,7 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
                     const LiveModel& model) {
   Loaded out;
   std::vector<double> probability, teacher, weight;
+  std::vector<float> embedding;
   const int classes = model.classes();
   for (const Sample& sample : samples) {
     auto item = set.encoded(sample);
@@ -44,6 +45,11 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
     const Target target = set.target(sample);
     probability.insert(probability.end(), target.begin(), target.begin() + classes);
     weight.push_back(set.weight(sample.example));
+    if (config.objective.cosine > 0) {
+      const auto states = set.teacher_embedding(sample);
+      if (!states) return states.error();
+      embedding.insert(embedding.end(), states->begin(), states->end());
+    }
     if (config.objective.distillation <= 0) continue;
     const auto said = set.teacher_logits(sample);
     if (!said)
@@ -56,7 +62,30 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
   out.targets.probability = rows_on(probability, rows, model.options());
   out.targets.weight = rows_on(weight, rows, model.options()).view({rows});
   if (!teacher.empty()) out.targets.teacher = rows_on(teacher, rows, model.options());
+  if (!embedding.empty())
+    out.targets.teacher_embedding =
+        at::tensor(embedding, at::kFloat).view({-1, model.width()}).to(model.options());
   return out;
+}
+
+// Can the cosine term be computed?
+Status check_embeddings(const LoopInputs& in) {
+  if (in.config.objective.cosine <= 0) return Ok{};
+  const auto found = static_cast<std::int64_t>(in.train.embedding_numbers());
+  if (found == 0)
+    return invalid(
+        "objective.cosine is set and data.teachers is empty, expected files of trainer label --embeddings");
+  const bool is_pair = in.model.encoder().manifest().input.layout == Layout::kPair;
+  if (is_pair && in.config.loop.swap != SwapAugmentation::kNone)
+    return invalid(
+        "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding is of the given "
+        "order "
+        "alone, expected loop.swap none");
+  const std::int64_t sequences = is_pair ? 1 : 2;
+  if (found == sequences * in.model.width()) return Ok{};
+  return invalid("objective.cosine: the teacher's embeddings have " + std::to_string(found) +
+                 " numbers a pair, the student's states " + std::to_string(sequences) + " x " +
+                 std::to_string(in.model.width()) + "; expected a teacher of the same width and layout");
 }
 
 // A number of its own for each forward of a run.
@@ -246,6 +275,7 @@ class Loop {
 }  // namespace
 
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events) {
+  if (const Status s = check_embeddings(in); !s) return s.error();
   return Loop(in, state, events).run();
 }
 

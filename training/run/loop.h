@@ -61,8 +61,8 @@ struct LoopInputs {
   const std::atomic<bool>& interrupted;
 };
 
-// Goes on from `state`, which it keeps up to date. Errors: a file, another process gone, a loss that is not
-// finite (with the step and what to try).
+// Goes on from `state`, which it keeps up to date. Errors: a file, another process gone, teacher embeddings
+// that do not fit the model, a loss that is not finite (with the step and what to try).
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events);
 
 // Probabilities of every example of `set`, [size][classes], the same on every process. One order each.

@@ -209,6 +209,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
 
   DataOptions options = config.data.resolved();
   options.classes = out.classes;
+  if (config.objective.cosine > 0) options.embeddings = ReadEmbeddings::kYes;
   auto data = Dataset::open(options, run.path("work"), events.data);
   if (!data) return data.error();
   out.data = *data;

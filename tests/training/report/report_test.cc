@@ -147,11 +147,10 @@ TEST(Pages, ShowHostileTextAsText) {
   ExploreReport data = sample_data();
   data.name = data.subtitle = kHostile;
   data.facts = {{kHostile, kHostile}};
-  data.bad_samples = {kHostile};
-  data.sources = {{kHostile, {1, 1, 1}}};
-  data.languages = {{kHostile, {1, 0, 0}}};
-  data.models = {{kHostile, 1, 1, 1}};
-  data.lengths = {{kHostile, kHostile, {1, 2, 3}}};
+  data.data.bad_rows = {kHostile};
+  data.data.train.by_source = {{kHostile, {1, 1, 1}}};
+  data.data.train.by_language = {{kHostile, {1, 0, 0}}};
+  data.data.train.models = {{kHostile, 1, 1, 1}};
   for (const std::string& html : {run_html(run), evaluation_html(run.evaluation), explore_html(data)}) {
     EXPECT_EQ(objection(html), "");
     EXPECT_THAT(html, testing::Not(testing::HasSubstr("<script")));

@@ -76,38 +76,50 @@ inline RunReport sample_run(const std::vector<Prediction>& predictions) {
   return r;
 }
 
+inline SplitFacts sample_split() {
+  SplitFacts f;
+  f.rows = 57477;
+  f.bad = 3;
+  f.repeated = 312;
+  f.contradictory = 41;
+  f.prompts = 51734;
+  f.outcomes = {.model_a = 20064, .model_b = 19652, .tie = 17761};
+  f.different_length = 39100;
+  f.longer_won = 24120;
+  f.by_source = {{"lmsys-arena-55k", {18000, 17500, 16200}}, {"arena-140k", {2064, 2152, 1561}}};
+  f.by_language = {{"English", {15000, 14600, 13000}},
+                   {"", {2100, 2000, 1900}},
+                   {"Chinese", {1500, 1480, 1400}},
+                   {"Russian", {1464, 1572, 1461}}};
+  std::mt19937 random(2);
+  std::normal_distribution<double> normal;
+  const auto length = [&](double middle) {
+    return static_cast<std::uint64_t>(std::exp(middle + 1.1 * normal(random)));
+  };
+  for (int i = 0; i < 5000; ++i) {
+    f.prompt_chars.add(length(4.6));
+    f.response_chars.add(length(6.9));
+    f.prompt_tokens.add(length(3.2));
+    f.response_tokens.add(length(5.5));
+    f.pair_tokens.add(length(6.3));
+  }
+  const std::array<const char*, 6> models = {"gpt-4-1106-preview",         "claude-2.1", "vicuna-13b",
+                                             "mixtral-8x7b-instruct-v0.1", "palm-2",     "dolly-v2-12b"};
+  for (std::size_t i = 0; i < models.size(); ++i)
+    f.models.push_back({models[i], 900 - 140 * i, 300 + 110 * i, 400});
+  return f;
+}
+
 inline ExploreReport sample_data() {
   ExploreReport r;
   r.name = "Arena votes";
   r.subtitle = "What is in the training files";
   r.facts = {{"files", "arena_train.jsonl.gz, kaggle.csv.gz"}};
-  r.bad_rows = 3;
-  r.bad_samples = {"arena_train.jsonl.gz:17: winner is \"model_c\", expected model_a, model_b or tie",
-                   "kaggle.csv.gz:204: response_b is missing"};
-  r.repeated = 312;
-  r.contradictory = 41;
-  r.prompts = 51734;
-  r.outcomes = {20064, 19652, 17761};
-  r.lengths_won = {24120, 14980, 616};
-  r.sources = {{"lmsys-arena-55k", {18000, 17500, 16200}}, {"arena-140k", {2064, 2152, 1561}}};
-  r.languages = {{"English", {15000, 14600, 13000}},
-                 {"", {2100, 2000, 1900}},
-                 {"Chinese", {1500, 1480, 1400}},
-                 {"Russian", {1464, 1572, 1461}}};
-  std::mt19937 random(2);
-  std::normal_distribution<double> normal;
-  for (const char* name : {"prompt", "response_a", "response_b"}) {
-    LengthSample sample{name, "characters", {}};
-    for (int i = 0; i < 5000; ++i)
-      sample.values.push_back(
-          static_cast<std::int64_t>(std::exp((name[0] == 'p' ? 4.6 : 6.9) + 1.1 * normal(random))));
-    r.lengths.push_back(std::move(sample));
-  }
-  const std::array<const char*, 6> models = {"gpt-4-1106-preview",         "claude-2.1", "vicuna-13b",
-                                             "mixtral-8x7b-instruct-v0.1", "palm-2",     "dolly-v2-12b"};
-  for (std::size_t i = 0; i < models.size(); ++i)
-    r.models.push_back(
-        {models[i], static_cast<std::int64_t>(900 - 140 * i), static_cast<std::int64_t>(300 + 110 * i), 400});
+  r.data.bad_rows = {"arena_train.jsonl.gz:17: winner is \"model_c\", expected model_a, model_b or tie",
+                     "kaggle.csv.gz:204: response_b is missing"};
+  r.data.train = r.data.valid = sample_split();
+  r.data.shared_prompts = 12;
+  r.data.shared_pairs = 2;
   return r;
 }
 

@@ -1,0 +1,118 @@
+// trainer evaluate: how good a package is on rows with human votes.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "base/atomic_file.h"
+#include "model/default/default_package.h"
+#include "training/commands/choice.h"
+#include "training/commands/commands.h"
+#include "training/commands/scratch_folder.h"
+#include "training/commands/terminal.h"
+#include "training/report/text.h"
+#include "training/run/evaluate.h"
+#include "training/run/facts.h"
+
+namespace preferd::training {
+namespace {
+
+struct Options {
+  std::string package, output;
+  EvaluateOptions evaluate;
+  bool quiet = false;
+};
+
+Status write_reports(const Evaluation& e, const Options& options) {
+  const auto write = [&](const char* name, const std::string& text) {
+    return write_file_atomically(options.output + "/" + name, text);
+  };
+  if (const Status s = write("evaluation.json", evaluation_json(e)); !s) return s;
+  if (const Status s = write("predictions.jsonl", predictions_text(e.rows, e.scored)); !s) return s;
+  return write("evaluation.html", evaluation_page(e));
+}
+
+int run(Options& options) {
+  auto package = options.package.empty() ? default_package() : open_directory(options.package);
+  if (!package) return report(package.error(), kFailed);
+  std::optional<ScratchFolder> scratch;
+  if (options.output.empty()) {
+    auto folder = ScratchFolder::create();
+    if (!folder) return report(folder.error(), kFailed);
+    scratch.emplace(std::move(*folder));
+    options.evaluate.work_folder = scratch->path();
+  } else {
+    std::error_code ec;
+    std::filesystem::create_directories(options.output, ec);
+    if (ec)
+      return report(invalid("flag --output " + options.output + ": cannot be made: " + ec.message()),
+                    kFailed);
+    options.evaluate.work_folder = options.output + "/work";
+  }
+  Terminal terminal(options.quiet ? Verbosity::kQuiet : Verbosity::kNormal);
+  const auto found = evaluate_package(
+      *package, options.evaluate,
+      {.progress = [&](const char* phase, double share) { terminal.progress(phase, share); },
+       .bad_row = [&](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }});
+  if (!found) return report(found.error(), kFailed);
+  terminal.clear();
+  std::printf("%s\n%s\n%s\n\n%s", package_text(found->package).c_str(), counts_text(found->counts).c_str(),
+              compute_text(found->package, found->threads).c_str(), evaluation_text(found->metrics).c_str());
+  if (!options.output.empty())
+    if (const Status s = write_reports(*found, options); !s) return report(s.error(), kFailed);
+  if (found->bad == 0) return kDone;
+  return report(invalid(std::to_string(found->bad) + " rows were bad and are no part of the figures"),
+                kBadData);
+}
+
+}  // namespace
+
+int evaluate_command(const Arguments& arguments) {
+  Options options;
+  EvaluateOptions& e = options.evaluate;
+  e.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  CLI::App app(
+      "Scores rows with human votes by the engine that serves, and prints accuracy, log-loss, Brier score,\n"
+      "calibration error and AUC with bootstrap intervals, by source, language and length, beside what can\n"
+      "be had without a model.",
+      "trainer evaluate");
+  app.add_option("--package", options.package, "package directory; without it the embedded default")
+      ->type_name("DIR");
+  app.add_option("--input", e.inputs, "files of pairs with labels: .jsonl, .csv, with or without .gz")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--output", options.output,
+                 "folder for evaluation.json, predictions.jsonl, evaluation.html, and work/ with rows and "
+                 "tokens for another time")
+      ->type_name("DIR");
+  add_choice(app, "--ties", e.ties,
+             {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}},
+             "rows that nobody won: keep needs three classes; half counts half for each response; auto keeps "
+             "them with three classes and drops them with two");
+  add_choice(app, "--labels", e.labels,
+             {{"auto", Labels::kAuto},
+              {"winner", Labels::kWinner},
+              {"one_hot", Labels::kOneHot},
+              {"soft", Labels::kSoft}},
+             "which label is read where a row could have several");
+  app.add_option("--draws", e.resampling.draws, "of the bootstrap; 0 gives no intervals")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  add_choice(app, "--compute", e.compute, {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}},
+             "arithmetic of the model");
+  app.add_option("--threads", e.threads, "threads that compute")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_flag("--quiet", options.quiet, "figures and errors only");
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    return report(invalid(error.what()), kBadUsage);
+  }
+  return run(options);
+}
+
+}  // namespace preferd::training

@@ -1,0 +1,57 @@
+// A package against rows with labels: scored by the engine that serves, measured, compared with what can be
+// had without a model.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "model/scorer/load.h"
+#include "training/data/dataset.h"
+#include "training/evaluation/metrics.h"
+#include "training/run/predictions.h"
+
+namespace preferd::training {
+
+struct EvaluateOptions {
+  std::vector<std::string> inputs;
+  Ties ties = Ties::kAuto;  // kKeep needs a package of three classes
+  Labels labels = Labels::kAuto;
+  Resampling resampling;
+  ComputeType compute = ComputeType::kAuto;
+  int threads = 1;
+  std::string work_folder;  // rows and tokens are kept there; the caller removes it
+};
+
+struct EvaluateEvents {
+  std::function<void(const char* phase, double share)> progress;
+  std::function<void(const std::string& line)> bad_row;
+};
+
+struct Evaluation {
+  ScorerInfo package;
+  std::vector<std::string> files;
+  DataCounts counts;
+  std::size_t bad = 0;  // rows that could not be read or encoded; they are no part of the figures
+  int threads = 1;
+  Metrics metrics;
+  Evaluated rows;
+  std::vector<Scored> scored;
+};
+
+// Heads that see both responses at once score both orders: order_gap and flips are of those, everything else
+// is of the given order. Duplicates stay. Errors: load_scorer (golden pairs included), Dataset::open, a row
+// without finite logits.
+Result<Evaluation> evaluate_package(std::shared_ptr<const Files> package, const EvaluateOptions& options,
+                                    const EvaluateEvents& events);
+
+// evaluation.json: metrics_json() with "package" and "data".
+std::string evaluation_json(const Evaluation& evaluation);
+// evaluation.html.
+std::string evaluation_page(const Evaluation& evaluation);
+
+}  // namespace preferd::training

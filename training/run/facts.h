@@ -1,0 +1,28 @@
+// Lines for people about what was scored and with what, at the head of a report.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/scorer/scorer.h"
+#include "training/data/dataset.h"
+#include "training/report/html.h"
+
+namespace preferd::training {
+
+// "NAME, revision R, difference head, llama base, quantization nf4"
+std::string package_text(const ScorerInfo& info);
+
+// "fp32 on AVX2, 2 threads"
+std::string compute_text(const ScorerInfo& info, int threads);
+
+// "208 rows; 3 bad rows skipped; 12 ties dropped"
+std::string counts_text(const DataCounts& counts);
+
+// "arena/a.jsonl, b.csv.gz": with no more than one folder each
+std::string files_text(const std::vector<std::string>& files);
+
+// "1 h 12 min", "48 s".
+std::string duration_text(double seconds);
+
+}  // namespace preferd::training
