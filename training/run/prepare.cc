@@ -198,11 +198,10 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   out.form.copy_base = config.copy_base;
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
-  if (config.objective.cosine > 0)
-    return invalid("objective.cosine is set, and teachers' embeddings cannot be read yet; expected 0");
-  if (config.objective.cross_entropy <= 0 && config.objective.distillation <= 0)
-    return invalid("objective has no weight above 0, expected cross_entropy or distillation");
-  if (config.objective.distillation > 0 && config.data.teachers.empty())
+  const ObjectiveWeights& o = config.objective;
+  if (o.cross_entropy <= 0 && o.distillation <= 0 && o.cosine <= 0)
+    return invalid("objective has no weight above 0, expected cross_entropy, distillation or cosine");
+  if (o.distillation > 0 && config.data.teachers.empty())
     return invalid(
         "objective.distillation is set and data.teachers is empty, expected files of trainer label");
   out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
