@@ -489,14 +489,20 @@ class Kinds(Folder):
         self.refused(2, "token_pair", keys=SHORT | {"method": "full"},
                      config=self.replaced(package("token_pair", PAIRS, {"output": "token_pair", "tokens": ["A", "B"]})))
 
-    def test_full_training_carries_its_base(self):
-        p = package("dense", EACH, head(64, 1, output="difference"))
-        self.done(keys=SHORT | {"method": "full"}, config=self.replaced(p))
-        self.assertEqual(json.loads((self.out / "best/package.json").read_text())["base"]["path"], "base")
-        self.assertTrue((self.out / "best/base/model.safetensors").exists())
-        moved = self.dir / "moved"
-        (self.out / "best").rename(moved)
-        self.assertEqual(subprocess.run([PREFERD, "inspect", "--package", moved, "--verify"], capture_output=True, env=CLEAN).returncode, 0)
+    def test_packages_that_carry_their_base(self):
+        p = self.replaced(package("dense", EACH, head(64, 1, output="difference")))
+        same = (FIXTURES / "packages/dense/base/model.safetensors").read_bytes()
+        for method, copy in (("full", False), ("full", True), ("lora", True)):
+            out = self.dir / f"{method}{copy}"
+            self.done(out, SHORT | {"method": method, "copy_base": copy}, config=p)
+            self.serves(out)
+            self.assertEqual(json.loads((out / "best/package.json").read_text())["base"]["path"], "base")
+            self.assertEqual((out / "best/base/model.safetensors").read_bytes() == same, method == "lora")
+            moved = self.dir / "moved" / out.name
+            moved.parent.mkdir(exist_ok=True)
+            (out / "best").rename(moved)
+            inspected = subprocess.run([PREFERD, "inspect", "--package", moved, "--verify"], capture_output=True, env=CLEAN)
+            self.assertEqual(inspected.returncode, 0, inspected.stderr)
 
     def test_every_swap(self):
         p = self.replaced(package("dense", PAIRS, head(64, 1, output="sigmoid_b")))

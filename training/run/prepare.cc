@@ -195,7 +195,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!json) return json.error();
   out.form.json = std::move(*json);
   out.form.adapter_dtype = config.adapter.dtype;
-  out.form.copy_base = config.copy_base;
+  out.form.copy_base = config.copy_base && config.method != Method::kFull;
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
   const ObjectiveWeights& o = config.objective;
