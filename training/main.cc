@@ -1,6 +1,8 @@
 // trainer: makes the packages that preferd serves.
 #include <csignal>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <string>
 
 #include "model/scorer/build.h"
@@ -32,11 +34,24 @@ void print_usage(std::FILE* to) {
   for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
 }
 
+int run(const Command& command, const Arguments& arguments) {
+  using namespace preferd::training;
+  try {
+    return command.run(arguments);
+  } catch (const std::bad_alloc&) {
+    return report({preferd::Code::kUnavailable, "out of memory; a smaller loop.batch_tokens may help", {}},
+                  kFailed);
+  } catch (const std::exception& e) {
+    return report({preferd::Code::kInternal, e.what(), {}}, kFailed);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace preferd::training;
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::printf("trainer %s\nlibtorch %s\ninstruction set %s\ndevices %s\n", PREFERD_VERSION,
@@ -49,7 +64,7 @@ int main(int argc, char** argv) {
     return kDone;
   }
   for (const Command& c : kCommands)
-    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+    if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
   if (name.empty()) {
     print_usage(stderr);
     return kBadUsage;

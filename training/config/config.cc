@@ -70,7 +70,7 @@ void describe(ConfigFields& f, OptimizerConfig& o) {
   f.real("weight_decay", o.weight_decay, 0, 10, "decoupled, of every group");
   f.real("beta1", o.adam.beta1, 0, 0.999999, "AdamW");
   f.real("beta2", o.adam.beta2, 0, 0.9999999, "AdamW");
-  f.real("eps", o.adam.eps, 0, 1, "AdamW");
+  f.real("eps", o.adam.eps, 1e-16, 1, "AdamW");
   f.choice("schedule", o.schedule.shape,
            {{"cosine", Schedule::Shape::kCosine},
             {"linear", Schedule::Shape::kLinear},

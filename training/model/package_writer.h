@@ -16,7 +16,7 @@ struct PackageForm {
   Json adapter_config;   // adapter/adapter_config.json; null = no adapter
   std::string features;  // features.safetensors; empty = none
   AdapterDtype adapter_dtype = AdapterDtype::kFp32;
-  bool copy_base = false;
+  bool copy_base = false;     // the base's files as they are; a trained base lies in the package anyway
   std::string weight_prefix;  // of the family, for a trained base: "model."
 };
 

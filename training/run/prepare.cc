@@ -42,6 +42,9 @@ Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Star
       return invalid("start " + folder.name() + ": " + key + " is " +
                      (json->contains(key) ? (*json)[key].dump() : "missing") +
                      ", the configuration's adapter has " + Json(value).dump());
+  if (const bool rslora = json->value("use_rslora", Json()) == true; rslora != wanted.rslora)
+    return invalid("start " + folder.name() + ": use_rslora is " + (rslora ? "true" : "false") +
+                   ", the configuration's adapter.rslora says otherwise");
   auto tensors = read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   for (const auto& [name, tensor] : *tensors)
@@ -192,14 +195,13 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!json) return json.error();
   out.form.json = std::move(*json);
   out.form.adapter_dtype = config.adapter.dtype;
-  out.form.copy_base = config.copy_base;
+  out.form.copy_base = config.copy_base && config.method != Method::kFull;
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
-  if (config.objective.cosine > 0)
-    return invalid("objective.cosine is set, and teachers' embeddings cannot be read yet; expected 0");
-  if (config.objective.cross_entropy <= 0 && config.objective.distillation <= 0)
-    return invalid("objective has no weight above 0, expected cross_entropy or distillation");
-  if (config.objective.distillation > 0 && config.data.teachers.empty())
+  const ObjectiveWeights& o = config.objective;
+  if (o.cross_entropy <= 0 && o.distillation <= 0 && o.cosine <= 0)
+    return invalid("objective has no weight above 0, expected cross_entropy, distillation or cosine");
+  if (o.distillation > 0 && config.data.teachers.empty())
     return invalid(
         "objective.distillation is set and data.teachers is empty, expected files of trainer label");
   out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
