@@ -23,7 +23,7 @@ namespace preferd::training {
 struct Place {
   int rank = 0, size = 1, local_rank = 0;
   std::string address;  // of rank 0
-  int port = 0;
+  int port = 0;         // that rank 0 serves; where torchrun's agent keeps MASTER_PORT, the one after it
 };
 
 // Errors: variables that are missing beside others, no numbers, or contradict each other.

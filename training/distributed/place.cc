@@ -65,6 +65,8 @@ Result<Place> find_place(const Environment& environment) {
       place.port = v.number("MASTER_PORT", 1, kPorts);
       if (place.address.empty() && !v.failure)
         v.failure = invalid("variable MASTER_ADDR is missing, expected the address of rank 0");
+      if (v.text("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True")
+        place.port = place.port < kPorts ? place.port + 1 : kPorts - 1;
     }
   } else if (v.text("SLURM_NTASKS") && v.text("SLURM_PROCID")) {
     place.size = v.number("SLURM_NTASKS", 1, kMost);
