@@ -68,26 +68,6 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
   return out;
 }
 
-// Can the cosine term be computed?
-Status check_embeddings(const LoopInputs& in) {
-  if (in.config.objective.cosine <= 0) return Ok{};
-  const auto found = static_cast<std::int64_t>(in.train.embedding_numbers());
-  if (found == 0)
-    return invalid(
-        "objective.cosine is set and data.teachers is empty, expected files of trainer label --embeddings");
-  const bool is_pair = in.model.encoder().manifest().input.layout == Layout::kPair;
-  if (is_pair && in.config.loop.swap != SwapAugmentation::kNone)
-    return invalid(
-        "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding is of the given "
-        "order "
-        "alone, expected loop.swap none");
-  const std::int64_t sequences = is_pair ? 1 : 2;
-  if (found == sequences * in.model.width()) return Ok{};
-  return invalid("objective.cosine: the teacher's embeddings have " + std::to_string(found) +
-                 " numbers a pair, the student's states " + std::to_string(sequences) + " x " +
-                 std::to_string(in.model.width()) + "; expected a teacher of the same width and layout");
-}
-
 // A number of its own for each forward of a run.
 std::uint64_t forward_key(std::int64_t seed, std::int64_t step, int rank, std::size_t forward) {
   return Random(static_cast<std::uint64_t>(seed), "dropout/" + std::to_string(step) + "/" +
@@ -274,8 +254,26 @@ class Loop {
 
 }  // namespace
 
+Status check_loop(const LoopInputs& in) {
+  if (in.config.objective.cosine <= 0) return Ok{};
+  const auto found = static_cast<std::int64_t>(in.train.embedding_numbers());
+  if (found == 0)
+    return invalid(
+        "objective.cosine is set and data.teachers is empty, expected files of trainer label --embeddings");
+  const bool is_pair = in.model.encoder().manifest().input.layout == Layout::kPair;
+  if (is_pair && in.config.loop.swap != SwapAugmentation::kNone)
+    return invalid(
+        "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding is of the given "
+        "order "
+        "alone, expected loop.swap none");
+  const std::int64_t sequences = is_pair ? 1 : 2;
+  if (found == sequences * in.model.width()) return Ok{};
+  return invalid("objective.cosine: the teacher's embeddings have " + std::to_string(found) +
+                 " numbers a pair, the student's states " + std::to_string(sequences) + " x " +
+                 std::to_string(in.model.width()) + "; expected a teacher of the same width and layout");
+}
+
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events) {
-  if (const Status s = check_embeddings(in); !s) return s.error();
   return Loop(in, state, events).run();
 }
 

@@ -61,6 +61,10 @@ struct LoopInputs {
   const std::atomic<bool>& interrupted;
 };
 
+// What the configuration asks of the data and the model that these cannot give: objective.cosine without
+// embeddings of the student's width, or with swapped copies of layout pair.
+Status check_loop(const LoopInputs& in);
+
 // Goes on from `state`, which it keeps up to date. Errors: a file, another process gone, teacher embeddings
 // that do not fit the model, a loss that is not finite (with the step and what to try).
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events);

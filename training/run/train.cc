@@ -190,6 +190,7 @@ class Training {
                             *sampler,   *prepared->train, prepared->valid.get(),
                             **group,    in_.interrupted};
     const std::int64_t before = state.step;
+    if (const Status s = check_loop(inputs); !s) return s.error();
     const auto ending = run_loop(inputs, state, hooks);
     if (!ending) return while_running(ending.error());
     TrainResult result{*ending, state, ""};
