@@ -111,6 +111,8 @@ void describe(ConfigFields& f, WatchConfig& w) {
   f.integer("checkpoint_every", w.checkpoint_every, 1, std::int64_t{1} << 40, "steps");
   f.integer("keep", w.keep, 1, 1 << 20, "checkpoints");
   f.integer("golden", w.golden, 16, 64, "validation pairs recorded in the package to check it at load");
+  f.toggle("finish", w.finish,
+           "score, calibrate and report at the end; --resume makes up for it, here or elsewhere");
 }
 
 }  // namespace

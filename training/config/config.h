@@ -54,6 +54,7 @@ struct WatchConfig {
   std::int64_t checkpoint_every = 100;
   std::int64_t keep = 2;
   std::int64_t golden = 32;
+  bool finish = true;
 };
 
 struct TrainConfig {

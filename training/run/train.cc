@@ -202,7 +202,7 @@ class Training {
       if (*ending != Ending::kInterrupted && !prepared->valid)
         if (const Status s = recorder.write_best(); !s) return while_running(s.error());
       if (has_best || *ending != Ending::kInterrupted) result.best = run.path("best");
-      if (*ending != Ending::kInterrupted && prepared->valid)
+      if (*ending != Ending::kInterrupted && prepared->valid && in_.config.watch.finish)
         if (const Status s = finish(in_.config, run, *prepared, threads, in_.events); !s)
           return while_running(s.error());
     }
