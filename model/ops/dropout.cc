@@ -5,19 +5,12 @@
 #include <ATen/ops/arange.h>
 
 #include "base/check.h"
+#include "base/splitmix.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u, kFirst = 0xbf58476d1ce4e5b9u,
-                        kSecond = 0x94d049bb133111ebu;
 constexpr int kBits = 24;
-
-std::uint64_t mix(std::uint64_t z) {
-  z = (z ^ (z >> 30)) * kFirst;
-  z = (z ^ (z >> 27)) * kSecond;
-  return z ^ (z >> 31);
-}
 
 std::uint64_t threshold(double p) {
   PREFERD_CHECK(p >= 0 && p <= 1);
@@ -36,16 +29,14 @@ at::Tensor shifted(const at::Tensor& z, int by) {
 }  // namespace
 
 std::uint64_t dropout_stream(std::uint64_t key, std::string_view name) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return mix(key ^ hash);
+  return splitmix_finalized(key ^ fnv1a(name));
 }
 
 void drop(std::uint64_t stream, double p, std::size_t first, const float* x, std::size_t count, float* y) {
   const std::uint64_t least = threshold(p);
   const auto scale = static_cast<float>(factor(p));
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint64_t h = mix(stream + (first + i + 1) * kStep);
+    const std::uint64_t h = splitmix_finalized(stream + (first + i + 1) * kSplitMixStep);
     y[i] = (h >> (64 - kBits)) >= least ? x[i] * scale : 0.0f;
   }
 }
@@ -55,9 +46,9 @@ at::Tensor dropout_factors(std::uint64_t stream, double p, at::IntArrayRef sizes
   std::int64_t count = 1;
   for (const std::int64_t size : sizes) count *= size;
   at::Tensor z =
-      at::arange(1, count + 1, options.dtype(at::kLong)).mul(as_signed(kStep)).add(as_signed(stream));
-  z = z.bitwise_xor(shifted(z, 30)).mul(as_signed(kFirst));
-  z = z.bitwise_xor(shifted(z, 27)).mul(as_signed(kSecond));
+      at::arange(1, count + 1, options.dtype(at::kLong)).mul(as_signed(kSplitMixStep)).add(as_signed(stream));
+  z = z.bitwise_xor(shifted(z, 30)).mul(as_signed(kSplitMixFirst));
+  z = z.bitwise_xor(shifted(z, 27)).mul(as_signed(kSplitMixSecond));
   z = z.bitwise_xor(shifted(z, 31));
   return shifted(z, 64 - kBits).ge(as_signed(threshold(p))).to(options.dtype()).mul(factor(p)).view(sizes);
 }

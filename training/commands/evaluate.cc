@@ -1,13 +1,12 @@
 // trainer evaluate: how good a package is on rows with human votes.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
 
 #include "base/atomic_file.h"
 #include "model/default/default_package.h"
+#include "training/commands/arguments.h"
 #include "training/commands/choice.h"
-#include "training/commands/commands.h"
 #include "training/commands/scratch_folder.h"
 #include "training/commands/terminal.h"
 #include "training/report/text.h"
@@ -104,14 +103,7 @@ int evaluate_command(const Arguments& arguments) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_flag("--quiet", options.quiet, "figures and errors only");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kDone;
-  } catch (const CLI::ParseError& error) {
-    return report(invalid(error.what()), kBadUsage);
-  }
+  if (const auto ended = parse_arguments(app, arguments)) return *ended;
   return run(options);
 }
 

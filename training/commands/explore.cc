@@ -1,11 +1,10 @@
 // trainer explore: what is in files of labelled pairs, before anything is trained on them.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "base/atomic_file.h"
 #include "model/scorer/encoder.h"
+#include "training/commands/arguments.h"
 #include "training/commands/choice.h"
-#include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/data/explore.h"
 #include "training/report/explore.h"
@@ -117,14 +116,7 @@ int explore_command(const Arguments& arguments) {
               {"none", Labels::kTeacher}},
              "which label is read where a row could have several");
   app.add_flag("--quiet", options.quiet, "errors only");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kDone;
-  } catch (const CLI::ParseError& error) {
-    return report(invalid(error.what()), kBadUsage);
-  }
+  if (const auto ended = parse_arguments(app, arguments)) return *ended;
   return run(options);
 }
 

@@ -1,10 +1,9 @@
 // trainer label: a package answers the rows of files, as the teacher of another run.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <thread>
 
+#include "training/commands/arguments.h"
 #include "training/commands/choice.h"
-#include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/run/label.h"
 
@@ -50,14 +49,7 @@ int label_command(const Arguments& arguments) {
              {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}},
              "of its arithmetic; bf16 on cuda only");
   app.add_flag("--quiet", quiet, "errors only");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kDone;
-  } catch (const CLI::ParseError& e) {
-    return report(invalid(e.what()), kBadUsage);
-  }
+  if (const auto ended = parse_arguments(app, arguments)) return *ended;
   options.orders = swap ? LabelOrders::kBoth : LabelOrders::kGiven;
   options.embeddings = embeddings ? Embeddings::kWrite : Embeddings::kNone;
   auto model = open_model(package, placement);

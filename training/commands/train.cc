@@ -1,8 +1,7 @@
 // trainer train: a run from its configuration to a package.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "training/commands/commands.h"
+#include "training/commands/arguments.h"
 #include "training/commands/terminal.h"
 #include "training/config/load.h"
 #include "training/run/train.h"
@@ -68,14 +67,7 @@ int train_command(const Arguments& arguments) {
   app.add_option("overrides", options.overrides, "keys set from here: optimizer.lr=1e-4")
       ->type_name("KEY=VALUE");
   app.footer([] { return "Keys of the configuration, with their defaults:\n\n" + config_help(); });
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kDone;
-  } catch (const CLI::ParseError& e) {
-    return report(invalid(e.what()), kBadUsage);
-  }
+  if (const auto ended = parse_arguments(app, arguments)) return *ended;
   auto config = load_config(options.config, options.run, options.overrides);
   if (!config) return report(config.error(), kBadUsage);
   if (options.print_config) {

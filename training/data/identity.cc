@@ -71,11 +71,4 @@ Key id_key(std::string_view id) {
   return leading<Key>(sha256(id));
 }
 
-std::uint64_t mixed(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-  return x ^ x >> 31;
-}
-
 }  // namespace preferd::training

@@ -42,8 +42,4 @@ Identity identity_of(const Pair& pair);
 // Of an id given as JSON; 17 and "17" are one.
 Key id_key(std::string_view id);
 
-// A well mixed function of its argument (Steele, Lea, Flood: "Fast splittable pseudorandom number
-// generators", 2014; the finaliser of SplitMix64).
-std::uint64_t mixed(std::uint64_t x);
-
 }  // namespace preferd::training

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "training/data/identity.h"
+#include "base/splitmix.h"
 
 namespace preferd::training {
 namespace {

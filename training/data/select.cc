@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/splitmix.h"
+
 namespace preferd::training {
 namespace {
 

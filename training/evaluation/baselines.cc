@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/splitmix.h"
 #include "training/evaluation/logistic.h"
 #include "training/evaluation/measures.h"
-#include "training/evaluation/random.h"
 
 namespace preferd::training {
 namespace {
@@ -89,7 +89,7 @@ BaselineAnswers features_only(std::span<const Prediction> predictions,
   out.probability.resize(predictions.size());
   if (predictions.empty()) return out;
   std::vector<std::size_t> folds;
-  for (const Prediction& p : predictions) folds.push_back(text_hash(p.id) % kFolds);
+  for (const Prediction& p : predictions) folds.push_back(mixed(fnv1a(p.id)) % kFolds);
   const Table all = design(features);
   for (std::size_t fold = 0; fold < kFolds; ++fold)
     predict_fold(all, predictions, folds, fold, out.probability);

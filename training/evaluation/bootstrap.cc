@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
-#include "training/evaluation/random.h"
+#include "base/splitmix.h"
 
 namespace preferd::training {
 namespace {

@@ -18,7 +18,7 @@ constexpr const char* kFormat = "preferd-package/1";
 
 StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
                      double bound) {
-  Random random(seed, name);
+  SplitMix random = named_stream(seed, name);
   std::int64_t count = 1;
   for (const std::int64_t size : shape) count *= size;
   std::vector<float> values(static_cast<std::size_t>(count));

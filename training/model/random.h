@@ -1,25 +1,15 @@
-// Random numbers that are the same on every machine: a pure function of (seed, name, index).
-//
-// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014) over a key
-// hashed from seed and name.
+// Streams of random numbers by name, the same on every machine: initial weights and dropout keys are
+// functions of (seed, name).
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
+#include "base/splitmix.h"
+
 namespace preferd::training {
 
-class Random {
- public:
-  Random(std::uint64_t seed, std::string_view name);
-
-  // 64 bits; the next call gives others.
-  std::uint64_t bits();
-  // [0, 1), 53 bits.
-  double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
-
- private:
-  std::uint64_t state_;
-};
+// Begins at the first 64 bits of SHA-256("SEED/NAME").
+SplitMix named_stream(std::uint64_t seed, std::string_view name);
 
 }  // namespace preferd::training

@@ -70,9 +70,10 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
 
 // A number of its own for each forward of a run.
 std::uint64_t forward_key(std::int64_t seed, std::int64_t step, int rank, std::size_t forward) {
-  return Random(static_cast<std::uint64_t>(seed), "dropout/" + std::to_string(step) + "/" +
-                                                      std::to_string(rank) + "/" + std::to_string(forward))
-      .bits();
+  return named_stream(
+             static_cast<std::uint64_t>(seed),
+             "dropout/" + std::to_string(step) + "/" + std::to_string(rank) + "/" + std::to_string(forward))
+      .next();
 }
 
 class Loop {

@@ -8,6 +8,7 @@
 #include "training/config/load.h"
 #include "training/events/event_writer.h"
 #include "training/run/checkpoint.h"
+#include "training/run/facts.h"
 #include "training/run/finish.h"
 #include "training/run/prepare.h"
 
@@ -239,19 +240,8 @@ class Training {
 
   void note_data(const Prepared& p) const {
     if (!in_.events.note) return;
-    const DataCounts& c = p.data->counts();
-    std::string text = std::to_string(c.rows) + " rows: " + std::to_string(p.train->size()) +
-                       " to train on, " + std::to_string(p.valid ? p.valid->size() : 0) + " to validate";
-    const auto add = [&](std::size_t count, const char* what) {
-      if (count > 0) text += "; " + std::to_string(count) + " " + what;
-    };
-    add(c.bad, "bad rows skipped");
-    add(c.repeated, "duplicates dropped");
-    add(c.contradictory, "duplicates with another label dropped");
-    add(c.ties_dropped, "ties dropped");
-    add(c.dropped_overlap, "dropped from training for a prompt of validation");
-    add(c.over_limit, "over a source's limit");
-    in_.events.note(text);
+    in_.events.note(counts_text(p.data->counts()) + "; " + std::to_string(p.train->size()) +
+                    " to train on, " + std::to_string(p.valid ? p.valid->size() : 0) + " to validate");
   }
 
   static Orders orders_of(const LiveModel& model) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/splitmix.h"
 #include "tests/training/data/work_folder.h"
 #include "training/data/identity.h"
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/splitmix.h"
 #include "training/data/identity.h"
 
 namespace preferd::training {

@@ -37,7 +37,7 @@ std::vector<Encoded> encoded_rows(const Encoder& encoder) {
 void disturb(LiveModel& model) {
   const at::NoGradGuard no_grad;
   for (Parameter& p : model.parameters()) {
-    Random random(1, p.name);
+    SplitMix random = named_stream(1, p.name);
     float* values = p.tensor.data_ptr<float>();
     for (std::int64_t i = 0; i < p.tensor.numel(); ++i)
       values[i] += static_cast<float>(0.05 * (random.uniform() - 0.5));
