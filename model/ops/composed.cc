@@ -1,6 +1,9 @@
 #include "model/ops/composed.h"
 
+#include <algorithm>
+
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
@@ -24,23 +27,43 @@ at::Tensor dropped(Compute& compute, const at::Tensor& x, const std::string& mod
          dropout_factors(dropout_stream(dropout->key, module), dropout->adapter_p, x.sizes(), x.options());
 }
 
+at::Tensor rows_of(const at::Tensor& t, const AdapterRun& run) {
+  return run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
+}
+
 at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& site, const Adapters& adapters) {
-  at::Tensor y = x.matmul(weight_as(compute, site.weight, x).t());
-  if (!site.bias.empty()) y = y + compute.vector(site.bias).to(x.scalar_type());
+  const at::Tensor w = weight_as(compute, site.weight, x).t();
+  const at::Tensor y =
+      site.bias.empty() ? x.mm(w) : at::addmm(compute.vector(site.bias).to(x.scalar_type()), x, w);
   std::vector<at::Tensor> parts;
   bool adapted = false;
   at::Tensor seen;
   for (const AdapterRun& run : adapters.runs) {
-    at::Tensor part = y.narrow(0, run.first_row, run.rows);
+    at::Tensor part = rows_of(y, run);
     if (const LoraSite* lora = adapters.find(run, site.module)) {
       adapted = true;
       if (!seen.defined()) seen = dropped(compute, x, site.module);
-      const at::Tensor h = seen.narrow(0, run.first_row, run.rows).matmul(weight_as(compute, lora->a, x).t());
-      part = part + h.matmul(weight_as(compute, lora->b, x).t()) * static_cast<double>(lora->scale);
+      const at::Tensor h = rows_of(seen, run).mm(weight_as(compute, lora->a, x).t());
+      part = at::addmm(part, h, weight_as(compute, lora->b, x).t(), 1, static_cast<double>(lora->scale));
     }
     parts.push_back(part);
   }
   return !adapted ? y : parts.size() == 1 ? parts[0] : at::cat(parts);
+}
+
+// Cosines and sines of a batch's rows, [rows, 1, half]: brought to the device once for all blocks.
+std::pair<at::Tensor, at::Tensor> turns(Compute& compute, std::span<const std::int32_t> positions,
+                                        std::span<const float> cosine, std::span<const float> sine,
+                                        std::int64_t half) {
+  auto& last = compute.turns();
+  if (last.cosine_table != cosine.data() || !std::ranges::equal(last.positions, positions)) {
+    const at::Tensor at = indices(compute, positions);
+    const auto rows = [&](std::span<const float> table) {
+      return compute.vector(table).view({-1, half}).index_select(0, at).unsqueeze(1);
+    };
+    last = {cosine.data(), {positions.begin(), positions.end()}, rows(cosine), rows(sine)};
+  }
+  return {last.cosine, last.sine};
 }
 
 }  // namespace
@@ -68,7 +91,7 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   std::vector<at::Tensor> parts;
   bool adapted = false;
   for (const AdapterRun& run : adapters.runs) {
-    at::Tensor part = y.narrow(0, run.first_row, run.rows);
+    at::Tensor part = rows_of(y, run);
     if (const LoraSite* lora = adapters.find(run, embedding.module)) {
       adapted = true;
       const at::Tensor h = at::embedding(compute.dense(lora->a).t(), rows.narrow(0, run.first_row, run.rows));
@@ -87,12 +110,8 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float
 
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim) {
-  const at::Tensor at = indices(compute, positions);
   const std::int64_t half = head_dim / 2;
-  const auto rows = [&](std::span<const float> table) {
-    return compute.vector(table).view({-1, half}).index_select(0, at).unsqueeze(1);
-  };
-  const at::Tensor c = rows(cosine), s = rows(sine);
+  const auto [c, s] = turns(compute, positions, cosine, sine, half);
   const at::Tensor pairs = x.to(compute.wide()).view({x.size(0), -1, 2, half});
   const at::Tensor low = pairs.select(2, 0), high = pairs.select(2, 1);
   return at::cat({low * c - high * s, high * c + low * s}, 2)

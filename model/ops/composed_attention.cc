@@ -1,12 +1,16 @@
-// Segments that hang together by parents make a tree; trees stand side by side as [trees, positions] slots,
-// short ones padded. A mask says which slots a query sees: its own segment's and its ancestors', not behind
-// its position, not before its window. A padding query sees slot 0, so that no row of scores is empty; nobody
-// reads it.
+// Segments that hang together by parents make a tree. Trees of about one length make a group and stand side
+// by side as [trees, positions] slots, short ones padded; a batch of mixed lengths has several groups, so
+// that the long do not make the short pay. A mask says which slots a query sees: its own segment's and its
+// ancestors', not behind its position, not before its window. A padding query sees slot 0, so that no row of
+// scores is empty; nobody reads it.
 #include <algorithm>
+#include <bit>
 #include <limits>
+#include <map>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
@@ -26,32 +30,54 @@
 
 namespace preferd {
 
+struct PaddedGroup {
+  std::int64_t trees, query_slots, key_slots;
+  at::Tensor hidden;  // [trees, 1, query slots, key slots]: 0 or minus infinity
+  std::int64_t queries() const { return trees * query_slots; }
+  std::int64_t keys() const { return trees * key_slots; }
+};
+
 struct PaddedBatch {
   // What it was made from.
   std::vector<std::int32_t> offsets, parent, positions, pooled;
   Queries queries;
   std::int32_t window;
 
-  std::int64_t trees, query_slots, key_slots;
-  at::Tensor query_rows, key_rows;  // [trees * slots]: the row of each slot, 0 in padding
+  std::vector<PaddedGroup> groups;
+  at::Tensor query_rows, key_rows;  // [slots of all groups]: the row of each slot, 0 in padding
   at::Tensor slot_of_query;         // [rows of q]
   at::Tensor slot_of_key;           // [rows of k]
-  at::Tensor real_query;            // [trees * query slots, 1]: 1, 0 in padding
-  at::Tensor hidden;                // [trees, 1, query slots, key slots]: 0 or minus infinity, wide
+  at::Tensor real_query;            // [query slots, 1]: 1, 0 in padding
 };
 
 namespace composed {
 namespace {
 
-// One side of attention, queries or keys: which rows stand in which slot.
+// A tree's rows, queries or keys, in the order of its slots.
+struct Line {
+  std::vector<std::int32_t> rows, positions, segments;
+};
+
+// Of one side, queries or keys: the trees, and where each row of the side stands.
 struct Side {
-  std::vector<std::vector<std::int32_t>> rows, positions, segments;  // [trees][slot]
-  std::int64_t slots() const {
-    std::size_t most = 1;
-    for (const auto& tree : rows) most = std::max(most, tree.size());
-    return static_cast<std::int64_t>((most + 7) / 8 * 8);  // GPU kernels want masks aligned
+  std::vector<Line> trees;
+  std::vector<std::pair<std::size_t, std::size_t>> places;  // tree and slot of each row
+
+  void put(std::size_t tree, std::int32_t row, std::int32_t position, std::int32_t segment) {
+    Line& line = trees[tree];
+    places.emplace_back(tree, line.rows.size());
+    line.rows.push_back(row);
+    line.positions.push_back(position);
+    line.segments.push_back(segment);
   }
 };
+
+// Slots for a line: a multiple of 8, as GPU kernels want masks aligned, and of a quarter of the power of two
+// below, so that lengths meet in few groups and padding is at most a quarter.
+std::int64_t slots_for(std::size_t length) {
+  const std::size_t unit = std::max<std::size_t>(8, std::bit_floor(length) / 4);
+  return static_cast<std::int64_t>(std::max<std::size_t>((length + unit - 1) / unit, 1) * unit);
+}
 
 // y[i] = x[to[i]]. The way back is such a selection too, dx[j] = dy[from[j]] keep_back[j], so that no two
 // elements are added: index_select's own derivative adds all padding into one row, which takes GPUs long.
@@ -77,36 +103,37 @@ class Rearrange : public torch::autograd::Function<Rearrange> {
   }
 };
 
-// [trees, slots] on the device, `filler` in padding.
-at::Tensor table(const Compute& compute, const std::vector<std::vector<std::int32_t>>& trees,
+using Field = std::vector<std::int32_t> Line::*;
+
+// A field of some trees' slots, each tree's padded with `filler` to `slots`.
+void append(std::vector<std::int32_t>& out, const Side& side, const std::vector<std::size_t>& trees,
+            Field field, std::int64_t slots, std::int32_t filler) {
+  for (const std::size_t t : trees) {
+    const std::vector<std::int32_t>& values = side.trees[t].*field;
+    out.insert(out.end(), values.begin(), values.end());
+    out.resize(out.size() + static_cast<std::size_t>(slots) - values.size(), filler);
+  }
+}
+
+at::Tensor table(const Compute& compute, const Side& side, const std::vector<std::size_t>& trees, Field field,
                  std::int64_t slots, std::int32_t filler) {
   std::vector<std::int32_t> flat;
-  for (const auto& tree : trees) {
-    flat.insert(flat.end(), tree.begin(), tree.end());
-    flat.resize(flat.size() + static_cast<std::size_t>(slots) - tree.size(), filler);
-  }
-  return indices(compute, flat).view({static_cast<std::int64_t>(trees.size()), slots});
+  append(flat, side, trees, field, slots, filler);
+  return indices(compute, flat).view({-1, slots});
 }
 
 std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batch, Queries queries,
                                        std::int32_t window) {
   const c10::InferenceMode usable_in_autograd(false);
   const at::NoGradGuard no_grad;
-  auto out = std::make_shared<PaddedBatch>(PaddedBatch{batch.offsets,
-                                                       batch.parent,
-                                                       batch.positions,
-                                                       batch.pooled,
-                                                       queries,
-                                                       window,
-                                                       0,
-                                                       0,
-                                                       0,
-                                                       {},
-                                                       {},
-                                                       {},
-                                                       {},
-                                                       {},
-                                                       {}});
+  auto out = std::make_shared<PaddedBatch>();
+  out->offsets = batch.offsets;
+  out->parent = batch.parent;
+  out->positions = batch.positions;
+  out->pooled = batch.pooled;
+  out->queries = queries;
+  out->window = window;
+
   const auto segments = static_cast<std::size_t>(batch.segments());
   std::vector<std::size_t> tree(segments);
   std::size_t trees = 0;
@@ -118,74 +145,124 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
     for (auto a = static_cast<std::int32_t>(s); a >= 0; a = batch.parent[static_cast<std::size_t>(a)])
       seen[s * (batch.segments() + 1) + static_cast<std::size_t>(a)] = true;
   }
-  Side asking{std::vector<std::vector<std::int32_t>>(trees), {}, {}};
-  asking.positions = asking.segments = asking.rows;
-  Side keys = asking;
-  std::vector<std::pair<std::size_t, std::size_t>> place, key_place;  // tree and slot of each row of q, of k
-  const auto put = [&](Side& side, std::size_t segment, std::int32_t row, std::int32_t of) {
-    const std::size_t t = tree[segment];
-    side.rows[t].push_back(row);
-    side.positions[t].push_back(batch.positions[static_cast<std::size_t>(of)]);
-    side.segments[t].push_back(static_cast<std::int32_t>(segment));
-    return std::pair{t, side.rows[t].size() - 1};
-  };
+  sees = sees.to(compute.device()).view(-1);
+
+  Side asking{std::vector<Line>(trees), {}}, keys = asking;
   for (std::size_t s = 0; s < segments; ++s)
     for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
-      key_place.push_back(put(keys, s, row, row));
+      keys.put(tree[s], row, batch.positions[static_cast<std::size_t>(row)], static_cast<std::int32_t>(s));
   if (queries == Queries::kAllRows) {
-    for (std::size_t s = 0; s < segments; ++s)
-      for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
-        place.push_back(put(asking, s, row, row));
+    asking = keys;
   } else {
     for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
       const auto s = static_cast<std::size_t>(batch.pooled[i]);
-      place.push_back(put(asking, s, static_cast<std::int32_t>(i), batch.offsets[s + 1] - 1));
+      const std::int32_t last = batch.offsets[s + 1] - 1;
+      asking.put(tree[s], static_cast<std::int32_t>(i), batch.positions[static_cast<std::size_t>(last)],
+                 batch.pooled[i]);
     }
   }
-  out->trees = static_cast<std::int64_t>(trees);
-  out->query_slots = asking.slots();
-  out->key_slots = keys.slots();
-  out->query_rows = table(compute, asking.rows, out->query_slots, 0).view(-1);
-  out->key_rows = table(compute, keys.rows, out->key_slots, 0).view(-1);
-  const auto flat = [&](const auto& places, std::int64_t slots_of_tree) {
+
+  std::map<std::int64_t, std::vector<std::size_t>> by_slots;
+  for (std::size_t t = 0; t < trees; ++t) by_slots[slots_for(keys.trees[t].rows.size())].push_back(t);
+  std::vector<std::int32_t> query_rows, key_rows;
+  std::vector<std::size_t> first_query(trees), first_key(trees);
+  std::vector<at::Tensor> real;
+  const auto nobody = static_cast<std::int32_t>(segments);
+  for (const auto& [key_slots, members] : by_slots) {
+    std::size_t most = 1;
+    for (const std::size_t t : members) most = std::max(most, asking.trees[t].rows.size());
+    const std::int64_t query_slots = queries == Queries::kAllRows ? key_slots : slots_for(most);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      first_query[members[i]] = query_rows.size() + i * static_cast<std::size_t>(query_slots);
+      first_key[members[i]] = key_rows.size() + i * static_cast<std::size_t>(key_slots);
+    }
+    append(query_rows, asking, members, &Line::rows, query_slots, 0);
+    append(key_rows, keys, members, &Line::rows, key_slots, 0);
+    const at::Tensor of_query = table(compute, asking, members, &Line::segments, query_slots, nobody),
+                     of_key = table(compute, keys, members, &Line::segments, key_slots, nobody);
+    const at::Tensor distance =
+        table(compute, asking, members, &Line::positions, query_slots, 0).unsqueeze(2) -
+        table(compute, keys, members, &Line::positions, key_slots, 0).unsqueeze(1);
+    at::Tensor visible =
+        sees.index_select(0, (of_query.unsqueeze(2) * (batch.segments() + 1) + of_key.unsqueeze(1)).view(-1))
+            .view(distance.sizes())
+            .logical_and(distance.ge(0));
+    if (window > 0) visible = visible.logical_and(distance.lt(window));
+    const at::Tensor padding = of_query.eq(nobody);
+    visible.select(2, 0).logical_or_(padding);
+    real.push_back(padding.logical_not().view({-1, 1}));
+    const auto options = at::TensorOptions().device(compute.device()).dtype(compute.dtype());
+    out->groups.push_back({static_cast<std::int64_t>(members.size()), query_slots, key_slots,
+                           at::zeros(visible.sizes(), options)
+                               .masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
+                               .unsqueeze(1)});
+  }
+  out->query_rows = indices(compute, query_rows);
+  out->key_rows = indices(compute, key_rows);
+  out->real_query = at::cat(real);
+  const auto flat = [&](const Side& side, const std::vector<std::size_t>& first) {
     std::vector<std::int32_t> slots;
-    for (const auto& [t, slot] : places)
-      slots.push_back(static_cast<std::int32_t>(t * static_cast<std::size_t>(slots_of_tree) + slot));
+    for (const auto& [t, slot] : side.places) slots.push_back(static_cast<std::int32_t>(first[t] + slot));
     return indices(compute, slots);
   };
-  out->slot_of_query = flat(place, out->query_slots);
-  out->slot_of_key = flat(key_place, out->key_slots);
-
-  const auto nobody = static_cast<std::int32_t>(segments);
-  const at::Tensor of_query = table(compute, asking.segments, out->query_slots, nobody),
-                   of_key = table(compute, keys.segments, out->key_slots, nobody);
-  const at::Tensor distance = table(compute, asking.positions, out->query_slots, 0).unsqueeze(2) -
-                              table(compute, keys.positions, out->key_slots, 0).unsqueeze(1);
-  at::Tensor visible =
-      sees.to(compute.device())
-          .view(-1)
-          .index_select(0, (of_query.unsqueeze(2) * (batch.segments() + 1) + of_key.unsqueeze(1)).view(-1))
-          .view(distance.sizes())
-          .logical_and(distance.ge(0));
-  if (window > 0) visible = visible.logical_and(distance.lt(window));
-  const at::Tensor padding = of_query.eq(nobody);
-  visible.select(2, 0).logical_or_(padding);
-  out->real_query = padding.logical_not().view({-1, 1});
-  const auto wide = at::TensorOptions().device(compute.device()).dtype(compute.wide());
-  out->hidden = at::zeros(visible.sizes(), wide)
-                    .masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
-                    .unsqueeze(1);
+  out->slot_of_query = flat(asking, first_query);
+  out->slot_of_key = flat(keys, first_key);
   return out;
 }
 
 std::shared_ptr<const PaddedBatch> padded(Compute& compute, const Batch& batch, Queries queries,
                                           std::int32_t window) {
-  auto& last = compute.padded();
-  if (last == nullptr || last->queries != queries || last->window != window ||
-      last->offsets != batch.offsets || last->parent != batch.parent || last->positions != batch.positions ||
-      last->pooled != batch.pooled)
-    last = pad(compute, batch, queries, window);
-  return last;
+  auto& plans = compute.padded();
+  const auto of_batch = [&](const PaddedBatch& p) {
+    return p.offsets == batch.offsets && p.parent == batch.parent && p.positions == batch.positions &&
+           p.pooled == batch.pooled;
+  };
+  if (!plans.empty() && !of_batch(*plans.front())) plans.clear();
+  for (const auto& p : plans)
+    if (p->queries == queries && p->window == window) return p;
+  return plans.emplace_back(pad(compute, batch, queries, window));
+}
+
+// Slots of every group -> the group's [trees, heads, slots, dim].
+std::vector<at::Tensor> split(const at::Tensor& slots, const PaddedBatch& plan,
+                              std::int64_t (PaddedGroup::*count)() const, std::int64_t heads,
+                              std::int64_t dim) {
+  std::vector<std::int64_t> counts;
+  for (const PaddedGroup& g : plan.groups) counts.push_back((g.*count)());
+  std::vector<at::Tensor> out = slots.split_with_sizes(counts);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = out[i].view({plan.groups[i].trees, -1, heads, dim}).transpose(1, 2);
+  return out;
+}
+
+// ATen's own attention: on a GPU, without a soft-cap. It wants as many key heads as query heads.
+bool fused(const Compute& compute, const kernels::AttentionShape& shape) {
+  return PREFERD_HAS_SCALED_ATTENTION && compute.device().is_cuda() && shape.softcap == 0;
+}
+
+// Of one group; q, k, v and the result [trees, heads, slots, dim].
+at::Tensor attend(const Compute& compute, const kernels::AttentionShape& shape, const PaddedGroup& group,
+                  const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const std::int64_t heads = q.size(1), kv = k.size(1), dim = q.size(3), repeats = heads / kv;
+#if PREFERD_HAS_SCALED_ATTENTION
+  if (fused(compute, shape))
+    return at::scaled_dot_product_attention(q, k, v, group.hidden, 0.0, false,
+                                            static_cast<double>(shape.scale));
+#endif
+  // The query heads of one key head stand below each other, so that keys and values are not repeated.
+  at::Tensor scores = q.reshape({group.trees, kv, repeats * group.query_slots, dim})
+                          .matmul(k.transpose(2, 3))
+                          .to(compute.wide()) *
+                      static_cast<double>(shape.scale);
+  if (shape.softcap > 0) {
+    const double cap = shape.softcap;
+    scores = at::tanh(scores / cap) * cap;
+  }
+  scores = scores.view({group.trees, heads, group.query_slots, group.key_slots}) + group.hidden;
+  const at::Tensor weights = at::softmax(scores, -1).to(q.scalar_type());
+  return weights.view({group.trees, kv, repeats * group.query_slots, group.key_slots})
+      .matmul(v)
+      .view({group.trees, heads, group.query_slots, dim});
 }
 
 }  // namespace
@@ -195,39 +272,22 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
   const auto plan = padded(compute, batch, queries, shape.window);
   const auto heads = static_cast<std::int64_t>(shape.query_heads),
              kv = static_cast<std::int64_t>(shape.kv_heads), dim = static_cast<std::int64_t>(shape.head_dim);
-  const std::int64_t group = heads / kv;
-  const auto slots = [&](const at::Tensor& t, const at::Tensor& rows, const at::Tensor& place,
-                         std::int64_t count, std::int64_t width) {
-    return Rearrange::apply(t, Selection{rows, place, {}})
-        .view({plan->trees, count, width, dim})
-        .transpose(1, 2);
+  const auto keyed = [&](const at::Tensor& t) {
+    at::Tensor slots = Rearrange::apply(t, Selection{plan->key_rows, plan->slot_of_key, {}});
+    if (!fused(compute, shape)) return split(slots, *plan, &PaddedGroup::keys, kv, dim);
+    slots = slots.view({-1, kv, 1, dim}).expand({-1, kv, heads / kv, dim}).reshape({-1, heads * dim});
+    return split(slots, *plan, &PaddedGroup::keys, heads, dim);
   };
-  const at::Tensor qs = slots(q, plan->query_rows, plan->slot_of_query, plan->query_slots, heads),
-                   ks = slots(k, plan->key_rows, plan->slot_of_key, plan->key_slots, kv),
-                   vs = slots(v, plan->key_rows, plan->slot_of_key, plan->key_slots, kv);
-  const auto back = [&](const at::Tensor& seen) {
-    return Rearrange::apply(seen.transpose(1, 2).reshape({plan->trees * plan->query_slots, heads * dim}),
-                            Selection{plan->slot_of_query, plan->query_rows, plan->real_query});
-  };
-#if PREFERD_HAS_SCALED_ATTENTION
-  if (compute.device().is_cuda() && shape.softcap == 0)
-    return back(at::scaled_dot_product_attention(
-        qs, ks.repeat_interleave(group, 1), vs.repeat_interleave(group, 1), plan->hidden.to(q.scalar_type()),
-        0.0, false, static_cast<double>(shape.scale)));
-#endif
-  // The query heads of one key head stand below each other, so that keys and values are not repeated.
-  const at::Tensor stacked = qs.reshape({plan->trees, kv, group * plan->query_slots, dim});
-  at::Tensor scores =
-      stacked.matmul(ks.transpose(2, 3)).to(compute.wide()) * static_cast<double>(shape.scale);
-  if (shape.softcap > 0) {
-    const double cap = shape.softcap;
-    scores = at::tanh(scores / cap) * cap;
-  }
-  scores = scores.view({plan->trees, heads, plan->query_slots, plan->key_slots}) + plan->hidden;
-  const at::Tensor weights = at::softmax(scores, -1).to(q.scalar_type());
-  const at::Tensor seen =
-      weights.view({plan->trees, kv, group * plan->query_slots, plan->key_slots}).matmul(vs);
-  return back(seen.view({plan->trees, heads, plan->query_slots, dim}));
+  const std::vector<at::Tensor> qs =
+      split(Rearrange::apply(q, Selection{plan->query_rows, plan->slot_of_query, {}}), *plan,
+            &PaddedGroup::queries, heads, dim);
+  const std::vector<at::Tensor> ks = keyed(k), vs = keyed(v);
+  std::vector<at::Tensor> seen;
+  for (std::size_t i = 0; i < plan->groups.size(); ++i)
+    seen.push_back(attend(compute, shape, plan->groups[i], qs[i], ks[i], vs[i])
+                       .transpose(1, 2)
+                       .reshape({plan->groups[i].queries(), heads * dim}));
+  return Rearrange::apply(at::cat(seen), Selection{plan->slot_of_query, plan->query_rows, plan->real_query});
 }
 
 }  // namespace composed

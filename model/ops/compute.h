@@ -81,8 +81,16 @@ class Compute {
   at::Tensor dense_wide(const quant::Matrix& matrix);
   at::Tensor vector(std::span<const float> values);
 
-  // Composed attention's own: the padded form of the last batch it met.
-  std::shared_ptr<const PaddedBatch>& padded() { return padded_; }
+  // Composed attention's own: the padded forms of the last batch it met, one a window and kind of queries.
+  std::vector<std::shared_ptr<const PaddedBatch>>& padded() { return padded_; }
+
+  // Composed rotation's own: the cosines and sines of the last positions it met.
+  struct Turns {
+    const float* cosine_table = nullptr;
+    std::vector<std::int32_t> positions;
+    at::Tensor cosine, sine;
+  };
+  Turns& turns() { return turns_; }
 
  private:
   Compute(int threads, bool composed, at::Device device, at::ScalarType dtype);
@@ -95,7 +103,8 @@ class Compute {
   at::ScalarType dtype_;
   TrainingStep step_;
   std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
-  std::shared_ptr<const PaddedBatch> padded_;
+  std::vector<std::shared_ptr<const PaddedBatch>> padded_;
+  Turns turns_;
 };
 
 }  // namespace preferd

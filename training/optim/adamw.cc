@@ -4,6 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/sqrt.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace preferd::training {
@@ -36,13 +37,10 @@ void AdamW::step(const std::function<Rate(ParameterGroup)>& rate) {
 
 double AdamW::gradient_norm() const {
   const at::NoGradGuard no_grad;
-  double sum = 0;
+  std::vector<at::Tensor> squares;  // one reading from the device for all
   for (const Parameter& p : parameters_)
-    if (p.tensor.grad().defined()) {
-      const double norm = p.tensor.grad().norm(2, at::kDouble).item<double>();
-      sum += norm * norm;
-    }
-  return std::sqrt(sum);
+    if (p.tensor.grad().defined()) squares.push_back(p.tensor.grad().norm(2, at::kDouble).square());
+  return squares.empty() ? 0 : std::sqrt(at::stack(squares).sum().item<double>());
 }
 
 void AdamW::scale_gradients(double factor) {
