@@ -73,6 +73,13 @@ double Fields::number_or(const char* key, double fallback) {
   return fallback;
 }
 
+double Fields::positive_or(const char* key, double fallback) {
+  const double value = number_or(key, fallback);
+  if (value > 0) return value;
+  fail(std::string(key) + " is " + describe(*find(key)) + ", expected a number above 0");
+  return fallback;
+}
+
 bool Fields::boolean_or(const char* key, bool fallback) {
   const Json* value = find(key);
   if (value == nullptr) return fallback;
@@ -89,6 +96,11 @@ std::string Fields::text_or(const char* key, std::string fallback) {
   if (value->is_string()) return value->get<std::string>();
   fail(std::string(key) + " is " + describe(*value) + ", expected a string");
   return fallback;
+}
+
+void Fields::expect(const char* key, const std::string& value) {
+  if (const std::string found = text_or(key, value); found != value)
+    fail(std::string(key) + " is '" + found + "', expected '" + value + "'");
 }
 
 }  // namespace preferd

@@ -24,9 +24,12 @@ class Fields {
   std::int64_t integer_or(const char* key, std::int64_t fallback, std::int64_t low, std::int64_t high);
   double number(const char* key);
   double number_or(const char* key, double fallback);
+  double positive_or(const char* key, double fallback);
   bool boolean_or(const char* key, bool fallback);
   std::string text(const char* key);
   std::string text_or(const char* key, std::string fallback);
+
+  void expect(const char* key, const std::string& value);  // absent, or this text
 
   void fail(const std::string& message);  // the first failure is kept
   Status status() const;

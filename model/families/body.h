@@ -1,5 +1,5 @@
-// A model body: packed tokens in, pooled states out. One file a family; the registry at the end of this
-// header is the list. Immutable once built: replicas share it, adapters travel with the batch.
+// A model body: packed tokens in, pooled states out. One file a family (families.h). Immutable once built:
+// replicas share it, adapters travel with the batch.
 #pragma once
 
 #include <memory>
@@ -34,6 +34,9 @@ class Body {
   // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only bodies built with
   // it.
   virtual const Linear* lm_head() const { return nullptr; }
+
+  // The LM head's logits are cap tanh(logit / cap); 0 = as they are.
+  virtual float logit_softcap() const { return 0; }
 };
 
 struct BodyOptions {

@@ -1,13 +1,16 @@
 #include <array>
 
 #include "model/families/body.h"
-#include "model/families/llama.h"
+#include "model/families/families.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::array<Family, 1> kFamilies = {{
+constexpr std::array<Family, 4> kFamilies = {{
+    {"gemma2", "model.", "num_hidden_layers", build_gemma2},
     {"llama", "model.", "num_hidden_layers", build_llama},
+    {"mistral", "model.", "num_hidden_layers", build_mistral},
+    {"qwen2", "model.", "num_hidden_layers", build_qwen2},
 }};
 
 }  // namespace

@@ -9,12 +9,18 @@
 
 namespace preferd::kernels {
 
-// y = x / sqrt(mean(x^2) + eps) * weight. x, y [rows, width]; y may be x.
-void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y);
+// What a norm multiplies by: offset + weight (1 + weight in Gemma's norms). weight [width].
+struct NormScale {
+  const float* weight;
+  float offset = 0;
+};
+
+// y = x / sqrt(mean(x^2) + eps) * scale. x, y [rows, width]; y may be x.
+void rms_norm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y);
 
 // Its backward. dx [rows, width] for dy = gradient of y; may be dy.
-//   dx = f w dy - x f^3 / width * sum(w dy x)      f = 1 / sqrt(mean(x^2) + eps)
-void rms_norm_dx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+//   dx = f w dy - x f^3 / width * sum(w dy x)      f = 1 / sqrt(mean(x^2) + eps), w the scale
+void rms_norm_dx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
                  std::size_t width, float* dx);
 
 // Adds f x dy of every row to sum [width], rows from the first on.
@@ -27,13 +33,19 @@ void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, 
 // y = x / max(|x|_2, 1e-12). y may be x.
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y);
 
-// y = gate * sigmoid(gate) * up. All [n]; y may be either.
-void silu_times(const float* gate, const float* up, std::size_t n, float* y);
+// The gated linear units of MLPs (Shazeer: GLU variants improve transformer, arXiv 2002.05202).
+//   kSwiGlu  silu(gate) * up                                            b(g) = g
+//   kGeGlu   gelu(gate) * up, gelu in its tanh form                     b(g) = sqrt(8 / pi) (g + 0.044715
+//   g^3)
+// Both are gate * s * up with s = sigmoid(b(gate)).
+enum class Glu { kSwiGlu, kGeGlu };
 
-// Its backward: dgate = dy up s (1 + gate (1 - s)), dup = dy gate s, s = sigmoid(gate). All [n]; alias
-// nothing.
-void silu_times_backward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
-                         float* dup);
+// All [n]; y may be either.
+void glu(Glu kind, const float* gate, const float* up, std::size_t n, float* y);
+
+// Its backward: dgate = dy up s (1 + gate b'(gate) (1 - s)), dup = dy gate s. All [n]; alias nothing.
+void glu_backward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                  float* dup);
 
 // y = x + z. All [n]; y may be either.
 void add(const float* x, const float* z, std::size_t n, float* y);

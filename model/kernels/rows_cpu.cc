@@ -24,26 +24,27 @@ HWY_INLINE double SumOf(const float* x, std::size_t width, F f) {
   return sum;
 }
 
-void RmsNorm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y) {
+void RmsNorm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y) {
   for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
     const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
     const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
-    for (std::size_t i = 0; i < width; ++i) y[i] = x[i] * factor * weight[i];
+    for (std::size_t i = 0; i < width; ++i) y[i] = x[i] * factor * (scale.offset + scale.weight[i]);
   }
 }
 
-void RmsNormDx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+void RmsNormDx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
                std::size_t width, float* dx) {
+  const auto w = [scale](std::size_t i) { return scale.offset + scale.weight[i]; };
   for (std::size_t r = 0; r < rows; ++r, x += width, dy += width, dx += width) {
     const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
     const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
     double part[8] = {};
     for (std::size_t i = 0; i < width; ++i)
-      part[i % 8] += static_cast<double>(weight[i] * dy[i]) * static_cast<double>(x[i]);
+      part[i % 8] += static_cast<double>(w(i) * dy[i]) * static_cast<double>(x[i]);
     double dot = 0;
     for (const double p : part) dot += p;
     const auto along = static_cast<float>(dot / static_cast<double>(width)) * factor * factor;
-    for (std::size_t i = 0; i < width; ++i) dx[i] = factor * (weight[i] * dy[i] - x[i] * along);
+    for (std::size_t i = 0; i < width; ++i) dx[i] = factor * (w(i) * dy[i] - x[i] * along);
   }
 }
 
@@ -74,12 +75,37 @@ void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) 
   }
 }
 
-void SiluTimes(const float* gate, const float* up, std::size_t n, float* y) {
+// b(g) of the two kinds and its slope.
+struct SwiGluBend {
+  template <class D, class V>
+  static HWY_INLINE V Of(D, V g) {
+    return g;
+  }
+  template <class D, class V>
+  static HWY_INLINE V Slope(D d, V) {
+    return hn::Set(d, 1.0f);
+  }
+};
+
+struct GeGluBend {
+  static constexpr float kLinear = 1.5957691216057308f, kCubic = 0.07135481282670226f;
+  template <class D, class V>
+  static HWY_INLINE V Of(D d, V g) {
+    return hn::Mul(g, hn::MulAdd(hn::Set(d, kCubic), hn::Mul(g, g), hn::Set(d, kLinear)));
+  }
+  template <class D, class V>
+  static HWY_INLINE V Slope(D d, V g) {
+    return hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(g, g), hn::Set(d, kLinear));
+  }
+};
+
+template <class Bend>
+void GluOf(const float* gate, const float* up, std::size_t n, float* y) {
   const hn::ScalableTag<float> d;
   const auto one = hn::Set(d, 1.0f);
   const auto run = [&](const float* g, const float* u, float* out) HWY_ATTR {
     const auto v = hn::LoadU(d, g);
-    const auto s = hn::Div(v, hn::Add(one, hn::Exp(d, hn::Neg(v))));
+    const auto s = hn::Div(v, hn::Add(one, hn::Exp(d, hn::Neg(Bend::Of(d, v)))));
     hn::StoreU(hn::Mul(s, hn::LoadU(d, u)), d, out);
   };
   const std::size_t lanes = hn::Lanes(d);
@@ -92,15 +118,17 @@ void SiluTimes(const float* gate, const float* up, std::size_t n, float* y) {
   for (std::size_t j = i; j < n; ++j) y[j] = g[j - i];
 }
 
-void SiluTimesBackward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
-                       float* dup) {
+template <class Bend>
+void GluBackwardOf(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                   float* dup) {
   const hn::ScalableTag<float> d;
   const auto one = hn::Set(d, 1.0f);
   const auto run = [&](const float* g, const float* u, const float* in, float* to_gate, float* to_up)
                        HWY_ATTR {
                          const auto v = hn::LoadU(d, g), y = hn::LoadU(d, in);
-                         const auto s = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(v))));
-                         const auto slope = hn::Mul(s, hn::MulAdd(v, hn::Sub(one, s), one));
+                         const auto s = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(Bend::Of(d, v)))));
+                         const auto bent = hn::Mul(v, Bend::Slope(d, v));
+                         const auto slope = hn::Mul(s, hn::MulAdd(bent, hn::Sub(one, s), one));
                          hn::StoreU(hn::Mul(hn::Mul(y, hn::LoadU(d, u)), slope), d, to_gate);
                          hn::StoreU(hn::Mul(y, hn::Mul(v, s)), d, to_up);
                        };
@@ -113,6 +141,16 @@ void SiluTimesBackward(const float* gate, const float* up, const float* dy, std:
   for (std::size_t j = i; j < n; ++j) g[j - i] = gate[j], u[j - i] = up[j], in[j - i] = dy[j];
   run(g, u, in, to_gate, to_up);
   for (std::size_t j = i; j < n; ++j) dgate[j] = to_gate[j - i], dup[j] = to_up[j - i];
+}
+
+void GluForward(Glu kind, const float* gate, const float* up, std::size_t n, float* y) {
+  kind == Glu::kSwiGlu ? GluOf<SwiGluBend>(gate, up, n, y) : GluOf<GeGluBend>(gate, up, n, y);
+}
+
+void GluBackward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                 float* dup) {
+  kind == Glu::kSwiGlu ? GluBackwardOf<SwiGluBend>(gate, up, dy, n, dgate, dup)
+                       : GluBackwardOf<GeGluBend>(gate, up, dy, n, dgate, dup);
 }
 
 void Add(const float* x, const float* z, std::size_t n, float* y) {
@@ -146,18 +184,18 @@ HWY_EXPORT(RmsNormDx);
 HWY_EXPORT(RmsNormDweight);
 HWY_EXPORT(LayerNorm);
 HWY_EXPORT(L2Normalize);
-HWY_EXPORT(SiluTimes);
-HWY_EXPORT(SiluTimesBackward);
+HWY_EXPORT(GluForward);
+HWY_EXPORT(GluBackward);
 HWY_EXPORT(Add);
 HWY_EXPORT(Rotate);
 
-void rms_norm(const float* x, const float* weight, float eps, std::size_t rows, std::size_t width, float* y) {
-  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, weight, eps, rows, width, y);
+void rms_norm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, scale, eps, rows, width, y);
 }
 
-void rms_norm_dx(const float* x, const float* weight, float eps, const float* dy, std::size_t rows,
+void rms_norm_dx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
                  std::size_t width, float* dx) {
-  HWY_DYNAMIC_DISPATCH(RmsNormDx)(x, weight, eps, dy, rows, width, dx);
+  HWY_DYNAMIC_DISPATCH(RmsNormDx)(x, scale, eps, dy, rows, width, dx);
 }
 
 void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t rows, std::size_t width,
@@ -173,13 +211,13 @@ void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y)
   HWY_DYNAMIC_DISPATCH(L2Normalize)(x, rows, width, y);
 }
 
-void silu_times(const float* gate, const float* up, std::size_t n, float* y) {
-  HWY_DYNAMIC_DISPATCH(SiluTimes)(gate, up, n, y);
+void glu(Glu kind, const float* gate, const float* up, std::size_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(GluForward)(kind, gate, up, n, y);
 }
 
-void silu_times_backward(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
-                         float* dup) {
-  HWY_DYNAMIC_DISPATCH(SiluTimesBackward)(gate, up, dy, n, dgate, dup);
+void glu_backward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
+                  float* dup) {
+  HWY_DYNAMIC_DISPATCH(GluBackward)(kind, gate, up, dy, n, dgate, dup);
 }
 
 void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, z, n, y); }

@@ -32,22 +32,22 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
   return out;
 }
 
-// silu(gate) * up, made again in backward.
-Operand gated(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
-  return {silu_times(compute, gate, up), [&compute, gate = gate.detach(), up = up.detach()] {
+// Made again in backward.
+Operand gated(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  return {glu(compute, kind, gate, up), [&compute, kind, gate = gate.detach(), up = up.detach()] {
             const at::NoGradGuard no_grad;
-            return silu_times(compute, gate, up);
+            return glu(compute, kind, gate, up);
           }};
 }
 
 }  // namespace
 
 Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x) {
-  const at::Tensor y = rms_norm(compute, x, norm.weight, norm.eps);
+  const at::Tensor y = rms_norm(compute, x, norm);
   if (!at::GradMode::is_enabled()) return y;
   return {y, [&compute, &norm, x = x.detach()] {
             const at::NoGradGuard no_grad;
-            return rms_norm(compute, x, norm.weight, norm.eps);
+            return rms_norm(compute, x, norm);
           }};
 }
 
@@ -84,7 +84,7 @@ at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, 
   const Linear* out[] = {&layer.down};
   if (compute.composed() || at::GradMode::is_enabled()) {
     const auto gate_up = linears(compute, x, in, adapters);
-    return linears(compute, gated(compute, gate_up[0], gate_up[1]), out, adapters)[0];
+    return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters)[0];
   }
   std::vector<at::Tensor> parts;
   for (std::int64_t first = 0; first < x.value.size(0); first += kMlpRows) {
@@ -92,7 +92,7 @@ at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, 
     const auto runs = cut_runs(adapters.runs, first, rows);
     const Adapters here{adapters.sites, runs};
     const auto gate_up = linears(compute, x.value.narrow(0, first, rows), in, here);
-    parts.push_back(linears(compute, silu_times(compute, gate_up[0], gate_up[1]), out, here)[0]);
+    parts.push_back(linears(compute, glu(compute, layer.glu, gate_up[0], gate_up[1]), out, here)[0]);
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }

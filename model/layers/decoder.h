@@ -10,13 +10,9 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
+#include "model/ops/rows.h"
 
 namespace preferd {
-
-struct Norm {
-  std::vector<float> weight;  // [h]
-  float eps = 1e-5f;
-};
 
 struct SelfAttention {
   Linear query, key, value;  // [q, h], [kv, h], [kv, h]
@@ -27,6 +23,7 @@ struct SelfAttention {
 struct GatedMlp {
   Linear gate, up;  // [f, h]
   Linear down;      // [h, f]
+  kernels::Glu glu = kernels::Glu::kSwiGlu;
 };
 
 // What every block of one forward shares.
@@ -45,7 +42,7 @@ Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x);
 at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const Operand& x, Queries queries,
                           std::span<const AdapterRun> pooled_runs);
 
-// x [rows, h] -> down(silu(gate x) * up x), computed in chunks of rows so that no [rows, 2 f] buffer exists;
+// x [rows, h] -> down(glu(gate x, up x)), computed in chunks of rows so that no [rows, 2 f] buffer exists;
 // where a gradient is recorded in one piece, the product made again in backward.
 at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters);
 

@@ -7,6 +7,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
 
@@ -102,10 +103,12 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   return adapted ? at::cat(parts) : y;
 }
 
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
   const at::Tensor wide = x.to(compute.wide());
   const at::Tensor square = wide.square().mean(1, true);
-  return (wide * at::rsqrt(square + static_cast<double>(eps)) * compute.vector(weight)).to(x.scalar_type());
+  at::Tensor scale = compute.vector(norm.weight);
+  if (norm.offset != 0) scale = scale + static_cast<double>(norm.offset);
+  return (wide * at::rsqrt(square + static_cast<double>(norm.eps)) * scale).to(x.scalar_type());
 }
 
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
@@ -119,6 +122,8 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
       .to(x.scalar_type());
 }
 
-at::Tensor silu_times(const at::Tensor& gate, const at::Tensor& up) { return at::silu(gate) * up; }
+at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  return (kind == kernels::Glu::kSwiGlu ? at::silu(gate) : at::gelu(gate, "tanh")) * up;
+}
 
 }  // namespace preferd::composed

@@ -13,6 +13,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
+#include "model/ops/rows.h"
 
 namespace preferd::composed {
 
@@ -23,11 +24,11 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
                  const Adapters& adapters);
 
 // In wide(); y has the type of x.
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps);
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
 
-at::Tensor silu_times(const at::Tensor& gate, const at::Tensor& up);
+at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 
 // Softmax in wide(). Trees of segments are padded to the longest of the batch.
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,

@@ -10,7 +10,6 @@
 #include <ATen/ops/from_blob.h>
 
 #include "base/check.h"
-#include "model/kernels/rows.h"
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
 
@@ -34,24 +33,27 @@ void over_rows(Compute& compute, const at::Tensor& x, F body) {
   });
 }
 
-at::Tensor run_rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
+kernels::NormScale scale_of(const Norm& norm) { return {norm.weight.data(), norm.offset}; }
+
+at::Tensor run_rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
+  const std::size_t width = norm.weight.size();
   at::Tensor y = at::empty_like(x);
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(compute, x, [&](std::size_t first, std::size_t count) {
-    kernels::rms_norm(from + first, weight.data(), eps, count / weight.size(), weight.size(), to + first);
+    kernels::rms_norm(from + first, scale_of(norm), norm.eps, count / width, width, to + first);
   });
   return y;
 }
 
-at::Tensor rms_norm_dx(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps,
-                       const at::Tensor& dy) {
+at::Tensor rms_norm_dx(Compute& compute, const at::Tensor& x, const Norm& norm, const at::Tensor& dy) {
+  const std::size_t width = norm.weight.size();
   at::Tensor dx = at::empty_like(x);
   const float *from = x.data_ptr<float>(), *gradient = dy.data_ptr<float>();
   float* to = dx.data_ptr<float>();
   over_rows(compute, x, [&](std::size_t first, std::size_t count) {
-    kernels::rms_norm_dx(from + first, weight.data(), eps, gradient + first, count / weight.size(),
-                         weight.size(), to + first);
+    kernels::rms_norm_dx(from + first, scale_of(norm), norm.eps, gradient + first, count / width, width,
+                         to + first);
   });
   return dx;
 }
@@ -75,23 +77,23 @@ at::Tensor rms_norm_dweight(Compute& compute, const at::Tensor& x, float eps, co
   return out;
 }
 
-at::Tensor run_silu_times(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
+at::Tensor run_glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   at::Tensor y = at::empty_like(gate);
   const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(compute, gate, [&](std::size_t first, std::size_t count) {
-    kernels::silu_times(g + first, u + first, count, to + first);
+    kernels::glu(kind, g + first, u + first, count, to + first);
   });
   return y;
 }
 
-std::vector<at::Tensor> silu_times_backward(Compute& compute, const at::Tensor& gate, const at::Tensor& up,
-                                            const at::Tensor& dy) {
+std::vector<at::Tensor> glu_backward(Compute& compute, kernels::Glu kind, const at::Tensor& gate,
+                                     const at::Tensor& up, const at::Tensor& dy) {
   std::vector<at::Tensor> out = {at::empty_like(gate), at::empty_like(up)};
   const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>(), *y = dy.data_ptr<float>();
   float *to_gate = out[0].data_ptr<float>(), *to_up = out[1].data_ptr<float>();
   over_rows(compute, gate, [&](std::size_t first, std::size_t count) {
-    kernels::silu_times_backward(g + first, u + first, y + first, count, to_gate + first, to_up + first);
+    kernels::glu_backward(kind, g + first, u + first, y + first, count, to_gate + first, to_up + first);
   });
   return out;
 }
@@ -129,29 +131,29 @@ using Tensors = std::vector<at::Tensor>;
 
 }  // namespace
 
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps) {
-  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(weight.size()));
-  if (compute.composed()) return composed::rms_norm(compute, x, weight, eps);
-  const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(weight) : nullptr;
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
+  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
+  if (compute.composed()) return composed::rms_norm(compute, x, norm);
+  const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(norm.weight) : nullptr;
   const bool to_x = wants_gradient(x), to_weight = live != nullptr;
-  if (!to_x && !to_weight) return run_rms_norm(compute, x, weight, eps);
-  const auto forward = [&] { return Tensors{run_rms_norm(compute, x, weight, eps)}; };
-  const auto backward = [&compute, x = x.detach(), weight, eps, to_x, to_weight](const Tensors& dy) {
-    Tensors out = {to_x ? rms_norm_dx(compute, x, weight, eps, dy[0]) : at::Tensor()};
-    if (to_weight) out.push_back(rms_norm_dweight(compute, x, eps, dy[0]));
+  if (!to_x && !to_weight) return run_rms_norm(compute, x, norm);
+  const auto forward = [&] { return Tensors{run_rms_norm(compute, x, norm)}; };
+  const auto backward = [&compute, &norm, x = x.detach(), to_x, to_weight](const Tensors& dy) {
+    Tensors out = {to_x ? rms_norm_dx(compute, x, norm, dy[0]) : at::Tensor()};
+    if (to_weight) out.push_back(rms_norm_dweight(compute, x, norm.eps, dy[0]));
     return out;
   };
   return record(to_weight ? Tensors{x, *live} : Tensors{x}, forward, backward)[0];
 }
 
-at::Tensor silu_times(Compute& compute, const at::Tensor& gate, const at::Tensor& up) {
+at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
-  if (compute.composed()) return composed::silu_times(gate, up);
-  if (!wants_gradient(gate) && !wants_gradient(up)) return run_silu_times(compute, gate, up);
+  if (compute.composed()) return composed::glu(kind, gate, up);
+  if (!wants_gradient(gate) && !wants_gradient(up)) return run_glu(compute, kind, gate, up);
   return record(
-      {gate, up}, [&] { return Tensors{run_silu_times(compute, gate, up)}; },
-      [&compute, gate = gate.detach(), up = up.detach()](const Tensors& dy) {
-        return silu_times_backward(compute, gate, up, dy[0]);
+      {gate, up}, [&] { return Tensors{run_glu(compute, kind, gate, up)}; },
+      [&compute, kind, gate = gate.detach(), up = up.detach()](const Tensors& dy) {
+        return glu_backward(compute, kind, gate, up, dy[0]);
       })[0];
 }
 

@@ -8,12 +8,20 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/kernels/rows.h"
 #include "model/ops/compute.h"
 
 namespace preferd {
 
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, std::span<const float> weight, float eps);
-at::Tensor silu_times(Compute& compute, const at::Tensor& gate, const at::Tensor& up);
+struct Norm {
+  std::vector<float> weight;  // [width]; y = x / rms(x) * (offset + weight)
+  float eps = 1e-5f;
+  float offset = 0;
+};
+
+// `norm` outlives the backward.
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
+at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z);
 
 // x [rows, heads * head_dim]; cosine, sine [positions, head_dim / 2].

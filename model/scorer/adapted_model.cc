@@ -77,6 +77,7 @@ Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& 
     ids.push_back(*id);
   }
   adapter.token_rows = {rows_of(body.lm_head()->weight, ids), {}, body.lm_head()->module};
+  adapter.token_softcap = body.logit_softcap();
   if (const auto lora = adapter.sites.find("lm_head"); lora != adapter.sites.end())
     lora->second.b = rows_of(lora->second.b, ids);
   return Ok{};

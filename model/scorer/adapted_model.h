@@ -18,6 +18,7 @@ struct LoadedAdapter {
   HeadSpec spec;
   std::optional<Head> head;  // absent for token_pair
   Linear token_rows;         // token_pair: two rows of the LM head
+  float token_softcap = 0;   // Body::logit_softcap
 };
 
 struct AdaptedModel {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tanh.h>
 
 namespace preferd {
 namespace {
@@ -28,7 +30,10 @@ at::Tensor item_logits(Compute& compute, const AdaptedModel& model, SiteMaps sit
   if (adapter.head) return adapter.head->logits(compute, states, feature_rows(compute, items, columns));
   const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
   const Linear* rows[] = {&adapter.token_rows};
-  return linears(compute, states, rows, {sites, {&run, 1}})[0];
+  const at::Tensor logits = linears(compute, states, rows, {sites, {&run, 1}})[0];
+  if (adapter.token_softcap == 0) return logits;
+  const double cap = adapter.token_softcap;
+  return at::tanh(logits / cap) * cap;
 }
 
 }  // namespace preferd

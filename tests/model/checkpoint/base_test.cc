@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"heads_do_not_divide",
                 "dense",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["num_key_value_heads"] = 3; }); },
-                {"num_key_value_heads does not divide num_attention_heads"}},
+                {"num_key_value_heads is 3, which does not divide num_attention_heads, 4"}},
         Refusal{"odd_head_dim",
                 "dense",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["head_dim"] = 15; }); },

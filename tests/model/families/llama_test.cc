@@ -153,10 +153,15 @@ class LlamaShape : public testing::TestWithParam<Shape> {};
 TEST_P(LlamaShape, ComputesTheDefinition) {
   const c10::InferenceMode inference;
   const Shape& s = GetParam();
-  const Json json = {{"hidden_size", s.hidden},        {"intermediate_size", s.ffn},
-                     {"num_attention_heads", s.heads}, {"num_key_value_heads", s.kv_heads},
-                     {"head_dim", s.head_dim},         {"vocab_size", 50},
-                     {"rms_norm_eps", 1e-5},           {"attention_bias", s.bias}};
+  const Json json = {{"num_hidden_layers", s.layers},
+                     {"hidden_size", s.hidden},
+                     {"intermediate_size", s.ffn},
+                     {"num_attention_heads", s.heads},
+                     {"num_key_value_heads", s.kv_heads},
+                     {"head_dim", s.head_dim},
+                     {"vocab_size", 50},
+                     {"rms_norm_eps", 1e-5},
+                     {"attention_bias", s.bias}};
   Fields config(json, "config.json");
   RandomWeights weights;
   const auto family = find_family("llama");

@@ -1,4 +1,4 @@
-// Gradients through the llama body: kernels in fp32 against ATen's autograd in fp64, and what training may
+// Gradients through the bodies: kernels in fp32 against ATen's autograd in fp64, and what training may
 // not change of serving.
 #include <gtest/gtest.h>
 
@@ -38,13 +38,30 @@ class RandomWeights : public WeightSource {
   Form form_;
 };
 
-std::unique_ptr<Body> build(WeightSource& weights) {
-  const Json json = {{"hidden_size", kHidden},        {"intermediate_size", kFfn},
-                     {"num_attention_heads", kHeads}, {"num_key_value_heads", kKvHeads},
-                     {"head_dim", kHeadDim},          {"vocab_size", kVocabulary},
-                     {"rms_norm_eps", 1e-5},          {"attention_bias", true}};
+Json config_of(const char* family, const Json& more) {
+  Json config = {
+      {"model_type", family},         {"hidden_size", kHidden},        {"intermediate_size", kFfn},
+      {"num_hidden_layers", kLayers}, {"num_attention_heads", kHeads}, {"num_key_value_heads", kKvHeads},
+      {"head_dim", kHeadDim},         {"vocab_size", kVocabulary},     {"rms_norm_eps", 1e-5}};
+  config.update(more);
+  return config;
+}
+
+Json llama() { return config_of("llama", {{"attention_bias", true}}); }
+Json qwen2() {
+  return config_of("qwen2", {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}});
+}
+Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
+Json gemma2() {
+  return config_of("gemma2", {{"sliding_window", 9},
+                              {"query_pre_attn_scalar", 20},
+                              {"attn_logit_softcapping", 3},
+                              {"final_logit_softcapping", 5}});
+}
+
+std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
   Fields config(json, "config.json");
-  const auto family = find_family("llama");
+  const auto family = find_family(json["model_type"].get<std::string>());
   auto body = (*family)->build(config, weights, {kLayers, 200});
   EXPECT_TRUE(config.status());
   return body;
@@ -94,7 +111,7 @@ struct Model {
   std::unique_ptr<Body> body;
   Sites first = adapter(100, 4), second = adapter(300, 2);
 
-  explicit Model(Form form) : weights(form), body(build(weights)) {}
+  explicit Model(Form form, const Json& config = llama()) : weights(form), body(build(weights, config)) {}
 
   void train(LiveWeights& live) {
     for (Sites* sites : {&first, &second})
@@ -111,8 +128,9 @@ struct Model {
   }
 };
 
-Derived derive_adapters(Compute& compute, Form form, Pooling pooling, const TrainingStep& step = {}) {
-  auto model = std::make_shared<Model>(form);
+Derived derive_adapters(Compute& compute, Form form, Pooling pooling, const TrainingStep& step = {},
+                        const Json& config = llama()) {
+  auto model = std::make_shared<Model>(form, config);
   return derive(
       compute, {},
       [model, pooling](Compute& c, LiveWeights& live, const std::vector<at::Tensor>&) {
@@ -124,29 +142,35 @@ Derived derive_adapters(Compute& compute, Form form, Pooling pooling, const Trai
 
 struct Case {
   const char* name;
+  Json (*config)();
   Form form;
   Pooling pooling;
 };
-class LlamaGradient : public testing::TestWithParam<Case> {};
+class FamilyGradient : public testing::TestWithParam<Case> {};
 
-TEST_P(LlamaGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
+TEST_P(FamilyGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
   Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
-  testing_support::expect_near(derive_adapters(kernels, GetParam().form, GetParam().pooling),
-                               derive_adapters(reference, GetParam().form, GetParam().pooling), 1e-4);
+  const auto& [name, config, form, pooling] = GetParam();
+  testing_support::expect_near(derive_adapters(kernels, form, pooling, {}, config()),
+                               derive_adapters(reference, form, pooling, {}, config()), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LlamaGradient,
-                         testing::Values(Case{"nf4_last", Form::kNf4, Pooling::kLast},
-                                         Case{"fp4_mean", Form::kFp4, Pooling::kMean},
-                                         Case{"int8_first", Form::kInt8, Pooling::kFirst},
-                                         Case{"dense_last", Form::kDense, Pooling::kLast},
-                                         Case{"bf16_mean", Form::kBf16, Pooling::kMean}),
+INSTANTIATE_TEST_SUITE_P(All, FamilyGradient,
+                         testing::Values(Case{"llama_nf4_last", llama, Form::kNf4, Pooling::kLast},
+                                         Case{"llama_fp4_mean", llama, Form::kFp4, Pooling::kMean},
+                                         Case{"llama_int8_first", llama, Form::kInt8, Pooling::kFirst},
+                                         Case{"llama_dense_last", llama, Form::kDense, Pooling::kLast},
+                                         Case{"llama_bf16_mean", llama, Form::kBf16, Pooling::kMean},
+                                         Case{"qwen2_nf4_last", qwen2, Form::kNf4, Pooling::kLast},
+                                         Case{"mistral_int8_mean", mistral, Form::kInt8, Pooling::kMean},
+                                         Case{"gemma2_nf4_last", gemma2, Form::kNf4, Pooling::kLast},
+                                         Case{"gemma2_dense_mean", gemma2, Form::kDense, Pooling::kMean}),
                          [](const auto& c) { return std::string(c.param.name); });
 
-TEST(LlamaTraining, OfEveryWeightOfADenseBase) {
-  const auto run = [](Compute& compute, Pooling pooling) {
+TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
+  const auto run = [](Compute& compute, Pooling pooling, const Json& config) {
     auto source = std::make_shared<WritableWeights>(std::make_shared<RandomWeights>(Form::kBf16));
-    std::shared_ptr<Body> body = build(*source);
+    std::shared_ptr<Body> body = build(*source, config);
     return derive(compute, {}, [=](Compute& c, LiveWeights& live, const std::vector<at::Tensor>&) {
       for (const auto& w : source->writable()) live.train(w.declared.name, w.values, w.declared.shape);
       const Sites none;
@@ -154,18 +178,25 @@ TEST(LlamaTraining, OfEveryWeightOfADenseBase) {
       return body->pooled(c, batch(), pooling, sites);
     });
   };
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kMean}) {
+  const auto expect = [&](const Json& config, Pooling pooling, std::size_t tensors) {
     Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
-    const Derived got = run(kernels, pooling);
-    EXPECT_EQ(got.gradients.size(), 2 + kLayers * (2 + 7 + 4u));  // norms, linears, biases
+    const Derived got = run(kernels, pooling, config);
+    EXPECT_EQ(got.gradients.size(), tensors);
     for (const auto& [name, gradient] : got.gradients) EXPECT_TRUE(gradient.defined()) << name;
-    testing_support::expect_near(got, run(reference, pooling), 1e-4);
-  }
+    testing_support::expect_near(got, run(reference, pooling, config), 1e-4);
+  };
+  expect(llama(), Pooling::kLast, 2 + kLayers * (2 + 7 + 4));  // norms, linears, biases
+  expect(llama(), Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
+  expect(qwen2(), Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
+  expect(gemma2(), Pooling::kLast, 2 + kLayers * (4 + 7));
 }
 
-TEST(LlamaTraining, GivesTheBitsOfServing) {
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kMean, Pooling::kFirst}) {
-    Model model(Form::kNf4);
+TEST(FamilyTraining, GivesTheBitsOfServing) {
+  for (const auto& [pooling, config] : {std::pair{Pooling::kLast, llama},
+                                        {Pooling::kMean, llama},
+                                        {Pooling::kFirst, llama},
+                                        {Pooling::kLast, gemma2}}) {
+    Model model(Form::kNf4, config());
     Compute compute(2);
     LiveWeights live(compute);
     model.train(live);
@@ -180,7 +211,7 @@ TEST(LlamaTraining, GivesTheBitsOfServing) {
   }
 }
 
-TEST(LlamaTraining, RecomputedBlocksGiveTheSameBits) {
+TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
   for (const bool composed : {false, true}) {
     TrainingStep kept, recomputed;
     kept.dropout = recomputed.dropout = Dropout{0.2, 5};
@@ -197,7 +228,7 @@ TEST(LlamaTraining, RecomputedBlocksGiveTheSameBits) {
   }
 }
 
-TEST(LlamaTraining, DropsTheSameElementsByKernelsAndComposed) {
+TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
   TrainingStep step;
   step.dropout = Dropout{0.2, 5};
   Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
@@ -210,7 +241,7 @@ TEST(LlamaTraining, DropsTheSameElementsByKernelsAndComposed) {
       1e-3);
 }
 
-TEST(LlamaTraining, ComposedGradientsAreTheSlopesOfDifferences) {
+TEST(FamilyTraining, ComposedGradientsAreTheSlopesOfDifferences) {
   Compute compute = Compute::composed(1, at::kCPU, at::kDouble);
   LiveWeights live(compute);
   Model model(Form::kNf4);
@@ -235,7 +266,7 @@ TEST(LlamaTraining, ComposedGradientsAreTheSlopesOfDifferences) {
   }
 }
 
-TEST(LlamaTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
+TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
   Model model(Form::kNf4);
   Compute compute(1);
   LiveWeights live(compute);

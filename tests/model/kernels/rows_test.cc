@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace preferd::kernels {
@@ -17,10 +18,11 @@ std::vector<float> ramp(std::size_t n) {
 TEST(RmsNorm, FollowsItsFormula) {
   const auto x = ramp(37), w = ramp(37);
   std::vector<float> y(37);
-  rms_norm(x.data(), w.data(), 1e-5f, 1, 37, y.data());
+  rms_norm(x.data(), {w.data(), 0.5f}, 1e-5f, 1, 37, y.data());
   double square = 0;
   for (const float v : x) square += static_cast<double>(v) * v;
-  for (std::size_t i = 0; i < 37; ++i) EXPECT_NEAR(y[i], x[i] / std::sqrt(square / 37 + 1e-5) * w[i], 1e-6);
+  for (std::size_t i = 0; i < 37; ++i)
+    EXPECT_NEAR(y[i], x[i] / std::sqrt(square / 37 + 1e-5) * (0.5 + w[i]), 1e-6);
 }
 
 TEST(LayerNorm, HasMeanZeroAndVarianceOne) {
@@ -44,12 +46,20 @@ TEST(L2Normalize, GivesLengthOneAndLeavesZeroAlone) {
   EXPECT_EQ(z, zero);
 }
 
-TEST(SiluTimes, FollowsItsFormulaForEveryLengthOfTail) {
+TEST(Glu, FollowsItsFormulaForEveryLengthOfTail) {
   for (std::size_t n = 1; n < 40; ++n) {
     const auto gate = ramp(n), up = ramp(n);
-    std::vector<float> y(n);
-    silu_times(gate.data(), up.data(), n, y.data());
-    for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(y[i], gate[i] / (1 + std::exp(-gate[i])) * up[i], 2e-6);
+    std::vector<float> swiglu(n), geglu(n);
+    glu(Glu::kSwiGlu, gate.data(), up.data(), n, swiglu.data());
+    glu(Glu::kGeGlu, gate.data(), up.data(), n, geglu.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      const double g = gate[i];
+      EXPECT_NEAR(swiglu[i], g / (1 + std::exp(-g)) * up[i], 2e-6);
+      EXPECT_NEAR(
+          geglu[i],
+          0.5 * g * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g))) * up[i],
+          3e-6);
+    }
   }
 }
 

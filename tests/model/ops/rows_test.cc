@@ -15,26 +15,29 @@ using testing_support::random_values;
 using Tensors = std::vector<at::Tensor>;
 
 TEST(RmsNormGradient, OfInput) {
-  const std::vector<float> weight = random_values(83, 1, 1);
-  expect_gradients({random_tensor(140, 83, 2)}, [&](Compute& compute, LiveWeights&, const Tensors& x) {
-    return rms_norm(compute, x[0], weight, 1e-5f);
-  });
+  for (const float offset : {0.0f, 1.0f}) {
+    const Norm norm{random_values(83, 1, 1), 1e-5f, offset};
+    expect_gradients({random_tensor(140, 83, 2)}, [&](Compute& compute, LiveWeights&, const Tensors& x) {
+      return rms_norm(compute, x[0], norm);
+    });
+  }
 }
 
 TEST(RmsNormGradient, OfInputAndLiveWeight) {
-  std::vector<std::vector<float>> kept;
+  std::vector<Norm> kept;
   kept.reserve(8);
   expect_gradients({random_tensor(1100, 83, 2)}, [&](Compute& compute, LiveWeights& live, const Tensors& x) {
-    kept.push_back(random_values(83, 1, 1));
-    live.train("weight", kept.back());
-    return rms_norm(compute, x[0], kept.back(), 1e-5f);
+    kept.push_back({random_values(83, 1, 1), 1e-5f, 1.0f});
+    live.train("weight", kept.back().weight);
+    return rms_norm(compute, x[0], kept.back());
   });
 }
 
-TEST(SiluTimesGradient, OfBoth) {
-  expect_gradients(
-      {random_tensor(70, 37, 1, 4), random_tensor(70, 37, 2)},
-      [&](Compute& compute, LiveWeights&, const Tensors& x) { return silu_times(compute, x[0], x[1]); });
+TEST(GluGradient, OfBoth) {
+  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu})
+    expect_gradients(
+        {random_tensor(70, 37, 1, 4), random_tensor(70, 37, 2)},
+        [&](Compute& compute, LiveWeights&, const Tensors& x) { return glu(compute, kind, x[0], x[1]); });
 }
 
 TEST(AddGradient, OfBothAlsoWhenTheyAreOne) {

@@ -1,0 +1,192 @@
+#include "model/families/causal.h"
+
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include <ATen/TensorOperators.h>
+
+#include "model/layers/decoder.h"
+#include "model/layers/pool.h"
+#include "model/ops/recompute.h"
+#include "model/ops/rows.h"
+
+namespace preferd {
+namespace {
+
+struct Block {
+  Norm before_attention, before_mlp;               // [h]
+  std::optional<Norm> after_attention, after_mlp;  // [h]
+  SelfAttention attention;
+  GatedMlp mlp;
+};
+
+class Causal : public Body {
+ public:
+  Embedding embedding;  // [vocabulary, h]
+  float embedding_scale;
+  std::vector<Block> blocks;
+  Norm final_norm;
+  Linear output;
+  float output_softcap;
+  RopeTable rope;
+
+  std::int64_t width() const override { return embedding.table.cols; }
+  std::int64_t vocabulary() const override { return embedding.table.rows; }
+  const Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
+  float logit_softcap() const override { return output_softcap; }
+
+  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
+                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+    // Blocks that run again in backward outlive this call, and so does what they read.
+    struct Plan {
+      Batch batch;
+      std::vector<const std::map<std::string, LoraSite>*> sites;
+      std::vector<AdapterRun> pooled_runs;
+    };
+    const auto plan =
+        std::make_shared<const Plan>(Plan{batch, {sites.begin(), sites.end()}, runs_of_pooled(batch)});
+    const Adapters adapters{plan->sites, plan->batch.runs};
+    at::Tensor x = embed(compute, batch.ids, embedding, adapters);
+    if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
+    for (const Block& b : blocks) {
+      // The last block owes only the pooled rows, except to a mean.
+      const bool prune = &b == &blocks.back() && pooling == Pooling::kLast;
+      x = recomputed(compute, x, [this, &compute, &b, plan, adapters, prune](const at::Tensor& input) {
+        const Forward f{compute, plan->batch, adapters, rope};
+        return block(f, b, input, prune ? Queries::kPooledRows : Queries::kAllRows, plan->pooled_runs);
+      });
+    }
+    x = rms_norm(compute, widen(compute, x), final_norm);
+    return pooling == Pooling::kLast ? x : pool_rows(compute, x, batch, pooling);
+  }
+
+ private:
+  static at::Tensor block(const Forward& f, const Block& b, const at::Tensor& x, Queries queries,
+                          std::span<const AdapterRun> pooled_runs) {
+    const bool all = queries == Queries::kAllRows;
+    const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
+      return norm ? rms_norm(f.compute, t, *norm) : t;
+    };
+    const at::Tensor seen =
+        after(b.after_attention,
+              self_attention(f, b.attention, normed(f.compute, b.before_attention, x), queries, pooled_runs));
+    const at::Tensor y = add(f.compute, all ? x : gather(x, last_rows(f.batch)), seen);
+    const Adapters adapters{f.adapters.sites, all ? f.adapters.runs : pooled_runs};
+    return add(f.compute, y,
+               after(b.after_mlp, gated_mlp(f.compute, b.mlp, normed(f.compute, b.before_mlp, y), adapters)));
+  }
+};
+
+constexpr std::int64_t kMax = std::int64_t{1} << 24;
+
+}  // namespace
+
+CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
+  CausalSpec s;
+  s.hidden = config.integer("hidden_size", 1, kMax);
+  s.ffn = config.integer("intermediate_size", 1, kMax);
+  s.layers = config.integer("num_hidden_layers", 1, 4096);
+  s.heads = config.integer("num_attention_heads", 1, 4096);
+  const bool absent = !config.json().contains("num_key_value_heads");
+  s.kv_heads = config.integer_or("num_key_value_heads",
+                                 absent && defaults.kv_heads > 0 ? defaults.kv_heads : s.heads, 1, 4096);
+  s.head_dim = config.integer_or("head_dim",
+                                 defaults.head_dim > 0 ? defaults.head_dim
+                                 : s.heads > 0         ? s.hidden / s.heads
+                                                       : 1,
+                                 2, 1024);
+  s.vocabulary = config.integer("vocab_size", 1, kMax);
+  s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
+  s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
+  s.rope = read_rope(config);
+  s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
+  s.windows.assign(static_cast<std::size_t>(s.layers), 0);
+  if (s.heads % s.kv_heads != 0)
+    config.fail("num_key_value_heads is " + std::to_string(s.kv_heads) +
+                ", which does not divide num_attention_heads, " + std::to_string(s.heads));
+  if (s.head_dim % 2 != 0) config.fail("head_dim is odd, rotary positions need pairs");
+  return s;
+}
+
+std::int64_t read_window_width(Fields& config, std::int64_t fallback) {
+  if (!config.json().contains("sliding_window")) return fallback;
+  return config.integer_or("sliding_window", 0, 1, kMax);
+}
+
+std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std::int64_t width,
+                                       const std::function<bool(std::int64_t layer)>& slides) {
+  std::vector<std::int64_t> windows;
+  if (!config.has("layer_types")) {
+    for (std::int64_t i = 0; i < layers; ++i) windows.push_back(slides(i) ? width : 0);
+    return windows;
+  }
+  const Json& types = config.json()["layer_types"];
+  if (!types.is_array() || static_cast<std::int64_t>(types.size()) != layers) {
+    config.fail("layer_types is " + describe(types) +
+                (types.is_array() ? " of " + std::to_string(types.size()) : "") +
+                ", expected an array of num_hidden_layers entries, " + std::to_string(layers));
+    return std::vector<std::int64_t>(static_cast<std::size_t>(layers));
+  }
+  for (const Json& type : types) {
+    if (type != "sliding_attention" && type != "full_attention")
+      config.fail("layer_types has " + describe(type) + ", expected 'sliding_attention' or 'full_attention'");
+    windows.push_back(type == "sliding_attention" ? width : 0);
+  }
+  return windows;
+}
+
+std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, WeightSource& weights,
+                                   const BodyOptions& options) {
+  if (!config.status()) return nullptr;
+  auto body = std::make_unique<Causal>();
+  const auto site = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
+    Linear l{weights.linear(module + ".weight", out, in), {}, module};
+    if (bias) l.bias = weights.vector(module + ".bias", out);
+    return l;
+  };
+  const auto norm = [&](const std::string& name) {
+    return Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
+  };
+  body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
+  body->embedding_scale = s.embedding_scale;
+  for (std::int64_t i = 0; i < options.layers; ++i) {
+    const std::string at = "layers." + std::to_string(i) + ".";
+    Block b;
+    b.before_attention = norm(at + "input_layernorm");
+    b.attention.query = site(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
+    b.attention.key =
+        site(at + "self_attn.k_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
+    b.attention.value =
+        site(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
+    b.attention.out = site(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
+    b.attention.shape = {.query_heads = static_cast<std::size_t>(s.heads),
+                         .kv_heads = static_cast<std::size_t>(s.kv_heads),
+                         .head_dim = static_cast<std::size_t>(s.head_dim),
+                         .scale = s.attention_scale,
+                         .softcap = s.attention_softcap,
+                         .window = static_cast<std::int32_t>(s.windows[static_cast<std::size_t>(i)])};
+    if (s.norms_after) {
+      b.after_attention = norm(at + "post_attention_layernorm");
+      b.before_mlp = norm(at + "pre_feedforward_layernorm");
+      b.after_mlp = norm(at + "post_feedforward_layernorm");
+    } else {
+      b.before_mlp = norm(at + "post_attention_layernorm");
+    }
+    b.mlp = {site(at + "mlp.gate_proj", s.ffn, s.hidden, s.mlp_bias),
+             site(at + "mlp.up_proj", s.ffn, s.hidden, s.mlp_bias),
+             site(at + "mlp.down_proj", s.hidden, s.ffn, s.mlp_bias), s.glu};
+    body->blocks.push_back(std::move(b));
+  }
+  body->final_norm = norm("norm");
+  if (options.lm_head == BodyOptions::LmHead::kBuild)
+    body->output = {s.tied ? weights.tied_output("embed_tokens.weight", s.vocabulary, s.hidden)
+                           : weights.output("lm_head.weight", s.vocabulary, s.hidden),
+                    {},
+                    "lm_head"};
+  body->output_softcap = s.logit_softcap;
+  body->rope = make_rope_table(s.rope, s.head_dim, options.positions);
+  return body;
+}
+
+}  // namespace preferd

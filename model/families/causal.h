@@ -1,0 +1,61 @@
+// What causal decoders share, and what their families vary. A family's file reads its config.json into a
+// CausalSpec; build_causal makes the body:
+//
+//   x = embedding(ids) * embedding_scale
+//   each block    y = x + after_attention(attention(before_attention(x)))
+//                 x = y + after_mlp(mlp(before_mlp(y)))
+//   states        final_norm(x)
+//
+// Tensors are named as transformers names them. h = hidden, d = head_dim.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "model/families/body.h"
+#include "model/kernels/rows.h"
+#include "model/layers/rope.h"
+
+namespace preferd {
+
+struct CausalSpec {
+  // Read in the same way by every family (read_causal).
+  std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
+  float eps = 1e-6f;  // of norms
+  RopeConfig rope;
+
+  bool tied = false;  // the LM head is the embedding
+  bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
+  kernels::Glu glu = kernels::Glu::kSwiGlu;
+  float embedding_scale = 1;
+  float norm_offset = 0;      // norms multiply by norm_offset + weight
+  bool norms_after = false;   // after attention and MLP there are norms too, as in Gemma-2
+  float attention_scale = 0;  // of q k; read_causal: 1 / sqrt(d)
+  float attention_softcap = 0, logit_softcap = 0;  // 0 = off
+  std::vector<std::int64_t> windows;               // [layers] tokens a query sees, itself included; 0 = all
+};
+
+// Defaults of transformers' config class where they are not llama's; 0: kv_heads = heads, head_dim = h /
+// heads.
+struct CausalDefaults {
+  std::int64_t kv_heads = 0, head_dim = 0;
+  bool tied = false;
+};
+
+// Failures go to `config`.
+CausalSpec read_causal(Fields& config, const CausalDefaults& defaults);
+
+// Windows of `width` tokens for the layers that layer_types calls sliding_attention; without that key for
+// those that slide.
+std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std::int64_t width,
+                                       const std::function<bool(std::int64_t layer)>& slides);
+
+// sliding_window: the fallback where the key is absent, 0 where it is null.
+std::int64_t read_window_width(Fields& config, std::int64_t fallback);
+
+// Nothing, and no tensor asked for, where `config` has a failure.
+std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& spec, WeightSource& weights,
+                                   const BodyOptions& options);
+
+}  // namespace preferd

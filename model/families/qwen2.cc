@@ -1,0 +1,20 @@
+// Qwen2 and Qwen2.5 (arXiv 2407.10671, 2412.15115): biases on queries, keys and values; a window from layer
+// max_window_layers on, where use_sliding_window says so. transformers: models/qwen2.
+#include "model/families/causal.h"
+#include "model/families/families.h"
+
+namespace preferd {
+
+std::unique_ptr<Body> build_qwen2(Fields& config, WeightSource& weights, const BodyOptions& options) {
+  CausalSpec spec = read_causal(config, {.kv_heads = 32});
+  spec.query_key_value_bias = true;
+  config.expect("hidden_act", "silu");
+  const std::int64_t width =
+      config.boolean_or("use_sliding_window", false) ? read_window_width(config, 4096) : 0;
+  const std::int64_t first = config.integer_or("max_window_layers", 28, 0, 4096);
+  spec.windows =
+      read_windows(config, spec.layers, width, [first](std::int64_t layer) { return layer >= first; });
+  return build_causal(config, spec, weights, options);
+}
+
+}  // namespace preferd
