@@ -75,6 +75,12 @@ void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) 
   }
 }
 
+// exp(-b), b from -88 on: beyond, where the sigmoid is 0 but for less than any float, hn::Exp is not defined.
+template <class D, class V>
+HWY_INLINE V ExpOfMinus(D d, V b) {
+  return hn::Exp(d, hn::Min(hn::Neg(b), hn::Set(d, 88.0f)));
+}
+
 // b(g) of the two kinds and its slope.
 struct SwiGluBend {
   template <class D, class V>
@@ -105,7 +111,7 @@ void GluOf(const float* gate, const float* up, std::size_t n, float* y) {
   const auto one = hn::Set(d, 1.0f);
   const auto run = [&](const float* g, const float* u, float* out) HWY_ATTR {
     const auto v = hn::LoadU(d, g);
-    const auto s = hn::Div(v, hn::Add(one, hn::Exp(d, hn::Neg(Bend::Of(d, v)))));
+    const auto s = hn::Div(v, hn::Add(one, ExpOfMinus(d, Bend::Of(d, v))));
     hn::StoreU(hn::Mul(s, hn::LoadU(d, u)), d, out);
   };
   const std::size_t lanes = hn::Lanes(d);
@@ -126,7 +132,7 @@ void GluBackwardOf(const float* gate, const float* up, const float* dy, std::siz
   const auto run = [&](const float* g, const float* u, const float* in, float* to_gate, float* to_up)
                        HWY_ATTR {
                          const auto v = hn::LoadU(d, g), y = hn::LoadU(d, in);
-                         const auto s = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(Bend::Of(d, v)))));
+                         const auto s = hn::Div(one, hn::Add(one, ExpOfMinus(d, Bend::Of(d, v))));
                          const auto bent = hn::Mul(v, Bend::Slope(d, v));
                          const auto slope = hn::Mul(s, hn::MulAdd(bent, hn::Sub(one, s), one));
                          hn::StoreU(hn::Mul(hn::Mul(y, hn::LoadU(d, u)), slope), d, to_gate);

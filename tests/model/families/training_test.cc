@@ -192,11 +192,12 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
 }
 
 TEST(FamilyTraining, GivesTheBitsOfServing) {
-  for (const auto& [pooling, config] : {std::pair{Pooling::kLast, llama},
-                                        {Pooling::kMean, llama},
-                                        {Pooling::kFirst, llama},
-                                        {Pooling::kLast, gemma2}}) {
-    Model model(Form::kNf4, config());
+  const std::pair<Pooling, Json> cases[] = {{Pooling::kLast, llama()},
+                                            {Pooling::kMean, llama()},
+                                            {Pooling::kFirst, llama()},
+                                            {Pooling::kLast, gemma2()}};
+  for (const auto& [pooling, config] : cases) {
+    Model model(Form::kNf4, config);
     Compute compute(2);
     LiveWeights live(compute);
     model.train(live);

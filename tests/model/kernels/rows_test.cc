@@ -63,6 +63,15 @@ TEST(Glu, FollowsItsFormulaForEveryLengthOfTail) {
   }
 }
 
+TEST(Glu, IsAllOrNothingFarFromZero) {
+  const std::vector<float> gate = {-1e30f, -1e4f, -200, -104, -89, 89, 200, 1e4f}, up(8, 1.0f);
+  for (const Glu kind : {Glu::kSwiGlu, Glu::kGeGlu}) {
+    std::vector<float> y(8);
+    glu(kind, gate.data(), up.data(), 8, y.data());
+    for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(y[i], std::max(gate[i], 0.0f), 1e-6) << gate[i];
+  }
+}
+
 TEST(Rotate, TurnsPairsByTheirAngle) {
   std::vector<float> x = {1, 0, 0, 1};  // head_dim 4: pairs (0, 2), (1, 3)
   const std::int32_t position = 1;

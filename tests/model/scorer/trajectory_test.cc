@@ -20,7 +20,10 @@
 namespace preferd {
 namespace {
 
-const std::string kFolder = PREFERD_FIXTURES "/trajectory";
+struct Case {
+  const char *family, *package;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.family; }
 
 // Decoupled weight decay (arXiv 1711.05101), as torch.optim.AdamW orders it.
 class AdamW {
@@ -78,8 +81,10 @@ Batch pack_pairs(const std::vector<Json>& pairs) {
   return batch;
 }
 
-void follow(Compute& compute, const std::string& precision, double loss_tolerance, double update_tolerance) {
-  const auto encoder = Encoder::open(*open_directory(testing_support::kPackages + std::string("lora")));
+void follow(const Case& c, Compute& compute, const std::string& precision, double loss_tolerance,
+            double update_tolerance) {
+  const std::string folder = PREFERD_FIXTURES "/trajectory/" + std::string(c.family);
+  const auto encoder = Encoder::open(*open_directory(testing_support::kPackages + std::string(c.package)));
   ASSERT_TRUE(encoder) << encoder.error().what;
   auto model = load_model(**encoder);
   ASSERT_TRUE(model) << model.error().what;
@@ -100,7 +105,7 @@ void follow(Compute& compute, const std::string& precision, double loss_toleranc
     start.push_back(weight.tensor.detach().clone());
   }
 
-  std::ifstream file(kFolder + "/trajectory.json");
+  std::ifstream file(folder + "/trajectory.json");
   const Json settings = Json::parse(file);
   AdamW optimizer(settings, parameters);
   const std::map<std::string, LoraSite>* sites[] = {&adapter.sites};
@@ -123,7 +128,7 @@ void follow(Compute& compute, const std::string& precision, double loss_toleranc
     optimizer.step();
   }
 
-  const auto expected = read_safetensors(**open_directory(kFolder), "update_" + precision + ".safetensors");
+  const auto expected = read_safetensors(**open_directory(folder), "update_" + precision + ".safetensors");
   ASSERT_TRUE(expected) << expected.error().what;
   EXPECT_EQ((*expected).size(), live.weights().size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -137,20 +142,26 @@ void follow(Compute& compute, const std::string& precision, double loss_toleranc
   }
 }
 
-TEST(Trajectory, OfTheKernelsIsThatOfFp32) {
+class Trajectory : public testing::TestWithParam<Case> {};
+
+TEST_P(Trajectory, OfTheKernelsIsThatOfFp32) {
   Compute compute(2);
-  follow(compute, "fp32", 1e-4, 1e-3);
+  follow(GetParam(), compute, "fp32", 1e-4, 1e-3);
 }
 
-TEST(Trajectory, OfTheKernelsIsNearFp64) {
+TEST_P(Trajectory, OfTheKernelsIsNearFp64) {
   Compute compute(1);
-  follow(compute, "fp64", 1e-4, 1e-3);
+  follow(GetParam(), compute, "fp64", 1e-4, 1e-3);
 }
 
-TEST(Trajectory, ComposedIsThatOfFp64) {
+TEST_P(Trajectory, ComposedIsThatOfFp64) {
   Compute compute = Compute::composed(1, at::kCPU, at::kDouble);
-  follow(compute, "fp64", 1e-6, 1e-6);
+  follow(GetParam(), compute, "fp64", 1e-6, 1e-6);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, Trajectory,
+                         testing::Values(Case{"llama", "lora"}, Case{"gemma2", "gemma2_nf4_lora"}),
+                         [](const auto& c) { return std::string(c.param.family); });
 
 }  // namespace
 }  // namespace preferd
