@@ -9,7 +9,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config ccache
-  libtorch-dev libopenblas0-openmp
+  libtorch-dev libgloo-dev libopenblas0-openmp
   libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
   libicu-dev libhwy-dev zlib1g-dev

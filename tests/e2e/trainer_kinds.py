@@ -130,6 +130,13 @@ class Kinds(Folder):
         self.refused(2, "token_pair", keys=SHORT | {"method": "full"},
                      config=self.replaced(package("token_pair", PAIRS, {"output": "token_pair", "tokens": ["A", "B"]})))
 
+    def test_every_family(self):
+        one = head(64, 1, output="difference")
+        self.each([("lora", package("gemma2_uncapped", EACH, one, "nf4")), ("full", package("gemma2_uncapped", EACH, one)),
+                   ("lora", package("gemma2_token_pair", PAIRS, {"output": "token_pair", "tokens": ["A", "B"]})),
+                   ("lora", package("qwen2", EACH, one, "nf4")), ("full", package("qwen2", EACH, one)),
+                   ("lora", package("mistral", EACH, one, "fp4"))])
+
     def test_packages_that_carry_their_base(self):
         p = self.replaced(package("dense", EACH, head(64, 1, output="difference")))
         same = (FIXTURES / "packages/dense/base/model.safetensors").read_bytes()
