@@ -177,7 +177,7 @@ class Distributed(Folder):
 class Disk(Folder):
     def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(self):
         if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", self.dir], capture_output=True).returncode:
-            self.skipTest("cannot mount a file system")
+            self.skipTest("a full disk needs a small file system, and mounting one needs root; the limit on a file's size is tested below")
         self.addCleanup(lambda: subprocess.run(["umount", self.dir]))
         self.refused_for_space()
 
