@@ -91,11 +91,8 @@ CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
   const bool absent = !config.json().contains("num_key_value_heads");
   s.kv_heads = config.integer_or("num_key_value_heads",
                                  absent && defaults.kv_heads > 0 ? defaults.kv_heads : s.heads, 1, 4096);
-  s.head_dim = config.integer_or("head_dim",
-                                 defaults.head_dim > 0 ? defaults.head_dim
-                                 : s.heads > 0         ? s.hidden / s.heads
-                                                       : 1,
-                                 2, 1024);
+  s.head_dim =
+      config.integer_or("head_dim", defaults.head_dim > 0 ? defaults.head_dim : s.hidden / s.heads, 2, 1024);
   s.vocabulary = config.integer("vocab_size", 1, kMax);
   s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
   s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
@@ -105,6 +102,9 @@ CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
   if (s.heads % s.kv_heads != 0)
     config.fail("num_key_value_heads is " + std::to_string(s.kv_heads) +
                 ", which does not divide num_attention_heads, " + std::to_string(s.heads));
+  if (s.head_dim == 0)
+    config.fail("hidden_size is " + std::to_string(s.hidden) + ", below num_attention_heads, " +
+                std::to_string(s.heads));
   if (s.head_dim % 2 != 0) config.fail("head_dim is odd, rotary positions need pairs");
   return s;
 }
