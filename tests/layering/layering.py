@@ -42,14 +42,14 @@ MAY_INCLUDE = {
     "training/report": {"base", "rows", "features", "training/data", "training/evaluation"},
     "cli": {"base", "rows", "features", "server", "model/scorer", "model/text", "model/package", "model/default", "model/checkpoint"},
 }
-ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h"}, ("server", "model/text"): {"model/text/pair.h"},
+ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}, ("server", "model/text"): {"model/text/pair.h"},
                 ("training/report", "training/data"): {"training/data/explore.h", "training/data/lengths.h"},
                 ("training/data", "model/text"): {"model/text/pair.h"},
                 ("training/data", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/encoder.h"}}
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/kernels",
               "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
-TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "encoder", "golden", "inspect", "build")}
+TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "encoder", "golden", "inspect", "build", "verdict_json")}
 ONE_PLACE = ["httplib.h"]  # included by at most one source file, and by no header
 MAX_LINES = 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)

@@ -1,0 +1,38 @@
+#include "model/scorer/verdict_json.h"
+
+namespace preferd {
+
+void write_probabilities(const std::vector<float>& probabilities, JsonWriter& json) {
+  json.key("probabilities").begin_object();
+  for (std::size_t i = 0; i < probabilities.size(); ++i) json.member(kClassNames.at(i), probabilities[i]);
+  json.end_object();
+}
+
+void write_tokens(const TokenCounts& tokens, JsonWriter& json) {
+  json.key("tokens").begin_object();
+  json.member("prompt", tokens.prompt).member("response_a", tokens.response_a);
+  json.member("response_b", tokens.response_b).member("total", tokens.total).end_object();
+}
+
+void write_truncated(const Truncated& truncated, JsonWriter& json) {
+  json.key("truncated").begin_object();
+  for (std::size_t i = 0; i < truncated.size(); ++i) {
+    if (!truncated[i].any()) continue;
+    json.key(kPartNames[i]).begin_object();
+    json.member("tokens", truncated[i].tokens).member("chars", truncated[i].chars).end_object();
+  }
+  json.end_object();
+}
+
+void write_path(const std::vector<MemberSaid>& path, JsonWriter& json) {
+  if (path.empty()) return;
+  json.key("path").begin_array();
+  for (const MemberSaid& said : path) {
+    json.begin_object().member("member", said.member);
+    write_probabilities(said.probabilities, json);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace preferd
