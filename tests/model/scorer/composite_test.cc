@@ -192,6 +192,17 @@ TEST(Cascade, AsksTheNextStageWhereTheMarginIsSmall) {
   EXPECT_GE(lengths.size(), 2u) << "the rows must not all go one way";
 }
 
+TEST(Cascade, AsksBelowItsThresholdAndNotAtIt) {
+  const Ask ask = rows()[0];
+  const Verdict first = answer(*scorer_of("dense"), ask);
+  const double margin = std::fabs(static_cast<double>(first.probabilities[0]) -
+                                  static_cast<double>(first.probabilities[1]));
+  CompositeFolder folder({"dense", "lora", "nf4"}, cascade(margin, 1e-9));
+  EXPECT_EQ(answer(**folder.load(), ask).path.size(), 1u);
+  folder.write(cascade(std::nextafter(margin, 1.0), 1e-9));
+  EXPECT_EQ(answer(**folder.load(), ask).path.size(), 2u);
+}
+
 TEST(Cascade, CountsOnlyTheStagesThatItAsked) {
   const CompositeFolder folder({"dense", "lora", "nf4"}, cascade(1e-9, 1e-9));
   const auto scorer = folder.load();
