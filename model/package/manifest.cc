@@ -273,7 +273,10 @@ Result<Manifest> read_manifest(const Files& package) {
   s.need("format");
   s.text("format", format);
   if (format != "preferd-package/1")
-    s.fail("package.format is '" + format + "', expected 'preferd-package/1'");
+    s.fail("package.format is '" + format + "', expected 'preferd-package/1'" +
+           (format == "preferd-ensemble/1" || format == "preferd-cascade/1"
+                ? ": one package is asked for here, name a member's folder"
+                : ""));
   s.need("name");
   s.text("name", m.name);
   s.text("revision", m.revision);
