@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/parallel.h"
 #include "model/quant/matrix.h"
 
 namespace preferd::quant {
@@ -54,6 +55,8 @@ extern const std::array<float, 256> kDynamicMap;
 
 // Encodes; the result owns its memory, values are rounded to source.dtype on decoding. `block` is a power of
 // two in 32..4096. Requires finite values of a 16 or 32 bit floating type.
-Matrix encode_block4(const Matrix& source, Code4 code, int block, ScaleForm scales);
+// `pool`: threads to share the blocks among; the bytes are the same.
+Matrix encode_block4(const Matrix& source, Code4 code, int block, ScaleForm scales,
+                     ThreadPool* pool = nullptr);
 
 }  // namespace preferd::quant
