@@ -39,6 +39,7 @@ void print_usage(std::FILE* to) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::fputs(preferd::cli::version_text().c_str(), stdout);
