@@ -77,7 +77,10 @@ void describe(ConfigFields& f, OptimizerConfig& o) {
             {"constant", Schedule::Shape::kConstant}},
            "shape of the rates after warm-up");
   f.real("warmup", o.schedule.warmup, 0, 0.99, "share of the steps with a rising rate");
+  f.integer("warmup_steps", o.schedule.warmup_steps, 0, std::int64_t{1} << 40,
+            "so many steps with a rising rate instead; 0 is the share");
   f.real("floor", o.schedule.floor, 0, 1, "share of the peak at the end of linear and half a cosine");
+  f.real("power", o.schedule.power, 0.01, 100, "of linear: what is left to go, to this power");
   f.real("cycles", o.schedule.cycles, 0, 100, "of the cosine");
   f.real("clip", o.clip, 0, 1e9, "largest norm of all gradients; 0 is off");
 }
@@ -86,8 +89,11 @@ void describe(ConfigFields& f, ObjectiveWeights& o) {
   f.real("cross_entropy", o.cross_entropy, 0, 1e6,
          "weight of the votes' cross-entropy (BCE for two classes)");
   f.real("distillation", o.distillation, 0, 1e6, "weight of T^2 KL to the teacher's logits");
+  f.real("probability_cosine", o.probability_cosine, 0, 1e6,
+         "weight of the cosine distance of the probabilities to the teacher's");
   f.real("cosine", o.cosine, 0, 1e6, "weight of the cosine distance to the teacher's embedding");
-  f.real("temperature", o.temperature, 0.01, 1000, "of the distillation");
+  f.real("temperature", o.temperature, 0.01, 1000,
+         "T: of the distillation, and of both probabilities of probability_cosine");
   f.real("label_smoothing", o.label_smoothing, 0, 0.99, "share of the votes' target spread over all classes");
 }
 

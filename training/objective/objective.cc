@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cosine_similarity.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "base/check.h"
@@ -21,6 +22,11 @@ at::Tensor distillation(const at::Tensor& logits, const at::Tensor& teacher, dou
   const at::Tensor expected = at::log_softmax(teacher / temperature, 1);
   const at::Tensor found = at::log_softmax(logits / temperature, 1);
   return (expected.exp() * (expected - found)).sum(1) * (temperature * temperature);
+}
+
+at::Tensor probability_distance(const at::Tensor& logits, const at::Tensor& teacher, double temperature) {
+  return 1 - at::cosine_similarity(at::softmax(logits / temperature, 1),
+                                   at::softmax(teacher / temperature, 1), 1);
 }
 
 at::Tensor cosine_distance(const at::Tensor& states, const at::Tensor& teacher, std::int64_t pairs) {
@@ -48,6 +54,9 @@ at::Tensor objective(const ObjectiveWeights& weights, const at::Tensor& logits, 
     loss = loss + cross_entropy(logits, targets.probability, weights.label_smoothing) * weights.cross_entropy;
   if (weights.distillation > 0)
     loss = loss + distillation(logits, targets.teacher, weights.temperature) * weights.distillation;
+  if (weights.probability_cosine > 0)
+    loss = loss +
+           probability_distance(logits, targets.teacher, weights.temperature) * weights.probability_cosine;
   if (weights.cosine > 0)
     loss = loss + cosine_distance(states, targets.teacher_embedding, logits.size(0)) * weights.cosine;
   return (loss * targets.weight).sum() / total_weight;

@@ -2,6 +2,7 @@
 //
 //   cross-entropy   of the (smoothed, soft) target; for two classes this is BCE with logits
 //   distillation    T^2 KL(teacher_T || student_T)                    (Hinton et al., arXiv 1503.02531)
+//   probability cosine   1 - cos(softmax(student / T), softmax(teacher / T)), PyTorch's CosineEmbeddingLoss
 //   cosine          1 - cos(student's pooled state, teacher's embedding), mean over the pair's sequences
 //
 //   loss of a step = sum_i weight_i loss_i / sum_i weight_i    over the examples of the whole step
@@ -19,8 +20,11 @@ namespace preferd::training {
 
 struct ObjectiveWeights {
   double cross_entropy = 1, distillation = 0, cosine = 0;
-  double temperature = 1;      // of the distillation term
+  double temperature = 1;      // T
   double label_smoothing = 0;  // target <- (1 - s) target + s / classes
+  double probability_cosine = 0;
+
+  bool needs_teacher_logits() const { return distillation > 0 || probability_cosine > 0; }
 };
 
 // One row a pair. All on the device and in the dtype of the logits.

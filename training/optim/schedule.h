@@ -1,9 +1,9 @@
 // The learning rate over a run, as a factor of the peak.
 //
-//   warm-up   linear from 0, (step + 1) / warmup_steps
+//   warm-up   linear from 0, (step + 1) / warm-up's steps; at most all but the last step
 //   then      with x in 0..1 over the steps that remain:
 //     constant  1
-//     linear    1 - x (1 - floor)
+//     linear    floor + (1 - floor) (1 - x)^power      power other than 1: polynomial decay
 //     cosine    floor + (1 - floor) (1 + cos(2 pi cycles x)) / 2      cycles .5 ends at the floor, .25
 //     halfway
 #pragma once
@@ -18,6 +18,8 @@ struct Schedule {
   double warmup = 0.05;  // share of all steps
   double floor = 0;      // share of the peak
   double cycles = 0.5;
+  double power = 1;
+  std::int64_t warmup_steps = 0;  // instead of the share; 0 = the share
 };
 
 // 0 <= step < steps. Pure.

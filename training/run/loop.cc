@@ -50,10 +50,10 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
       if (!states) return states.error();
       embedding.insert(embedding.end(), states->begin(), states->end());
     }
-    if (config.objective.distillation <= 0) continue;
+    if (!config.objective.needs_teacher_logits()) continue;
     const auto said = set.teacher_logits(sample);
     if (!said)
-      return invalid("objective.distillation is set and " + set.place(sample.example) +
+      return invalid("objective asks for a teacher and " + set.place(sample.example) +
                      " has no teacher's label, expected one in data.teachers");
     teacher.insert(teacher.end(), said->begin(), said->begin() + classes);
   }

@@ -199,11 +199,13 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
   const ObjectiveWeights& o = config.objective;
-  if (o.cross_entropy <= 0 && o.distillation <= 0 && o.cosine <= 0)
-    return invalid("objective has no weight above 0, expected cross_entropy, distillation or cosine");
-  if (o.distillation > 0 && config.data.teachers.empty())
+  if (o.cross_entropy <= 0 && !o.needs_teacher_logits() && o.cosine <= 0)
     return invalid(
-        "objective.distillation is set and data.teachers is empty, expected files of trainer label");
+        "objective has no weight above 0, expected cross_entropy, distillation, probability_cosine or "
+        "cosine");
+  if (o.needs_teacher_logits() && config.data.teachers.empty())
+    return invalid("objective." + std::string(o.distillation > 0 ? "distillation" : "probability_cosine") +
+                   " is set and data.teachers is empty, expected files of trainer label");
   out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
 
   DataOptions options = config.data.resolved();

@@ -25,9 +25,9 @@ class Term : public testing::TestWithParam<std::size_t> {};
 TEST_P(Term, IsPyTorchs) {
   const Json& c = cases()[GetParam()];
   const Json& s = c["settings"];
-  const ObjectiveWeights weights{s.value("cross_entropy", 1.0), s.value("distillation", 0.0),
-                                 s.value("cosine", 0.0), s.value("temperature", 1.0),
-                                 s.value("label_smoothing", 0.0)};
+  const ObjectiveWeights weights{s.value("cross_entropy", 1.0),   s.value("distillation", 0.0),
+                                 s.value("cosine", 0.0),          s.value("temperature", 1.0),
+                                 s.value("label_smoothing", 0.0), s.value("probability_cosine", 0.0)};
   at::Tensor logits = tensor_of(c["logits"]).requires_grad_(), states;
   Targets targets{tensor_of(c["targets"]), {}, {}, tensor_of(c["weights"])};
   if (c.contains("teacher")) targets.teacher = tensor_of(c["teacher"]);

@@ -33,6 +33,20 @@ TEST(Schedule, LinearFallsToItsFloor) {
   EXPECT_DOUBLE_EQ(schedule_factor(s, 9, 10), 1 - 0.9 * 7 / 8);
 }
 
+TEST(Schedule, PolynomialDecayFallsToItsFloor) {
+  const Schedule s{Shape::kLinear, 0, 0.5, 0.5, 1.5};
+  EXPECT_DOUBLE_EQ(schedule_factor(s, 0, 8), 1);
+  EXPECT_DOUBLE_EQ(schedule_factor(s, 6, 8), 0.5 + 0.5 * 0.125);  // (1/4)^1.5
+}
+
+TEST(Schedule, WarmsUpForANumberOfSteps) {
+  const Schedule s{Shape::kLinear, 0.5, 0, 0.5, 1, 3};
+  EXPECT_DOUBLE_EQ(schedule_factor(s, 1, 11), 2 / 3.0);
+  EXPECT_DOUBLE_EQ(schedule_factor(s, 3, 11), 1);
+  EXPECT_DOUBLE_EQ(schedule_factor(s, 7, 11), 0.5);
+  EXPECT_DOUBLE_EQ(schedule_factor({Shape::kConstant, 0, 0, 0.5, 1, 90}, 1, 3), 1);
+}
+
 TEST(Schedule, CosineFallsToItsFloor) {
   const Schedule s{Shape::kCosine, 0, 0.2, 0.5};
   EXPECT_DOUBLE_EQ(schedule_factor(s, 0, 8), 1);
