@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 namespace preferd {
 namespace {
@@ -17,26 +19,68 @@ Error failed(const std::string& path, const char* what) {
   return invalid(path + ": cannot " + what + ": " + std::strerror(errno));
 }
 
-Status write_synced(const std::string& path, std::string_view bytes) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return failed(path, "open for writing");
+// Closes what it holds.
+class Descriptor {
+ public:
+  explicit Descriptor(int file) : file_(file) {}
+  ~Descriptor() {
+    if (file_ >= 0) ::close(file_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const { return file_; }
+  int close() { return ::close(std::exchange(file_, -1)); }
+
+ private:
+  int file_;
+};
+
+Status write_all(int file, const std::string& path, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(file, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const Error error = failed(path, "write");
-      ::close(file);
-      return error;
-    }
+    if (n < 0) return failed(path, "write");
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (::fsync(file) != 0) {
-    const Error error = failed(path, "sync");
-    ::close(file);
-    return error;
-  }
-  if (::close(file) != 0) return failed(path, "close");
   return Ok{};
+}
+
+Status close_synced(Descriptor& file, const std::string& path) {
+  if (::fsync(file.get()) != 0) return failed(path, "sync");
+  if (file.close() != 0) return failed(path, "close");
+  return Ok{};
+}
+
+Result<int> open_new(const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) return failed(path, "open for writing");
+  return file;
+}
+
+Status write_synced(const std::string& path, std::string_view bytes) {
+  const auto opened = open_new(path);
+  if (!opened) return opened.error();
+  Descriptor file(*opened);
+  if (const Status s = write_all(file.get(), path, bytes); !s) return s;
+  return close_synced(file, path);
+}
+
+Status copy_synced(const std::string& from, const std::string& to) {
+  Descriptor in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (in.get() < 0) return failed(from, "open");
+  const auto opened = open_new(to);
+  if (!opened) return opened.error();
+  Descriptor out(*opened);
+  std::vector<char> buffer(std::size_t{1} << 20);
+  while (true) {
+    const ssize_t n = ::read(in.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed(from, "read");
+    if (n == 0) break;
+    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s) return s;
+  }
+  return close_synced(out, to);
 }
 
 void sync_folder(const fs::path& folder) {
@@ -68,17 +112,32 @@ Status write_file_atomically(const std::string& path, std::string_view bytes) {
   return Ok{};
 }
 
-Result<AtomicFolder> AtomicFolder::create(const std::string& target) {
+Result<AtomicFolder> AtomicFolder::make(const std::string& target, Target kind) {
   std::string path = target + ".part";
   std::error_code ec;
   fs::remove_all(path, ec);
   if (!fs::create_directories(path, ec) || ec)
     return invalid(path + ": cannot make the folder: " + ec.message());
-  return AtomicFolder(target, path);
+  return AtomicFolder(target, path, kind);
+}
+
+Result<AtomicFolder> AtomicFolder::create(const std::string& target) {
+  return make(target, Target::kReplaced);
+}
+
+Result<AtomicFolder> AtomicFolder::create_new(const std::string& target) {
+  std::string plain = target;
+  while (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+  std::error_code ec;
+  const bool there = fs::exists(plain, ec);
+  if (ec) return invalid(plain + ": " + ec.message());
+  if (there && !fs::is_directory(plain, ec)) return invalid(plain + ": is there and is no folder");
+  if (there && !fs::is_empty(plain, ec)) return invalid(plain + ": is there and not empty");
+  return make(plain, Target::kNew);
 }
 
 AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept
-    : target_(std::move(other.target_)), path_(std::exchange(other.path_, {})) {}
+    : target_(std::move(other.target_)), path_(std::exchange(other.path_, {})), kind_(other.kind_) {}
 
 AtomicFolder::~AtomicFolder() {
   std::error_code ec;
@@ -93,12 +152,20 @@ Status AtomicFolder::write(const std::string& relative, std::string_view bytes) 
   return write_synced(path, bytes);
 }
 
+Status AtomicFolder::copy(const std::string& from, const std::string& relative) {
+  const std::string path = path_ + "/" + relative;
+  std::error_code ec;
+  fs::create_directories(parent_of(path), ec);
+  if (ec) return invalid(path + ": cannot make the folder: " + ec.message());
+  return copy_synced(from, path);
+}
+
 Status AtomicFolder::commit() {
   std::error_code ec;
   for (const auto& entry : fs::recursive_directory_iterator(path_, ec))
     if (entry.is_directory()) sync_folder(entry.path());
   sync_folder(path_);
-  if (fs::exists(target_)) {
+  if (kind_ == Target::kReplaced && fs::exists(target_)) {
     if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
       return failed(target_, "exchange with the new one");
     fs::remove_all(path_, ec);

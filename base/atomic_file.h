@@ -18,6 +18,8 @@ Status write_file_atomically(const std::string& path, std::string_view bytes);
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::string& target);
+  // For what a user names: refuses a target that is there and no empty folder, now and at commit().
+  static Result<AtomicFolder> create_new(const std::string& target);
   ~AtomicFolder();
   AtomicFolder(AtomicFolder&& other) noexcept;
   AtomicFolder(const AtomicFolder&) = delete;
@@ -26,12 +28,17 @@ class AtomicFolder {
 
   const std::string& path() const { return path_; }
   Status write(const std::string& relative, std::string_view bytes);  // makes the folders between
+  Status copy(const std::string& from, const std::string& relative);  // a file from anywhere, links followed
   Status commit();
 
  private:
-  AtomicFolder(std::string target, std::string path) : target_(std::move(target)), path_(std::move(path)) {}
+  enum class Target { kReplaced, kNew };
+  static Result<AtomicFolder> make(const std::string& target, Target kind);
+  AtomicFolder(std::string target, std::string path, Target kind)
+      : target_(std::move(target)), path_(std::move(path)), kind_(kind) {}
 
   std::string target_, path_;
+  Target kind_;
 };
 
 }  // namespace preferd

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -154,6 +155,13 @@ Result<Bytes> map_file(const std::string& path) {
   if (address == MAP_FAILED) return failed("cannot map");
   std::shared_ptr<Mapping> owner(new Mapping{address, size});
   return Bytes{owner, {static_cast<const std::byte*>(address), size}};
+}
+
+void release_pages(std::span<const std::byte> mapped) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(mapped.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(mapped.data()) + mapped.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Result<std::shared_ptr<const Files>> open_directory(const std::string& path, Links links) {

@@ -55,4 +55,8 @@ std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files);
 // Maps one file anywhere on disk, read-only.
 Result<Bytes> map_file(const std::string& path);
 
+// Lets go of the memory behind a part of a mapped file (map_file, open_directory) that was read and will not
+// be soon; reading it again fetches it again. Never for other memory: its contents would be lost.
+void release_pages(std::span<const std::byte> mapped);
+
 }  // namespace preferd

@@ -13,5 +13,6 @@ int serve(const Arguments& arguments);
 int score(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int inspect(const Arguments& arguments);
+int quantize(const Arguments& arguments);
 
 }  // namespace preferd::cli

@@ -52,7 +52,13 @@ const std::vector<std::string> kEveryOption = {"host",
                                                "json",
                                                "tokens",
                                                "verify",
-                                               "tensors"};
+                                               "tensors",
+                                               "scheme",
+                                               "double-quant",
+                                               "block-size",
+                                               "skip",
+                                               "embeddings",
+                                               "shard-bytes"};
 
 }  // namespace
 

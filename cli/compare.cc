@@ -32,8 +32,7 @@ Result<std::string> text_of(const char* flag, const std::string& given) {
   return text;
 }
 
-void print_for_people(const Scored& scored, const ScorerInfo& info) {
-  const Verdict& v = *scored.verdict;
+void print_for_people(const Verdict& v, const ScorerInfo& info) {
   const float p = v.probabilities[static_cast<std::size_t>(v.winner)];
   constexpr const char* kSaid[] = {"response A", "response B", "a tie"};
   std::printf("People will probably prefer %s (%.0f %%).\n\n", kSaid[v.winner], 100.0 * p);
@@ -45,14 +44,17 @@ void print_for_people(const Scored& scored, const ScorerInfo& info) {
     for (int j = 0; j < kWidth; ++j) std::fputs(j < full ? "#" : ".", stdout);
     std::fputs("\n", stdout);
   }
+  for (const MemberSaid& said : v.path)
+    std::printf("%s%s says A %.1f %%, B %.1f %%\n", &said == &v.path.front() ? "\n" : "", said.member.c_str(),
+                100.0 * said.probabilities[0], 100.0 * said.probabilities[1]);
   std::printf("\n%lld tokens (prompt %lld, A %lld, B %lld); judged by %s %s\n",
-              static_cast<long long>(scored.tokens.total), static_cast<long long>(scored.tokens.prompt),
-              static_cast<long long>(scored.tokens.response_a),
-              static_cast<long long>(scored.tokens.response_b), info.name.c_str(), info.revision.c_str());
-  for (std::size_t part = 0; part < scored.truncated.size(); ++part)
-    if (scored.truncated[part].any())
+              static_cast<long long>(v.tokens.total), static_cast<long long>(v.tokens.prompt),
+              static_cast<long long>(v.tokens.response_a), static_cast<long long>(v.tokens.response_b),
+              info.name.c_str(), info.revision.c_str());
+  for (std::size_t part = 0; part < v.truncated.size(); ++part)
+    if (v.truncated[part].any())
       std::printf("too long for the model: %lld tokens of %s were not read\n",
-                  static_cast<long long>(scored.truncated[part].tokens), kPartNames[part]);
+                  static_cast<long long>(v.truncated[part].tokens), kPartNames[part]);
 }
 
 }  // namespace
@@ -88,16 +90,16 @@ int compare(const Arguments& arguments) {
   if (!encoded)
     return report(encoded.error(), encoded.error().code == Code::kNotFound ? kBadUsage : kBadRows);
   const Encoded* item = &*encoded;
-  Scored scored{std::move((*scorer)->score({&item, 1})[0]), encoded->tokens, encoded->truncated};
-  if (!scored.verdict) return report(scored.verdict.error(), kBadRows);
+  const auto verdict = std::move((*scorer)->score({&item, 1})[0]);
+  if (!verdict) return report(verdict.error(), kBadRows);
   if (!o.json) {
-    print_for_people(scored, (*scorer)->info());
+    print_for_people(*verdict, (*scorer)->info());
     return kDone;
   }
   std::string line;
   JsonWriter json(line);
   json.begin_object().member("model", (*scorer)->info().name).member("revision", (*scorer)->info().revision);
-  append_verdict(json, scored);
+  append_verdict(json, *verdict);
   json.end_object();
   std::printf("%s\n", line.c_str());
   return kDone;

@@ -1,11 +1,16 @@
 // preferd inspect: what a package is made of, what it takes, how it reads rows, whether it still gives its
 // own answers.
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "base/json.h"
 #include "cli/common.h"
+#include "model/package/composite.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/inspect.h"
+#include "model/scorer/load.h"
+#include "model/scorer/verdict_json.h"
 #include "rows/rows.h"
 
 namespace preferd::cli {
@@ -22,6 +27,8 @@ std::string megabytes(std::size_t bytes) {
   std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
   return text;
 }
+
+int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth);
 
 void row(const char* name, const std::string& value) { std::printf("%-14s %s\n", name, value.c_str()); }
 
@@ -80,20 +87,9 @@ std::string tokens_line(const Encoder& encoder, const RowRead& read, bool& faile
     for (const std::int32_t id : sequence) json.value(id);
     json.end_array();
   }
-  json.end_array().key("tokens").begin_object();
-  json.member("prompt", encoded->tokens.prompt).member("response_a", encoded->tokens.response_a);
-  json.member("response_b", encoded->tokens.response_b).member("total", encoded->tokens.total).end_object();
-  json.key("truncated").begin_object();
-  for (std::size_t part = 0; part < encoded->truncated.size(); ++part) {
-    const Lost& lost = encoded->truncated[part];
-    if (lost.any())
-      json.key(kPartNames[part])
-          .begin_object()
-          .member("tokens", lost.tokens)
-          .member("chars", lost.chars)
-          .end_object();
-  }
-  json.end_object();
+  json.end_array();
+  write_tokens(encoded->tokens, json);
+  write_truncated(encoded->truncated, json);
   if (encoder.columns() > 0) {
     json.key("features").begin_array();
     for (const float x : encoder.features(pair)) json.value(x);
@@ -116,8 +112,9 @@ int print_tokens(const Encoder& encoder, const std::string& path) {
   return failed ? kBadRows : kDone;
 }
 
-int verify(const Encoder& encoder, const EngineOptions& engine) {
-  auto scorer = open_scorer(engine, Golden::kSkip);
+int verify(const std::shared_ptr<const Files>& package, const Encoder& encoder, const EngineOptions& engine) {
+  auto scorer = load_scorer(
+      package, {.threads = thread_count(engine), .compute = engine.compute, .golden = Golden::kSkip});
   if (!scorer) return report(scorer.error(), kFailed);
   if (!encoder.manifest().golden) {
     std::printf("every tensor is accounted for; the package records no golden pairs\n");
@@ -130,6 +127,65 @@ int verify(const Encoder& encoder, const EngineOptions& engine) {
       "%.2g)\n",
       golden->pairs, golden->worst, kGoldenTolerance);
   return kDone;
+}
+
+int inspect_one(const std::shared_ptr<const Files>& package, const InspectOptions& o) {
+  const auto encoder = Encoder::open(package);
+  if (!encoder) return report(encoder.error(), kFailed);
+  if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
+  if (o.verify) return verify(package, **encoder, o.engine);
+  const auto seen = inspect_package(**encoder);
+  if (!seen) return report(seen.error(), kFailed);
+  return show(**encoder, *seen, o);
+}
+
+std::string member_text(const CompositeManifest& m, std::size_t i) {
+  const MemberSpec& spec = m.members[i];
+  char text[64] = "answers every pair";
+  if (m.kind == PackageKind::kEnsemble)
+    std::snprintf(text, sizeof text, "weight %g", spec.weight);
+  else if (i > 0)
+    std::snprintf(text, sizeof text, "where the margin is below %g, weight %g", spec.when_margin_below,
+                  spec.weight);
+  return spec.label() + ": " + text;
+}
+
+// The combination itself, then each package in it once.
+int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth) {
+  if (depth == kDeepestComposite)
+    return report(invalid(folder->name() + ": ensembles and cascades are nested more than " +
+                          std::to_string(kDeepestComposite) + " deep"),
+                  kFailed);
+  if (!o.tokens.empty())
+    return report(invalid("flag --tokens: " + folder->name() +
+                          " combines packages, expected one package: name a member's folder"),
+                  kBadUsage);
+  const auto manifest = read_composite(*folder);
+  if (!manifest) return report(manifest.error(), kFailed);
+  row(kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
+                                     manifest->revision + "  (" + folder->name() + ")");
+  row("digest", manifest->digest);
+  for (std::size_t i = 0; i < manifest->members.size(); ++i) row("member", member_text(*manifest, i));
+  if (o.verify) {  // as a whole: what members must agree on
+    const auto whole = load_scorer(
+        folder, {.threads = thread_count(o.engine), .compute = o.engine.compute, .golden = Golden::kSkip});
+    if (!whole) return report(whole.error(), kFailed);
+  }
+  std::set<std::string> seen;
+  int worst = kDone;
+  for (const MemberSpec& spec : manifest->members) {
+    if (!seen.insert(spec.package).second) continue;
+    std::printf("\n%s\n", spec.package.c_str());
+    const auto inner = folder->folder(spec.package);
+    worst = std::max(worst, inner ? inspect_any(*inner, o, depth + 1) : report(inner.error(), kFailed));
+  }
+  return worst;
+}
+
+int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth) {
+  const auto kind = package_kind(*folder);
+  if (!kind) return report(kind.error(), kFailed);
+  return *kind == PackageKind::kPackage ? inspect_one(folder, o) : inspect_composite(folder, o, depth);
 }
 
 }  // namespace
@@ -145,13 +201,7 @@ int inspect(const Arguments& arguments) {
   if (const auto code = load_settings(settings, arguments)) return *code;
   auto package = open_package(o.engine);
   if (!package) return report(package.error(), kFailed);
-  const auto encoder = Encoder::open(*package);
-  if (!encoder) return report(encoder.error(), kFailed);
-  if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
-  if (o.verify) return verify(**encoder, o.engine);
-  const auto seen = inspect_package(**encoder);
-  if (!seen) return report(seen.error(), kFailed);
-  return show(**encoder, *seen, o);
+  return inspect_any(*package, o, 0);
 }
 
 }  // namespace preferd::cli

@@ -1,4 +1,5 @@
-// preferd: one binary, a command each for serving, scoring, comparing and inspecting.
+// preferd: one binary, a command each for serving, scoring, comparing, and for making and inspecting
+// packages.
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -23,6 +24,7 @@ constexpr Command kCommands[] = {
     {"score", "score a file of pairs offline", preferd::cli::score},
     {"compare", "judge one pair, for people", preferd::cli::compare},
     {"inspect", "show and check a model package", preferd::cli::inspect},
+    {"quantize", "make a checkpoint of 4 or 8 bits as bitsandbytes writes it", preferd::cli::quantize},
 };
 
 void print_usage(std::FILE* to) {
@@ -37,6 +39,7 @@ void print_usage(std::FILE* to) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::fputs(preferd::cli::version_text().c_str(), stdout);

@@ -156,16 +156,12 @@ class Run {
     std::string text;
     std::size_t next = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      Scored scored;
-      if (encoded[i]) {
-        scored = {std::move(verdicts[next++]), encoded[i]->tokens, encoded[i]->truncated};
-        totals_.tokens += encoded[i]->tokens.total;
-      } else {
-        scored.verdict = encoded[i].error();
-      }
+      const Result<Verdict> verdict =
+          encoded[i] ? std::move(verdicts[next++]) : Result<Verdict>(encoded[i].error());
       ++totals_.rows;
-      totals_.failed += !scored.verdict;
-      text += verdict_line(options_.format, rows[i].id, scored, scorer_->info().classes);
+      totals_.failed += !verdict;
+      if (verdict) totals_.tokens += verdict->tokens.total;
+      text += verdict_line(options_.format, rows[i].id, verdict, scorer_->info().classes);
     }
     return output_.write(text);
   }
@@ -229,7 +225,8 @@ int score(const Arguments& arguments) {
   auto scorer = open_scorer(o.engine, Golden::kVerify);
   if (!scorer) return report(scorer.error(), kFailed);
   const auto& names = (*scorer)->info().adapters;
-  if (!o.adapter.empty() && std::find(names.begin(), names.end(), o.adapter) == names.end())
+  if (!o.adapter.empty() &&
+      std::none_of(names.begin(), names.end(), [&](const AdapterInfo& a) { return a.name == o.adapter; }))
     return report(invalid("flag --adapter: the package has no adapter '" + o.adapter + "'"), kBadUsage);
   auto output = Output::open(o.output, o.resume);
   if (!output) return report(output.error(), kFailed);

@@ -1,6 +1,7 @@
 #include "cli/verdict_line.h"
 
 #include "cli/common.h"
+#include "model/scorer/verdict_json.h"
 #include "rows/lines.h"
 
 namespace preferd::cli {
@@ -19,28 +20,26 @@ std::string number(float x) {
   return out;
 }
 
-std::string csv_line(const std::string& id, const Scored& scored, int classes) {
+std::string csv_line(const std::string& id, const Result<Verdict>& verdict, int classes) {
   std::string line = id_cell(id) + ",";
-  if (!scored.verdict)
+  if (!verdict)
     return line + std::string(static_cast<std::size_t>(classes), ',') + "," +
-           row_error_code(scored.verdict.error()) + "\n";
-  const Verdict& v = *scored.verdict;
+           row_error_code(verdict.error()) + "\n";
+  const Verdict& v = *verdict;
   line += kClassNames[static_cast<std::size_t>(v.winner)];
   for (std::size_t i = 0; i < static_cast<std::size_t>(classes); ++i)
     line += "," + (i < v.probabilities.size() ? number(v.probabilities[i]) : "0");
   return line + ",\n";
 }
 
-std::string submission_line(const std::string& id, const Scored& scored, int classes) {
+std::string submission_line(const std::string& id, const Result<Verdict>& verdict, int classes) {
   std::string line = id_cell(id) + ",";
   if (classes == 2)
-    return line +
-           (scored.verdict ? kClassNames[static_cast<std::size_t>((*scored.verdict).winner)] : "model_a") +
-           "\n";
+    return line + (verdict ? kClassNames[static_cast<std::size_t>((*verdict).winner)] : "model_a") + "\n";
   for (std::size_t i = 0; i < 3; ++i) {
-    const float p = !scored.verdict                              ? 1.0f / 3
-                    : i < (*scored.verdict).probabilities.size() ? (*scored.verdict).probabilities[i]
-                                                                 : 0.0f;
+    const float p = !verdict                              ? 1.0f / 3
+                    : i < (*verdict).probabilities.size() ? (*verdict).probabilities[i]
+                                                          : 0.0f;
     line += (i ? "," : "") + number(p);
   }
   return line + "\n";
@@ -48,27 +47,17 @@ std::string submission_line(const std::string& id, const Scored& scored, int cla
 
 }  // namespace
 
-void append_verdict(JsonWriter& json, const Scored& scored) {
-  const Verdict& v = *scored.verdict;
+void append_verdict(JsonWriter& json, const Verdict& v) {
   json.member("winner", kClassNames[static_cast<std::size_t>(v.winner)]);
-  json.key("probabilities").begin_object();
-  for (std::size_t i = 0; i < v.probabilities.size(); ++i) json.member(kClassNames[i], v.probabilities[i]);
-  json.end_object().key("logits").begin_array();
-  for (const float z : v.logits) json.value(z);
-  json.end_array().key("tokens").begin_object();
-  json.member("prompt", scored.tokens.prompt).member("response_a", scored.tokens.response_a);
-  json.member("response_b", scored.tokens.response_b).member("total", scored.tokens.total).end_object();
-  json.key("truncated").begin_object();
-  for (std::size_t part = 0; part < scored.truncated.size(); ++part) {
-    const Lost& lost = scored.truncated[part];
-    if (!lost.any()) continue;
-    json.key(kPartNames[part])
-        .begin_object()
-        .member("tokens", lost.tokens)
-        .member("chars", lost.chars)
-        .end_object();
+  write_probabilities(v.probabilities, json);
+  write_path(v.path, json);
+  if (!v.logits.empty()) {
+    json.key("logits").begin_array();
+    for (const float z : v.logits) json.value(z);
+    json.end_array();
   }
-  json.end_object();
+  write_tokens(v.tokens, json);
+  write_truncated(v.truncated, json);
   if (v.order_gap) json.member("order_gap", *v.order_gap);
 }
 
@@ -84,16 +73,17 @@ std::string header_line(LineFormat format, int classes) {
   return "";
 }
 
-std::string verdict_line(LineFormat format, const std::string& id, const Scored& scored, int classes) {
-  if (format == LineFormat::kCsv) return csv_line(id, scored, classes);
-  if (format == LineFormat::kSubmission) return submission_line(id, scored, classes);
+std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
+                         int classes) {
+  if (format == LineFormat::kCsv) return csv_line(id, verdict, classes);
+  if (format == LineFormat::kSubmission) return submission_line(id, verdict, classes);
   std::string line;
   JsonWriter json(line);
   json.begin_object().key("id").raw(id);
-  if (scored.verdict) {
-    append_verdict(json, scored);
+  if (verdict) {
+    append_verdict(json, *verdict);
   } else {
-    const Error& error = scored.verdict.error();
+    const Error& error = verdict.error();
     json.key("error")
         .begin_object()
         .member("code", row_error_code(error))

@@ -11,20 +11,15 @@ namespace preferd::cli {
 
 enum class LineFormat { kJsonLines, kCsv, kSubmission };
 
-struct Scored {
-  Result<Verdict> verdict = Error{};
-  TokenCounts tokens;
-  Truncated truncated{};
-};
-
-// Members of the verdict's JSON object after "id": winner, probabilities, logits, tokens, truncated[,
-// order_gap].
-void append_verdict(JsonWriter& json, const Scored& scored);
+// Members of the verdict's JSON object after "id": winner, probabilities, logits (of a package) or path (of
+// an ensemble or a cascade), tokens, truncated[, order_gap].
+void append_verdict(JsonWriter& json, const Verdict& verdict);
 
 // First line of a format, "" for none. `classes`: 2 or 3.
 std::string header_line(LineFormat format, int classes);
 
 // One line with its line break. `id` is JSON text. A bad row of a submission gets model_a, or equal thirds.
-std::string verdict_line(LineFormat format, const std::string& id, const Scored& scored, int classes);
+std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
+                         int classes);
 
 }  // namespace preferd::cli

@@ -91,6 +91,8 @@ struct Metrics::Series {
       each(counters("predicted_class_total", "Verdicts, by winner."), "label", kClassNames);
   std::array<Counter*, 4> truncated =
       each(counters("truncated_total", "Pairs that lost text, by part."), "segment", kPartNames);
+  prometheus::Family<Counter>& members =
+      counters("member_items_total", "Pairs that each member of an ensemble or a cascade answered.");
   std::array<Counter*, 2> reloads =
       each<2>(counters("model_reloads_total", "Packages loaded, the first one included."), "result",
               {"ok", "failed"});
@@ -184,16 +186,17 @@ void Metrics::batch(const BatchShape& shape) {
   s_->last_success.Set(std::chrono::duration<double>(now).count());
 }
 
-void Metrics::verdict(const Verdict& verdict, const Encoded& encoded) {
+void Metrics::verdict(const Verdict& verdict) {
   s_->winners.at(static_cast<std::size_t>(verdict.winner))->Increment();
   s_->confidence.Observe(verdict.probabilities.at(static_cast<std::size_t>(verdict.winner)));
   if (verdict.order_gap) s_->order_gap.Observe(*verdict.order_gap);
-  const std::array<std::int64_t, 3> counts = {encoded.tokens.prompt, encoded.tokens.response_a,
-                                              encoded.tokens.response_b};
+  const std::array<std::int64_t, 3> counts = {verdict.tokens.prompt, verdict.tokens.response_a,
+                                              verdict.tokens.response_b};
   for (std::size_t i = 0; i < counts.size(); ++i)
     s_->input_tokens[i]->Observe(static_cast<double>(counts[i]));
-  for (std::size_t i = 0; i < encoded.truncated.size(); ++i)
-    if (encoded.truncated[i].any()) s_->truncated[i]->Increment();
+  for (std::size_t i = 0; i < verdict.truncated.size(); ++i)
+    if (verdict.truncated[i].any()) s_->truncated[i]->Increment();
+  for (const MemberSaid& said : verdict.path) s_->members.Add({{"member", said.member}}).Increment();
 }
 
 void Metrics::model(const ScorerInfo& info) {

@@ -54,7 +54,7 @@ class Metrics {
   void disconnect();
   void stage(Stage stage, double seconds);
   void batch(const BatchShape& shape);
-  void verdict(const Verdict& verdict, const Encoded& encoded);
+  void verdict(const Verdict& verdict);
   void non_finite();
   void model(const ScorerInfo& info);
   void reload(std::string_view result);  // "ok" or "failed"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/scorer/verdict_json.h"
 #include "server/problem.h"
 
 namespace preferd::server {
@@ -37,29 +38,40 @@ void render(const Answer& answer, JsonWriter& json) {
   const Verdict& v = answer.verdict;
   json.member("id", answer.id).member("model", answer.info->name).member("revision", answer.info->revision);
   json.member("winner", kClassNames.at(static_cast<std::size_t>(v.winner)));
-  json.key("probabilities").begin_object();
-  for (std::size_t i = 0; i < v.probabilities.size(); ++i) json.member(kClassNames.at(i), v.probabilities[i]);
-  json.end_object();
+  write_probabilities(v.probabilities, json);
   json.member("margin", margin(v.probabilities));
   if (v.order_gap) json.member("order_gap", *v.order_gap);
-  if (answer.wanted.logits) {
+  write_path(v.path, json);
+  if (answer.wanted.logits && !v.logits.empty()) {
     json.key("logits").begin_array();
     for (const float l : v.logits) json.value(l);
     json.end_array();
   }
-  json.key("tokens").begin_object();
-  json.member("prompt", answer.tokens.prompt).member("response_a", answer.tokens.response_a);
-  json.member("response_b", answer.tokens.response_b).member("total", answer.tokens.total).end_object();
-  json.key("truncated").begin_object();
-  for (std::size_t i = 0; i < answer.truncated.size(); ++i) {
-    const Lost& lost = answer.truncated[i];
-    if (!lost.any()) continue;
-    json.key(kPartNames[i]).begin_object();
-    json.member("tokens", lost.tokens).member("chars", lost.chars).end_object();
-  }
-  json.end_object();
+  write_tokens(v.tokens, json);
+  write_truncated(v.truncated, json);
   if (answer.wanted.features) render_features(answer, json);
   if (answer.wanted.timing) render_timing(answer.timing, json);
+}
+
+void describe(const ScorerInfo& info, JsonWriter& json) {
+  json.member("model", info.name).member("revision", info.revision).member("digest", info.digest);
+  json.member("kind", info.kind).member("family", info.family).member("quantization", info.quantization);
+  json.member("compute", info.compute).member("layout", info.layout).member("output", info.output);
+  json.member("max_tokens", info.max_tokens).key("classes").begin_array();
+  for (std::size_t c = 0; c < static_cast<std::size_t>(info.classes); ++c) json.value(kClassNames.at(c));
+  json.end_array().key("adapters").begin_array();
+  for (const AdapterInfo& adapter : info.adapters) json.value(adapter.name);
+  json.end_array().member("features", static_cast<std::uint64_t>(info.feature_names.size()));
+  json.member("resident_bytes", static_cast<std::uint64_t>(info.resident_bytes));
+  if (info.members.empty()) return;
+  json.key("members").begin_array();
+  for (const MemberInfo& member : info.members) {
+    json.begin_object().member("member", member.label).member("weight", member.weight);
+    if (member.when_margin_below) json.member("when_margin_below", *member.when_margin_below);
+    describe(*member.info, json);
+    json.end_object();
+  }
+  json.end_array();
 }
 
 void render_item_error(const std::optional<std::string>& id, const Error& error, JsonWriter& json) {

@@ -22,8 +22,6 @@ struct Answer {
   std::string id;
   const ScorerInfo* info = nullptr;
   Verdict verdict;
-  TokenCounts tokens;
-  Truncated truncated{};
   Wanted wanted;
   std::vector<float> features;  // where wanted
   Timing timing;
@@ -31,6 +29,9 @@ struct Answer {
 
 // The members of a full reply, into an object that the caller has begun.
 void render(const Answer& answer, JsonWriter& json);
+
+// What a scorer is, its members included, as members of an object that the caller has begun.
+void describe(const ScorerInfo& info, JsonWriter& json);
 
 // "error": {...} of an item.
 void render_item_error(const std::optional<std::string>& id, const Error& error, JsonWriter& json);

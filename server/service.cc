@@ -1,6 +1,7 @@
 #include "server/service.h"
 
 #include "server/problem.h"
+#include "server/render.h"
 #include "server/version.h"
 #include "server/work.h"
 
@@ -166,15 +167,8 @@ Reply Service::info(Request& request) {
   const ScorerInfo& i = scorer->info();
   Reply reply{.headers = {}, .body = {}, .stream = {}};
   JsonWriter json(reply.body);
-  json.begin_object().member("model", i.name).member("revision", i.revision).member("digest", i.digest);
-  json.member("family", i.family).member("quantization", i.quantization).member("compute", i.compute);
-  json.member("layout", i.layout).member("output", i.output).member("max_tokens", i.max_tokens);
-  json.key("classes").begin_array();
-  for (std::size_t c = 0; c < size(i.classes); ++c) json.value(kClassNames.at(c));
-  json.end_array().key("adapters").begin_array();
-  for (const auto& name : i.adapters) json.value(name);
-  json.end_array().member("features", static_cast<std::uint64_t>(i.feature_names.size()));
-  json.member("resident_bytes", static_cast<std::uint64_t>(i.resident_bytes));
+  json.begin_object();
+  describe(i, json);
   json.key("limits").begin_object();
   json.member("max_body_bytes", options_.max_body_bytes);
   json.member("max_batch_body_bytes", options_.max_batch_body_bytes);

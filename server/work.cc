@@ -115,20 +115,17 @@ std::string finish(const Context& context, const Queued& queued, std::size_t i, 
   if (!scored) return fail(scored.error());
 
   const auto begin = Clock::now();
-  const Encoded& encoded = queued.call->work(index).encoded;
   Answer answer{.id = pair.id ? *pair.id : fresh_id(),
                 .info = &context.generation->info(),
                 .verdict = std::move(scored->verdict),
-                .tokens = encoded.tokens,
-                .truncated = encoded.truncated,
                 .wanted = pair.wanted,
                 .features = pair.features,
                 .timing = {.encode_ms = pair.encode_seconds * 1e3,
                            .queue_ms = scored->queue_seconds * 1e3,
                            .forward_ms = scored->forward_seconds * 1e3,
                            .total_ms = seconds(begin - request.arrived) * 1e3}};
-  context.metrics.items(any(encoded.truncated) ? Outcome::kTruncated : Outcome::kOk);
-  context.metrics.verdict(answer.verdict, encoded);
+  context.metrics.items(any(answer.verdict.truncated) ? Outcome::kTruncated : Outcome::kOk);
+  context.metrics.verdict(answer.verdict);
   render(answer, json);
   json.end_object();
   context.metrics.stage(Stage::kSerialize, seconds(Clock::now() - begin));

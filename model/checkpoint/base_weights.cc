@@ -20,21 +20,6 @@ namespace {
 using quant::DType;
 using quant::Matrix;
 
-// "X.weight.absmax" -> {"X.weight", "absmax"}; "X.SCB" -> {"X.weight", "SCB"}; {"", ""} when it is no
-// component.
-std::pair<std::string, std::string> split_component(const std::string& name) {
-  const std::size_t state = name.find(".weight.quant_state.");
-  if (state != std::string::npos) return {name.substr(0, state + 7), name.substr(state + 8)};
-  for (const char* part : {"absmax", "quant_map", "nested_absmax", "nested_quant_map"}) {
-    const std::string suffix = std::string(".weight.") + part;
-    if (name.ends_with(suffix)) return {name.substr(0, name.size() - std::strlen(part) - 1), part};
-  }
-  for (const char* part : {"SCB", "weight_format"})
-    if (name.ends_with(std::string(".") + part))
-      return {name.substr(0, name.size() - std::strlen(part)) + "weight", part};
-  return {};
-}
-
 // A pointer to the floats of a stored tensor; copies when they are unaligned or of another type.
 struct Floats {
   const float* data = nullptr;
@@ -61,6 +46,46 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
+std::pair<std::string, std::string> split_component(const std::string& name) {
+  const std::size_t state = name.find(".weight.quant_state.");
+  if (state != std::string::npos) return {name.substr(0, state + 7), name.substr(state + 8)};
+  for (const char* part : {"absmax", "quant_map", "nested_absmax", "nested_quant_map"}) {
+    const std::string suffix = std::string(".weight.") + part;
+    if (name.ends_with(suffix)) return {name.substr(0, name.size() - std::strlen(part) - 1), part};
+  }
+  for (const char* part : {"SCB", "weight_format"})
+    if (name.ends_with(std::string(".") + part))
+      return {name.substr(0, name.size() - std::strlen(part)) + "weight", part};
+  return {};
+}
+
+bool skipped(const std::vector<std::string>& skip, const std::string& module) {
+  return std::any_of(skip.begin(), skip.end(), [&](const std::string& s) {
+    return module == s || module.ends_with("." + s) || module.starts_with(s + ".");
+  });
+}
+
+BareNames::BareNames(const TensorMap& tensors, const std::string& prefix) {
+  if (!prefix.empty() && std::any_of(tensors.begin(), tensors.end(),
+                                     [&](const auto& entry) { return entry.first.starts_with(prefix); }))
+    strip = prefix;
+}
+
+std::string BareNames::operator()(const std::string& name) const {
+  return name.starts_with(strip) ? name.substr(strip.size()) : name;
+}
+
+bool may_stay_unread(const std::string& name, int first_cut, int all_layers) {
+  static const std::regex known(
+      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
+  static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
+  std::smatch match;
+  if (std::regex_match(name, known)) return true;
+  if (!std::regex_match(name, match, layer)) return false;
+  const int number = std::stoi(match[1]);
+  return number >= first_cut && number < all_layers;
+}
+
 Result<std::shared_ptr<BaseWeights>> BaseWeights::open(const Files& folder, const Quantization& quantization,
                                                        const std::string& prefix, bool prequantized) {
   auto tensors = read_checkpoint(folder);
@@ -69,11 +94,9 @@ Result<std::shared_ptr<BaseWeights>> BaseWeights::open(const Files& folder, cons
   self->where_ = folder.name();
   self->quantization_ = quantization;
   self->prequantized_ = prequantized;
-  const bool strip = !prefix.empty() && std::any_of(tensors->begin(), tensors->end(), [&](const auto& entry) {
-    return entry.first.starts_with(prefix);
-  });
+  const BareNames bare_name(*tensors, prefix);
   for (auto& [name, tensor] : *tensors) {
-    const std::string bare = strip && name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    const std::string bare = bare_name(name);
     const auto [owner, part] = split_component(bare);
     if (part.empty()) {
       if (!self->tensors_.emplace(bare, std::move(tensor)).second)
@@ -137,7 +160,7 @@ Matrix BaseWeights::load(const Declared& wanted) {
     return dense;
   }
   const std::string module = wanted.name.substr(0, wanted.name.rfind('.'));
-  if (wanted.role != Role::kLinear || prequantized_ || skipped(module)) return dense;
+  if (wanted.role != Role::kLinear || prequantized_ || skipped(quantization_.skip, module)) return dense;
   return quantized_now(dense);
 }
 
@@ -152,12 +175,6 @@ Matrix BaseWeights::quantized_now(const Matrix& dense) const {
     case Quantization::Scheme::kInt8: return quant::encode_int8_row(dense, quant::Int8Source::kThroughFp16);
   }
   return dense;
-}
-
-bool BaseWeights::skipped(const std::string& module) const {
-  return std::any_of(quantization_.skip.begin(), quantization_.skip.end(), [&](const std::string& s) {
-    return module == s || module.ends_with("." + s) || module.starts_with(s + ".");
-  });
 }
 
 Matrix BaseWeights::stored(const Declared& wanted, const StoredTensor& tensor,
@@ -295,17 +312,9 @@ Status BaseWeights::finish(const std::string& family, int first_cut, int all_lay
     if (problems().size() > 8) what += "; and " + std::to_string(problems().size() - 8) + " more";
     return invalid(what);
   }
-  static const std::regex known_unread(
-      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
-  static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::string strays;
   const auto judge = [&](const std::string& name) {
-    std::smatch match;
-    if (std::regex_match(name, known_unread)) return;
-    if (std::regex_match(name, match, layer)) {
-      const int number = std::stoi(match[1]);
-      if (number >= first_cut && number < all_layers) return;
-    }
+    if (may_stay_unread(name, first_cut, all_layers)) return;
     strays += (strays.empty() ? "" : ", ") + name;
   };
   for (const auto& [name, tensor] : tensors_) judge(name);

@@ -139,36 +139,67 @@ Result<TensorMap> read_safetensors(const Files& files, const std::string& path) 
   return parse_safetensors(*bytes, files.name() + "/" + path);
 }
 
-Result<TensorMap> read_checkpoint(const Files& folder) {
-  const std::string index = "model.safetensors.index.json";
-  if (!folder.exists(index)) {
-    auto whole = read_safetensors(folder, "model.safetensors");
-    if (!whole && whole.error().code == Code::kNotFound)
-      return invalid(folder.name() + ": neither model.safetensors nor " + index + " is there");
-    return whole;
-  }
-  const std::string where = folder.name() + "/" + index;
-  const auto bytes = folder.open(index);
+namespace {
+
+constexpr const char* kWhole = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+struct Index {
+  std::map<std::string, std::string> shard_of;  // by tensor
+  std::set<std::string> shards;
+};
+
+Result<Index> read_index(const Files& folder) {
+  const std::string where = folder.name() + "/" + kIndex;
+  const auto bytes = folder.open(kIndex);
   if (!bytes) return bytes.error();
   const auto json = parse_json(bytes->text());
   if (!json) return invalid(where + ": " + json.error().what);
   if (!json->is_object() || !json->contains("weight_map") || !(*json)["weight_map"].is_object())
     return invalid(where + ": weight_map is missing or no object");
-  std::set<std::string> shards;
+  Index index;
   for (const auto& [name, shard] : (*json)["weight_map"].items()) {
     if (!shard.is_string() || shard.get_ref<const std::string&>().find('/') != std::string::npos)
       return invalid(where + ": the shard of " + name + " is no plain file name");
-    shards.insert(shard.get<std::string>());
+    index.shard_of[name] = shard.get<std::string>();
+    index.shards.insert(index.shard_of[name]);
   }
+  return index;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> checkpoint_files(const Files& folder) {
+  if (!folder.exists(kIndex)) {
+    if (folder.exists(kWhole)) return std::vector<std::string>{kWhole};
+    return invalid(folder.name() + ": neither " + kWhole + " nor " + kIndex + " is there");
+  }
+  const auto index = read_index(folder);
+  if (!index) return index.error();
+  std::vector<std::string> files(index->shards.begin(), index->shards.end());
+  files.emplace_back(kIndex);
+  return files;
+}
+
+Result<TensorMap> read_checkpoint(const Files& folder) {
+  if (!folder.exists(kIndex)) {
+    auto whole = read_safetensors(folder, kWhole);
+    if (!whole && whole.error().code == Code::kNotFound)
+      return invalid(folder.name() + ": neither " + kWhole + " nor " + kIndex + " is there");
+    return whole;
+  }
+  const std::string where = folder.name() + "/" + kIndex;
+  const auto index = read_index(folder);
+  if (!index) return index.error();
   TensorMap all;
-  for (const std::string& shard : shards) {
+  for (const std::string& shard : index->shards) {
     auto part = read_safetensors(folder, shard);
     if (!part) return part.error();
     for (auto& [name, tensor] : *part)
       if (!all.emplace(name, std::move(tensor)).second)
         return invalid(where + ": tensor " + name + " stands in two shards");
   }
-  for (const auto& [name, shard] : (*json)["weight_map"].items())
+  for (const auto& [name, shard] : index->shard_of)
     if (!all.contains(name)) return invalid(where + ": tensor " + name + " is in no shard");
   return all;
 }

@@ -38,6 +38,9 @@ Result<TensorMap> parse_safetensors(const Bytes& file, const std::string& name);
 // Opens and parses `path` under `files`.
 Result<TensorMap> read_safetensors(const Files& files, const std::string& path);
 
+// The files that read_checkpoint reads, the index included.
+Result<std::vector<std::string>> checkpoint_files(const Files& folder);
+
 // model.safetensors, or the shards that model.safetensors.index.json names.
 Result<TensorMap> read_checkpoint(const Files& folder);
 

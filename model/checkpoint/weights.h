@@ -72,6 +72,24 @@ struct Quantization {
 };
 const char* scheme_name(Quantization::Scheme scheme);
 
+// `module` ("layers.0.mlp.up_proj") is an entry of `skip`, ends with "." + one, or starts with one + ".".
+bool skipped(const std::vector<std::string>& skip, const std::string& module);
+
+// Names of a checkpoint as families ask for them: without `prefix`, when at least one has it.
+struct BareNames {
+  BareNames(const TensorMap& tensors, const std::string& prefix);
+  std::string operator()(const std::string& name) const;
+
+  std::string strip;  // the prefix, or nothing
+};
+
+// {weight, component} of a tensor that bitsandbytes puts beside a quantized weight: "X.weight.absmax" ->
+// {"X.weight", "absmax"}, "X.SCB" -> {"X.weight", "SCB"}; {"", ""} for others.
+std::pair<std::string, std::string> split_component(const std::string& name);
+
+// A base may hold `name` (bare) though no family reads it: heads, buffers, layers first_cut..all_layers-1.
+bool may_stay_unread(const std::string& name, int first_cut, int all_layers);
+
 class BaseWeights : public WeightSource {
  public:
   // `prefix` ("model.") is taken off every name when at least one name has it. `prequantized`: config.json
@@ -96,7 +114,6 @@ class BaseWeights : public WeightSource {
   quant::Matrix stored_block4(const Declared& wanted, const StoredTensor& tensor,
                               std::map<std::string, StoredTensor>& parts);
   quant::Matrix quantized_now(const quant::Matrix& dense) const;
-  bool skipped(const std::string& module) const;
 
   std::string where_;
   Quantization quantization_;

@@ -1,96 +1,11 @@
 #include "model/package/manifest.h"
 
 #include <cmath>
-#include <initializer_list>
-#include <set>
 
-#include "base/sha256.h"
-#include "model/checkpoint/fields.h"
+#include "model/package/section.h"
 
 namespace preferd {
 namespace {
-
-// One object of the manifest: typed fields, every key known. Failures collect in `failure`, the first is
-// kept.
-class Section {
- public:
-  Section(const Json& json, std::string path, std::optional<Error>& failure)
-      : json_(json), path_(std::move(path)), failure_(failure) {
-    if (!json_.is_object()) fail(path_ + " is " + describe(json_) + ", expected an object");
-  }
-
-  bool has(const char* key) {
-    known_.insert(key);
-    return json_.is_object() && json_.contains(key);
-  }
-  bool need(const char* key) {
-    if (has(key)) return true;
-    fail(path_ + "." + key + " is missing");
-    return false;
-  }
-  const Json& at(const char* key) const { return json_.at(key); }
-  std::string path(const char* key) const { return path_ + "." + key; }
-  Section section(const char* key) { return Section(at(key), path(key), failure_); }
-
-  void text(const char* key, std::string& to) {
-    if (has(key) && expect(key, at(key).is_string(), "a string")) to = at(key).get<std::string>();
-  }
-  void text(const char* key, std::optional<std::string>& to) {
-    if (has(key) && expect(key, at(key).is_string(), "a string")) to = at(key).get<std::string>();
-  }
-  void flag(const char* key, bool& to) {
-    if (has(key) && expect(key, at(key).is_boolean(), "true or false")) to = at(key).get<bool>();
-  }
-  void number(const char* key, double& to) {
-    if (has(key) && expect(key, at(key).is_number(), "a number")) to = at(key).get<double>();
-  }
-  void integer(const char* key, std::int64_t low, std::int64_t high, std::int64_t& to) {
-    if (!has(key)) return;
-    const Json& v = at(key);
-    const bool fits = v.is_number_integer() && v.get<double>() >= static_cast<double>(low) &&
-                      v.get<double>() <= static_cast<double>(high);
-    if (expect(key, fits, "an integer in " + std::to_string(low) + ".." + std::to_string(high)))
-      to = v.get<std::int64_t>();
-  }
-  template <class E>
-  void choice(const char* key, std::initializer_list<std::pair<const char*, E>> words, E& to) {
-    if (!has(key)) return;
-    std::string names;
-    for (const auto& [word, value] : words) {
-      if (at(key) == word) {
-        to = value;
-        return;
-      }
-      names += (names.empty() ? "" : ", ") + std::string(word);
-    }
-    expect(key, false, "one of " + names);
-  }
-  void strings(const char* key, std::vector<std::string>& to) {
-    if (!has(key) || !expect(key, at(key).is_array(), "an array of strings")) return;
-    for (const Json& s : at(key))
-      if (expect(key, s.is_string(), "an array of strings")) to.push_back(s.get<std::string>());
-  }
-  void fail(const std::string& what) {
-    if (!failure_) failure_ = invalid("package.json: " + what);
-  }
-  // Call last: every key that nobody asked for is an error.
-  void close() {
-    if (!json_.is_object()) return;
-    for (const auto& [key, value] : json_.items())
-      if (!known_.contains(key)) fail("unknown key " + path_ + "." + key);
-  }
-
- private:
-  bool expect(const char* key, bool ok, const std::string& what) {
-    if (!ok) fail(path(key) + " is " + describe(at(key)) + ", expected " + what);
-    return ok;
-  }
-
-  const Json& json_;
-  std::string path_;
-  std::optional<Error>& failure_;
-  std::set<std::string> known_;
-};
 
 constexpr std::int64_t kHuge = std::int64_t{1} << 30;
 
@@ -348,22 +263,20 @@ const char* output_name(Output output) {
 }
 
 Result<Manifest> read_manifest(const Files& package) {
-  const auto bytes = package.open("package.json");
-  if (!bytes && bytes.error().code == Code::kNotFound)
-    return invalid(package.name() + ": no package.json here");
-  if (!bytes) return bytes.error();
-  const auto json = parse_json(bytes->text(), {.max_bytes = 16u << 20});
-  if (!json) return invalid(package.name() + "/package.json: " + json.error().what);
+  const auto file = read_manifest_file(package);
+  if (!file) return file.error();
 
   std::optional<Error> failure;
-  Section s(*json, "package", failure);
-  if (failure) return *failure;
+  Section s(file->json, "package", failure);
   Manifest m;
   std::string format;
   s.need("format");
   s.text("format", format);
   if (format != "preferd-package/1")
-    s.fail("package.format is '" + format + "', expected 'preferd-package/1'");
+    s.fail("package.format is '" + format + "', expected 'preferd-package/1'" +
+           (format == "preferd-ensemble/1" || format == "preferd-cascade/1"
+                ? ": one package is asked for here, name a member's folder"
+                : ""));
   s.need("name");
   s.text("name", m.name);
   s.text("revision", m.revision);
@@ -393,7 +306,7 @@ Result<Manifest> read_manifest(const Files& package) {
   s.close();
   check_heads(s, m);
   if (failure) return *failure;
-  m.digest = hex(sha256(bytes->text()));
+  m.digest = file->digest;
   return m;
 }
 

@@ -10,6 +10,8 @@
 namespace preferd::quant {
 namespace {
 
+constexpr std::size_t kBlocksAJob = 1024;
+
 struct Buffers {
   std::vector<std::uint8_t> codes;
   std::vector<float> absmax;
@@ -34,9 +36,11 @@ Ladder make_ladder(Code4 kind) {
   return ladder;
 }
 
+// The code nearest to x: as many steps up as there are borders below it.
 std::uint8_t nearest4(const Ladder& ladder, float x) {
-  const auto above = std::lower_bound(ladder.borders.begin(), ladder.borders.end(), x);
-  return ladder.order[static_cast<std::size_t>(above - ladder.borders.begin())];
+  std::int32_t step = 0;
+  for (const float border : ladder.borders) step += border < x ? 1 : 0;
+  return ladder.order[static_cast<std::size_t>(step)];
 }
 
 std::uint8_t nearest8(float x) {
@@ -72,27 +76,38 @@ float compress_scales(Buffers& buffers) {
 
 }  // namespace
 
-Matrix encode_block4(const Matrix& source, Code4 kind, int block_size, ScaleForm scales) {
+Matrix encode_block4(const Matrix& source, Code4 kind, int block_size, ScaleForm scales, ThreadPool* pool) {
   const auto& dense = std::get<Dense>(source.form);
   const auto n = static_cast<std::size_t>(source.rows * source.cols),
              block = static_cast<std::size_t>(block_size);
   const Ladder ladder = make_ladder(kind);
   auto buffers = std::make_shared<Buffers>();
   buffers->codes.assign((n + 1) / 2, 0);
-  std::vector<float> x(block);
-  for (std::size_t begin = 0; begin < n; begin += block) {
-    const std::size_t count = std::min(block, n - begin);
-    widen(dense.dtype, dense.data + begin * size_of(dense.dtype), count, x.data());
-    const float top = largest(x.data(), count);
+  buffers->absmax.resize((n + block - 1) / block);
+  const auto encode = [&](std::size_t b, float* x) {
+    const std::size_t begin = b * block, count = std::min(block, n - begin);
+    widen(dense.dtype, dense.data + begin * size_of(dense.dtype), count, x);
+    const float top = largest(x, count);
     // A whole block multiplies by the reciprocal, a short last one divides: bitsandbytes' own two roundings.
     const float floor = std::max(top, 1e-38f), reciprocal = 1.0f / floor;
-    buffers->absmax.push_back(count == block ? top : floor);
+    buffers->absmax[b] = count == block ? top : floor;
+    for (std::size_t i = 0; i < count; ++i)
+      x[i] = std::clamp(count == block ? x[i] * reciprocal : x[i] / floor, -1.0f, 1.0f);
     for (std::size_t i = 0; i < count; ++i) {
-      const float scaled = std::clamp(count == block ? x[i] * reciprocal : x[i] / floor, -1.0f, 1.0f);
       const std::size_t at = begin + i;
-      buffers->codes[at / 2] |= static_cast<std::uint8_t>(nearest4(ladder, scaled) << (at % 2 == 0 ? 4 : 0));
+      buffers->codes[at / 2] |= static_cast<std::uint8_t>(nearest4(ladder, x[i]) << (at % 2 == 0 ? 4 : 0));
     }
-  }
+  };
+  const std::size_t blocks = buffers->absmax.size(), jobs = (blocks + kBlocksAJob - 1) / kBlocksAJob;
+  const auto run = [&](std::size_t job, int) {
+    std::vector<float> x(block);
+    for (std::size_t b = job * kBlocksAJob; b < std::min(blocks, (job + 1) * kBlocksAJob); ++b)
+      encode(b, x.data());
+  };
+  if (pool != nullptr)
+    pool->run(jobs, run);
+  else
+    for (std::size_t job = 0; job < jobs; ++job) run(job, 0);
   if (n % 2 == 1)
     buffers->codes.back() |= nearest4(ladder, 0.0f);  // the padding value, as bitsandbytes writes it
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/parallel.h"
 #include "model/quant/matrix.h"
 
 namespace preferd::quant {
@@ -39,7 +40,7 @@ inline constexpr std::array<float, 16> kFp4Code = {
     0.5f,
     0.1666666716337204f,
     0.25f,
-    -0.0f,
+    0.0f,
     -0.0052083334885537624f,
     -0.6666666865348816f,
     -1.0f,
@@ -54,6 +55,8 @@ extern const std::array<float, 256> kDynamicMap;
 
 // Encodes; the result owns its memory, values are rounded to source.dtype on decoding. `block` is a power of
 // two in 32..4096. Requires finite values of a 16 or 32 bit floating type.
-Matrix encode_block4(const Matrix& source, Code4 code, int block, ScaleForm scales);
+// `pool`: threads to share the blocks among; the bytes are the same.
+Matrix encode_block4(const Matrix& source, Code4 code, int block, ScaleForm scales,
+                     ThreadPool* pool = nullptr);
 
 }  // namespace preferd::quant

@@ -4,6 +4,7 @@
 // 127 / SCB is (1 / SCB) * 127, rounded twice: that is what PyTorch computes, and it decides exact ties.
 #pragma once
 
+#include "base/parallel.h"
 #include "model/quant/matrix.h"
 
 namespace preferd::quant {
@@ -13,7 +14,7 @@ enum class Int8Source {
   kAsStored,     // embeddings
 };
 
-// Encodes a dense matrix; the result owns its memory.
-Matrix encode_int8_row(const Matrix& source, Int8Source through);
+// Encodes a dense matrix; the result owns its memory. `pool`: threads to share the rows among.
+Matrix encode_int8_row(const Matrix& source, Int8Source through, ThreadPool* pool = nullptr);
 
 }  // namespace preferd::quant

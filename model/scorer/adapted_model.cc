@@ -18,13 +18,12 @@ struct BaseConfig {
   std::string where;
 };
 
-Result<BaseConfig> read_base_config(const Encoder& encoder) {
-  const Manifest& manifest = encoder.manifest();
+Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int64_t> max_layers) {
   BaseConfig base;
-  auto json = read_json_object(encoder.base(), "config.json");
+  auto json = read_json_object(folder, "config.json");
   if (!json) return json.error();
   base.json = std::move(*json);
-  base.where = encoder.base().name() + "/config.json";
+  base.where = folder.name() + "/config.json";
   Fields fields(base.json, base.where);
   std::string type = fields.text("model_type");
   std::replace(type.begin(), type.end(), '-', '_');
@@ -34,15 +33,23 @@ Result<BaseConfig> read_base_config(const Encoder& encoder) {
   base.family = *family;
   base.all_layers = fields.integer(base.family->layer_key, 1, 4096);
   if (const Status status = fields.status(); !status) return status.error();
-  base.options.layers = manifest.max_layers.value_or(base.all_layers);
+  base.options.layers = max_layers.value_or(base.all_layers);
+  base.options.positions = 1;
   if (base.options.layers > base.all_layers)
     return invalid("package.json: base.max_layers is " + std::to_string(base.options.layers) +
                    ", the base has " + std::to_string(base.all_layers) + " layers");
-  base.options.positions = manifest.input.max_tokens;
-  for (const AdapterSpec& adapter : manifest.adapters)
-    if (adapter.head.output == Output::kTokenPair) base.options.lm_head = BodyOptions::LmHead::kBuild;
   base.prequantized =
       base.json.contains("quantization_config") && !base.json["quantization_config"].is_null();
+  return base;
+}
+
+Result<BaseConfig> read_base_config(const Encoder& encoder) {
+  const Manifest& manifest = encoder.manifest();
+  auto base = read_base_config(encoder.base(), manifest.max_layers);
+  if (!base) return base.error();
+  base->options.positions = manifest.input.max_tokens;
+  for (const AdapterSpec& adapter : manifest.adapters)
+    if (adapter.head.output == Output::kTokenPair) base->options.lm_head = BodyOptions::LmHead::kBuild;
   return base;
 }
 
@@ -58,6 +65,13 @@ std::string bare_prefix(const Family& family) {
   std::string prefix = family.prefix;
   if (!prefix.empty()) prefix.pop_back();
   return prefix;
+}
+
+Result<ModelShape> shape_of(const BaseConfig& base) {
+  ShapesOnly shapes;
+  if (const auto body = build(base, shapes); !body) return body.error();
+  return ModelShape{base.family->model_type, base.family->prefix, shapes.declared(),
+                    base.options.layers,     base.all_layers,     base.prequantized};
 }
 
 // Rows `ids` of a matrix, dense.
@@ -127,9 +141,13 @@ std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
 Result<ModelShape> model_shape(const Encoder& encoder) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
-  ShapesOnly shapes;
-  if (const auto body = build(*base, shapes); !body) return body.error();
-  return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers};
+  return shape_of(*base);
+}
+
+Result<ModelShape> base_shape(const Files& folder) {
+  const auto base = read_base_config(folder, std::nullopt);
+  if (!base) return base.error();
+  return shape_of(*base);
 }
 
 Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap) {

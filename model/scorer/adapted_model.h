@@ -9,6 +9,7 @@
 #include "model/families/body.h"
 #include "model/layers/head.h"
 #include "model/scorer/encoder.h"
+#include "model/scorer/model_shape.h"
 
 namespace preferd {
 
@@ -35,13 +36,5 @@ using SourceWrapper = std::function<std::shared_ptr<WeightSource>(std::shared_pt
 
 // Every tensor of base, adapters and heads is accounted for, or it fails with names.
 Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap = {});
-
-// What loading would read, without opening weights.
-struct ModelShape {
-  std::string family;
-  std::vector<Declared> tensors;
-  std::int64_t layers = 0, all_layers = 0;
-};
-Result<ModelShape> model_shape(const Encoder& encoder);
 
 }  // namespace preferd

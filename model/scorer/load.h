@@ -1,4 +1,4 @@
-// From a package to a scorer. Names no torch.
+// From a folder to a scorer. Names no torch.
 #pragma once
 
 #include <memory>
@@ -18,6 +18,8 @@ struct LoadOptions {
   Golden golden = Golden::kVerify;
 };
 
+// A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.
+//
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
 // pairs and compares their logits (fp32: within 2e-4). Errors name file and tensor, what was found and what
 // was expected.

@@ -1,5 +1,5 @@
-// The scorer of one package: encode through its Encoder; score by packing items that share a body and a
-// pooling into forwards of bounded size.
+#include "model/scorer/package_scorer.h"
+
 #include <algorithm>
 #include <map>
 
@@ -10,7 +10,6 @@
 #include "model/ops/rows.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/golden.h"
-#include "model/scorer/load.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
 #include "model/scorer/verdict.h"
@@ -23,8 +22,8 @@ constexpr std::size_t kForwardTokens =
 
 class PackageScorer : public Scorer {
  public:
-  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, int threads)
-      : encoder_(std::move(encoder)), model_(std::move(model)), compute_(threads) {
+  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, std::shared_ptr<Compute> compute)
+      : encoder_(std::move(encoder)), model_(std::move(model)), compute_(std::move(compute)) {
     at::set_num_threads(1);  // our pool is the one that computes
     const Manifest& m = encoder_->manifest();
     info_.name = m.name;
@@ -36,9 +35,12 @@ class PackageScorer : public Scorer {
     info_.compute = "fp32";
     info_.digest = m.digest;
     info_.max_tokens = m.input.max_tokens;
-    for (const LoadedAdapter& a : model_.adapters)
-      info_.classes = std::max(info_.classes, a.head ? static_cast<int>(a.head->outputs()) : 2);
-    for (const AdapterSpec& a : m.adapters) info_.adapters.push_back(a.name);
+    for (std::size_t i = 0; i < m.adapters.size(); ++i) {
+      const LoadedAdapter& a = model_.adapters[i];
+      const int classes = a.head ? std::max(2, static_cast<int>(a.head->outputs())) : 2;
+      info_.adapters.push_back({m.adapters[i].name, classes});
+      info_.classes = std::max(info_.classes, classes);
+    }
     if (m.features.set != FeatureSet::kNone)
       for (const char* name : feature_names()) info_.feature_names.emplace_back(name);
     info_.resident_bytes = model_.stored_bytes;
@@ -84,7 +86,7 @@ class PackageScorer : public Scorer {
   std::vector<Result<Verdict>> forward(const std::vector<const Encoded*>& items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
     const Batch batch = pack(items);
-    const at::Tensor states = model_.bodies[first.body]->pooled(compute_, batch, first.spec.pooling, sites_);
+    const at::Tensor states = model_.bodies[first.body]->pooled(*compute_, batch, first.spec.pooling, sites_);
     std::vector<Result<Verdict>> answers;
     std::int64_t row = 0;
     for (std::size_t begin = 0; begin < items.size();) {
@@ -105,7 +107,7 @@ class PackageScorer : public Scorer {
   void answer(std::span<const Encoded* const> items, const at::Tensor& states,
               std::vector<Result<Verdict>>& answers) {
     const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const at::Tensor logits = item_logits(compute_, model_, sites_, items, encoder_->columns(), states);
+    const at::Tensor logits = item_logits(*compute_, model_, sites_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
     const bool difference = adapter.spec.output == Output::kDifference;
     const float* at = logits.data_ptr<float>();
@@ -123,23 +125,23 @@ class PackageScorer : public Scorer {
 
   std::shared_ptr<const Encoder> encoder_;
   AdaptedModel model_;
-  Compute compute_;
+  std::shared_ptr<Compute> compute_;
   ScorerInfo info_;
   std::vector<const std::map<std::string, LoraSite>*> sites_;
 };
 
 }  // namespace
 
-Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package,
-                                            const LoadOptions& options) {
+Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
+                                             std::shared_ptr<Compute> compute, Golden golden) {
   auto encoder = Encoder::open(std::move(package));
   if (!encoder) return encoder.error();
   auto model = load_model(**encoder);
   if (!model) return model.error();
-  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), options.threads);
-  const auto& golden = (*encoder)->manifest().golden;
-  if (golden && options.golden == Golden::kVerify) {
-    const auto report = verify_golden((*encoder)->package(), *golden, *scorer);
+  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(compute));
+  const auto& recorded = (*encoder)->manifest().golden;
+  if (recorded && golden == Golden::kVerify) {
+    const auto report = verify_golden((*encoder)->package(), *recorded, *scorer);
     if (!report) return report.error();
   }
   return std::shared_ptr<Scorer>(std::move(scorer));

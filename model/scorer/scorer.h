@@ -4,6 +4,8 @@
 //   encode()  text side: template, tokens, truncation, features. Any thread, many at once; no weights.
 //   score()   compute side: one thread per replica at a time. Bits of a verdict depend on its pair alone:
 //             not on the neighbours in the batch, their order, or the number of threads.
+//
+// A package is a scorer; an ensemble or a cascade is one made of scorers (model/package/composite.h).
 #pragma once
 
 #include <array>
@@ -46,29 +48,60 @@ struct Encoded {
   int adapter = 0;              // index into the package's adapters
   TokenCounts tokens;           // of the given order
   Truncated truncated{};        // of the given order
-  std::size_t cost_tokens = 0;  // what admission and batching count
+  std::size_t cost_tokens = 0;  // what admission and batching count; a cascade's worst case
+  // Of an ensemble or a cascade: the same pair for each member. `orders` is then empty, tokens and truncated
+  // are the members' sums.
+  std::vector<Encoded> members;
+};
+
+// What one member of an ensemble or a cascade said.
+struct MemberSaid {
+  std::string member;                // MemberSpec::label(); a member's member: "inner/label"
+  std::vector<float> probabilities;  // of the given order's model_a, model_b[, tie]
 };
 
 struct Verdict {
-  std::vector<float> logits;         // of the given order, before calibration
+  std::vector<float> logits;  // of the given order, before calibration; empty of an ensemble or a cascade
   std::vector<float> probabilities;  // model_a, model_b[, tie]; calibrated; averaged under swap
   int winner = 0;                    // index of the largest; the first of equals
   std::optional<float> order_gap;    // with swap: largest difference between a probability and its mirror
+  // What `probabilities` is the mean of: the given order's, then with swap the exchanged one's, mirrored.
+  std::vector<std::vector<float>> by_order;
+  TokenCounts tokens;            // of the given order; summed over the members that were asked
+  Truncated truncated{};         // likewise
+  std::vector<MemberSaid> path;  // the members that were asked, in order; empty of a package
 };
 
+struct AdapterInfo {
+  std::string name;
+  int classes = 2;
+};
+
+struct ScorerInfo;
+struct MemberInfo {
+  std::string label;                       // MemberSpec::label()
+  double weight = 1;                       // as in the manifest
+  std::optional<float> when_margin_below;  // of a cascade's later stages
+  std::shared_ptr<const ScorerInfo> info;
+};
+
+// Of an ensemble or a cascade: layout, family and quantization are the members' where they agree, else
+// "mixed"; output is the kind; max_tokens the smallest; it has neither adapters nor features of its own.
 struct ScorerInfo {
   std::string name, revision;
+  std::string kind = "package";            // | "ensemble" | "cascade"
   std::string layout;                      // "pair" | "per_response"
   std::string family;                      // "llama"
   std::string quantization;                // scheme of the base
   std::string output;                      // head output
   std::string compute;                     // "fp32"
-  std::string digest;                      // SHA-256 of package.json, hexadecimal
+  std::string digest;                      // SHA-256 of package.json (and its members'), hexadecimal
   int max_tokens = 0;                      // per sequence
   int classes = 2;                         // 2, or 3 with ties
-  std::vector<std::string> adapters;       // names; the first is the default
+  std::vector<AdapterInfo> adapters;       // the first is the default
   std::vector<std::string> feature_names;  // the 63 columns in order; empty without features
   std::size_t resident_bytes = 0;          // weights held in memory or mapped
+  std::vector<MemberInfo> members;         // of an ensemble or a cascade
 };
 
 class Scorer {

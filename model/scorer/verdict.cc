@@ -8,12 +8,29 @@ namespace {
 
 float sigmoid(float z) { return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(z)))); }
 
-std::vector<float> mirrored(std::vector<float> p) {
-  std::swap(p[0], p[1]);
-  return p;
+}  // namespace
+
+std::vector<float> mirrored(std::vector<float> probabilities) {
+  std::swap(probabilities[0], probabilities[1]);
+  return probabilities;
 }
 
-}  // namespace
+Verdict verdict_of(std::vector<std::vector<float>> by_order) {
+  Verdict verdict;
+  verdict.probabilities = by_order[0];
+  if (by_order.size() == 2) {
+    float gap = 0;
+    for (std::size_t i = 0; i < by_order[1].size(); ++i) {
+      gap = std::max(gap, std::fabs(verdict.probabilities[i] - by_order[1][i]));
+      verdict.probabilities[i] = (verdict.probabilities[i] + by_order[1][i]) * 0.5f;
+    }
+    verdict.order_gap = gap;
+  }
+  verdict.by_order = std::move(by_order);
+  const auto best = std::max_element(verdict.probabilities.begin(), verdict.probabilities.end());
+  verdict.winner = static_cast<int>(best - verdict.probabilities.begin());
+  return verdict;
+}
 
 std::vector<float> probabilities(Output output, std::span<const float> logits, float temperature) {
   if (output == Output::kDifference) {
@@ -42,21 +59,14 @@ Result<Verdict> make_verdict(Output output, const Encoded& item,
       if (!std::isfinite(z))
         return Error{Code::kNonFinite,
                      "the logits are not finite (arena63 features of an empty text are NaN)", ""};
-  Verdict verdict;
+  std::vector<std::vector<float>> by_order = {probabilities(output, logits[0], temperature)};
+  if (item.swap == Swap::kAverage)
+    by_order.push_back(logits.size() == 2 ? mirrored(probabilities(output, logits[1], temperature))
+                                          : by_order[0]);
+  Verdict verdict = verdict_of(std::move(by_order));
   verdict.logits = logits[0];
-  verdict.probabilities = probabilities(output, logits[0], temperature);
-  if (item.swap == Swap::kAverage) {
-    const std::vector<float> other =
-        logits.size() == 2 ? mirrored(probabilities(output, logits[1], temperature)) : verdict.probabilities;
-    float gap = 0;
-    for (std::size_t i = 0; i < other.size(); ++i) {
-      gap = std::max(gap, std::fabs(verdict.probabilities[i] - other[i]));
-      verdict.probabilities[i] = (verdict.probabilities[i] + other[i]) * 0.5f;
-    }
-    verdict.order_gap = gap;
-  }
-  const auto best = std::max_element(verdict.probabilities.begin(), verdict.probabilities.end());
-  verdict.winner = static_cast<int>(best - verdict.probabilities.begin());
+  verdict.tokens = item.tokens;
+  verdict.truncated = item.truncated;
   return verdict;
 }
 

@@ -15,6 +15,12 @@ namespace preferd {
 // probabilities of the exchanged logits are the exchanged probabilities, bit for bit.
 std::vector<float> probabilities(Output output, std::span<const float> logits, float temperature);
 
+// model_a's share for model_b's.
+std::vector<float> mirrored(std::vector<float> probabilities);
+
+// The verdict on by_order: probabilities, winner and, of two orders, their gap.
+Verdict verdict_of(std::vector<std::vector<float>> by_order);
+
 // `logits`: one vector an order of the item. kNonFinite when one is NaN or infinite.
 Result<Verdict> make_verdict(Output output, const Encoded& item,
                              const std::vector<std::vector<float>>& logits, float temperature);

@@ -3,7 +3,7 @@
 
     commands.py BUILD_DIR FIXTURES_DIR
 """
-import csv, http.client, io, json, os, pathlib, random, re, signal, socket, subprocess, sys, tempfile, time, unittest
+import csv, http.client, io, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
 
 BUILD, FIXTURES = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()
 PREFERD, PACKAGES = BUILD / "preferd", FIXTURES / "packages"
@@ -158,8 +158,8 @@ class Others(Folder):
 
 
 class Serve(Folder):
-    def test_served_is_offline_bit_for_bit(self):
-        package = PACKAGES / "arena63_v2"
+    def serve(self, package):
+        """A server of the package; returns it and ask(method, path, body) -> (status, JSON or text)."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
@@ -171,33 +171,87 @@ class Serve(Folder):
             c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             c.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
             reply = c.getresponse()
-            answer = reply.status, json.loads(reply.read())
+            text = reply.read().decode()
             c.close()
-            return answer
+            return reply.status, json.loads(text) if reply.headers["Content-Type"].startswith("application/json") else text
 
         for _ in range(200):
             try:
                 if ask("GET", "/readyz")[0] == 200:
-                    break
+                    return server, ask
             except OSError:
                 pass
             time.sleep(.05)
+        self.fail((self.dir / "log").read_text())
+
+    def served_and_offline(self, package, ask, keys):
         out = self.dir / "out"
         self.assertEqual(run("score", "--package", package, "--input", ROWS, "--output", out)[0], 0)
         offline = {r["id"]: r for r in map(json.loads, out.read_text().splitlines())}
-        items = [{**r, "return": ["logits"]} for r in rows()]
+        items = [{k: v for k, v in r.items() if k != "adapter"} | {"return": ["logits"]} for r in rows()]
         status, batch = ask("POST", "/batch", {"items": items})
         self.assertEqual(status, 200)
         for item, from_batch in zip(items, batch["results"]):
             status, alone = ask("POST", "/predict", item)
             self.assertEqual(status, 200)
             for reply in (alone, from_batch):
-                for key in ("winner", "probabilities", "logits", "tokens", "truncated"):
+                for key in keys:
                     self.assertEqual(reply[key], offline[item["id"]][key], (item["id"], key))
+        return offline
+
+    def test_served_is_offline_bit_for_bit(self):
+        package = PACKAGES / "arena63_v2"
+        server, ask = self.serve(package)
+        self.served_and_offline(package, ask, ("winner", "probabilities", "logits", "tokens", "truncated"))
         server.send_signal(signal.SIGTERM)
         self.assertEqual(server.wait(timeout=30), 0)
         text = (self.dir / "log").read_text()
         self.assertIsNone(re.search("capital of France|haiku", text), "prompt text in the log")
+
+    def composite(self, manifest, *packages):
+        folder = self.dir / "composite"
+        for package in packages:
+            shutil.copytree(PACKAGES / package, folder / package)
+        (folder / "package.json").write_text(json.dumps(manifest))
+        return folder
+
+    def test_a_cascade_names_its_path_at_every_door(self):
+        folder = self.composite({"format": "preferd-cascade/1", "name": "both", "stages": [
+            {"package": "dense"}, {"package": "two_adapters", "adapter": "one", "when_margin_below": .5, "weight": .6}]}, "dense", "two_adapters")
+        code, out, err = run("inspect", "--verify", "--package", folder)
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out.count("golden pairs agree"), 2)
+        self.assertIn("two_adapters:one: where the margin is below 0.5, weight 0.6", out)
+        self.assertEqual(run("inspect", "--tokens", ROWS, "--package", folder)[0], 2)
+
+        server, ask = self.serve(folder)
+        offline = self.served_and_offline(folder, ask, ("winner", "probabilities", "path", "tokens", "truncated"))
+        taken = [[step["member"] for step in row["path"]] for row in offline.values()]
+        self.assertIn(["dense"], taken)
+        self.assertIn(["dense", "two_adapters:one"], taken)
+        self.assertNotIn("logits", offline[rows()[0]["id"]])
+        info = ask("GET", "/info")[1]
+        self.assertEqual((info["kind"], [m["member"] for m in info["members"]]), ("cascade", ["dense", "two_adapters:one"]))
+        self.assertEqual(info["members"][1]["when_margin_below"], .5)
+        self.assertEqual(ask("POST", "/predict", {**rows()[0], "adapter": "one"})[0], 404)
+        counted = re.search(r'preferd_member_items_total\{member="two_adapters:one"\} (\d+)', ask("GET", "/metrics")[1])
+        self.assertEqual(int(counted[1]), 2 * taken.count(["dense", "two_adapters:one"]))
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(server.wait(timeout=30), 0)
+
+    def test_an_ensemble_speaks_to_people_and_in_csv(self):
+        folder = self.composite({"format": "preferd-ensemble/1", "members": [{"package": "dense", "weight": 2}, {"package": "nf4", "order": "swapped"}]}, "dense", "nf4")
+        code, out, _ = run("compare", "--package", folder, "--prompt", "p", "--response-a", "a", "--response-b", "b")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"nf4 \(swapped\) says A [0-9.]+ %, B")
+        code, out, _ = run("score", "--package", folder, "--input", ROWS, "--output", "-", "--format", "csv")
+        self.assertEqual((code, len(out.splitlines())), (0, len(rows()) + 1))
+        code, _, err = run("score", "--package", folder, "--adapter", "x", "--input", ROWS)
+        self.assertEqual(code, 2)
+        (folder / "package.json").write_text('{"format": "preferd-ensemble/1", "members": []}')
+        code, _, err = run("score", "--package", folder, "--input", ROWS, "--output", self.dir / "none")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r"package.json: ensemble.members is .*expected an array of 1 to 64")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ alone; teachers teach; label goes on after a kill; explore counts; the documenta
 
     trainer_evaluate.py BUILD_DIR SOURCE_DIR
 """
-import gzip, html.parser, json, math, os, pathlib, signal, subprocess, sys, tempfile, time, unittest
+import gzip, html.parser, json, math, os, pathlib, shutil, signal, subprocess, sys, tempfile, time, unittest
 
 BUILD, SOURCE = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()
 FIXTURES = SOURCE / "tests/fixtures"
@@ -200,6 +200,19 @@ class Trainer(unittest.TestCase):
         flips = [a["winner"] != mirror[b["winner"]] for a, b in zip(scores, lines(self.dir / "swapped.scores"))]
         self.assertAlmostEqual(found["flip_rate"]["value"], sum(flips) / len(flips), delta=1e-9)
         self.assertEqual(found["flips_known"], len(flips))
+
+    def test_a_cascade_is_measured_in_the_orders_that_it_serves(self):
+        folder = self.dir / "cascade/both"
+        for member in ("dense", "two_adapters"):
+            shutil.copytree(FIXTURES / "packages" / member, folder / member)
+        (folder / "package.json").write_text(json.dumps({"format": "preferd-cascade/1", "stages": [
+            {"package": "dense"}, {"package": "two_adapters", "adapter": "one", "order": "swapped", "when_margin_below": .5, "weight": .6}]}))
+        found, scores = self.check_evaluation(folder, self.rows(), "half")
+        self.assertEqual({len(s["path"]) for s in scores}, {1, 2})
+        swapped = write(self.dir / "cascade.jsonl", [r | {"response_a": r["response_b"], "response_b": r["response_a"]} for r in self.rows()])
+        run("preferd", "score", "--package", folder, "--input", swapped, "--output", self.dir / "cascade.scores")
+        flips = [a["winner"] == b["winner"] for a, b in zip(scores, lines(self.dir / "cascade.scores"))]
+        self.assertAlmostEqual(found["flip_rate"]["value"], sum(flips) / len(flips), delta=1e-9)
 
     def test_bad_rows_are_listed_and_the_rest_is_measured(self):
         good, out = lines(VALID), self.dir / "bad"

@@ -126,11 +126,11 @@ TEST(Render, WritesAFullReply) {
   answer.verdict.probabilities = {0.25f, 0.625f, 0.125f};
   answer.verdict.winner = 1;
   answer.verdict.order_gap = 0.5f;
-  answer.tokens = {1, 2, 3, 8};
+  answer.verdict.tokens = {1, 2, 3, 8};
   answer.wanted = {.logits = true, .features = true, .timing = true};
   answer.features = {1.5f, NAN};
   answer.timing = {1, 2, 3, 6};
-  answer.truncated[1] = {4, 5};
+  answer.verdict.truncated[1] = {4, 5};
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();

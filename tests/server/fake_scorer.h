@@ -34,7 +34,7 @@ class FakeScorer : public Scorer {
     info_.digest = std::string(64, '0');
     info_.max_tokens = options_.max_tokens;
     info_.classes = options_.classes;
-    info_.adapters = {"default", "other"};
+    info_.adapters = {{"default", options_.classes}, {"other", options_.classes}};
     info_.feature_names = {"length", "nothing"};
   }
 
@@ -103,6 +103,8 @@ class FakeScorer : public Scorer {
     if (item.orders[0].sequences[0][0] == -1)
       return Error{Code::kNonFinite, "the model gave no finite number for this pair", {}};
     Verdict v;
+    v.tokens = item.tokens;
+    v.truncated = item.truncated;
     const float logit = item.orders[0].features[1] - item.orders[0].features[0];
     const float p_b = 1.0f / (1.0f + std::exp(-logit));
     v.logits = {logit};

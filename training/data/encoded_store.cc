@@ -13,7 +13,7 @@ namespace preferd::training {
 namespace {
 
 constexpr std::array<char, 16> kMagic = {'p', 'r', 'e', 'f', 'e', 'r', 'd', '-',
-                                         't', 'o', 'k', 'e', 'n', 's', '/', '1'};
+                                         't', 'o', 'k', 'e', 'n', 's', '/', '2'};
 constexpr std::size_t kChunk = 256;
 
 struct Header {
@@ -25,53 +25,59 @@ struct Header {
 
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-Result<std::string> digest_of(const Files& files, std::string_view name) {
-  const auto bytes = files.open(name);
-  if (!bytes) return bytes.error();
-  return hex(sha256(bytes->view));
-}
-
-// What the text side reads besides the two sections: everything small beside the weights.
-bool is_text_side(std::string_view name) {
-  const auto ends = [&](std::string_view e) { return name.ends_with(e); };
-  return (ends(".json") && !ends(".index.json")) || ends(".model") || ends(".txt") || ends(".jinja");
-}
-
-Result<std::string> key_of(const Dataset& data, const Numbers& examples, const Encoder& encoder,
-                           Orders orders, BadRows bad_rows) {
-  const auto text = encoder.package().open("package.json");
-  if (!text) return text.error();
-  const auto manifest = parse_json(text->text());
-  if (!manifest) return manifest.error();
+std::string key_of(const Dataset& data, const Numbers& examples, const TextSide& text, Orders orders,
+                   BadRows bad_rows) {
   Packer packer;
-  packer.put(kMagic).put(data.corpus().key()).put(examples).put(orders).put(bad_rows);
-  packer.put((*manifest)["input"].dump()).put(manifest->value("features", Json()).dump());
-  packer.put(std::string(output_name(encoder.manifest().output())));
-  for (const std::string& name : encoder.base().list("")) {
-    if (!is_text_side(name)) continue;
-    const auto digest = digest_of(encoder.base(), name);
-    if (!digest) return digest.error();
-    packer.put(name).put(*digest);
-  }
-  if (encoder.manifest().features.standardize) {
-    const auto digest = digest_of(encoder.package(), encoder.manifest().features.file);
-    if (!digest) return digest.error();
-    packer.put(*digest);
-  }
+  packer.put(kMagic).put(data.corpus().key()).put(examples).put(orders).put(bad_rows).put(text.key);
   return hex(sha256(packer.bytes()));
+}
+
+void put(Packer& out, const Encoded& encoded) {
+  out.put(static_cast<std::uint64_t>(encoded.orders.size()));
+  for (const EncodedOrder& order : encoded.orders) out.put(order.sequences).put(order.features);
+  out.put(encoded.swap).put(encoded.adapter).put(encoded.tokens).put(encoded.truncated);
+  out.put(static_cast<std::uint64_t>(encoded.cost_tokens));
+  out.put(static_cast<std::uint64_t>(encoded.members.size()));
+  for (const Encoded& member : encoded.members) put(out, member);
+}
+
+constexpr std::uint64_t kMostMembers = 64;  // of an ensemble or a cascade
+constexpr int kDeepest = 8;
+
+// False for what put() never wrote.
+bool get(Unpacker& in, Encoded& encoded, int depth) {
+  std::uint64_t orders = 0, cost = 0, members = 0;
+  in.get(orders);
+  if (orders > 2) return false;
+  encoded.orders.resize(orders);
+  for (EncodedOrder& order : encoded.orders) {
+    in.get(order.sequences);
+    in.get(order.features);
+  }
+  in.get(encoded.swap);
+  in.get(encoded.adapter);
+  in.get(encoded.tokens);
+  in.get(encoded.truncated);
+  in.get(cost);
+  in.get(members);
+  encoded.cost_tokens = cost;
+  if (!in.ok() || members > kMostMembers || depth == kDeepest) return false;
+  encoded.members.resize(members);
+  for (Encoded& member : encoded.members)
+    if (!get(in, member, depth + 1)) return false;
+  return orders + members > 0;
 }
 
 std::string packed(const Encoded& encoded) {
   Packer out;
-  out.put(static_cast<std::uint64_t>(encoded.orders.size()));
-  for (const EncodedOrder& order : encoded.orders) out.put(order.sequences).put(order.features);
-  out.put(encoded.tokens).put(encoded.truncated).put(static_cast<std::uint64_t>(encoded.cost_tokens));
+  put(out, encoded);
   out.put(crc_of(out.bytes()));
   return std::move(out.bytes());
 }
 
 std::uint32_t tokens_of(const Encoded& encoded) {
   std::size_t most = 0;
+  for (const Encoded& member : encoded.members) most += tokens_of(member);
   for (const EncodedOrder& order : encoded.orders) {
     std::size_t sum = 0;
     for (const auto& sequence : order.sequences) sum += sequence.size();
@@ -84,9 +90,9 @@ std::uint32_t tokens_of(const Encoded& encoded) {
 
 class EncodedStore::Build {
  public:
-  Build(EncodedStore& store, const Dataset& data, const Encoder& encoder, FileWriter& file,
+  Build(EncodedStore& store, const Dataset& data, const TextSide& text, FileWriter& file,
         const DataEvents& events)
-      : store_(store), data_(data), encoder_(encoder), file_(file), events_(events) {}
+      : store_(store), data_(data), text_(text), file_(file), events_(events) {}
 
   Status run(const Numbers& examples, const std::string& key, ThreadPool& pool) {
     Header header;
@@ -124,7 +130,7 @@ class EncodedStore::Build {
       return item;
     }
     const Swap swap = store_.orders_ == Orders::kBoth ? Swap::kAverage : Swap::kNone;
-    const auto encoded = encoder_.encode({std::move(loaded->pair), "", swap, Overflow::kPackage});
+    const auto encoded = text_.encode({std::move(loaded->pair), "", swap, Overflow::kPackage});
     if (!encoded) {
       item.fault = data_.corpus().place(example) + ": " + encoded.error().what;
     } else {
@@ -157,7 +163,7 @@ class EncodedStore::Build {
 
   EncodedStore& store_;
   const Dataset& data_;
-  const Encoder& encoder_;
+  const TextSide& text_;
   FileWriter& file_;
   const DataEvents& events_;
 };
@@ -185,18 +191,16 @@ bool EncodedStore::read(const std::string& key) {
 }
 
 Result<std::shared_ptr<const EncodedStore>> EncodedStore::open(const Dataset& data, const Numbers& examples,
-                                                               const Encoder& encoder,
+                                                               const TextSide& text,
                                                                const StoreOptions& options, ThreadPool& pool,
                                                                const DataEvents& events) {
   auto self = std::make_shared<EncodedStore>();
-  const bool is_mirrored = encoder.manifest().output() == Output::kDifference;
-  const Orders orders = is_mirrored ? Orders::kGiven : options.orders;
-  const auto key = key_of(data, examples, encoder, orders, options.bad_rows);
-  if (!key) return key.error();
-  const std::string path = options.folder + "/tokens-" + key->substr(0, 16) + ".bin";
+  const Orders orders = text.mirrored ? Orders::kGiven : options.orders;
+  const std::string key = key_of(data, examples, text, orders, options.bad_rows);
+  const std::string path = options.folder + "/tokens-" + key.substr(0, 16) + ".bin";
   self->orders_ = orders;
   self->path_ = path;
-  self->reused_ = self->read(*key);
+  self->reused_ = self->read(key);
   if (self->reused_) {
     if (events.bad_row) std::for_each(self->bad_rows_.begin(), self->bad_rows_.end(), events.bad_row);
     if (events.progress) events.progress(1);
@@ -208,7 +212,7 @@ Result<std::shared_ptr<const EncodedStore>> EncodedStore::open(const Dataset& da
   self->path_ = path;
   auto file = FileWriter::create(path);
   if (!file) return file.error();
-  if (const Status s = Build(*self, data, encoder, **file, events).run(examples, *key, pool); !s)
+  if (const Status s = Build(*self, data, text, **file, events).run(examples, key, pool); !s)
     return s.error();
   if (self->bad_count_ > 0 && options.bad_rows == BadRows::kStop)
     return invalid(std::to_string(self->bad_count_) + " of " + std::to_string(examples.size()) +
@@ -231,21 +235,9 @@ Result<Encoded> EncodedStore::load(std::size_t place) const {
   std::memcpy(&crc, bytes->data() + body.size(), sizeof crc);
   Encoded encoded;
   Unpacker in(body);
-  std::uint64_t orders = 0, cost = 0;
-  if (crc == crc_of(body)) in.get(orders);
-  encoded.orders.resize(std::min<std::uint64_t>(orders, 2));
-  for (EncodedOrder& order : encoded.orders) {
-    in.get(order.sequences);
-    in.get(order.features);
-  }
-  in.get(encoded.tokens);
-  in.get(encoded.truncated);
-  in.get(cost);
-  if (orders == 0 || !in.done())
+  if (crc != crc_of(body) || !get(in, encoded, 0) || !in.done())
     return invalid(path_ + ": example " + std::to_string(place) +
                    " is damaged, expected what was written; remove the file");
-  encoded.cost_tokens = cost;
-  encoded.swap = encoded.orders.size() == 2 ? Swap::kAverage : Swap::kNone;
   return encoded;
 }
 

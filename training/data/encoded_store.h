@@ -1,10 +1,9 @@
 // The examples of a split as a package's text side makes them, encoded once and kept on disk: token ids,
 // feature columns, costs. Nothing of it stays in memory but 16 bytes an example.
 //
-// A folder holds tokens-KEY.bin. KEY is the SHA-256 of what makes the encoding: the package's `input` and
-// `features` sections, its output kind, the tokenizer's files and feature statistics; the corpus; the list of
-// examples; the orders. A file with another key, cut short or with a damaged index is built anew; each
-// example carries a checksum of its own.
+// A folder holds tokens-KEY.bin. KEY is the SHA-256 of what makes the encoding: TextSide::key; the corpus;
+// the list of examples; the orders. A file with another key, cut short or with a damaged index is built anew;
+// each example carries a checksum of its own.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +14,9 @@
 
 #include "base/parallel.h"
 #include "base/result.h"
-#include "model/scorer/encoder.h"
 #include "training/data/dataset.h"
 #include "training/data/orders.h"
+#include "training/data/text_side.h"
 
 namespace preferd::training {
 
@@ -34,7 +33,7 @@ class EncodedStore {
   // with BadRows::kStop, examples that cannot be encoded (kDataFault; those of an empty sequence, say), all
   // counted.
   static Result<std::shared_ptr<const EncodedStore>> open(const Dataset& data, const Numbers& examples,
-                                                          const Encoder& encoder, const StoreOptions& options,
+                                                          const TextSide& text, const StoreOptions& options,
                                                           ThreadPool& pool, const DataEvents& events);
 
   std::size_t size() const { return examples_.size(); }

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "training/report/run_report.h"
+#include "training/run/composite_text.h"
 #include "training/run/facts.h"
 
 namespace preferd::training {
@@ -26,23 +27,38 @@ DataEvents data_events(const EvaluateEvents& events, const char* phase) {
   return out;
 }
 
-Result<std::shared_ptr<const EncodedStore>> encode(std::shared_ptr<const Files> package, const Dataset& data,
-                                                   const EvaluateOptions& options,
-                                                   const EvaluateEvents& events) {
-  const auto encoder = Encoder::open(std::move(package));
+// How the package reads rows, and how its logits are to be read.
+struct Reading {
+  std::shared_ptr<const Encoder> encoder;  // of a package; `text` borrows it
+  TextSide text;
+  VerdictForm form;
+};
+
+Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Scorer& scorer) {
+  const ScorerInfo& info = scorer.info();
+  Reading out;
+  if (info.kind != "package") {
+    auto text = composite_text(package, scorer);
+    if (!text) return text.error();
+    out.text = std::move(*text);
+    out.form = {info.classes == 3 ? Output::kSoftmaxAbt : Output::kSoftmaxAb, 1, info.classes};
+    return out;
+  }
+  auto encoder = Encoder::open(package);
   if (!encoder) return encoder.error();
-  ThreadPool pool(options.threads);
-  const StoreOptions store{
-      .folder = options.work_folder, .orders = Orders::kBoth, .bad_rows = BadRows::kSkip};
-  return EncodedStore::open(data, data.valid(), **encoder, store, pool, data_events(events, "encoding"));
+  out.encoder = std::move(*encoder);
+  auto text = text_side(*out.encoder);
+  if (!text) return text.error();
+  out.text = std::move(*text);
+  const Manifest& manifest = out.encoder->manifest();
+  out.form = {manifest.output(), static_cast<float>(manifest.temperature), info.classes};
+  return out;
 }
 
 }  // namespace
 
 Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
                                     const EvaluateOptions& options, const EvaluateEvents& events) {
-  const auto manifest = read_manifest(*package);
-  if (!manifest) return manifest.error();
   auto scorer = load_scorer(package, {.threads = options.threads, .compute = options.compute});
   if (!scorer) return scorer.error();
   Evaluation out;
@@ -52,7 +68,12 @@ Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
   const auto data = Dataset::open(data_options(options, out.package.classes), options.work_folder,
                                   data_events(events, "reading"));
   if (!data) return data.error();
-  const auto store = encode(package, **data, options, events);
+  const auto reading = reading_of(package, **scorer);
+  if (!reading) return reading.error();
+  ThreadPool pool(options.threads);
+  const StoreOptions kept{.folder = options.work_folder, .orders = Orders::kBoth, .bad_rows = BadRows::kSkip};
+  const auto store = EncodedStore::open(**data, (*data)->valid(), reading->text, kept, pool,
+                                        data_events(events, "encoding"));
   if (!store) return store.error();
   out.counts = (*data)->counts();
   out.bad = out.counts.bad + (*store)->bad_count();
@@ -63,8 +84,7 @@ Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
   });
   if (!scored) return scored.error();
   out.scored = std::move(*scored);
-  const VerdictForm form{manifest->output(), static_cast<float>(manifest->temperature), out.package.classes};
-  auto rows = make_predictions(form, **data, **store, out.scored);
+  auto rows = make_predictions(reading->form, **data, **store, out.scored);
   if (!rows) return rows.error();
   out.rows = std::move(*rows);
   if (events.progress) events.progress("measuring", 0);

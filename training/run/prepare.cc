@@ -226,10 +226,12 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   out.encoder = *encoder;
   if (const Status s = read_base_facts(**encoder, out.form, config.adapter); !s) return s.error();
 
+  const auto text = text_side(**encoder);
+  if (!text) return text.error();
   const StoreOptions store{
       .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
   const auto open = [&](const Numbers& side) {
-    return EncodedStore::open(**data, side, **encoder, store, pool, events.data);
+    return EncodedStore::open(**data, side, *text, store, pool, events.data);
   };
   auto train = open((*data)->train());
   if (!train) return train.error();

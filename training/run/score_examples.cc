@@ -1,5 +1,9 @@
 #include "training/run/score_examples.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "training/data/sampler.h"
 
 namespace preferd::training {
@@ -14,6 +18,16 @@ Encoded alone(const Encoded& both, std::size_t order) {
   return one;
 }
 
+std::vector<float> logarithms(const std::vector<float>& probabilities) {
+  std::vector<float> out;
+  for (const float p : probabilities) out.push_back(std::log(std::max(p, std::numeric_limits<float>::min())));
+  return out;
+}
+
+std::vector<float> logits_of(const Verdict& v) {
+  return v.logits.empty() ? logarithms(v.by_order[0]) : v.logits;
+}
+
 }  // namespace
 
 Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
@@ -26,7 +40,10 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
     for (const Sample& sample : batches[b]) {
       auto item = store.load(sample.example);
       if (!item) return item.error();
-      out[sample.example].tokens = item->tokens.total;
+      for (Encoded& order : item->members) {
+        items.push_back(std::move(order));
+        places.push_back(sample.example);
+      }
       for (std::size_t order = 0; order < item->orders.size(); ++order) {
         items.push_back(alone(*item, order));
         places.push_back(sample.example);
@@ -41,10 +58,12 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
                      data.corpus().place(store.examples()[places[i]]) + ": " + verdicts[i].error().what,
                      {}};
       Scored& to = out[places[i]];
-      if (i > 0 && places[i] == places[i - 1])
-        to.swapped = verdicts[i]->logits;
-      else
-        to.logits = verdicts[i]->logits;
+      if (i > 0 && places[i] == places[i - 1]) {
+        to.swapped = logits_of(*verdicts[i]);
+        continue;
+      }
+      to.logits = logits_of(*verdicts[i]);
+      to.tokens = verdicts[i]->tokens.total;
     }
     if (progress) progress(static_cast<double>(b + 1) / static_cast<double>(batches.size()));
   }

@@ -11,6 +11,8 @@
 
 namespace preferd::training {
 
+// Of an ensemble or a cascade, which have no logits, they are the logarithms of its probabilities, those
+// below the smallest normal float taken as that: a softmax gives the probabilities again.
 struct Scored {
   std::vector<float> logits;                  // of the given order, as the head gives them
   std::optional<std::vector<float>> swapped;  // of the exchanged one, where the store has it

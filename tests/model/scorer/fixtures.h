@@ -53,7 +53,7 @@ inline std::vector<Ask> asks_of(const std::string& package) {
   for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) {
     const Row& row = *(**read).row;
     Ask ask{{row.prompt, row.response_a, row.response_b}, "", Swap::kNone, Overflow::kPackage};
-    if (adapters.size() > 1 && asks.size() % 2 == 1) ask.adapter = adapters[1];
+    if (adapters.size() > 1 && asks.size() % 2 == 1) ask.adapter = adapters[1].name;
     if (row.swap == "average") ask.swap = Swap::kAverage;
     asks.push_back(std::move(ask));
   }

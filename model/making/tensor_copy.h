@@ -1,0 +1,24 @@
+// Going through large mapped tensors piece by piece, so that memory holds a few megabytes of them.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "model/checkpoint/checkpoint_writer.h"
+#include "model/checkpoint/safetensors.h"
+
+namespace preferd {
+
+// Calls `visit` with the bytes of `mapped` (files, not buffers) in order, whole elements at a time, and lets
+// go of each piece after it.
+Status in_pieces(const StoredTensor& mapped, const std::function<Status(std::span<const std::byte>)>& visit);
+
+// The tensor as it is.
+Status copy_tensor(const std::string& name, const StoredTensor& mapped, CheckpointWriter& out);
+
+// all_finite of a mapped tensor.
+bool finite_in_pieces(const StoredTensor& mapped);
+
+}  // namespace preferd

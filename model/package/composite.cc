@@ -1,0 +1,119 @@
+#include "model/package/composite.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "model/package/section.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::size_t kMostMembers = 64;
+constexpr const char* kFormats[] = {"preferd-package/1", "preferd-ensemble/1", "preferd-cascade/1"};
+
+MemberSpec read_member(Section s, PackageKind kind, std::size_t index) {
+  MemberSpec m;
+  s.need("package");
+  s.text("package", m.package);
+  s.text("adapter", m.adapter);
+  s.choice("order",
+           {{"given", MemberOrder::kGiven},
+            {"swapped", MemberOrder::kSwapped},
+            {"average", MemberOrder::kAverage}},
+           m.order);
+  const bool cascade = kind == PackageKind::kCascade;
+  if (cascade && index == 0) {
+    for (const char* key : {"weight", "when_margin_below"})
+      if (s.has(key)) s.fail(s.path(key) + " means nothing for the first stage, which answers every pair");
+  } else {
+    s.number("weight", m.weight);
+    if (!(m.weight > 0 && m.weight <= (cascade ? 1 : 1e6)))
+      s.fail(s.path("weight") + " is " + describe(s.at("weight")) + ", expected a number above 0, at most " +
+             (cascade ? "1" : "1e6"));
+  }
+  if (cascade && index > 0 && s.need("when_margin_below")) {
+    s.number("when_margin_below", m.when_margin_below);
+    if (!(m.when_margin_below > 0 && m.when_margin_below <= 1))
+      s.fail(s.path("when_margin_below") + " is " + describe(s.at("when_margin_below")) +
+             ", expected a number above 0, at most 1");
+  }
+  s.close();
+  return m;
+}
+
+std::string folder_name(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return std::filesystem::path(path).filename().string();
+}
+
+std::optional<PackageKind> kind_of(const Json& json) {
+  for (std::size_t i = 0; i < std::size(kFormats); ++i)
+    if (json.contains("format") && json["format"] == kFormats[i]) return static_cast<PackageKind>(i);
+  return std::nullopt;
+}
+
+}  // namespace
+
+const char* kind_name(PackageKind kind) {
+  constexpr const char* kNames[] = {"package", "ensemble", "cascade"};
+  return kNames[static_cast<int>(kind)];
+}
+
+const char* order_name(MemberOrder order) {
+  constexpr const char* kNames[] = {"given", "swapped", "average"};
+  return kNames[static_cast<int>(order)];
+}
+
+std::string MemberSpec::label() const {
+  return package + (adapter.empty() ? "" : ":" + adapter) +
+         (order == MemberOrder::kGiven ? "" : std::string(" (") + order_name(order) + ")");
+}
+
+Result<PackageKind> package_kind(const Files& package) {
+  const auto document = read_manifest_file(package);
+  if (!document) return document.error();
+  if (const auto kind = kind_of(document->json)) return *kind;
+  const std::string found =
+      document->json.contains("format") ? document->json["format"].dump() : std::string("missing");
+  return invalid(package.name() + "/package.json: format is " + found +
+                 ", expected 'preferd-package/1', 'preferd-ensemble/1' or 'preferd-cascade/1'");
+}
+
+Result<CompositeManifest> read_composite(const Files& package) {
+  const auto document = read_manifest_file(package);
+  if (!document) return document.error();
+  const auto kind = kind_of(document->json);
+  PREFERD_CHECK(kind && *kind != PackageKind::kPackage);
+  std::optional<Error> failure;
+  Section s(document->json, kind_name(*kind), failure);
+  CompositeManifest m;
+  m.kind = *kind;
+  m.digest = document->digest;
+  m.name = folder_name(package.name());
+  s.has("format");
+  s.text("name", m.name);
+  s.text("revision", m.revision);
+  const bool cascade = *kind == PackageKind::kCascade;
+  const char* list = cascade ? "stages" : "members";
+  if (s.need(list)) {
+    const Json& members = s.at(list);
+    const std::size_t least = cascade ? 2 : 1;
+    if (!members.is_array() || members.size() < least || members.size() > kMostMembers)
+      s.fail(s.path(list) + " is " + describe(members) +
+             (members.is_array() ? " of " + std::to_string(members.size()) : "") + ", expected an array of " +
+             std::to_string(least) + " to " + std::to_string(kMostMembers));
+    else
+      for (std::size_t i = 0; i < members.size(); ++i)
+        m.members.push_back(read_member(
+            Section(members[i], s.path(list) + "[" + std::to_string(i) + "]", failure), *kind, i));
+  }
+  s.close();
+  for (std::size_t i = 0; i < m.members.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (m.members[i].label() == m.members[j].label())
+        s.fail(s.path(list) + " names " + m.members[i].label() + " twice");
+  if (failure) return invalid(package.name() + "/" + failure->what);
+  return m;
+}
+
+}  // namespace preferd

@@ -1,0 +1,60 @@
+// What ensembles and cascades share: members that are scorers themselves, asked in the order of responses
+// that the manifest says, answers brought back into the order that was asked for. The room's own.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "model/package/composite.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+struct Member {
+  MemberSpec spec;
+  std::shared_ptr<Scorer> scorer;  // several members may share one
+  int classes = 2;                 // of the adapter that spec names
+};
+
+class CompositeScorer : public Scorer {
+ public:
+  // At least one member; all with the same number of classes.
+  CompositeScorer(CompositeManifest manifest, std::vector<Member> members);
+
+  const ScorerInfo& info() const override { return info_; }
+  Result<Encoded> encode(const Ask& ask) const override;
+  std::vector<float> features(const Pair&) const override { return {}; }
+
+ protected:
+  const std::vector<Member>& members() const { return members_; }
+
+  struct Question {
+    std::size_t item, member;
+  };
+  // The members' answers, one a question: by_order, tokens and truncated as of the order that the item was
+  // asked in. Members that share a scorer are asked in one call. An error names the member.
+  std::vector<Result<Verdict>> ask(std::span<const Encoded* const> items,
+                                   const std::vector<Question>& questions);
+
+ private:
+  std::vector<Member> members_;
+  ScorerInfo info_;
+};
+
+// The combined verdict so far and what it is made of.
+class Combination {
+ public:
+  // p = (p * kept + answer * weight) / (kept + weight), in double, order by order.
+  void add(const MemberSpec& spec, double kept, double weight, const Verdict& answer);
+  double margin() const;    // |p_a - p_b|, both orders averaged
+  Verdict verdict() const;  // after at least one add()
+
+ private:
+  std::vector<std::vector<double>> by_order_;
+  Verdict parts_;  // tokens, truncated, path
+};
+
+std::shared_ptr<Scorer> make_ensemble(CompositeManifest manifest, std::vector<Member> members);
+std::shared_ptr<Scorer> make_cascade(CompositeManifest manifest, std::vector<Member> members);
+
+}  // namespace preferd

@@ -1,0 +1,28 @@
+// What a model would read, known from its config.json alone: no weights are opened. Names no torch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "model/checkpoint/weights.h"
+#include "model/scorer/encoder.h"
+
+namespace preferd {
+
+struct ModelShape {
+  std::string family;
+  std::string prefix;  // that names of a checkpoint may have: "model."
+  std::vector<Declared> tensors;
+  std::int64_t layers = 0, all_layers = 0;
+  bool prequantized = false;  // config.json says so
+};
+
+// Of a package; the LM head belongs to it where a head reads it.
+Result<ModelShape> model_shape(const Encoder& encoder);
+
+// Of a Hugging Face model directory, all layers, without LM head.
+Result<ModelShape> base_shape(const Files& folder);
+
+}  // namespace preferd

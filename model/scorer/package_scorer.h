@@ -1,0 +1,20 @@
+// The scorer of one package: encode through its Encoder; score by packing items that share a body and a
+// pooling into forwards of bounded size. The room's own.
+#pragma once
+
+#include <memory>
+
+#include "base/files.h"
+#include "base/result.h"
+#include "model/scorer/load.h"
+#include "model/scorer/scorer.h"
+
+namespace preferd {
+
+class Compute;
+
+// `compute` may serve several scorers, one at a time.
+Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
+                                             std::shared_ptr<Compute> compute, Golden golden);
+
+}  // namespace preferd

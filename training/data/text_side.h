@@ -1,0 +1,22 @@
+// What turns pairs into tokens, as the store of encoded examples sees it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "model/scorer/encoder.h"
+
+namespace preferd::training {
+
+struct TextSide {
+  std::function<Result<Encoded>(const Ask&)> encode;  // any thread
+  std::string key;        // bytes that change with anything that decides what encode() gives
+  bool mirrored = false;  // the orders of a pair are exact mirrors (difference heads): one says all
+};
+
+// Of one package: its `input` and `features` sections, output kind, tokenizer files and feature statistics.
+// Borrows the encoder. Errors: a file that cannot be read.
+Result<TextSide> text_side(const Encoder& encoder);
+
+}  // namespace preferd::training
