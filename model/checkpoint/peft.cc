@@ -130,6 +130,9 @@ Result<Config> read_config(const Files& folder) {
         c.layers.push_back(n.get<std::int64_t>());
     }
   }
+  const bool patterned = std::any_of(c.layers_pattern.begin(), c.layers_pattern.end(),
+                                     [](const std::string& p) { return !p.empty(); });
+  if (patterned && c.layers.empty()) f.fail("layers_pattern stands without layers_to_transform");
   c.rank_pattern = pattern_map(f, ordered, "rank_pattern");
   c.alpha_pattern = pattern_map(f, ordered, "alpha_pattern");
   for (const auto& [name, r] : c.rank_pattern)

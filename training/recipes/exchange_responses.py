@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Rows with their two responses exchanged, labels with them: what a judge is trained on that only ever sees them in that order.
+
+    exchange_responses.py ROWS.jsonl[.gz] OUT.jsonl[.gz]
+"""
+import gzip, json, sys
+
+PAIRS = (("response_a", "response_b"), ("model_a", "model_b"), ("winner_model_a", "winner_model_b"))
+WINNERS = {"model_a": "model_b", "model_b": "model_a"}
+
+
+def exchanged(row):
+    row = dict(row)
+    for a, b in PAIRS:
+        if a in row or b in row:
+            row[a], row[b] = row.get(b), row.get(a)
+    if "winner" in row:
+        row["winner"] = WINNERS.get(row["winner"], row["winner"])
+    if "p_b" in row:
+        row["p_b"] = 1 - row["p_b"] - row.get("p_tie", 0)
+    return row
+
+
+def main(source, target):
+    opened = lambda path, mode: (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
+    with opened(source, "rt") as rows, opened(target, "wt") as out:
+        for line in rows:
+            if line.strip():
+                out.write(json.dumps(exchanged(json.loads(line)), ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
