@@ -57,6 +57,11 @@ Floats floats_of(const StoredTensor& t) {
 
 using Owners = std::vector<std::shared_ptr<const void>>;
 
+// A matrix without elements behind it.
+Matrix shaped(const std::vector<std::int64_t>& shape) {
+  return {shape.size() == 1 ? 1 : shape[0], shape.back(), quant::Dense{}, nullptr};
+}
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -100,10 +105,7 @@ Matrix BaseWeights::get(const Declared& wanted) {
 }
 
 Matrix BaseWeights::load(const Declared& wanted) {
-  const auto empty = [&]() -> Matrix {
-    const auto rows = wanted.shape.size() == 1 ? 1 : wanted.shape[0];
-    return {rows, wanted.shape.back(), quant::Dense{}, nullptr};
-  };
+  const auto empty = [&]() -> Matrix { return shaped(wanted.shape); };
   const auto it = tensors_.find(wanted.name);
   if (it == tensors_.end()) {
     problem("missing tensor " + wanted.name);
@@ -181,7 +183,7 @@ Matrix BaseWeights::stored_int8(const Declared& wanted, const StoredTensor& tens
     problem(wanted.name + " " + why);
     return {wanted.shape[0], wanted.shape.back(), quant::Dense{}, nullptr};
   };
-  if (wanted.shape.size() != 2) return fail("is int8, expected a vector of floats");
+  if (wanted.role == Role::kPlain || wanted.shape.size() != 2) return fail("is int8, expected floats");
   if (quantization_.scheme != Quantization::Scheme::kInt8 && wanted.role != Role::kEmbedding)
     return fail(std::string("is int8, package.json says scheme ") + scheme_name(quantization_.scheme));
   const StoredTensor& scb = parts["SCB"];
@@ -202,9 +204,10 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
                                   std::map<std::string, StoredTensor>& parts) {
   const auto fail = [&](const std::string& why) -> Matrix {
     problem(wanted.name + " " + why);
-    return {wanted.shape.size() == 1 ? 1 : wanted.shape[0], wanted.shape.back(), quant::Dense{}, nullptr};
+    return shaped(wanted.shape);
   };
-  if (wanted.shape.size() != 2) return fail("is in 4-bit blocks, expected a vector of floats");
+  if (wanted.role == Role::kPlain || wanted.shape.size() != 2)
+    return fail("is in 4-bit blocks, expected floats");
   std::string state_name;
   for (const auto& [part, t] : parts)
     if (part.starts_with("quant_state.")) {
@@ -296,7 +299,7 @@ Status BaseWeights::finish(const std::string& family, int first_cut, int all_lay
     return invalid(what);
   }
   static const std::regex known_unread(
-      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
+      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
   static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::string strays;
   const auto judge = [&](const std::string& name) {

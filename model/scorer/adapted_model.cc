@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "model/scorer/packer.h"
 
 namespace preferd {
 namespace {
@@ -18,6 +19,15 @@ struct BaseConfig {
   std::string where;
 };
 
+std::int64_t count_layers(Fields& fields, const char* key) {
+  const Json& json = fields.json();
+  if (!json.contains(key) || !json[key].is_array()) return fields.integer(key, 1, 4096);
+  const std::size_t count = json[key].size();
+  if (count < 1 || count > 4096)
+    fields.fail(std::string(key) + " has " + std::to_string(count) + " entries, expected 1 to 4096");
+  return static_cast<std::int64_t>(count);
+}
+
 Result<BaseConfig> read_base_config(const Encoder& encoder) {
   const Manifest& manifest = encoder.manifest();
   BaseConfig base;
@@ -26,13 +36,8 @@ Result<BaseConfig> read_base_config(const Encoder& encoder) {
   base.json = std::move(*json);
   base.where = encoder.base().name() + "/config.json";
   Fields fields(base.json, base.where);
-  std::string type = fields.text("model_type");
-  std::replace(type.begin(), type.end(), '-', '_');
-  if (const Status status = fields.status(); !status) return status.error();
-  const auto family = find_family(type);
-  if (!family) return invalid(base.where + ": " + family.error().what);
-  base.family = *family;
-  base.all_layers = fields.integer(base.family->layer_key, 1, 4096);
+  base.family = &encoder.family();
+  base.all_layers = count_layers(fields, base.family->layer_key);
   if (const Status status = fields.status(); !status) return status.error();
   base.options.layers = manifest.max_layers.value_or(base.all_layers);
   if (base.options.layers > base.all_layers)
@@ -41,6 +46,9 @@ Result<BaseConfig> read_base_config(const Encoder& encoder) {
   base.options.positions = manifest.input.max_tokens;
   for (const AdapterSpec& adapter : manifest.adapters)
     if (adapter.head.output == Output::kTokenPair) base.options.lm_head = BodyOptions::LmHead::kBuild;
+  if (base.options.lm_head == BodyOptions::LmHead::kBuild && base.family->sight != Sight::kBack)
+    return invalid(std::string("package.json: head.output is token_pair over ") + base.family->model_type +
+                   ", which is no causal language model");
   base.prequantized =
       base.json.contains("quantization_config") && !base.json["quantization_config"].is_null();
   return base;
@@ -52,6 +60,21 @@ Result<std::unique_ptr<Body>> build(const BaseConfig& base, WeightSource& weight
   if (const Status status = fields.status(); !status) return status.error();
   PREFERD_CHECK(body != nullptr);
   return body;
+}
+
+// A family whose maps are no linears (recurrences) has nothing to quantize and nothing that LoRA adapts.
+Status check_linears(const Family& family, const Manifest& manifest, const std::vector<Declared>& tensors) {
+  const auto linear = [](const Declared& d) { return d.role == Role::kLinear; };
+  if (std::any_of(tensors.begin(), tensors.end(), linear)) return Ok{};
+  const std::string what = std::string(family.model_type) + " has no linear layers";
+  if (manifest.quantization.scheme != Quantization::Scheme::kNone)
+    return invalid(std::string("package.json: quantization.scheme is ") +
+                   scheme_name(manifest.quantization.scheme) + ", expected none, as " + what);
+  for (const AdapterSpec& adapter : manifest.adapters)
+    if (adapter.path)
+      return invalid("package.json: adapter.path is '" + *adapter.path + "', expected no adapter, as " +
+                     what);
+  return Ok{};
 }
 
 std::string bare_prefix(const Family& family) {
@@ -117,6 +140,7 @@ std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
     if (d.role == Role::kEmbedding)
       bytes += quant::stored_bytes(weights.embedding(d.name, d.shape[0], d.shape[1]));
     if (d.role == Role::kOutput) bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kPlain) bytes += quant::stored_bytes(weights.plain(d.name, d.shape));
     if (d.role == Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
   }
   return bytes;
@@ -128,8 +152,12 @@ Result<ModelShape> model_shape(const Encoder& encoder) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
   ShapesOnly shapes;
-  if (const auto body = build(*base, shapes); !body) return body.error();
-  return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers};
+  const auto body = build(*base, shapes);
+  if (!body) return body.error();
+  if (const Status s = check_linears(*base->family, encoder.manifest(), shapes.declared()); !s)
+    return s.error();
+  return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers,
+                    (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens))};
 }
 
 Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap) {

@@ -41,6 +41,7 @@ struct ModelShape {
   std::string family;
   std::vector<Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
+  std::size_t activation_bytes = 0;  // of a full forward
 };
 Result<ModelShape> model_shape(const Encoder& encoder);
 
