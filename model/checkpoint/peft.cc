@@ -130,6 +130,9 @@ Result<Config> read_config(const Files& folder) {
         c.layers.push_back(n.get<std::int64_t>());
     }
   }
+  const bool patterned = std::any_of(c.layers_pattern.begin(), c.layers_pattern.end(),
+                                     [](const std::string& p) { return !p.empty(); });
+  if (patterned && c.layers.empty()) f.fail("layers_pattern stands without layers_to_transform");
   c.rank_pattern = pattern_map(f, ordered, "rank_pattern");
   c.alpha_pattern = pattern_map(f, ordered, "alpha_pattern");
   for (const auto& [name, r] : c.rank_pattern)
@@ -284,7 +287,7 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
       auto& slot = saved[d.name] = std::make_unique<StoredTensor>();
       wanted[key_of_tensor] = {d.shape, slot.get()};
     }
-    if (d.role == Role::kVector) {
+    if (d.role == Role::kVector || d.role == Role::kPlain) {
       layers_with_weights.insert(key);
       continue;
     }
@@ -300,7 +303,8 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
     wanted[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank}, &sites.back()->b};
   }
   for (const Declared& d : body)
-    if (d.role != Role::kVector) layers_with_weights.erase(parent((wrapped ? prefix + "." : "") + d.name));
+    if (d.role != Role::kVector && d.role != Role::kPlain)
+      layers_with_weights.erase(parent((wrapped ? prefix + "." : "") + d.name));
   if (!config->all_linear) {
     modules.insert(layers_with_weights.begin(), layers_with_weights.end());
     for (const std::string& m : modules)

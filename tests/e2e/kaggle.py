@@ -6,7 +6,7 @@
 A template becomes tiny by changing sizes alone (tiny() and SMALL): the base, the widths that hang on it, the room for texts, and how
 many rows a step and how many steps a run has. What it says of input, quantization, head, adapter, rates and losses stays.
 """
-import concurrent.futures, json, math, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
+import concurrent.futures, json, math, re, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
 
 from trainer_support import *
 
@@ -85,7 +85,7 @@ class Trained(Folder):
             cls.files[side] = folder / f"{side}.jsonl"
             cls.files[side].write_text("".join(json.dumps(r) + "\n" for r in part), "utf-8")
             cls.files[side + " exchanged"] = folder / f"{side}_exchanged.jsonl"
-            made = run("python3", RECIPES / "exchange_responses.py", cls.files[side], cls.files[side + " exchanged"])
+            made = run(sys.executable, RECIPES / "exchange_responses.py", cls.files[side], cls.files[side + " exchanged"])
             assert made.returncode == 0, made.stderr
         cls.teachers = {}
         for classes, name in TEACHERS.items():
@@ -196,6 +196,17 @@ class Packages(Trained):
                     flags = ["--print-config", *(["--run", name] if name else [])]
                     printed = run(TRAINER, "train", "--config", TEMPLATES / folder / "train.toml", *flags)
                     self.assertEqual(printed.returncode, 0, printed.stderr)
+
+    def test_the_document_knows_every_template_and_names_tests_that_exist(self):
+        text = (ROOT / "docs/kaggle-solutions.md").read_text("utf-8")
+        for folder in {name.split("/")[0] for name in packages()}:
+            self.assertIn(f"| `{folder}` |", text)
+        named = re.findall(r"`(tests/[\w/.]+):([\w.]+)`", text)
+        self.assertGreater(len(named), 40)
+        for path, name in named:
+            code = (ROOT / path).read_text("utf-8")
+            words = rf"def {name}\(" if path.endswith(".py") else r"TEST(_[PF])?\(" + name.replace(".", r",\s*") + r"\)"
+            self.assertRegex(code, words, f"{path}:{name}")
 
     def test_every_template_trains_and_serves(self):
         self.all_of(CASES, lambda case, folder: case.check(folder))

@@ -277,7 +277,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"layers_text",
                 "lora_layers",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["layers_to_transform"] = {"0"}; }); },
-                {kConfig, "layers_to_transform"}}),
+                {kConfig, "layers_to_transform"}},
+        Refusal{"layers_pattern_alone",
+                "lora",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["layers_pattern"] = "layers"; }); },
+                {kConfig, "layers_pattern stands without layers_to_transform"}}),
     by_case);
 
 struct Accepted {

@@ -103,6 +103,12 @@ INSTANTIATE_TEST_SUITE_P(
             "token_pair",
             [](const PackageCopy& c) { manifest(c, [](Json& j) { j["head"]["tokens"][0] = "A Zürich"; }); },
             {"package.json", "head.tokens 'A Zürich' is not one token"}},
+        Refusal{"token_of_control",
+                "token_pair",
+                [](const PackageCopy& c) {
+                  manifest(c, [](Json& j) { j["head"]["tokens"][0] = "<|im_start|>"; });
+                },
+                {"package.json", "head.tokens '<|im_start|>' is not one token"}},
         Refusal{"token_empty",
                 "token_pair",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["head"]["tokens"][0] = ""; }); },
@@ -130,6 +136,22 @@ INSTANTIATE_TEST_SUITE_P(
                                  [](auto& file) { set_bits(file["mean"], 0x7fc00000); });
                 },
                 {"features.safetensors", "finite"}},
+        Refusal{"columns_of_one_response",
+                "arena63_v2_siamese",
+                [](const PackageCopy& c) {
+                  manifest(c, [](Json& j) { j["features"]["scaling"] = "standard"; });
+                  c.write("features.safetensors",
+                          safetensors_bytes({{"mean", filled({41})}, {"std", filled({41})}}));
+                },
+                {"features.safetensors", "mean and std, 63 finite floats"}},
+        Refusal{"two_dimensions",
+                "arena63_v2",
+                [](const PackageCopy& c) {
+                  c.edit_tensors("features.safetensors", [](auto& file) {
+                    file["mean"] = file["std"] = filled({1, 41});
+                  });
+                },
+                {"features.safetensors", "mean and std, 41 finite floats"}},
         Refusal{"infinity",
                 "arena63_v2",
                 [](const PackageCopy& c) {
@@ -246,6 +268,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "dense",
                 [](const PackageCopy& c) { std::filesystem::remove(c.path("golden.jsonl")); },
                 {"package.json", "golden"},
+                Golden::kVerify},
+        Refusal{"a_folder",
+                "dense",
+                [](const PackageCopy& c) { manifest(c, [](Json& j) { j["golden"] = "base"; }); },
+                {"package.json", "golden", "not a plain file"},
                 Golden::kVerify},
         Refusal{"bad_line",
                 "dense",
