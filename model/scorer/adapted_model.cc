@@ -154,8 +154,6 @@ Result<ModelShape> model_shape(const Encoder& encoder) {
   ShapesOnly shapes;
   const auto body = build(*base, shapes);
   if (!body) return body.error();
-  if (const Status s = check_linears(*base->family, encoder.manifest(), shapes.declared()); !s)
-    return s.error();
   return ModelShape{base->family->model_type, shapes.declared(), base->options.layers, base->all_layers,
                     (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens))};
 }
@@ -166,6 +164,7 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   const Manifest& manifest = encoder.manifest();
+  if (const Status s = check_linears(*base->family, manifest, shape->tensors); !s) return s.error();
 
   AdaptedModel model;
   model.family = base->family->model_type;
