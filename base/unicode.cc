@@ -1,11 +1,13 @@
 #include "base/unicode.h"
 
+#include <unicode/brkiter.h>
 #include <unicode/bytestream.h>
 #include <unicode/casemap.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "base/check.h"
@@ -120,6 +122,28 @@ std::string lower(std::string_view utf8) {
                             sink, nullptr, status);
   PREFERD_CHECK(U_SUCCESS(status));
   return out;
+}
+
+void each_grapheme(std::string_view utf8, const std::function<void(std::size_t, std::size_t)>& take) {
+  if (ascii(utf8)) {
+    for (std::size_t at = 0; at < utf8.size();) {
+      const std::size_t size = utf8.substr(at).starts_with("\r\n") ? 2 : 1;
+      take(at, at + size);
+      at += size;
+    }
+    return;
+  }
+  UErrorCode code = U_ZERO_ERROR;
+  const std::unique_ptr<icu::BreakIterator> breaks(
+      icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), code));
+  UText text = UTEXT_INITIALIZER;
+  utext_openUTF8(&text, utf8.data(), static_cast<std::int64_t>(utf8.size()), &code);
+  breaks->setText(&text, code);
+  PREFERD_CHECK(U_SUCCESS(code));
+  std::int32_t begin = breaks->first();
+  for (std::int32_t end = breaks->next(); end != icu::BreakIterator::DONE; begin = end, end = breaks->next())
+    take(static_cast<std::size_t>(begin), static_cast<std::size_t>(end));
+  utext_close(&text);
 }
 
 std::string nfc(std::string_view utf8) {

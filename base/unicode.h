@@ -4,6 +4,7 @@
 // letter = L*, number = N*, digit = Nd, word = L*, N* or '_', space = str.isspace (U+001C..U+001F included).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ bool is_white_space(char32_t c);  // the White_Space property: \s of Oniguruma a
 
 // Full Unicode lower case, language-neutral, with the final sigma rule (Python's str.lower).
 std::string lower(std::string_view utf8);
+
+// Calls take(begin, end) for each grapheme cluster (extended, as user-perceived characters), in order.
+void each_grapheme(std::string_view utf8, const std::function<void(std::size_t, std::size_t)>& take);
 
 // Normalization form C.
 std::string nfc(std::string_view utf8);

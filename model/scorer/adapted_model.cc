@@ -173,10 +173,7 @@ std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
 Result<ModelShape> model_shape(const Encoder& encoder) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
-  const auto shape = shape_of(*base);
-  if (!shape) return shape.error();
-  if (const Status s = check_linears(*base->family, encoder.manifest(), shape->tensors); !s) return s.error();
-  return shape;
+  return shape_of(*base);
 }
 
 Result<ModelShape> base_shape(const Files& folder) {
@@ -191,6 +188,7 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   const Manifest& manifest = encoder.manifest();
+  if (const Status s = check_linears(*base->family, manifest, shape->tensors); !s) return s.error();
 
   AdaptedModel model;
   model.family = base->family->model_type;

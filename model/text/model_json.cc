@@ -14,7 +14,7 @@ bool off(const Json& v) {
 Status read_options(const Json& model) {
   if (!model.is_object()) return refuse("model is missing");
   if (const std::string type = type_of(model); type != "BPE")
-    return refuse("model.type is " + type + ", expected BPE");
+    return refuse("model.type is " + type + ", expected BPE or Unigram");
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
     if (!off(member(model, key))) return refuse(std::string("model.") + key + " is set and not supported");
   return Ok{};
@@ -67,7 +67,22 @@ Result<Added> read_added(const Json& token) {
   return out;
 }
 
-Status read_added_tokens(const Json& list, BpeModel& out) {
+}  // namespace
+
+const Json& member(const Json& object, const char* key) {
+  static const Json null;
+  if (!object.is_object()) return null;
+  const auto at = object.find(key);
+  return at == object.end() ? null : *at;
+}
+
+std::string type_of(const Json& component) {
+  if (component.is_null()) return "null";
+  const Json& type = member(component, "type");
+  return type.is_string() ? type.get<std::string>() : "?";
+}
+
+Status read_added_tokens(const Json& list, TokenTables& out) {
   if (list.is_null()) return Ok{};
   if (!list.is_array()) return refuse("added_tokens is not a list");
   std::vector<AddedToken> raw, normalized;
@@ -87,21 +102,6 @@ Status read_added_tokens(const Json& list, BpeModel& out) {
   out.raw = AddedTokens(std::move(raw));
   out.normalized = AddedTokens(std::move(normalized));
   return Ok{};
-}
-
-}  // namespace
-
-const Json& member(const Json& object, const char* key) {
-  static const Json null;
-  if (!object.is_object()) return null;
-  const auto at = object.find(key);
-  return at == object.end() ? null : *at;
-}
-
-std::string type_of(const Json& component) {
-  if (component.is_null()) return "null";
-  const Json& type = member(component, "type");
-  return type.is_string() ? type.get<std::string>() : "?";
 }
 
 Result<BpeModel> read_bpe_model(const TokenizerJson& file) {

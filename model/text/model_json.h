@@ -1,4 +1,4 @@
-// What both kinds of BPE read from tokenizer.json in the same way.
+// What the kinds of models read from tokenizer.json in the same way.
 #pragma once
 
 #include <vector>
@@ -12,14 +12,20 @@
 
 namespace preferd {
 
-struct BpeModel {
+struct TokenTables {
   Vocabulary pieces;  // as the file writes them
-  Merges merges;
   std::int32_t top_id = -1;
   std::vector<ControlToken> controls;
   AddedTokens raw;         // matched first
   AddedTokens normalized;  // matched in what lies between, once it is normalized
 };
+
+struct BpeModel : TokenTables {
+  Merges merges;
+};
+
+// Adds added_tokens of tokenizer.json to tables that hold the pieces. Errors: as below.
+Status read_added_tokens(const Json& list, TokenTables& out);
 
 // Errors: a model that is not BPE; an option that is switched on and not supported; merges of pieces that do
 // not exist; added tokens that contradict the vocabulary.

@@ -7,9 +7,6 @@ namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 
-std::uint32_t offset_of(std::uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
-std::uint32_t label_of(std::uint32_t unit) { return unit & 0x800000FF; }
-
 // Normalized text in the making.
 class Writer {
  public:
@@ -56,48 +53,17 @@ Result<SentencePieceNormalizer> SentencePieceNormalizer::create(const SentencePi
     if (piece.type == SentencePieceFile::kUserDefined) user_defined.emplace_back(piece.text, 0);
   out.user_defined_ = Trie(std::move(user_defined));
 
-  const std::string_view map = file.character_map;
-  if (map.empty()) return out;
-  const auto word = [&](std::size_t at) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      value |= std::uint32_t{static_cast<unsigned char>(map[at + i])} << (8 * i);
-    return value;
-  };
-  const std::size_t trie_bytes = map.size() < 4 ? 0 : word(0);
-  if (trie_bytes < 4 || trie_bytes % 4 != 0 || trie_bytes >= map.size() - 4)
-    return invalid("the SentencePiece model's character map is malformed");
-  for (std::size_t at = 4; at < 4 + trie_bytes; at += 4) out.units_.push_back(word(at));
-  out.texts_ = map.substr(4 + trie_bytes);
-  if (!utf8::valid(out.texts_)) return invalid("the SentencePiece model's character map is not UTF-8");
+  Result<CharacterMap> map = CharacterMap::create(file.character_map);
+  if (!map) return invalid("the SentencePiece model: " + map.error().what);
+  out.map_ = std::move(*map);
   return out;
 }
 
-SentencePieceNormalizer::Match SentencePieceNormalizer::rule(std::string_view text) const {
-  Match best{{}, 0};
-  if (units_.empty()) return best;
-  std::size_t at = offset_of(units_[0]);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    at ^= byte;
-    if (at >= units_.size() || label_of(units_[at]) != byte) break;
-    const std::uint32_t unit = units_[at];
-    at ^= offset_of(unit);
-    if ((unit & 0x100) == 0) continue;
-    const std::size_t begin = at < units_.size() ? units_[at] & 0x7FFFFFFF : texts_.size();
-    const bool inside = i + 1 < text.size() && utf8::is_continuation(text[i + 1]);
-    if (begin >= texts_.size() || inside || utf8::is_continuation(texts_[begin])) continue;
-    const std::size_t end = std::min(texts_.find('\0', begin), texts_.size());
-    best = {std::string_view(texts_).substr(begin, end - begin), i + 1};
-  }
-  return best;
-}
-
-SentencePieceNormalizer::Match SentencePieceNormalizer::match(std::string_view text) const {
+CharacterMap::Match SentencePieceNormalizer::match(std::string_view text) const {
   if (!user_defined_.empty())
     if (const std::size_t size = user_defined_.longest_prefix(text); size > 0)
       return {text.substr(0, size), size};
-  if (const Match found = rule(text); found.consumed > 0) return found;
+  if (const auto found = map_.longest(text)) return *found;
   std::size_t size = 0;
   utf8::next(text, size);
   return {text.substr(0, size), size};
@@ -109,7 +75,7 @@ NormalizedText SentencePieceNormalizer::normalize(std::string_view text, Prefix 
   const bool dummy = dummy_prefix_ && prefix == Prefix::kAsTheModelSays;
   std::size_t at = 0;
   while (remove_extra_spaces_ && at < text.size()) {
-    const Match found = match(text.substr(at));
+    const CharacterMap::Match found = match(text.substr(at));
     if (found.replacement != " ") break;
     at += found.consumed;
   }
@@ -119,7 +85,7 @@ NormalizedText SentencePieceNormalizer::normalize(std::string_view text, Prefix 
   if (dummy && !space_as_suffix_) writer.space(at);
   bool after_space = remove_extra_spaces_;
   while (at < text.size()) {
-    const Match found = match(text.substr(at));
+    const CharacterMap::Match found = match(text.substr(at));
     std::string_view replacement = found.replacement;
     while (after_space && replacement.starts_with(' ')) replacement.remove_prefix(1);
     writer.put_escaped(replacement, at);

@@ -1,9 +1,4 @@
 // SentencePiece's normalization: replacement rules, white space, the dummy prefix; with the way back.
-//
-// The rules ("precompiled_charsmap") are a double-array trie and the replacement texts:
-//   u32 n | n bytes: trie units, u32 each | texts, each ended by a zero byte
-// A unit holds bit 8: a value unit hangs at its offset; bits 0-7 and 31: its label; bits 10-30 and 9: the
-// offset, which is XORed with the unit's own index. The longest rule that matches wins.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/text/character_map.h"
 #include "model/text/sentence_piece_file.h"
 #include "model/text/trie.h"
 
@@ -32,15 +28,9 @@ class SentencePieceNormalizer {
   NormalizedText normalize(std::string_view text, Prefix prefix) const;
 
  private:
-  struct Match {
-    std::string_view replacement;
-    std::size_t consumed;
-  };
-  Match match(std::string_view text) const;
-  Match rule(std::string_view text) const;
+  CharacterMap::Match match(std::string_view text) const;
 
-  std::vector<std::uint32_t> units_;
-  std::string texts_;
+  CharacterMap map_;   // the longest rule that matches wins
   Trie user_defined_;  // left as they are
   std::string_view space_;
   bool dummy_prefix_ = true, remove_extra_spaces_ = true, space_as_suffix_ = false;

@@ -7,6 +7,7 @@
 #include "model/text/byte_fallback.h"
 #include "model/text/byte_level.h"
 #include "model/text/sentence_piece.h"
+#include "model/text/unigram_json.h"
 
 namespace preferd {
 namespace {
@@ -47,6 +48,7 @@ Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, const End
   if (!bytes) return bytes.error();
   const Result<TokenizerJson> file = read_tokenizer_json(bytes->text());
   if (!file) return file.error();
+  if (type_of(member(file->rest, "model")) == "Unigram") return make_unigram(file->rest, ends);
   Result<BpeModel> model = read_bpe_model(*file);
   if (!model) return model.error();
   if (member(member(file->rest, "model"), "byte_fallback") == Json(true))

@@ -1,5 +1,5 @@
 // Text to token ids, as the model's own tokenizer files say: tokenizer.json (byte-level BPE; BPE with byte
-// fallback) or a SentencePiece .model. Ids are those of Hugging Face tokenizers with
+// fallback; Unigram) or a SentencePiece .model. Ids are those of Hugging Face tokenizers with
 // encode_special_tokens=True (text never yields control tokens; other added tokens are recognised), or of
 // sentencepiece.
 //

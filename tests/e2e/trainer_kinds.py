@@ -137,6 +137,23 @@ class Kinds(Folder):
                    ("lora", package("qwen2", EACH, one, "nf4")), ("full", package("qwen2", EACH, one)),
                    ("lora", package("mistral", EACH, one, "fp4"))])
 
+    def test_every_encoder(self):
+        sep = {"text": "[SEP]", "special": True}
+        each = EACH | {"template": [{"text": "[CLS]", "special": True}, {"field": "prompt"}, sep, {"field": "response"}, sep], "max_tokens": 96}
+        first = head(32, 1, output="difference", pooling="first")
+        lora = {"adapter.targets": ["query_proj", "key_proj", "value_proj", "dense"], "adapter.last_layer": 0}
+        for name, keys, p in (("lora", lora, package("deberta", each, first, "nf4")),
+                              ("recomputed", lora | {"loop.checkpointing": True}, package("deberta_conv", each, first)),
+                              ("full", {"method": "full"}, package("deberta_conv", each, head(64, 2, output="siamese", pooling="mean"))),
+                              ("head", {"method": "head"}, package("deberta", each, first)),
+                              ("bilstm", {"method": "full"}, package("bilstm", each, head(40, 3, output="siamese"))),
+                              ("bilstm_mean", {"method": "full"}, package("bilstm_mean", each, head(28, 1, output="difference", pooling="mean")) |
+                               {"base": base("bilstm_mean") | {"max_layers": 2}})):
+            with self.subTest(name):
+                self.done(self.dir / name, SHORT | keys, config=self.replaced(p, f"{name}.toml"))
+                self.serves(self.dir / name)
+        self.refused(2, "bilstm, which has no linear layers", keys=SHORT, config=self.replaced(package("bilstm", each, head(40, 1, output="difference"))))
+
     def test_packages_that_carry_their_base(self):
         p = self.replaced(package("dense", EACH, head(64, 1, output="difference")))
         same = (FIXTURES / "packages/dense/base/model.safetensors").read_bytes()

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
@@ -36,10 +37,29 @@ bool ends_with_module(const std::string& module, const std::string& target) {
   return module == target || module.ends_with("." + target);
 }
 
-// "layers.3.mlp.up_proj" -> 3; -1 where no layer is named.
-std::int64_t layer_of(const std::string& module) {
-  const std::size_t at = module.find("layers.");
-  return at == std::string::npos ? -1 : std::atoll(module.c_str() + at + 7);
+// "layers.3.mlp.up_proj" -> 3 of "layers"; "encoder.layer.0.output.dense" -> 0 of "layer".
+struct Layer {
+  std::int64_t number = -1;  // -1: no layer is named
+  std::string list;
+};
+
+Layer layer_of(const std::string& module) {
+  std::string before;
+  std::istringstream parts(module);
+  for (std::string part; std::getline(parts, part, '.'); before = part)
+    if (!before.empty() && !part.empty() && part.find_first_not_of("0123456789") == std::string::npos)
+      return {std::atoll(part.c_str()), before};
+  return {};
+}
+
+std::string module_of(const Declared& d) { return d.name.substr(0, d.name.rfind('.')); }
+
+// What the family calls its layers.
+std::string list_of_layers(const ModelShape& shape) {
+  for (const Declared& d : shape.tensors)
+    if (const Layer layer = layer_of(module_of(d)); d.role == Role::kLinear && layer.number >= 0)
+      return layer.list;
+  return "layers";
 }
 
 Status initial_adapter(const TrainConfig& config, const Encoder& encoder, TensorMap& into) {
@@ -55,21 +75,28 @@ Status initial_adapter(const TrainConfig& config, const Encoder& encoder, Tensor
       encoder.manifest().output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (a.targets.empty()) return invalid("adapter.targets is empty, expected names of linear modules");
+  const bool picked = a.first_layer > 0 || last < shape->layers - 1;
   std::set<std::string> unused(a.targets.begin(), a.targets.end()), ends;
   for (const Declared& d : shape->tensors) {
     if (d.role != Role::kLinear || d.name.starts_with("lm_head")) continue;
-    const std::string module = d.name.substr(0, d.name.size() - std::string(".weight").size());
+    const std::string module = module_of(d);
     ends.insert(module.substr(module.rfind('.') + 1));
     const auto target = std::find_if(a.targets.begin(), a.targets.end(),
                                      [&](const std::string& t) { return ends_with_module(module, t); });
     if (target == a.targets.end()) continue;
     unused.erase(*target);
-    if (const std::int64_t layer = layer_of(module); layer < a.first_layer || layer > last) continue;
+    // PEFT adapts what stands in no layer where layers are not picked.
+    if (const std::int64_t layer = layer_of(module).number;
+        layer < 0 ? picked : layer < a.first_layer || layer > last)
+      continue;
     const std::string name = wrapped + module;
     into[name + ".lora_A.weight"] =
         uniform(seed, module + ".lora_A", {a.r, d.shape[1]}, 1 / std::sqrt(static_cast<double>(d.shape[1])));
     into[name + ".lora_B.weight"] = zeros({d.shape[0], a.r});
   }
+  if (ends.empty())
+    return invalid("method is lora over " + shape->family +
+                   ", which has no linear layers; expected full or head");
   if (unused.empty()) return Ok{};
   std::string known;
   for (const std::string& e : ends) known += (known.empty() ? "" : ", ") + e;
@@ -118,7 +145,7 @@ Result<Json> package_json(const TrainConfig& config) {
   return json;
 }
 
-Json adapter_config(const AdapterConfig& a, const std::string& base, std::int64_t layers) {
+Json adapter_config(const AdapterConfig& a, const std::string& base, const ModelShape& shape) {
   Json json = {{"peft_type", "LORA"},
                {"task_type", nullptr},
                {"base_model_name_or_path", base},
@@ -136,12 +163,12 @@ Json adapter_config(const AdapterConfig& a, const std::string& base, std::int64_
                {"rank_pattern", Json::object()},
                {"alpha_pattern", Json::object()},
                {"init_lora_weights", true}};
-  const std::int64_t last = a.last_layer < 0 ? layers - 1 : a.last_layer;
-  if (a.first_layer > 0 || last < layers - 1) {
+  const std::int64_t last = a.last_layer < 0 ? shape.layers - 1 : a.last_layer;
+  if (a.first_layer > 0 || last < shape.layers - 1) {
     Json list = Json::array();
     for (std::int64_t i = a.first_layer; i <= last; ++i) list.push_back(i);
     json["layers_to_transform"] = list;
-    json["layers_pattern"] = "layers";
+    json["layers_pattern"] = list_of_layers(shape);
   }
   if (a.alpha == std::floor(a.alpha)) json["lora_alpha"] = static_cast<std::int64_t>(a.alpha);
   return json;

@@ -11,6 +11,10 @@
 #include "model/scorer/encoder.h"
 #include "training/config/config.h"
 
+namespace preferd {
+struct ModelShape;
+}
+
 namespace preferd::training {
 
 inline constexpr const char* kHeadFile = "head.safetensors";
@@ -29,7 +33,7 @@ struct PackageTensors {
 Result<Json> package_json(const TrainConfig& config);
 
 // adapter_config.json as PEFT writes it.
-Json adapter_config(const AdapterConfig& adapter, const std::string& base, std::int64_t layers);
+Json adapter_config(const AdapterConfig& adapter, const std::string& base, const ModelShape& shape);
 
 // Fresh tensors: A uniform in +-1/sqrt(in), B zero (as PEFT), linears of the head uniform in +-1/sqrt(in)
 // with their biases (as torch.nn.Linear). Pure function of the seed and the names. Errors: a target that

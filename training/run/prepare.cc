@@ -116,7 +116,7 @@ Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterC
   form.weight_prefix = (*family)->prefix;
   if (form.json.contains("adapter") && form.adapter_config.is_null())
     form.adapter_config =
-        adapter_config(adapter, form.json["base"]["path"].get<std::string>(), shape->layers);
+        adapter_config(adapter, form.json["base"]["path"].get<std::string>(), *shape);
   return Ok{};
 }
 

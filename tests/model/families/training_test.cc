@@ -29,9 +29,10 @@ class RandomWeights : public WeightSource {
   quant::Matrix get(const Declared& wanted) override {
     const bool linear = wanted.role == Role::kLinear;
     const std::int64_t rows = wanted.shape.size() == 1 ? 1 : wanted.shape[0];
+    std::int64_t cols = wanted.shape.back();
+    if (wanted.shape.size() == 3) cols *= wanted.shape[1];
     const auto seed = static_cast<unsigned>(declared().size());
-    return random_matrix(rows, wanted.shape.back(), linear ? form_ : Form::kDense, seed,
-                         linear ? 0.0f : 0.7f);
+    return random_matrix(rows, cols, linear ? form_ : Form::kDense, seed, linear ? 0.0f : 0.7f);
   }
 
  private:
@@ -59,6 +60,31 @@ Json gemma2() {
                               {"final_logit_softcapping", 5}});
 }
 
+Json deberta(const Json& more) {
+  Json config = config_of("deberta_v2", {{"relative_attention", true},
+                                         {"pos_att_type", "c2p|p2c"},
+                                         {"position_buckets", 8},
+                                         {"max_relative_positions", 50}});
+  config.update(more);
+  return config;
+}
+Json deberta_shared() {
+  return deberta({{"share_att_key", true}, {"norm_rel_ebd", "layer_norm"}, {"position_biased_input", false}});
+}
+Json deberta_conv() {
+  return deberta({{"embedding_size", 20},
+                  {"type_vocab_size", 2},
+                  {"conv_kernel_size", 3},
+                  {"conv_groups", 2},
+                  {"conv_act", "gelu"}});
+}
+Json bilstm() {
+  return {{"model_type", "bilstm"},
+          {"vocab_size", kVocabulary},
+          {"embedding_size", 24},
+          {"hidden_sizes", {20, 24, 15}}};
+}
+
 std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
   Fields config(json, "config.json");
   const auto family = find_family(json["model_type"].get<std::string>());
@@ -67,12 +93,15 @@ std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
   return body;
 }
 
-// A prompt with two answers under one adapter, and two sequences under another.
-Batch batch() {
+// Three sequences under one adapter and two under another; where a family allows it the first is the prompt
+// of the two that follow.
+Batch testing_batch(Sight sight) {
   Batch b;
+  const bool whole = sight == Sight::kWhole;
   b.offsets = {0, 30, 41, 55, 120, 121};
-  b.parent = {-1, 0, 0, -1, -1};
-  const std::int32_t starts[] = {0, 30, 30, 0, 0};
+  const std::int32_t prompt = whole ? -1 : 0, after = whole ? 0 : 30;
+  b.parent = {-1, prompt, prompt, -1, -1};
+  const std::int32_t starts[] = {0, after, after, 0, 0};
   for (std::size_t s = 0; s < 5; ++s)
     for (std::int32_t i = b.offsets[s]; i < b.offsets[s + 1]; ++i) {
       b.ids.push_back(i * 7 % kVocabulary);
@@ -83,25 +112,20 @@ Batch batch() {
   return b;
 }
 
+Sight sight_of(const Json& config) { return (*find_family(config["model_type"].get<std::string>()))->sight; }
+
 using Sites = std::map<std::string, LoraSite>;
 
-Sites adapter(unsigned seed, std::int64_t rank) {
+// On every linear and the embedding of tokens.
+Sites adapter(std::span<const Declared> body, unsigned seed, std::int64_t rank) {
   Sites sites;
-  const auto site = [&](const std::string& module, std::int64_t out, std::int64_t in) {
-    sites[module] = {random_matrix(rank, in, Form::kDense, ++seed),
-                     random_matrix(out, rank, Form::kDense, ++seed, 0.3f), 1.5f};
-  };
-  for (int i = 0; i < kLayers; ++i) {
-    const std::string at = "layers." + std::to_string(i) + ".";
-    site(at + "self_attn.q_proj", kHeads * kHeadDim, kHidden);
-    site(at + "self_attn.k_proj", kKvHeads * kHeadDim, kHidden);
-    site(at + "self_attn.v_proj", kKvHeads * kHeadDim, kHidden);
-    site(at + "self_attn.o_proj", kHidden, kHeads * kHeadDim);
-    site(at + "mlp.gate_proj", kFfn, kHidden);
-    site(at + "mlp.up_proj", kFfn, kHidden);
-    site(at + "mlp.down_proj", kHidden, kFfn);
+  for (const Declared& d : body) {
+    if (d.role != Role::kLinear && d.role != Role::kEmbedding) continue;
+    const bool linear = d.role == Role::kLinear;
+    const std::int64_t out = d.shape[linear ? 0 : 1], in = d.shape[linear ? 1 : 0];
+    sites[d.name.substr(0, d.name.rfind('.'))] = {random_matrix(rank, in, Form::kDense, ++seed),
+                                                  random_matrix(out, rank, Form::kDense, ++seed, 0.3f), 1.5f};
   }
-  site("embed_tokens", kHidden, kVocabulary);
   return sites;
 }
 
@@ -109,9 +133,15 @@ Sites adapter(unsigned seed, std::int64_t rank) {
 struct Model {
   RandomWeights weights;
   std::unique_ptr<Body> body;
-  Sites first = adapter(100, 4), second = adapter(300, 2);
+  Sites first, second;
+  Batch batch;
 
-  explicit Model(Form form, const Json& config = llama()) : weights(form), body(build(weights, config)) {}
+  explicit Model(Form form, const Json& config = llama())
+      : weights(form),
+        body(build(weights, config)),
+        first(adapter(weights.declared(), 100, 4)),
+        second(adapter(weights.declared(), 300, 2)),
+        batch(testing_batch(sight_of(config))) {}
 
   void train(LiveWeights& live) {
     for (Sites* sites : {&first, &second})
@@ -124,7 +154,7 @@ struct Model {
 
   at::Tensor operator()(Compute& compute, Pooling pooling) const {
     const Sites* sites[] = {&first, &second};
-    return body->pooled(compute, batch(), pooling, sites);
+    return body->pooled(compute, batch, pooling, sites);
   }
 };
 
@@ -155,17 +185,21 @@ TEST_P(FamilyGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
                                derive_adapters(reference, form, pooling, {}, config()), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FamilyGradient,
-                         testing::Values(Case{"llama_nf4_last", llama, Form::kNf4, Pooling::kLast},
-                                         Case{"llama_fp4_mean", llama, Form::kFp4, Pooling::kMean},
-                                         Case{"llama_int8_first", llama, Form::kInt8, Pooling::kFirst},
-                                         Case{"llama_dense_last", llama, Form::kDense, Pooling::kLast},
-                                         Case{"llama_bf16_mean", llama, Form::kBf16, Pooling::kMean},
-                                         Case{"qwen2_nf4_last", qwen2, Form::kNf4, Pooling::kLast},
-                                         Case{"mistral_int8_mean", mistral, Form::kInt8, Pooling::kMean},
-                                         Case{"gemma2_nf4_last", gemma2, Form::kNf4, Pooling::kLast},
-                                         Case{"gemma2_dense_mean", gemma2, Form::kDense, Pooling::kMean}),
-                         [](const auto& c) { return std::string(c.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    All, FamilyGradient,
+    testing::Values(Case{"llama_nf4_last", llama, Form::kNf4, Pooling::kLast},
+                    Case{"llama_fp4_mean", llama, Form::kFp4, Pooling::kMean},
+                    Case{"llama_int8_first", llama, Form::kInt8, Pooling::kFirst},
+                    Case{"llama_dense_last", llama, Form::kDense, Pooling::kLast},
+                    Case{"llama_bf16_mean", llama, Form::kBf16, Pooling::kMean},
+                    Case{"qwen2_nf4_last", qwen2, Form::kNf4, Pooling::kLast},
+                    Case{"mistral_int8_mean", mistral, Form::kInt8, Pooling::kMean},
+                    Case{"gemma2_nf4_last", gemma2, Form::kNf4, Pooling::kLast},
+                    Case{"gemma2_dense_mean", gemma2, Form::kDense, Pooling::kMean},
+                    Case{"deberta_nf4_first", deberta_shared, Form::kNf4, Pooling::kFirst},
+                    Case{"deberta_dense_last", deberta_shared, Form::kDense, Pooling::kLast},
+                    Case{"deberta_conv_int8_mean", deberta_conv, Form::kInt8, Pooling::kMean}),
+    [](const auto& c) { return std::string(c.param.name); });
 
 TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   const auto run = [](Compute& compute, Pooling pooling, const Json& config) {
@@ -175,7 +209,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
       for (const auto& w : source->writable()) live.train(w.declared.name, w.values, w.declared.shape);
       const Sites none;
       static const Sites* const sites[] = {nullptr, nullptr};
-      return body->pooled(c, batch(), pooling, sites);
+      return body->pooled(c, testing_batch(sight_of(config)), pooling, sites);
     });
   };
   const auto expect = [&](const Json& config, Pooling pooling, std::size_t tensors) {
@@ -189,13 +223,18 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(llama(), Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
   expect(qwen2(), Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
   expect(gemma2(), Pooling::kLast, 2 + kLayers * (4 + 7));
+  constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
+  expect(deberta_shared(), Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
+  expect(deberta_conv(), Pooling::kMean, 3 + 1 + 2 + 1 + 4 + kLayers * (kEncoderLayer + 4));
+  for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean})
+    expect(bilstm(), pooling, 1 + kLayers * 8);
 }
 
 TEST(FamilyTraining, GivesTheBitsOfServing) {
-  const std::pair<Pooling, Json> cases[] = {{Pooling::kLast, llama()},
-                                            {Pooling::kMean, llama()},
-                                            {Pooling::kFirst, llama()},
-                                            {Pooling::kLast, gemma2()}};
+  const std::pair<Pooling, Json> cases[] = {
+      {Pooling::kLast, llama()},  {Pooling::kMean, llama()},           {Pooling::kFirst, llama()},
+      {Pooling::kLast, gemma2()}, {Pooling::kFirst, deberta_shared()}, {Pooling::kMean, deberta_conv()},
+      {Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);
     Compute compute(2);
@@ -213,28 +252,31 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const bool composed : {false, true}) {
-    TrainingStep kept, recomputed;
-    kept.dropout = recomputed.dropout = Dropout{0.2, 5};
-    recomputed.blocks = TrainingStep::Blocks::kRecomputed;
-    const auto run = [&](const TrainingStep& step) {
-      if (composed) {
-        Compute compute = Compute::composed(1, at::kCPU, at::kFloat);
-        return derive_adapters(compute, Form::kNf4, Pooling::kLast, step);
-      }
-      Compute compute(2);
-      return derive_adapters(compute, Form::kNf4, Pooling::kLast, step);
-    };
-    testing_support::expect_equal(run(kept), run(recomputed));
-  }
+  for (const auto& config : {llama(), deberta_shared(), deberta_conv()})
+    for (const bool composed : {false, true}) {
+      TrainingStep kept, recomputed;
+      kept.dropout = recomputed.dropout = Dropout{0.2, 5};
+      recomputed.blocks = TrainingStep::Blocks::kRecomputed;
+      const auto run = [&](const TrainingStep& step) {
+        if (composed) {
+          Compute compute = Compute::composed(1, at::kCPU, at::kFloat);
+          return derive_adapters(compute, Form::kNf4, Pooling::kLast, step, config);
+        }
+        Compute compute(2);
+        return derive_adapters(compute, Form::kNf4, Pooling::kLast, step, config);
+      };
+      testing_support::expect_equal(run(kept), run(recomputed));
+    }
 }
 
 TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
   TrainingStep step;
   step.dropout = Dropout{0.2, 5};
   Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
+  for (const auto& config : {deberta_shared(), llama()})
+    testing_support::expect_near(derive_adapters(kernels, Form::kInt8, Pooling::kLast, step, config),
+                                 derive_adapters(reference, Form::kInt8, Pooling::kLast, step, config), 1e-4);
   const Derived a = derive_adapters(kernels, Form::kInt8, Pooling::kLast, step);
-  testing_support::expect_near(a, derive_adapters(reference, Form::kInt8, Pooling::kLast, step), 1e-4);
   testing_support::expect_equal(a, derive_adapters(kernels, Form::kInt8, Pooling::kLast, step));
   step.dropout->key = 6;
   EXPECT_GT(

@@ -12,11 +12,13 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "model/text/input.h"
+#include "model/text/sentence_piece_file.h"
 
 namespace preferd::testing_text {
 
-inline const std::vector<std::string> kDirectories = {
-    "smollm2", "qwen2", "llama3", "gemma2", "prepend", "llama2", "llama2_mixed", "unigram", "unigram_mixed"};
+inline const std::vector<std::string> kDirectories = {"smollm2",       "qwen2",   "llama3",       "gemma2",
+                                                      "prepend",       "llama2",  "llama2_mixed", "unigram",
+                                                      "unigram_mixed", "deberta", "deberta_5"};
 
 inline std::string read_gz(const std::string& path) {
   std::string out;
@@ -57,11 +59,29 @@ inline std::string fixture(const std::string& directory, const std::string& file
   return read_gz(PREFERD_FIXTURES "/text/" + directory + "/" + file);
 }
 
+inline std::string base64(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      bits = bits << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+    for (std::size_t i = 0; i < 4; ++i)
+      out += at + i > bytes.size() ? '=' : kDigits[bits >> (18 - 6 * i) & 63];
+  }
+  return out;
+}
+
 // The tokenizer's files of a fixture directory, by their published names.
 inline std::map<std::string, std::string> tokenizer_files(const std::string& directory) {
   std::map<std::string, std::string> out;
   for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model"})
     if (std::string text = fixture(directory, std::string(name) + ".gz"); !text.empty()) out[name] = text;
+  if (const std::size_t at = out["tokenizer.json"].find("@RULES@"); at != std::string::npos) {
+    const std::string model = fixture("unigram", "spiece.model.gz");
+    out["tokenizer.json"].replace(at, 7, base64(read_sentence_piece_file(model)->character_map));
+  }
+  if (out["tokenizer.json"].empty()) out.erase("tokenizer.json");
   out["tokenizer_config.json"] = fixture(directory, "tokenizer_config.json");
   return out;
 }

@@ -108,7 +108,7 @@ TEST_P(UnsupportedTokenizer, IsRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     All, UnsupportedTokenizer,
     testing::Values(
-        Edit{"model_type", "smollm2", "/model/type", R"("Unigram")", "Unigram"},
+        Edit{"model_type", "smollm2", "/model/type", R"("WordPiece")", "WordPiece"},
         Edit{"dropout", "smollm2", "/model/dropout", "0.1", "dropout"},
         Edit{"prefix", "smollm2", "/model/continuing_subword_prefix", R"("##")", "continuing_subword_prefix"},
         Edit{"suffix", "smollm2", "/model/end_of_word_suffix", R"("</w>")", "end_of_word_suffix"},
@@ -125,7 +125,25 @@ INSTANTIATE_TEST_SUITE_P(
         Edit{"id", "llama3", "/model/vocab/!", "-1", "model.vocab"},
         Edit{"added_id", "gemma2", "/added_tokens/0/id", "5", "has id 5"},
         Edit{"bytes", "gemma2", "/model/byte_fallback", "false", "Replace"},
-        Edit{"replacement", "gemma2", "/normalizer/content", R"("_")", "Replace"}),
+        Edit{"replacement", "gemma2", "/normalizer/content", R"("_")", "Replace"},
+        Edit{"unigram_lower", "deberta", "/normalizer/normalizers/0", R"({"type": "Lowercase"})",
+             "Lowercase"},
+        Edit{"unigram_rules", "deberta", "/normalizer/normalizers/1/precompiled_charsmap", R"("AAAA")",
+             "Precompiled"},
+        Edit{"unigram_base64", "deberta", "/normalizer/normalizers/1/precompiled_charsmap", R"("?")",
+             "base64"},
+        Edit{"unigram_late_nfc", "deberta", "/normalizer/normalizers/2", R"({"type": "NFC"})",
+             "NFC behind Precompiled"},
+        Edit{"unigram_pattern", "deberta_5", "/normalizer/normalizers/0/pattern/Regex", R"("x+")", "Replace"},
+        Edit{"unigram_bytes", "deberta_5", "/model/byte_fallback", "true", "byte_fallback"},
+        Edit{"unigram_unknown", "deberta_5", "/model/unk_id", "null", "unk_id"},
+        Edit{"unigram_unknown_above", "deberta_5", "/model/unk_id", "99999", "unk_id"},
+        Edit{"unigram_score", "deberta_5", "/model/vocab/7", R"(["x", "y"])", "entry 7"},
+        Edit{"unigram_twice", "deberta_5", "/model/vocab/8/0", R"("[CLS]")", "entry 8"},
+        Edit{"unigram_empty", "deberta_5", "/model/vocab", "[]", "model.vocab"},
+        Edit{"unigram_added", "deberta_5", "/added_tokens/4/normalized", "true", "normalized"},
+        Edit{"unigram_splitter", "deberta_5", "/pre_tokenizer/pretokenizers/0", R"({"type": "Punctuation"})",
+             "pre_tokenizer"}),
     [](const auto& edit) { return edit.param.name; });
 
 TEST(Tokenizer, RefusesWhatIsCutShort) {

@@ -89,11 +89,15 @@ TEST_F(InitialTensors, TargetsAndLayers) {
                                                    "base_model.model.layers.1.self_attn.q_proj.lora_B.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_A.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_B.weight"));
-  const Json json = adapter_config(config_.adapter, "b", 3);
+  ModelShape shape{"llama", {{"layers.0.self_attn.q_proj.weight", Role::kLinear, {4, 4}}}, 3, 3, 0};
+  const Json json = adapter_config(config_.adapter, "b", shape);
   EXPECT_EQ(json["layers_to_transform"], Json::array({1}));
+  EXPECT_EQ(json["layers_pattern"], "layers");
+  shape.tensors[0].name = "encoder.layer.0.output.dense.weight";
+  EXPECT_EQ(adapter_config(config_.adapter, "b", shape)["layers_pattern"], "layer");
   config_.adapter.first_layer = 0;
   config_.adapter.last_layer = -1;
-  EXPECT_TRUE(adapter_config(config_.adapter, "b", 3)["layers_to_transform"].is_null());
+  EXPECT_TRUE(adapter_config(config_.adapter, "b", shape)["layers_to_transform"].is_null());
 }
 
 TEST_F(InitialTensors, TargetsThatNameNothing) {
@@ -103,6 +107,30 @@ TEST_F(InitialTensors, TargetsThatNameNothing) {
   EXPECT_THAT(refusal(config_), HasSubstr("'proj' names no linear module"));
   config_.adapter.targets = {};
   EXPECT_THAT(refusal(config_), HasSubstr("adapter.targets"));
+}
+
+TEST_F(InitialTensors, OfAnEncoderAndWhatStandsInNoLayer) {
+  TrainConfig config = config_of("deberta_conv", Method::kLora);
+  config.adapter.targets = {"embed_proj", "pos_key_proj"};
+  const auto names = [&] {
+    std::set<std::string> out;
+    const auto tensors = make(config);
+    EXPECT_TRUE(tensors);
+    for (const auto& [name, t] : tensors->adapter) out.insert(name.substr(0, name.find(".lora_")));
+    return out;
+  };
+  const std::string at = "base_model.model.";
+  const auto key = [&](const char* layer) {
+    return at + "encoder.layer." + layer + ".attention.self.pos_key_proj";
+  };
+  EXPECT_EQ(names(), (std::set<std::string>{at + "embeddings.embed_proj", key("0"), key("1")}));
+  config.adapter.first_layer = 1;
+  EXPECT_EQ(names(), (std::set<std::string>{key("1")}));
+}
+
+TEST_F(InitialTensors, OfAFamilyWithoutLinears) {
+  TrainConfig config = config_of("bilstm", Method::kLora);
+  EXPECT_THAT(refusal(config), HasSubstr("bilstm, which has no linear layers; expected full or head"));
 }
 
 TEST_F(InitialTensors, LayersThatThereAreNot) {

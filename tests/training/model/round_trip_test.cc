@@ -98,7 +98,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"pair_features", "arena63", Method::kLora}, Case{"fp4", "fp4", Method::kLora},
         Case{"int8", "int8", Method::kLora}, Case{"stored_nf4", "stored_nf4", Method::kLora},
         Case{"cut_layers_full", "cut_layers", Method::kFull},
-        Case{"mean_bf16", "dense_bf16_mean", Method::kFull}),
+        Case{"mean_bf16", "dense_bf16_mean", Method::kFull},
+        Case{"deberta", "deberta_nf4_lora", Method::kLora}, Case{"deberta_full", "deberta", Method::kFull},
+        Case{"deberta_conv", "deberta_conv", Method::kLora},
+        Case{"deberta_head", "deberta_conv", Method::kHead}, Case{"bilstm", "bilstm", Method::kFull},
+        Case{"bilstm_cut", "bilstm_mean", Method::kFull}, Case{"bilstm_head", "bilstm", Method::kHead}),
     [](const auto& c) { return std::string(c.param.name); });
 
 TEST(LiveModel, FullTrainingWantsADenseBase) {

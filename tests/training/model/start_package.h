@@ -19,6 +19,7 @@ inline TrainConfig config_of(const std::string& fixture, Method method) {
   for (const char* made : {"adapter", "adapters", "golden", "calibration"}) config.package.erase(made);
   config.package["head"].erase("file");
   config.package["base"]["path"] = folder + "/base";
+  if (fixture.starts_with("deberta")) config.adapter.targets = {"query_proj", "key_proj", "dense"};
   return config;
 }
 
@@ -40,15 +41,15 @@ class StartPackage {
     ASSERT_TRUE(json) << json.error().what;
     form.json = *json;
     form.features = features;
-    form.weight_prefix = "model.";
     ASSERT_TRUE(write_package(path("start"), form, {}, {}));
     auto opened = Encoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
     const auto shape = model_shape(**opened);
     ASSERT_TRUE(shape) << shape.error().what;
+    form.weight_prefix = (*find_family(shape->family))->prefix;
     if (config.method == Method::kLora)
       form.adapter_config =
-          adapter_config(config.adapter, form.json["base"]["path"].get<std::string>(), shape->layers);
+          adapter_config(config.adapter, form.json["base"]["path"].get<std::string>(), *shape);
     const auto tensors = initial_tensors(config, **opened);
     ASSERT_TRUE(tensors) << tensors.error().what;
     const auto written = write_package(path("start"), form, *tensors, {});
