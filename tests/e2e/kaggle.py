@@ -36,7 +36,7 @@ TEACHERS = {2: "lora_all_linear", 3: "biases"}  # fixture packages of two and of
 ROWS = [r for r in ROWS if r["winner"] != "tie"]
 SMALL = {"device": "cpu", "precision": "fp32", "threads": 1, "data.folder": "", "data.valid_share": 0, "loop.epochs": 1, "loop.max_steps": 4,
          "loop.batch_examples": 6, "loop.batch_tokens": 4096, "watch.evaluate_every": 2}
-HIDDEN, NARROW = 32, 8  # of the fixtures' bases; of what the head has inside
+NARROW = 8  # what the head has inside
 
 
 def folder_of(path):
@@ -58,7 +58,9 @@ def tiny(package, base):
     """Keys that give the package the fixture's base: widths, and room for the template's characters and a little text."""
     shape, head = package["input"], json.loads(json.dumps(package["head"]))
     texts = [s["text"] for s in shape["template"] if "text" in s] + [v for v in shape.get("chat", {}).values() if isinstance(v, str)]
-    width = HIDDEN * (2 if head["output"] == "siamese" else 1)
+    config = json.loads((FIXTURES / "packages" / base / "base/config.json").read_text("utf-8"))
+    width = config["hidden_size"] if "hidden_size" in config else 2 * config["hidden_sizes"][-1]  # two directions of an LSTM
+    width *= 2 if head["output"] == "siamese" else 1
     if "feature_projection" in head:
         head["feature_projection"]["out"] = NARROW
         width += NARROW
@@ -147,7 +149,7 @@ class Trained(Folder):
             self.done(out, self.keys(folder, name, first), ["--run", name] if name else [], config=TEMPLATES / folder / "train.toml")
             best = first = out / "best"
             steps = [loss for _, loss, _, _ in losses(out) if loss is not None]
-            validation = [json.dumps(v) for _, _, _, v in losses(out) if v is not None]
+            validation = [v["log_loss"] for _, _, _, v in losses(out) if v is not None]
             self.assertEqual((len(steps), len(set(validation))), (4, 2), (steps, validation))
             self.assertTrue(all(map(math.isfinite, steps)), steps)
             inspected = run(PREFERD, "inspect", "--package", best, "--verify")
