@@ -64,7 +64,7 @@ Encoded pair_of(const Scorer& from, std::size_t tokens, unsigned seed) {
     const auto encoded = from.encode(ask);
     PREFERD_CHECK(encoded && bytes < tokens * 10);
     const Encoded* const item = &*encoded;
-    if (static_cast<std::size_t>(pack({&item, 1}).rows()) >= tokens) return *encoded;
+    if (static_cast<std::size_t>(pack({&item, 1}, Prefixes::kShared).rows()) >= tokens) return *encoded;
   }
 }
 
@@ -79,13 +79,13 @@ void score(benchmark::State& state) {
   std::vector<const Encoded*> items;
   for (const Encoded& e : encoded) items.push_back(&e);
   double size = 0;
-  for (const Encoded* item : items) size += flops(pack({&item, 1}));
+  for (const Encoded* item : items) size += flops(pack({&item, 1}, Prefixes::kShared));
 
   ThreadPool pool(threads);
   beside(state, threads, {[&] { benchmark::DoNotOptimize(judge->score(items)); }, size},
          sgemm(pool, 512, 576, 576), "FLOP/s; SGEMM 512x576x576");
   const double per_second = state.counters["rate"] / size;
-  state.counters["tokens/s"] = per_second * pack(items).rows();
+  state.counters["tokens/s"] = per_second * pack(items, Prefixes::kShared).rows();
   state.counters["pairs/s"] = per_second * static_cast<double>(pairs);
 }
 void cases(benchmark::internal::Benchmark* b) {

@@ -42,6 +42,11 @@ Floats floats_of(const StoredTensor& t) {
 
 using Owners = std::vector<std::shared_ptr<const void>>;
 
+// A matrix without elements behind it.
+Matrix shaped(const std::vector<std::int64_t>& shape) {
+  return {shape.size() == 1 ? 1 : shape[0], shape.back(), quant::Dense{}, nullptr};
+}
+
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -77,7 +82,7 @@ std::string BareNames::operator()(const std::string& name) const {
 
 bool may_stay_unread(const std::string& name, int first_cut, int all_layers) {
   static const std::regex known(
-      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
+      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
   static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::smatch match;
   if (std::regex_match(name, known)) return true;
@@ -123,10 +128,7 @@ Matrix BaseWeights::get(const Declared& wanted) {
 }
 
 Matrix BaseWeights::load(const Declared& wanted) {
-  const auto empty = [&]() -> Matrix {
-    const auto rows = wanted.shape.size() == 1 ? 1 : wanted.shape[0];
-    return {rows, wanted.shape.back(), quant::Dense{}, nullptr};
-  };
+  const auto empty = [&]() -> Matrix { return shaped(wanted.shape); };
   const auto it = tensors_.find(wanted.name);
   if (it == tensors_.end()) {
     problem("missing tensor " + wanted.name);
@@ -198,7 +200,7 @@ Matrix BaseWeights::stored_int8(const Declared& wanted, const StoredTensor& tens
     problem(wanted.name + " " + why);
     return {wanted.shape[0], wanted.shape.back(), quant::Dense{}, nullptr};
   };
-  if (wanted.shape.size() != 2) return fail("is int8, expected a vector of floats");
+  if (wanted.role == Role::kPlain || wanted.shape.size() != 2) return fail("is int8, expected floats");
   if (quantization_.scheme != Quantization::Scheme::kInt8 && wanted.role != Role::kEmbedding)
     return fail(std::string("is int8, package.json says scheme ") + scheme_name(quantization_.scheme));
   const StoredTensor& scb = parts["SCB"];
@@ -219,9 +221,10 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
                                   std::map<std::string, StoredTensor>& parts) {
   const auto fail = [&](const std::string& why) -> Matrix {
     problem(wanted.name + " " + why);
-    return {wanted.shape.size() == 1 ? 1 : wanted.shape[0], wanted.shape.back(), quant::Dense{}, nullptr};
+    return shaped(wanted.shape);
   };
-  if (wanted.shape.size() != 2) return fail("is in 4-bit blocks, expected a vector of floats");
+  if (wanted.role == Role::kPlain || wanted.shape.size() != 2)
+    return fail("is in 4-bit blocks, expected floats");
   std::string state_name;
   for (const auto& [part, t] : parts)
     if (part.starts_with("quant_state.")) {

@@ -287,7 +287,7 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
       auto& slot = saved[d.name] = std::make_unique<StoredTensor>();
       wanted[key_of_tensor] = {d.shape, slot.get()};
     }
-    if (d.role == Role::kVector) {
+    if (d.role == Role::kVector || d.role == Role::kPlain) {
       layers_with_weights.insert(key);
       continue;
     }
@@ -303,7 +303,8 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
     wanted[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank}, &sites.back()->b};
   }
   for (const Declared& d : body)
-    if (d.role != Role::kVector) layers_with_weights.erase(parent((wrapped ? prefix + "." : "") + d.name));
+    if (d.role != Role::kVector && d.role != Role::kPlain)
+      layers_with_weights.erase(parent((wrapped ? prefix + "." : "") + d.name));
   if (!config->all_linear) {
     modules.insert(layers_with_weights.begin(), layers_with_weights.end());
     for (const std::string& m : modules)

@@ -1,12 +1,16 @@
 #include "model/checkpoint/weights.h"
 
+#include <functional>
+#include <numeric>
+
 #include "base/check.h"
 
 namespace preferd {
 namespace {
 
 std::pair<std::int64_t, std::int64_t> rows_and_cols(const std::vector<std::int64_t>& shape) {
-  return shape.size() == 1 ? std::pair{std::int64_t{1}, shape[0]} : std::pair{shape[0], shape[1]};
+  if (shape.size() == 1) return {1, shape[0]};
+  return {shape[0], std::accumulate(shape.begin() + 1, shape.end(), std::int64_t{1}, std::multiplies<>())};
 }
 
 quant::Matrix zeros(const std::vector<std::int64_t>& shape) {
@@ -42,6 +46,10 @@ quant::Matrix WeightSource::output(const std::string& name, std::int64_t rows, s
   return ask(name, Role::kOutput, {rows, cols});
 }
 
+quant::Matrix WeightSource::plain(const std::string& name, std::vector<std::int64_t> shape) {
+  return ask(name, Role::kPlain, std::move(shape));
+}
+
 std::vector<float> WeightSource::vector(const std::string& name, std::int64_t size) {
   const quant::Matrix m = ask(name, Role::kVector, {size});
   std::vector<float> values(static_cast<std::size_t>(size));
@@ -73,6 +81,7 @@ quant::Matrix OverlayWeights::get(const Declared& wanted) {
       case Role::kLinear: return base_.linear(wanted.name, wanted.shape[0], wanted.shape[1]);
       case Role::kEmbedding: return base_.embedding(wanted.name, wanted.shape[0], wanted.shape[1]);
       case Role::kOutput: return base_.output(wanted.name, wanted.shape[0], wanted.shape[1]);
+      case Role::kPlain: return base_.plain(wanted.name, wanted.shape);
       case Role::kVector: {
         auto values = std::make_shared<std::vector<float>>(base_.vector(wanted.name, wanted.shape[0]));
         return {1, wanted.shape[0],

@@ -21,7 +21,13 @@
 
 namespace preferd {
 
-enum class Role { kLinear, kEmbedding, kVector, kOutput };  // kOutput: the LM head, never quantized
+enum class Role {
+  kLinear,
+  kEmbedding,  // of the tokens
+  kVector,
+  kOutput,  // the LM head, never quantized
+  kPlain,   // of any other shape or use: never quantized, never adapted
+};
 
 struct Declared {
   std::string name;  // "layers.0.self_attn.q_proj.weight"
@@ -42,6 +48,8 @@ class WeightSource {
     return embedding(name, rows, cols);
   }
   std::vector<float> vector(const std::string& name, std::int64_t size);
+  // As a matrix [shape[0], product of the others].
+  quant::Matrix plain(const std::string& name, std::vector<std::int64_t> shape);
   virtual bool has(const std::string& name) const = 0;
 
   const std::vector<Declared>& declared() const { return declared_; }

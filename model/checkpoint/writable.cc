@@ -14,6 +14,7 @@ quant::Matrix WritableWeights::get(const Declared& wanted) {
     case Role::kLinear: from = source_->linear(wanted.name, wanted.shape[0], wanted.shape[1]); break;
     case Role::kEmbedding: from = source_->embedding(wanted.name, wanted.shape[0], wanted.shape[1]); break;
     case Role::kOutput: from = source_->output(wanted.name, wanted.shape[0], wanted.shape[1]); break;
+    case Role::kPlain: from = source_->plain(wanted.name, wanted.shape); break;
     case Role::kVector: {
       auto values = std::make_shared<std::vector<float>>(source_->vector(wanted.name, wanted.shape[0]));
       const quant::Dense form{reinterpret_cast<const std::byte*>(values->data()), quant::DType::kF32};

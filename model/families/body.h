@@ -35,6 +35,9 @@ class Body {
   // it.
   virtual const Linear* lm_head() const { return nullptr; }
 
+  // Memory that one forward of that many rows takes beside the weights, at most: an estimate for people.
+  virtual std::size_t activation_bytes(std::int64_t rows) const = 0;
+
   // The LM head's logits are cap tanh(logit / cap); 0 = as they are.
   virtual float logit_softcap() const { return 0; }
 };
@@ -45,10 +48,19 @@ struct BodyOptions {
   enum class LmHead { kNone, kBuild } lm_head = LmHead::kNone;
 };
 
+// What a state depends on. With kBack sequences that begin alike may be computed as one prefix with several
+// ends, and a language model's next token can be asked for; with kWhole every segment of a batch is a whole
+// sequence, without a parent.
+enum class Sight {
+  kBack,   // on its own token and those before
+  kWhole,  // on the whole sequence
+};
+
 struct Family {
   const char* model_type;  // as config.json has it: "llama"
-  const char* prefix;      // checkpoint name prefix of the body: "model."
-  const char* layer_key;   // config key that counts the layers
+  const char* prefix;      // checkpoint name prefix of the body: "model."; may be empty
+  const char* layer_key;   // config key that counts the layers: a number, or an array with one entry a layer
+  Sight sight;
 
   // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's
   // to check.
@@ -57,5 +69,8 @@ struct Family {
 
 // Errors: an unknown model_type, with the list of the known ones.
 Result<const Family*> find_family(const std::string& model_type);
+
+// Of a config.json's model_type, '-' read as '_'.
+Result<const Family*> family_of(Fields& config);
 
 }  // namespace preferd

@@ -6,6 +6,7 @@
 
 #include <ATen/TensorOperators.h>
 
+#include "model/layers/chunks.h"
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
 #include "model/ops/recompute.h"
@@ -35,6 +36,17 @@ class Causal : public Body {
   std::int64_t vocabulary() const override { return embedding.table.rows; }
   const Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
+
+  // Widest rows that live at one time: the residual stream and its norm, queries, keys, values and what
+  // attention gives, twice for rotation; the MLP goes in chunks.
+  std::size_t activation_bytes(std::int64_t rows) const override {
+    const SelfAttention& a = blocks.front().attention;
+    const std::int64_t attention =
+        a.query.weight.rows + a.key.weight.rows + a.value.weight.rows + a.out.weight.rows;
+    const GatedMlp& m = blocks.front().mlp;
+    const std::int64_t mlp = m.gate.weight.rows + m.up.weight.rows + m.down.weight.rows;
+    return static_cast<std::size_t>(4 * (rows * (4 * width() + 2 * attention) + kChunkRows * 2 * mlp));
+  }
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
                     std::span<const std::map<std::string, LoraSite>* const> sites) const override {

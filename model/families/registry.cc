@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "model/families/body.h"
@@ -6,11 +7,13 @@
 namespace preferd {
 namespace {
 
-constexpr std::array<Family, 4> kFamilies = {{
-    {"gemma2", "model.", "num_hidden_layers", build_gemma2},
-    {"llama", "model.", "num_hidden_layers", build_llama},
-    {"mistral", "model.", "num_hidden_layers", build_mistral},
-    {"qwen2", "model.", "num_hidden_layers", build_qwen2},
+constexpr std::array<Family, 6> kFamilies = {{
+    {"bilstm", "", "hidden_sizes", Sight::kWhole, build_bilstm},
+    {"deberta_v2", "deberta.", "num_hidden_layers", Sight::kWhole, build_deberta_v2},
+    {"gemma2", "model.", "num_hidden_layers", Sight::kBack, build_gemma2},
+    {"llama", "model.", "num_hidden_layers", Sight::kBack, build_llama},
+    {"mistral", "model.", "num_hidden_layers", Sight::kBack, build_mistral},
+    {"qwen2", "model.", "num_hidden_layers", Sight::kBack, build_qwen2},
 }};
 
 }  // namespace
@@ -22,6 +25,15 @@ Result<const Family*> find_family(const std::string& model_type) {
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
   return invalid("model_type '" + model_type + "' is not one of " + known);
+}
+
+Result<const Family*> family_of(Fields& config) {
+  std::string model_type = config.text("model_type");
+  std::replace(model_type.begin(), model_type.end(), '-', '_');
+  if (const Status status = config.status(); !status) return status.error();
+  const auto family = find_family(model_type);
+  if (!family) return invalid(config.where() + ": " + family.error().what);
+  return family;
 }
 
 }  // namespace preferd

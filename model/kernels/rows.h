@@ -30,6 +30,15 @@ void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t ro
 // y = (x - mean(x)) / sqrt(var(x) + eps), without parameters. y may be x.
 void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y);
 
+// The same, then y = y * weight + bias. weight, bias [width].
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
+                std::size_t width, float* y);
+
+enum class Bend { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: by the error function
+
+// y = bend(x). All [n]; y may be x. The error function is accurate to 3e-7.
+void bend(Bend kind, const float* x, std::size_t n, float* y);
+
 // y = x / max(|x|_2, 1e-12). y may be x.
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y);
 

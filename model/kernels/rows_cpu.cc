@@ -67,6 +67,13 @@ void LayerNorm(const float* x, float eps, std::size_t rows, std::size_t width, f
   }
 }
 
+void ScaledLayerNorm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
+                     std::size_t width, float* y) {
+  LayerNorm(x, eps, rows, width, y);
+  for (std::size_t r = 0; r < rows; ++r, y += width)
+    for (std::size_t i = 0; i < width; ++i) y[i] = y[i] * weight[i] + bias[i];
+}
+
 void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) {
   for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
     const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
@@ -159,6 +166,44 @@ void GluBackward(Glu kind, const float* gate, const float* up, const float* dy, 
                        : GluBackwardOf<GeGluBend>(gate, up, dy, n, dgate, dup);
 }
 
+// 1 - erf(x) for x >= 0 is t (a1 + t (a2 + ...)) exp(-x^2) with t = 1 / (1 + p x), to 1.5e-7 (Abramowitz and
+// Stegun: Handbook of Mathematical Functions, 7.1.26).
+template <class D, class V>
+HWY_INLINE V Erf(D d, V x) {
+  const auto size = hn::Abs(x);
+  const auto t = hn::Div(hn::Set(d, 1.0f), hn::MulAdd(hn::Set(d, 0.3275911f), size, hn::Set(d, 1.0f)));
+  auto sum = hn::Set(d, 1.061405429f);
+  for (const float c : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
+    sum = hn::MulAdd(sum, t, hn::Set(d, c));
+  const auto rest = hn::Mul(hn::Mul(sum, t), ExpOfMinus(d, hn::Mul(x, x)));
+  return hn::CopySign(hn::Sub(hn::Set(d, 1.0f), rest), x);
+}
+
+template <class D, class V>
+HWY_INLINE V Bent(D d, Bend kind, V x) {
+  const auto half = hn::Set(d, 0.5f), one = hn::Set(d, 1.0f);
+  switch (kind) {
+    case Bend::kGelu:
+      return hn::Mul(hn::Mul(x, half), hn::Add(one, Erf(d, hn::Mul(x, hn::Set(d, 0.70710678f)))));
+    case Bend::kGeluTanh: return hn::Div(x, hn::Add(one, ExpOfMinus(d, GeGluBend::Of(d, x))));
+    case Bend::kRelu: return hn::Max(x, hn::Zero(d));
+    case Bend::kTanh: return hn::Tanh(d, x);
+  }
+  return x;
+}
+
+void BendAll(Bend kind, const float* x, std::size_t n, float* y) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(Bent(d, kind, hn::LoadU(d, x + i)), d, y + i);
+  if (i == n) return;
+  HWY_ALIGN float rest[HWY_MAX_BYTES / 4] = {};
+  for (std::size_t j = i; j < n; ++j) rest[j - i] = x[j];
+  hn::StoreU(Bent(d, kind, hn::LoadU(d, rest)), d, rest);
+  for (std::size_t j = i; j < n; ++j) y[j] = rest[j - i];
+}
+
 void Add(const float* x, const float* z, std::size_t n, float* y) {
   for (std::size_t i = 0; i < n; ++i) y[i] = x[i] + z[i];
 }
@@ -189,7 +234,9 @@ HWY_EXPORT(RmsNorm);
 HWY_EXPORT(RmsNormDx);
 HWY_EXPORT(RmsNormDweight);
 HWY_EXPORT(LayerNorm);
+HWY_EXPORT(ScaledLayerNorm);
 HWY_EXPORT(L2Normalize);
+HWY_EXPORT(BendAll);
 HWY_EXPORT(GluForward);
 HWY_EXPORT(GluBackward);
 HWY_EXPORT(Add);
@@ -211,6 +258,15 @@ void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t ro
 
 void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
   HWY_DYNAMIC_DISPATCH(LayerNorm)(x, eps, rows, width, y);
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
+                std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(ScaledLayerNorm)(x, weight, bias, eps, rows, width, y);
+}
+
+void bend(Bend kind, const float* x, std::size_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(BendAll)(kind, x, n, y);
 }
 
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y) {

@@ -1,35 +1,18 @@
 #include "model/layers/decoder.h"
 
-#include <algorithm>
-
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 
+#include "model/layers/chunks.h"
 #include "model/layers/pool.h"
 #include "model/ops/rows.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::int64_t kMlpRows = 1024;
-
 std::vector<std::int32_t> positions_of(const Batch& batch, std::span<const std::int32_t> rows) {
   std::vector<std::int32_t> positions;
   for (const std::int32_t row : rows) positions.push_back(batch.positions[static_cast<std::size_t>(row)]);
   return positions;
-}
-
-// The parts of runs that fall into rows [first, first + rows), counted from `first`.
-std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t first, std::int64_t rows) {
-  std::vector<AdapterRun> out;
-  for (const AdapterRun& run : runs) {
-    const std::int64_t begin = std::max<std::int64_t>(run.first_row, first);
-    const std::int64_t end = std::min<std::int64_t>(run.first_row + run.rows, first + rows);
-    if (begin < end)
-      out.push_back(
-          {static_cast<std::int32_t>(begin - first), static_cast<std::int32_t>(end - begin), run.adapter});
-  }
-  return out;
 }
 
 // Made again in backward.
@@ -86,15 +69,10 @@ at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, 
     const auto gate_up = linears(compute, x, in, adapters);
     return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters)[0];
   }
-  std::vector<at::Tensor> parts;
-  for (std::int64_t first = 0; first < x.value.size(0); first += kMlpRows) {
-    const std::int64_t rows = std::min(kMlpRows, x.value.size(0) - first);
-    const auto runs = cut_runs(adapters.runs, first, rows);
-    const Adapters here{adapters.sites, runs};
-    const auto gate_up = linears(compute, x.value.narrow(0, first, rows), in, here);
-    parts.push_back(linears(compute, glu(compute, layer.glu, gate_up[0], gate_up[1]), out, here)[0]);
-  }
-  return parts.size() == 1 ? parts[0] : at::cat(parts);
+  return in_chunks(x.value, adapters, [&](const at::Tensor& rows, const Adapters& here) {
+    const auto gate_up = linears(compute, rows, in, here);
+    return linears(compute, glu(compute, layer.glu, gate_up[0], gate_up[1]), out, here)[0];
+  });
 }
 
 }  // namespace preferd

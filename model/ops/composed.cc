@@ -8,8 +8,11 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/tanh.h>
 
 #include "base/check.h"
 
@@ -109,6 +112,22 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
   at::Tensor scale = compute.vector(norm.weight);
   if (norm.offset != 0) scale = scale + static_cast<double>(norm.offset);
   return (wide * at::rsqrt(square + static_cast<double>(norm.eps)) * scale).to(x.scalar_type());
+}
+
+at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Tensor& weight,
+                      const at::Tensor& bias, float eps) {
+  return at::layer_norm(x.to(compute.wide()), {x.size(1)}, weight, bias, static_cast<double>(eps))
+      .to(x.scalar_type());
+}
+
+at::Tensor bend(kernels::Bend kind, const at::Tensor& x) {
+  switch (kind) {
+    case kernels::Bend::kGelu: return at::gelu(x);
+    case kernels::Bend::kGeluTanh: return at::gelu(x, "tanh");
+    case kernels::Bend::kRelu: return at::relu(x);
+    case kernels::Bend::kTanh: return at::tanh(x);
+  }
+  return x;
 }
 
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,

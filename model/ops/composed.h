@@ -28,6 +28,11 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
 
+// In wide(), weight and bias too; y has the type of x.
+at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Tensor& weight,
+                      const at::Tensor& bias, float eps);
+at::Tensor bend(kernels::Bend kind, const at::Tensor& x);
+
 at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 
 // Softmax in wide(). Trees of segments are padded to the longest of the batch.

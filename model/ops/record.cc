@@ -1,5 +1,6 @@
 #include "model/ops/record.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/check.h"
@@ -50,6 +51,28 @@ std::vector<at::Tensor> record(const std::vector<at::Tensor>& inputs,
   auto outputs = Recorded::apply(holder, at::TensorList(inputs));
   holder->forward = nullptr;
   return outputs;
+}
+
+at::Tensor record_composed(const std::vector<at::Tensor>& inputs, const std::function<at::Tensor()>& forward,
+                           std::function<at::Tensor(const std::vector<at::Tensor>&)> composed) {
+  std::vector<at::Tensor> kept;
+  std::vector<bool> wanted;
+  for (const at::Tensor& t : inputs) {
+    kept.push_back(t.detach());
+    wanted.push_back(t.requires_grad());
+  }
+  return record(
+      inputs, [&] { return std::vector<at::Tensor>{forward()}; },
+      [kept = std::move(kept), wanted = std::move(wanted),
+       composed = std::move(composed)](const std::vector<at::Tensor>& dy) {
+        const at::AutoGradMode recording(true);
+        std::vector<at::Tensor> leaves, gradients;
+        for (std::size_t i = 0; i < kept.size(); ++i)
+          leaves.push_back(kept[i].detach().requires_grad_(wanted[i]));
+        composed(leaves).backward(dy[0]);
+        for (const at::Tensor& leaf : leaves) gradients.push_back(leaf.grad());
+        return gradients;
+      })[0];
 }
 
 }  // namespace preferd

@@ -22,4 +22,9 @@ using Backward = std::function<std::vector<at::Tensor>(const std::vector<at::Ten
 std::vector<at::Tensor> record(const std::vector<at::Tensor>& inputs,
                                const std::function<std::vector<at::Tensor>()>& forward, Backward backward);
 
+// The same for one output whose backward is ATen's: it computes `composed` of the inputs anew, recorded, and
+// walks that. The two agree to rounding; what is kept between are the inputs.
+at::Tensor record_composed(const std::vector<at::Tensor>& inputs, const std::function<at::Tensor()>& forward,
+                           std::function<at::Tensor(const std::vector<at::Tensor>&)> composed);
+
 }  // namespace preferd

@@ -108,6 +108,28 @@ at::Tensor run_add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
   return y;
 }
 
+at::Tensor run_layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& norm) {
+  const std::size_t width = norm.weight.size();
+  at::Tensor y = at::empty_like(x);
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::layer_norm(from + first, norm.weight.data(), norm.bias.data(), norm.eps, count / width, width,
+                        to + first);
+  });
+  return y;
+}
+
+at::Tensor run_bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
+  at::Tensor y = at::empty_like(x);
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::bend(kind, from + first, count, to + first);
+  });
+  return y;
+}
+
 struct Angles {
   std::span<const float> cosine, sine;
   std::int64_t head_dim;
@@ -144,6 +166,28 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
     return out;
   };
   return record(to_weight ? Tensors{x, *live} : Tensors{x}, forward, backward)[0];
+}
+
+at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& norm) {
+  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
+  const auto composed = [&compute, eps = norm.eps](const Tensors& t) {
+    return composed::layer_norm(compute, t[0], t[1], t[2], eps);
+  };
+  const auto inputs = [&] { return Tensors{x, compute.vector(norm.weight), compute.vector(norm.bias)}; };
+  if (compute.composed()) return composed(inputs());
+  const auto live = [&](const std::vector<float>& v) { return compute.live(v) != nullptr; };
+  if (!at::GradMode::is_enabled() || (!x.requires_grad() && !live(norm.weight) && !live(norm.bias)))
+    return run_layer_norm(compute, x, norm);
+  return record_composed(
+      inputs(), [&] { return run_layer_norm(compute, x, norm); }, composed);
+}
+
+at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
+  if (compute.composed()) return composed::bend(kind, x);
+  if (!wants_gradient(x)) return run_bend(compute, kind, x);
+  return record_composed(
+      {x}, [&] { return run_bend(compute, kind, x); },
+      [kind](const Tensors& t) { return composed::bend(kind, t[0]); });
 }
 
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {

@@ -19,6 +19,15 @@ struct Norm {
   float offset = 0;
 };
 
+// y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias
+struct LayerNorm {
+  std::vector<float> weight, bias;  // [width]
+  float eps = 1e-5f;
+};
+at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& norm);
+
+at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x);
+
 // `norm` outlives the backward.
 at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);

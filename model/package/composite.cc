@@ -11,10 +11,21 @@ namespace {
 constexpr std::size_t kMostMembers = 64;
 constexpr const char* kFormats[] = {"preferd-package/1", "preferd-ensemble/1", "preferd-cascade/1"};
 
+// Names of folders below this one and nothing else: one way to write a member, so that one is loaded once.
+bool is_plain(const std::string& path) {
+  if (path.empty() || path.ends_with('/')) return false;
+  for (const auto& part : std::filesystem::path(path))
+    if (part.empty() || part == "." || part == ".." || part == "/") return false;
+  return path.find("//") == std::string::npos;
+}
+
 MemberSpec read_member(Section s, PackageKind kind, std::size_t index) {
   MemberSpec m;
   s.need("package");
   s.text("package", m.package);
+  if (s.has("package") && s.at("package").is_string() && !is_plain(m.package))
+    s.fail(s.path("package") + " is " + describe(s.at("package")) +
+           ", expected the name of a folder inside this one, without '.' and '..'");
   s.text("adapter", m.adapter);
   s.choice("order",
            {{"given", MemberOrder::kGiven},

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "model/scorer/packer.h"
 
 namespace preferd {
 namespace {
@@ -18,6 +19,15 @@ struct BaseConfig {
   std::string where;
 };
 
+std::int64_t count_layers(Fields& fields, const char* key) {
+  const Json& json = fields.json();
+  if (!json.contains(key) || !json[key].is_array()) return fields.integer(key, 1, 4096);
+  const std::size_t count = json[key].size();
+  if (count < 1 || count > 4096)
+    fields.fail(std::string(key) + " has " + std::to_string(count) + " entries, expected 1 to 4096");
+  return static_cast<std::int64_t>(count);
+}
+
 Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int64_t> max_layers) {
   BaseConfig base;
   auto json = read_json_object(folder, "config.json");
@@ -25,13 +35,10 @@ Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int6
   base.json = std::move(*json);
   base.where = folder.name() + "/config.json";
   Fields fields(base.json, base.where);
-  std::string type = fields.text("model_type");
-  std::replace(type.begin(), type.end(), '-', '_');
-  if (const Status status = fields.status(); !status) return status.error();
-  const auto family = find_family(type);
-  if (!family) return invalid(base.where + ": " + family.error().what);
+  const auto family = family_of(fields);
+  if (!family) return family.error();
   base.family = *family;
-  base.all_layers = fields.integer(base.family->layer_key, 1, 4096);
+  base.all_layers = count_layers(fields, base.family->layer_key);
   if (const Status status = fields.status(); !status) return status.error();
   base.options.layers = max_layers.value_or(base.all_layers);
   base.options.positions = 1;
@@ -50,6 +57,9 @@ Result<BaseConfig> read_base_config(const Encoder& encoder) {
   base->options.positions = manifest.input.max_tokens;
   for (const AdapterSpec& adapter : manifest.adapters)
     if (adapter.head.output == Output::kTokenPair) base->options.lm_head = BodyOptions::LmHead::kBuild;
+  if (base->options.lm_head == BodyOptions::LmHead::kBuild && base->family->sight != Sight::kBack)
+    return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
+                   ", which is no causal language model");
   return base;
 }
 
@@ -61,6 +71,21 @@ Result<std::unique_ptr<Body>> build(const BaseConfig& base, WeightSource& weight
   return body;
 }
 
+// A family whose maps are no linears (recurrences) has nothing to quantize and nothing that LoRA adapts.
+Status check_linears(const Family& family, const Manifest& manifest, const std::vector<Declared>& tensors) {
+  const auto linear = [](const Declared& d) { return d.role == Role::kLinear; };
+  if (std::any_of(tensors.begin(), tensors.end(), linear)) return Ok{};
+  const std::string what = std::string(family.model_type) + " has no linear layers";
+  if (manifest.quantization.scheme != Quantization::Scheme::kNone)
+    return invalid(std::string("package.json: quantization.scheme is ") +
+                   scheme_name(manifest.quantization.scheme) + ", expected none, as " + what);
+  for (const AdapterSpec& adapter : manifest.adapters)
+    if (adapter.path)
+      return invalid("package.json: adapter.path is '" + *adapter.path + "', expected no adapter, as " +
+                     what);
+  return Ok{};
+}
+
 std::string bare_prefix(const Family& family) {
   std::string prefix = family.prefix;
   if (!prefix.empty()) prefix.pop_back();
@@ -69,9 +94,15 @@ std::string bare_prefix(const Family& family) {
 
 Result<ModelShape> shape_of(const BaseConfig& base) {
   ShapesOnly shapes;
-  if (const auto body = build(base, shapes); !body) return body.error();
-  return ModelShape{base.family->model_type, base.family->prefix, shapes.declared(),
-                    base.options.layers,     base.all_layers,     base.prequantized};
+  const auto body = build(base, shapes);
+  if (!body) return body.error();
+  return ModelShape{.family = base.family->model_type,
+                    .prefix = base.family->prefix,
+                    .tensors = shapes.declared(),
+                    .layers = base.options.layers,
+                    .all_layers = base.all_layers,
+                    .prequantized = base.prequantized,
+                    .activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens))};
 }
 
 // Rows `ids` of a matrix, dense.
@@ -131,6 +162,7 @@ std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
     if (d.role == Role::kEmbedding)
       bytes += quant::stored_bytes(weights.embedding(d.name, d.shape[0], d.shape[1]));
     if (d.role == Role::kOutput) bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kPlain) bytes += quant::stored_bytes(weights.plain(d.name, d.shape));
     if (d.role == Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
   }
   return bytes;
@@ -141,7 +173,10 @@ std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
 Result<ModelShape> model_shape(const Encoder& encoder) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
-  return shape_of(*base);
+  const auto shape = shape_of(*base);
+  if (!shape) return shape.error();
+  if (const Status s = check_linears(*base->family, encoder.manifest(), shape->tensors); !s) return s.error();
+  return shape;
 }
 
 Result<ModelShape> base_shape(const Files& folder) {

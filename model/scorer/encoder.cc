@@ -4,6 +4,7 @@
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors.h"
+#include "model/families/body.h"
 
 namespace preferd {
 namespace {
@@ -35,7 +36,7 @@ Result<Standardization> read_statistics(const Files& package, const Manifest& ma
 
 Pair exchanged(const Pair& pair) { return {pair.prompt, pair.response_b, pair.response_a}; }
 
-std::size_t cost_of(const Encoded& encoded) {
+std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
   std::vector<const std::vector<std::int32_t>*> all;
   std::size_t total = 0;
   for (const EncodedOrder& order : encoded.orders)
@@ -43,7 +44,7 @@ std::size_t cost_of(const Encoded& encoded) {
       all.push_back(&sequence);
       total += sequence.size();
     }
-  return total - shared_prefix(all) * (all.size() - 1);
+  return prefixes == Prefixes::kApart ? total : total - shared_prefix(all) * (all.size() - 1);
 }
 
 }  // namespace
@@ -75,7 +76,9 @@ Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files
   if (!config) return config.error();
   Fields fields(*config, self->base_->name() + "/config.json");
   const auto vocabulary = fields.integer("vocab_size", 1, std::int64_t{1} << 24);
-  if (const Status status = fields.status(); !status) return status.error();
+  const auto family = family_of(fields);
+  if (!family) return family.error();
+  self->family_ = *family;
   if (self->tokenizer_->top_id() >= vocabulary)
     return invalid(self->base_->name() + ": the tokenizer has id " +
                    std::to_string(self->tokenizer_->top_id()) + ", the model's vocab_size is " +
@@ -88,6 +91,10 @@ Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files
   if (!statistics) return statistics.error();
   self->statistics_ = std::move(*statistics);
   return std::shared_ptr<const Encoder>(self);
+}
+
+Prefixes Encoder::prefixes() const {
+  return family_->sight == Sight::kBack ? Prefixes::kShared : Prefixes::kApart;
 }
 
 std::int64_t Encoder::columns() const {
@@ -159,7 +166,7 @@ Result<Encoded> Encoder::encode(const Ask& ask) const {
                  "the pair is longer than the limit of " + std::to_string(manifest_.input.max_tokens) +
                      " tokens a sequence",
                  "truncate"};
-  encoded.cost_tokens = cost_of(encoded);
+  encoded.cost_tokens = cost_of(encoded, prefixes());
   return encoded;
 }
 

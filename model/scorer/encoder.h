@@ -12,16 +12,25 @@
 
 namespace preferd {
 
+struct Family;
+
+// Whether tokens that all sequences of an item start with are computed once. It changes no bit, but takes a
+// family whose states depend on what stands before them alone.
+enum class Prefixes { kShared, kApart };
+
 // Immutable; any thread.
 class Encoder {
  public:
-  // Reads manifest, tokenizer and feature statistics.
+  // Reads manifest, tokenizer, feature statistics, and of config.json the family and the size of the
+  // vocabulary.
   static Result<std::shared_ptr<const Encoder>> open(std::shared_ptr<const Files> package);
 
   const Manifest& manifest() const { return manifest_; }
   const Files& package() const { return *package_; }
   const Files& base() const { return *base_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Family& family() const { return *family_; }
+  Prefixes prefixes() const;
 
   // Contract: Scorer::encode.
   Result<Encoded> encode(const Ask& ask) const;
@@ -38,6 +47,7 @@ class Encoder {
   std::shared_ptr<const Files> package_, base_;
   Manifest manifest_;
   std::shared_ptr<const Tokenizer> tokenizer_;
+  const Family* family_ = nullptr;
   std::shared_ptr<const InputBuilder> input_;
   Standardization statistics_;
 };

@@ -7,8 +7,6 @@
 namespace preferd {
 namespace {
 
-constexpr std::int64_t kForwardTokens = 4096;
-
 Status add_file(const Files& files, const std::string& path, const std::string& shown, Inspection& out) {
   const auto tensors = read_safetensors(files, path);
   if (!tensors) return tensors.error();
@@ -17,18 +15,6 @@ Status add_file(const Files& files, const std::string& path, const std::string& 
     out.weight_bytes += t.bytes.size();
   }
   return Ok{};
-}
-
-// Widest rows that live at one time: the residual stream and its norm, queries, keys, values and what
-// attention gives, twice for rotation; the MLP goes in chunks of 1,024 rows.
-std::size_t activations(const ModelShape& shape) {
-  std::int64_t hidden = 0, attention = 0, mlp = 0;
-  for (const Declared& d : shape.tensors) {
-    if (d.role == Role::kEmbedding) hidden = d.shape[1];
-    if (d.role != Role::kLinear || !d.name.starts_with("layers.0.")) continue;
-    (d.name.find("mlp") != std::string::npos ? mlp : attention) += d.shape[0];
-  }
-  return static_cast<std::size_t>(4 * (kForwardTokens * (4 * hidden + 2 * attention) + 1024 * 2 * mlp));
 }
 
 }  // namespace
@@ -60,7 +46,7 @@ Result<Inspection> inspect_package(const Encoder& encoder) {
   files.erase(std::unique(files.begin(), files.end()), files.end());
   for (const std::string& file : files)
     if (const Status s = add_file(encoder.package(), file, file, out); !s) return s.error();
-  out.activation_bytes = activations(*shape);
+  out.activation_bytes = shape->activation_bytes;
   return out;
 }
 

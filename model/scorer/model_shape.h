@@ -16,7 +16,8 @@ struct ModelShape {
   std::string prefix;  // that names of a checkpoint may have: "model."
   std::vector<Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
-  bool prequantized = false;  // config.json says so
+  bool prequantized = false;         // config.json says so
+  std::size_t activation_bytes = 0;  // of a full forward
 };
 
 // Of a package; the LM head belongs to it where a head reads it.

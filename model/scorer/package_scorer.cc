@@ -17,9 +17,6 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kForwardTokens =
-    4096;  // one forward stops growing beyond this; bounds memory, never a result
-
 class PackageScorer : public Scorer {
  public:
   PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, std::shared_ptr<Compute> compute)
@@ -85,7 +82,7 @@ class PackageScorer : public Scorer {
   // Items that share a body and a pooling, those of one adapter side by side.
   std::vector<Result<Verdict>> forward(const std::vector<const Encoded*>& items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const Batch batch = pack(items);
+    const Batch batch = pack(items, encoder_->prefixes());
     const at::Tensor states = model_.bodies[first.body]->pooled(*compute_, batch, first.spec.pooling, sites_);
     std::vector<Result<Verdict>> answers;
     std::int64_t row = 0;

@@ -1,13 +1,11 @@
 #include "model/scorer/packer.h"
 
-#include "model/scorer/encoder.h"
-
 namespace preferd {
 namespace {
 
 class Packer {
  public:
-  Packer() { batch_.offsets.push_back(0); }
+  explicit Packer(Prefixes prefixes) : prefixes_(prefixes) { batch_.offsets.push_back(0); }
 
   // Appends ids[from, to) as a segment after `parent`; returns its number.
   std::int32_t segment(const std::vector<std::int32_t>& ids, std::size_t from, std::size_t to,
@@ -26,7 +24,7 @@ class Packer {
     std::vector<const std::vector<std::int32_t>*> sequences;
     for (const EncodedOrder& order : item.orders)
       for (const auto& sequence : order.sequences) sequences.push_back(&sequence);
-    const std::size_t prefix = shared_prefix(sequences);
+    const std::size_t prefix = prefixes_ == Prefixes::kShared ? shared_prefix(sequences) : 0;
     const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
     for (const auto* sequence : sequences)
       batch_.pooled.push_back(segment(*sequence, prefix, sequence->size(), parent));
@@ -40,13 +38,14 @@ class Packer {
   Batch take() { return std::move(batch_); }
 
  private:
+  Prefixes prefixes_;
   Batch batch_;
 };
 
 }  // namespace
 
-Batch pack(std::span<const Encoded* const> items) {
-  Packer packer;
+Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
+  Packer packer(prefixes);
   for (const Encoded* item : items) packer.item(*item);
   return packer.take();
 }

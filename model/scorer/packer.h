@@ -1,16 +1,21 @@
-// Items of one forward, packed: sequences one after the other, shared prefixes computed once.
+// Items of one forward, packed: sequences one after the other; where the family allows it, shared prefixes
+// once.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "model/ops/batch.h"
+#include "model/scorer/encoder.h"
 #include "model/scorer/scorer.h"
 
 namespace preferd {
 
+// Tokens of one forward, unless a single item is longer.
+inline constexpr std::size_t kForwardTokens = 4096;
+
 // batch.pooled has one segment a sequence, in the order items x orders x sequences. Neighbours under one
 // adapter share a run; runs name adapters by Encoded::adapter.
-Batch pack(std::span<const Encoded* const> items);
+Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 
 }  // namespace preferd

@@ -113,7 +113,7 @@ Forward LiveModel::forward(std::span<const Encoded* const> items) {
   step.live = &live_;
   compute_->set_step(step);
   const LoadedAdapter& adapter = model_.adapters.front();
-  const Batch batch = pack(items);
+  const Batch batch = pack(items, encoder_->prefixes());
   Forward out;
   out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, sites_);
   const at::Tensor logits =

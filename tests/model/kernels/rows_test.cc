@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
@@ -33,6 +34,39 @@ TEST(LayerNorm, HasMeanZeroAndVarianceOne) {
   for (const float v : y) sum += v, square += static_cast<double>(v) * v;
   EXPECT_NEAR(sum / 50, 0, 1e-6);
   EXPECT_NEAR(square / 50, 1, 1e-4);  // eps 1e-5 takes a little off
+}
+
+TEST(LayerNorm, IsScaledAndShifted) {
+  const auto x = ramp(2 * 37), w = ramp(37);
+  std::vector<float> plain(x.size()), y(x.size()), b(37, 0.25f);
+  layer_norm(x.data(), 1e-5f, 2, 37, plain.data());
+  layer_norm(x.data(), w.data(), b.data(), 1e-5f, 2, 37, y.data());
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], plain[i] * w[i % 37] + 0.25f, 1e-6);
+}
+
+TEST(Bend, FollowsItsFormulaAndKnowsNoNeighbours) {
+  std::vector<float> x = {-1e30f, -200, -6, 6, 200, 1e30f};
+  for (int i = -4000; i < 4000; ++i) x.push_back(static_cast<float>(i) * 1e-3f);
+  const auto of = [](Bend kind, double v) {
+    switch (kind) {
+      case Bend::kGelu: return v / 2 * std::erfc(-v / std::numbers::sqrt2);
+      case Bend::kGeluTanh:
+        return v / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
+      case Bend::kRelu: return std::max(v, 0.0);
+      case Bend::kTanh: return std::tanh(v);
+    }
+    return v;
+  };
+  for (const Bend kind : {Bend::kGelu, Bend::kGeluTanh, Bend::kRelu, Bend::kTanh}) {
+    std::vector<float> y(x.size());
+    bend(kind, x.data(), x.size(), y.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      EXPECT_NEAR(y[i], of(kind, x[i]), 5e-7 * std::max(1.0, std::fabs(static_cast<double>(x[i])))) << x[i];
+      float alone = 0;
+      bend(kind, &x[i], 1, &alone);
+      EXPECT_EQ(alone, y[i]);
+    }
+  }
 }
 
 TEST(L2Normalize, GivesLengthOneAndLeavesZeroAlone) {

@@ -64,6 +64,10 @@ TEST(CompositeManifest, RefusesByKey) {
   EXPECT_THAT(refusal(R"({"format": "preferd-ensemble/1"})"), HasSubstr("ensemble.members is missing"));
   EXPECT_THAT(ensemble("[]"), HasSubstr("of 0, expected an array of 1 to 64"));
   EXPECT_THAT(ensemble("[{}]"), HasSubstr("ensemble.members[0].package is missing"));
+  for (const char* path : {"", ".", "..", "a/..", "./a", "/a", "a/", "a//b", "../a"})
+    EXPECT_THAT(ensemble(R"([{"package": ")" + std::string(path) + R"("}])"),
+                HasSubstr("expected the name of a folder inside this one"));
+  EXPECT_EQ(ensemble(R"([{"package": "a/b..c/.d"}])"), "");
   EXPECT_THAT(ensemble("[7]"), HasSubstr("ensemble.members[0] is 7, expected an object"));
   EXPECT_THAT(ensemble(R"([{"package": "a", "weight": 0}])"),
               HasSubstr("weight is 0, expected a number above 0"));

@@ -195,8 +195,8 @@ TEST(Cascade, AsksTheNextStageWhereTheMarginIsSmall) {
 TEST(Cascade, AsksBelowItsThresholdAndNotAtIt) {
   const Ask ask = rows()[0];
   const Verdict first = answer(*scorer_of("dense"), ask);
-  const double margin = std::fabs(static_cast<double>(first.probabilities[0]) -
-                                  static_cast<double>(first.probabilities[1]));
+  const double margin =
+      std::fabs(static_cast<double>(first.probabilities[0]) - static_cast<double>(first.probabilities[1]));
   CompositeFolder folder({"dense", "lora", "nf4"}, cascade(margin, 1e-9));
   EXPECT_EQ(answer(**folder.load(), ask).path.size(), 1u);
   folder.write(cascade(std::nextafter(margin, 1.0), 1e-9));
@@ -279,7 +279,9 @@ TEST(Composite, RefusesMembersThatDoNotFit) {
   EXPECT_THAT(members({{{"package", "dense"}}, {{"package", "dense_fp16_first"}}}),
               HasSubstr("member dense_fp16_first tells 3 classes apart, the members before it 2"));
   EXPECT_THAT(members({{{"package", "absent"}}}), HasSubstr("member absent: "));
-  EXPECT_THAT(members({{{"package", "../dense"}}}), HasSubstr("member ../dense: "));
+  EXPECT_THAT(members({{{"package", "../dense"}}}), HasSubstr("ensemble.members[0].package is '../dense'"));
+  std::filesystem::create_directory_symlink(kPackages + "lora", folder.path("outside"));
+  EXPECT_THAT(members({{{"package", "outside"}}}), HasSubstr("member outside: "));
   EXPECT_THAT(members({{{"package", "dense"}, {"adapter", "none"}}}),
               HasSubstr("member dense:none: it has no adapter 'none'"));
   std::filesystem::create_directory_symlink(".", folder.path("self"));

@@ -91,7 +91,7 @@ class SharedPrefix : public EachPackage {
 TEST_P(SharedPrefix, ChangesNoBit) {
   std::mt19937 random(5);
   const auto items = pointers(items_);
-  const Batch shared = pack(items), plain = chained(items, 1, random);
+  const Batch shared = pack(items, Prefixes::kShared), plain = chained(items, 1, random);
   ASSERT_LT(shared.rows(), plain.rows()) << "nothing was shared, nothing is tested";
   ASSERT_TRUE(std::any_of(shared.parent.begin(), shared.parent.end(), [](auto p) { return p >= 0; }));
   for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {

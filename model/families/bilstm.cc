@@ -1,0 +1,104 @@
+// Embedding, then bidirectional LSTMs of sizes of their own, each a torch.nn.LSTM of one layer:
+//   {"model_type": "bilstm", "vocab_size": V, "embedding_size": E, "hidden_sizes": [64, 32]}
+//   embedding.weight [V, E]; lstm.<i>.{weight_ih,weight_hh,bias_ih,bias_hh}_l0[_reverse]
+// Its maps are plain tensors: never quantized, never adapted.
+//
+// Pooling last is what each way says when it is done: the first way's state at the last token beside the
+// second way's at the first; first is the other two.
+#include <memory>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
+#include "model/families/families.h"
+#include "model/layers/lstm.h"
+#include "model/layers/pool.h"
+#include "model/ops/recompute.h"
+#include "model/ops/rows.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::int64_t kMax = std::int64_t{1} << 24;
+
+class BiLstm : public Body {
+ public:
+  Embedding words;  // [vocabulary, e]
+  std::vector<BidirectionalLstm> layers;
+
+  std::int64_t hidden() const { return layers.back().recurrent[0].weight.cols; }
+  std::int64_t width() const override { return 2 * hidden(); }
+  std::int64_t vocabulary() const override { return words.table.rows; }
+
+  // A layer's input, gates of both ways, and states.
+  std::size_t activation_bytes(std::int64_t rows) const override {
+    std::int64_t most = 0;
+    for (const BidirectionalLstm& l : layers) {
+      const std::int64_t size = l.recurrent[0].weight.cols;
+      most = std::max(most, l.inputs[0].weight.cols + 8 * size + 2 * size);
+    }
+    return static_cast<std::size_t>(4 * rows * most);
+  }
+
+  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
+                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+    at::Tensor x = embed(compute, batch.ids, words, {sites, batch.runs});
+    const auto kept = std::make_shared<const Batch>(batch);
+    for (const BidirectionalLstm& layer : layers)
+      x = recomputed(compute, x, [&compute, &layer, kept](const at::Tensor& input) {
+        return bidirectional_lstm(compute, *kept, layer, input);
+      });
+    x = widen(compute, x);
+    if (pooling == Pooling::kMean) return pool_rows(compute, x, batch, pooling);
+    const bool last = pooling == Pooling::kLast;
+    const at::Tensor first_way = pool_rows(compute, x, batch, last ? Pooling::kLast : Pooling::kFirst),
+                     second_way = pool_rows(compute, x, batch, last ? Pooling::kFirst : Pooling::kLast);
+    return at::cat({first_way.narrow(1, 0, hidden()), second_way.narrow(1, hidden(), hidden())}, 1);
+  }
+};
+
+std::vector<std::int64_t> read_sizes(Fields& config) {
+  std::vector<std::int64_t> sizes;
+  const Json& json = config.json();
+  if (!config.has("hidden_sizes") || !json["hidden_sizes"].is_array()) {
+    config.fail("hidden_sizes is " +
+                (config.has("hidden_sizes") ? describe(json["hidden_sizes"]) : "missing") +
+                ", expected an array of sizes");
+    return sizes;
+  }
+  for (const Json& size : json["hidden_sizes"]) {
+    const bool good =
+        size.is_number_integer() && size.get<std::int64_t>() >= 1 && size.get<std::int64_t>() <= kMax;
+    if (!good) config.fail("hidden_sizes holds " + describe(size) + ", expected whole numbers above 0");
+    sizes.push_back(good ? size.get<std::int64_t>() : 1);
+  }
+  return sizes;
+}
+
+}  // namespace
+
+std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const BodyOptions& options) {
+  const std::int64_t vocabulary = config.integer("vocab_size", 1, kMax);
+  const std::int64_t embedding = config.integer("embedding_size", 1, kMax);
+  const std::vector<std::int64_t> sizes = read_sizes(config);
+  if (!config.status()) return nullptr;
+  auto body = std::make_unique<BiLstm>();
+  body->words = {weights.embedding("embedding.weight", vocabulary, embedding), "embedding"};
+  std::int64_t width = embedding;
+  for (std::int64_t i = 0; i < options.layers; ++i) {
+    const std::int64_t size = sizes[static_cast<std::size_t>(i)];
+    BidirectionalLstm layer;
+    for (std::size_t way = 0; way < 2; ++way) {
+      const std::string at = "lstm." + std::to_string(i) + ".", end = way == 0 ? "_l0" : "_l0_reverse";
+      layer.inputs[way] = {weights.plain(at + "weight_ih" + end, {4 * size, width}),
+                           weights.vector(at + "bias_ih" + end, 4 * size), ""};
+      layer.recurrent[way] = {weights.plain(at + "weight_hh" + end, {4 * size, size}),
+                              weights.vector(at + "bias_hh" + end, 4 * size)};
+    }
+    body->layers.push_back(std::move(layer));
+    width = 2 * size;
+  }
+  return body;
+}
+
+}  // namespace preferd

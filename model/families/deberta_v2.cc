@@ -1,0 +1,211 @@
+// DeBERTa v2 and v3 (arXiv 2006.03654, 2111.09543): an encoder whose attention scores are of content with
+// content, content with relative position and relative position with content, positions in logarithmic
+// buckets; norms behind attention and MLP; in v2-xlarge a convolution beside the first block. transformers:
+// models/deberta_v2.
+//
+//   x = norm(project(word[id] + position[p] + type[0]))
+//   each block    y = norm(x + attention(x))
+//                 x = norm(y + mlp(y))               first block, with a convolution: norm(that + bend(conv
+//                 x))
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+
+#include "model/families/deberta_v2_config.h"
+#include "model/families/families.h"
+#include "model/layers/buckets.h"
+#include "model/layers/chunks.h"
+#include "model/layers/encoder.h"
+#include "model/layers/pool.h"
+#include "model/ops/convolution.h"
+#include "model/ops/recompute.h"
+
+namespace preferd {
+namespace {
+
+struct Block {
+  DisentangledAttention attention;
+  LayerNorm after_attention;
+  PlainMlp mlp;
+  LayerNorm after_mlp;
+};
+
+struct Beside {
+  Convolution convolution;
+  kernels::Bend bend;
+  LayerNorm norm;
+};
+
+// What the blocks of one forward share. Blocks that run again in backward outlive the forward, and so does
+// this.
+struct Plan {
+  Batch batch;
+  std::vector<const std::map<std::string, LoraSite>*> sites;
+  Reached reached;
+  Adapters adapters() const { return {sites, batch.runs}; }
+};
+
+class DebertaV2 : public Body {
+ public:
+  DebertaV2Config config;
+  Embedding words, places, types;  // [.., e]; the last two may be empty
+  Linear projection;               // [h, e] or empty
+  LayerNorm embedding_norm;
+  Embedding positions;  // [2 span, h] or empty: of relative positions
+  std::optional<LayerNorm> position_norm;
+  Buckets buckets;
+  std::vector<Block> blocks;
+  std::optional<Beside> beside;
+
+  std::int64_t width() const override { return config.hidden; }
+  std::int64_t vocabulary() const override { return words.table.rows; }
+
+  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
+                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+    const auto plan = std::make_shared<const Plan>(
+        Plan{batch, {sites.begin(), sites.end()}, config.relative ? reached(buckets, batch) : Reached{}});
+    at::Tensor x = embedded(compute, *plan);
+    // Recorded, each block makes the positions anew: a graph of theirs cannot be walked twice.
+    const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
+    for (const Block& b : blocks)
+      x = recomputed(compute, x, [this, &compute, &b, plan, once](const at::Tensor& input) {
+        return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input);
+      });
+    return pool_rows(compute, widen(compute, x), batch, pooling);
+  }
+
+  std::size_t activation_bytes(std::int64_t rows) const override {
+    const std::int64_t h = config.hidden, table = config.relative ? 2 * buckets.span : 0;
+    return static_cast<std::size_t>(4 * (rows * 6 * h + table * 3 * h + kChunkRows * 2 * config.ffn));
+  }
+
+ private:
+  at::Tensor embedded(Compute& compute, const Plan& plan) const {
+    at::Tensor x = embed(compute, plan.batch.ids, words, plan.adapters());
+    if (places.table.rows > 0) x = add(compute, x, embed(compute, plan.batch.positions, places, {}));
+    if (types.table.rows > 0) {
+      const std::vector<std::int32_t> zeros(plan.batch.ids.size());
+      x = add(compute, x, embed(compute, zeros, types, {}));
+    }
+    if (projection.weight.rows > 0) {
+      const Linear* sites[] = {&projection};
+      x = linears(compute, x, sites, plan.adapters())[0];
+    }
+    return layer_norm(compute, x, embedding_norm);
+  }
+
+  at::Tensor relative(Compute& compute, const Plan& plan) const {
+    if (!config.relative) return {};
+    std::vector<std::int32_t> rows(static_cast<std::size_t>(plan.reached.count));
+    std::iota(rows.begin(), rows.end(), plan.reached.first);
+    const at::Tensor table = embed(compute, rows, positions, {});
+    return position_norm ? layer_norm(compute, table, *position_norm) : table;
+  }
+
+  at::Tensor block(Compute& compute, const Plan& plan, const Block& b, const at::Tensor& relative,
+                   const at::Tensor& x) const {
+    const Adapters adapters = plan.adapters();
+    const at::Tensor seen = disentangled_attention(compute, b.attention, plan.batch, adapters,
+                                                   plan.reached.distances, relative, x);
+    const at::Tensor y = layer_norm(compute, add(compute, seen, x), b.after_attention);
+    const at::Tensor z =
+        layer_norm(compute, add(compute, plain_mlp(compute, b.mlp, y, adapters), y), b.after_mlp);
+    if (!beside || &b != &blocks.front()) return z;
+    const at::Tensor near =
+        bend(compute, beside->bend, convolve(compute, plan.batch, beside->convolution, x));
+    return layer_norm(compute, add(compute, z, near), beside->norm);
+  }
+};
+
+// Asks for the tensors of a body.
+class Builder {
+ public:
+  Builder(const DebertaV2Config& config, WeightSource& weights) : c_(config), weights_(weights) {}
+
+  std::unique_ptr<Body> body(const BodyOptions& options) {
+    auto body = std::make_unique<DebertaV2>();
+    body->config = c_;
+    const std::string at = "embeddings.", word = at + "word_embeddings";
+    body->words = {weights_.embedding(word + ".weight", c_.vocabulary, c_.embedding), word};
+    if (c_.places > 0) body->places = table(at + "position_embeddings", c_.places, c_.embedding);
+    if (c_.types > 0) body->types = table(at + "token_type_embeddings", c_.types, c_.embedding);
+    if (c_.embedding != c_.hidden)
+      body->projection = {
+          weights_.linear(at + "embed_proj.weight", c_.hidden, c_.embedding), {}, at + "embed_proj"};
+    body->embedding_norm = norm(at + "LayerNorm");
+    if (c_.relative) {
+      body->buckets = make_buckets(c_.buckets, c_.farthest, options.positions);
+      body->positions = table("encoder.rel_embeddings", 2 * body->buckets.span, c_.hidden);
+      if (c_.norm_positions) body->position_norm = norm("encoder.LayerNorm");
+    }
+    for (std::int64_t i = 0; i < options.layers; ++i)
+      body->blocks.push_back(block("encoder.layer." + std::to_string(i) + "."));
+    if (c_.kernel > 0)
+      body->beside = Beside{
+          {weights_.plain("encoder.conv.conv.weight", {c_.hidden, c_.hidden / c_.kernel_groups, c_.kernel}),
+           weights_.vector("encoder.conv.conv.bias", c_.hidden), c_.kernel, c_.kernel_groups},
+          c_.kernel_bend,
+          norm("encoder.conv.LayerNorm")};
+    return body;
+  }
+
+ private:
+  Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
+    return {weights_.plain(module + ".weight", {rows, cols}), ""};
+  }
+
+  Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
+    Linear l{weights_.linear(module + ".weight", out, in), {}, module};
+    l.bias = weights_.vector(module + ".bias", out);
+    return l;
+  }
+
+  LayerNorm norm(const std::string& module) {
+    LayerNorm n;
+    n.weight = weights_.vector(module + ".weight", c_.hidden);
+    n.bias = weights_.vector(module + ".bias", c_.hidden);
+    n.eps = c_.eps;
+    return n;
+  }
+
+  Block block(const std::string& at) {
+    using Positions = DisentangledAttention::Positions;
+    const std::int64_t h = c_.hidden;
+    const std::string self = at + "attention.self.";
+    Block b;
+    DisentangledAttention& a = b.attention;
+    a.query = linear(self + "query_proj", h, h);
+    a.key = linear(self + "key_proj", h, h);
+    a.value = linear(self + "value_proj", h, h);
+    const Positions made = c_.share_key ? Positions::kShared : Positions::kOwn;
+    if (c_.relative && c_.content_to_position) a.position_key = made;
+    if (c_.relative && c_.position_to_content) a.position_query = made;
+    if (a.position_key == Positions::kOwn) a.own_position_key = linear(self + "pos_key_proj", h, h);
+    if (a.position_query == Positions::kOwn) a.own_position_query = linear(self + "pos_query_proj", h, h);
+    a.out = linear(at + "attention.output.dense", h, h);
+    const int kinds = 1 + (c_.content_to_position ? 1 : 0) + (c_.position_to_content ? 1 : 0);
+    a.shape = {static_cast<std::size_t>(c_.heads), static_cast<std::size_t>(h / c_.heads),
+               1.0f / std::sqrt(static_cast<float>(h / c_.heads * kinds))};
+    b.after_attention = norm(at + "attention.output.LayerNorm");
+    b.mlp = {linear(at + "intermediate.dense", c_.ffn, h), linear(at + "output.dense", h, c_.ffn), c_.bend};
+    b.after_mlp = norm(at + "output.LayerNorm");
+    return b;
+  }
+
+  const DebertaV2Config& c_;
+  WeightSource& weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Body> build_deberta_v2(Fields& config, WeightSource& weights, const BodyOptions& options) {
+  const DebertaV2Config read = read_deberta_v2(config, options);
+  if (!config.status()) return nullptr;
+  return Builder(read, weights).body(options);
+}
+
+}  // namespace preferd

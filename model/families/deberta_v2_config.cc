@@ -1,0 +1,114 @@
+#include "model/families/deberta_v2_config.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace preferd {
+namespace {
+
+constexpr std::int64_t kMax = std::int64_t{1} << 24;
+
+kernels::Bend read_bend(Fields& config, const char* key, const char* fallback) {
+  constexpr std::array<std::pair<const char*, kernels::Bend>, 5> kKnown = {
+      {{"gelu", kernels::Bend::kGelu},
+       {"gelu_new", kernels::Bend::kGeluTanh},
+       {"gelu_pytorch_tanh", kernels::Bend::kGeluTanh},
+       {"relu", kernels::Bend::kRelu},
+       {"tanh", kernels::Bend::kTanh}}};
+  const std::string name = config.text_or(key, fallback);
+  for (const auto& [known, bend] : kKnown)
+    if (name == known) return bend;
+  config.fail(std::string(key) + " is '" + name +
+              "', expected gelu, gelu_new, gelu_pytorch_tanh, relu or tanh");
+  return kernels::Bend::kGelu;
+}
+
+// "p2c|c2p" in parts, lower case and without spaces around.
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> out(1);
+  for (const char c : text) {
+    if (c == '|')
+      out.emplace_back();
+    else if (std::isspace(static_cast<unsigned char>(c)) == 0)
+      out.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return out;
+}
+
+// A text of parts, a list of texts, or nothing.
+std::vector<std::string> read_parts(Fields& config, const char* key) {
+  if (!config.has(key)) return {};
+  const Json& value = config.json()[key];
+  if (value.is_string()) return parts_of(value.get<std::string>());
+  std::vector<std::string> out;
+  if (!value.is_array()) config.fail(std::string(key) + " is " + describe(value) + ", expected a list");
+  for (const Json& part : value) {
+    if (part.is_string())
+      out.push_back(part.get<std::string>());
+    else
+      config.fail(std::string(key) + " holds " + describe(part) + ", expected texts");
+  }
+  return out;
+}
+
+void read_positions(Fields& config, std::int64_t all_places, DebertaV2Config& c) {
+  for (const std::string& kind : read_parts(config, "pos_att_type")) {
+    c.content_to_position = c.content_to_position || kind == "c2p";
+    c.position_to_content = c.position_to_content || kind == "p2c";
+    if (kind != "c2p" && kind != "p2c")
+      config.fail("pos_att_type has '" + kind + "', expected 'c2p' or 'p2c'");
+  }
+  c.relative = config.boolean_or("relative_attention", false);
+  c.share_key = config.boolean_or("share_att_key", false);
+  c.buckets = std::max<std::int64_t>(config.integer_or("position_buckets", -1, -1, kMax), 0);
+  c.farthest = config.integer_or("max_relative_positions", -1, -1, kMax);
+  if (c.farthest < 1) c.farthest = all_places;
+  const auto norms = parts_of(config.text_or("norm_rel_ebd", "none"));
+  c.norm_positions = std::find(norms.begin(), norms.end(), "layer_norm") != norms.end();
+  if (c.relative && c.buckets > 0 && (c.buckets < 2 || c.farthest <= c.buckets / 2 + 1))
+    config.fail("position_buckets is " + std::to_string(c.buckets) + " for distances up to " +
+                std::to_string(c.farthest) + ", expected from 2 to less than twice that");
+}
+
+void read_convolution(Fields& config, DebertaV2Config& c) {
+  c.kernel = config.integer_or("conv_kernel_size", 0, 0, 1023);
+  if (c.kernel == 0) return;
+  c.kernel_groups = config.integer_or("conv_groups", 1, 1, kMax);
+  c.kernel_bend = read_bend(config, "conv_act", "tanh");
+  if (c.kernel % 2 == 0)
+    config.fail("conv_kernel_size is " + std::to_string(c.kernel) + ", expected an odd number");
+  if (c.hidden % c.kernel_groups != 0)
+    config.fail("conv_groups is " + std::to_string(c.kernel_groups) +
+                ", which does not divide hidden_size, " + std::to_string(c.hidden));
+}
+
+}  // namespace
+
+DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options) {
+  DebertaV2Config c;
+  c.vocabulary = config.integer("vocab_size", 1, kMax);
+  c.hidden = config.integer("hidden_size", 1, kMax);
+  c.embedding = config.integer_or("embedding_size", c.hidden, 1, kMax);
+  c.heads = config.integer_or("num_attention_heads", 24, 1, 4096);
+  c.ffn = config.integer_or("intermediate_size", 6144, 1, kMax);
+  c.types = config.integer_or("type_vocab_size", 0, 0, kMax);
+  c.eps = static_cast<float>(config.positive_or("layer_norm_eps", 1e-7));
+  c.bend = read_bend(config, "hidden_act", "gelu");
+  const std::int64_t all_places = config.integer_or("max_position_embeddings", 512, 1, kMax);
+  if (config.boolean_or("position_biased_input", true)) c.places = all_places;
+  if (c.places > 0 && options.positions > c.places)
+    config.fail("max_position_embeddings is " + std::to_string(c.places) +
+                ", below input.max_tokens of package.json, " + std::to_string(options.positions));
+  if (c.hidden % c.heads != 0)
+    config.fail("num_attention_heads is " + std::to_string(c.heads) +
+                ", which does not divide hidden_size, " + std::to_string(c.hidden));
+  else if (config.integer_or("attention_head_size", c.hidden / c.heads, 1, kMax) != c.hidden / c.heads)
+    config.fail("attention_head_size is not hidden_size / num_attention_heads, " +
+                std::to_string(c.hidden / c.heads));
+  read_positions(config, all_places, c);
+  read_convolution(config, c);
+  return c;
+}
+
+}  // namespace preferd

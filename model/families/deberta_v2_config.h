@@ -1,0 +1,29 @@
+// config.json of DeBERTa v2 and v3; defaults as in transformers' DebertaV2Config and its modules.
+#pragma once
+
+#include <cstdint>
+
+#include "model/families/body.h"
+#include "model/kernels/rows.h"
+
+namespace preferd {
+
+struct DebertaV2Config {
+  std::int64_t vocabulary = 0, hidden = 0, embedding = 0, heads = 1, ffn = 0;
+  std::int64_t places = 0, types = 0;  // rows of the tables of absolute positions and token types; 0 = none
+  float eps = 1e-7f;
+  kernels::Bend bend = kernels::Bend::kGelu;
+
+  bool relative = false;                   // relative positions take part
+  std::int64_t buckets = 0, farthest = 0;  // layers/buckets.h
+  bool norm_positions = false, share_key = false;
+  bool content_to_position = false, position_to_content = false;  // also scale the scores without `relative`
+
+  std::int64_t kernel = 0, kernel_groups = 1;  // of the convolution; kernel 0 = none
+  kernels::Bend kernel_bend = kernels::Bend::kTanh;
+};
+
+// Failures go to `config`.
+DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options);
+
+}  // namespace preferd

@@ -1,0 +1,53 @@
+// The recurrence of an LSTM (Hochreiter and Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000) over one
+// sequence in one direction on the CPU, fp32:
+//
+//     a = x_t + W h + b       i, f, o = sigmoid(a_i, a_f, a_o)    g = tanh(a_g)
+//     c = f c + i g           h = o tanh(c)
+//
+// x_t, the share of the inputs, is the caller's. Gates stand in the order i, f, g, o, as torch has them. Each
+// sum is one chain of multiply-adds from the first element of h on; sequences know nothing of each other.
+//
+// Raw pointers, no allocation; scratch is the caller's, one a thread.
+#pragma once
+
+#include <cstddef>
+
+#include "model/kernels/attention.h"
+
+namespace preferd::kernels {
+
+enum class Walk { kForth, kBack };  // from the first row or from the last
+
+// W as operands of the register tile, zeros behind the last column.
+struct LstmWeights {
+  std::size_t hidden = 0;
+  const float* forth = nullptr;  // W^T: [hidden, lstm_columns(4 hidden)]
+  const float* back = nullptr;   // W: [4 hidden, lstm_columns(hidden)]; read by the backward alone
+  const float* bias = nullptr;   // [4 hidden]
+};
+std::size_t lstm_columns(std::size_t columns);
+
+// Rows of one sequence, row 0 its first token.
+struct LstmForward {
+  HeadRows<const float> x;  // [length, 4 hidden]
+  HeadRows<float> h;        // [length, hidden]: written
+  HeadRows<float> gates;    // [length, 4 hidden], or no data: i, f, g, o for the backward
+  HeadRows<float> cells;    // [length, hidden], or no data: c for the backward
+  std::size_t length = 0;
+  Walk walk = Walk::kForth;
+};
+
+struct LstmBackward {
+  HeadRows<const float> dh, gates, cells;
+  HeadRows<float> dx;  // [length, 4 hidden]: written; also the gradient of a
+  std::size_t length = 0;
+  Walk walk = Walk::kForth;
+};
+
+// Floats of scratch that either function needs.
+std::size_t lstm_scratch(std::size_t hidden);
+
+void lstm_forward(const LstmWeights& weights, const LstmForward& sequence, float* scratch);
+void lstm_backward(const LstmWeights& weights, const LstmBackward& sequence, float* scratch);
+
+}  // namespace preferd::kernels

@@ -1,0 +1,26 @@
+// A bidirectional LSTM layer (method: model/kernels/lstm.h).
+#pragma once
+
+#include <array>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/ops/batch.h"
+#include "model/ops/compute.h"
+#include "model/ops/linears.h"
+#include "model/ops/recurrence.h"
+
+namespace preferd {
+
+// Way 0 runs from the first token on, way 1 from the last.
+struct BidirectionalLstm {
+  std::array<Linear, 2> inputs;         // [4 hidden, in], with bias
+  std::array<Recurrence, 2> recurrent;  // [4 hidden, hidden], with another
+};
+
+// x [rows, in] -> [rows, 2 hidden], the ways' states side by side; no segment has a parent. `layer` outlives
+// the backward.
+at::Tensor bidirectional_lstm(Compute& compute, const Batch& batch, const BidirectionalLstm& layer,
+                              const at::Tensor& x);
+
+}  // namespace preferd

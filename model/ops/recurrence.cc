@@ -1,0 +1,145 @@
+#include "model/ops/recurrence.h"
+
+#include <algorithm>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/check.h"
+#include "model/kernels/lstm.h"
+#include "model/ops/record.h"
+
+namespace preferd {
+namespace {
+
+using Tensors = std::vector<at::Tensor>;
+
+// What the backward takes from the forward, by way.
+struct Kept {
+  at::Tensor gates, cells;  // [rows, 4 hidden], [rows, hidden]; undefined where nothing is recorded
+};
+
+template <class T>
+kernels::HeadRows<T> rows_from(const at::Tensor& t, std::int64_t row, std::int64_t column = 0) {
+  if (!t.defined()) return {};
+  return {t.data_ptr<float>() + row * t.size(1) + column, static_cast<std::size_t>(t.size(1))};
+}
+
+// W or its transpose as rows of `columns` floats, zeros behind.
+std::vector<float> panel(const quant::Matrix& weight, bool transposed) {
+  const auto rows = static_cast<std::size_t>(weight.rows), cols = static_cast<std::size_t>(weight.cols);
+  const std::size_t columns = kernels::lstm_columns(transposed ? rows : cols);
+  std::vector<float> out((transposed ? cols : rows) * columns), row(cols);
+  for (std::size_t i = 0; i < rows; ++i) {
+    quant::decode(weight, static_cast<std::int64_t>(i), 0, weight.cols, row.data());
+    for (std::size_t j = 0; j < cols; ++j) out[transposed ? j * columns + i : i * columns + j] = row[j];
+  }
+  return out;
+}
+
+constexpr kernels::Walk kWalks[] = {kernels::Walk::kForth, kernels::Walk::kBack};
+
+// Calls work(way, first row, length, worker) for every sequence and way.
+template <class F>
+void over_sequences(Compute& compute, const std::vector<std::int32_t>& offsets, F work) {
+  compute.pool().run(2 * (offsets.size() - 1), [&](std::size_t i, int worker) {
+    const std::int32_t first = offsets[i / 2];
+    work(i % 2, first, static_cast<std::size_t>(offsets[i / 2 + 1] - first), worker);
+  });
+}
+
+at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offsets,
+                       const std::array<Recurrence, 2>& ways, const std::array<at::Tensor, 2>& inputs,
+                       const std::array<Kept, 2>& kept) {
+  const std::int64_t hidden = ways[0].weight.cols;
+  const auto size = static_cast<std::size_t>(hidden);
+  at::Tensor states = at::empty({inputs[0].size(0), 2 * hidden}, at::kFloat);
+  const std::vector<float> panels[] = {panel(ways[0].weight, true), panel(ways[1].weight, true)};
+  over_sequences(compute, offsets, [&](std::size_t way, std::int32_t row, std::size_t length, int worker) {
+    const kernels::LstmWeights weights{size, panels[way].data(), nullptr, ways[way].bias.data()};
+    kernels::lstm_forward(
+        weights,
+        {rows_from<const float>(inputs[way], row),
+         rows_from<float>(states, row, static_cast<std::int64_t>(way) * hidden),
+         rows_from<float>(kept[way].gates, row), rows_from<float>(kept[way].cells, row), length, kWalks[way]},
+        compute.scratch(worker, kernels::lstm_scratch(size)));
+  });
+  return states;
+}
+
+// States that stood before each row on its way: the neighbour's, zeros at the start of a sequence.
+at::Tensor states_before(const at::Tensor& states, const std::vector<std::int32_t>& offsets,
+                         std::size_t way) {
+  const std::int64_t hidden = states.size(1) / 2;
+  at::Tensor out = at::zeros({states.size(0), hidden}, at::kFloat);
+  for (std::size_t s = 0; s + 1 < offsets.size(); ++s)
+    for (std::int32_t row = offsets[s]; row + 1 < offsets[s + 1]; ++row) {
+      const std::int32_t from = way == 0 ? row : row + 1, to = way == 0 ? row + 1 : row;
+      std::copy_n(rows_from<const float>(states, from, static_cast<std::int64_t>(way) * hidden).data, hidden,
+                  rows_from<float>(out, to).data);
+    }
+  return out;
+}
+
+std::array<at::Tensor, 2> run_backward(Compute& compute, const std::vector<std::int32_t>& offsets,
+                                       const std::array<Recurrence, 2>& ways, const std::array<Kept, 2>& kept,
+                                       const at::Tensor& dh) {
+  const std::int64_t hidden = ways[0].weight.cols;
+  const auto size = static_cast<std::size_t>(hidden);
+  std::array<at::Tensor, 2> dx = {at::empty({dh.size(0), 4 * hidden}, at::kFloat),
+                                  at::empty({dh.size(0), 4 * hidden}, at::kFloat)};
+  const std::vector<float> panels[] = {panel(ways[0].weight, false), panel(ways[1].weight, false)};
+  over_sequences(compute, offsets, [&](std::size_t way, std::int32_t row, std::size_t length, int worker) {
+    kernels::lstm_backward(
+        {size, nullptr, panels[way].data(), nullptr},
+        {rows_from<const float>(dh, row, static_cast<std::int64_t>(way) * hidden),
+         rows_from<const float>(kept[way].gates, row), rows_from<const float>(kept[way].cells, row),
+         rows_from<float>(dx[way], row), length, kWalks[way]},
+        compute.scratch(worker, kernels::lstm_scratch(size)));
+  });
+  return dx;
+}
+
+}  // namespace
+
+at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::array<Recurrence, 2>& ways,
+                           const std::array<at::Tensor, 2>& inputs) {
+  PREFERD_CHECK(!compute.composed());
+  PREFERD_CHECK(std::all_of(batch.parent.begin(), batch.parent.end(), [](auto p) { return p < 0; }));
+  for (const at::Tensor& t : inputs) PREFERD_CHECK(t.is_contiguous() && t.scalar_type() == at::kFloat);
+  Tensors recorded = {inputs[0], inputs[1]};
+  std::array<bool, 2> weight_lives{}, bias_lives{};
+  if (at::GradMode::is_enabled())
+    for (std::size_t way = 0; way < 2; ++way) {
+      const at::Tensor *weight = compute.live(ways[way].weight), *bias = compute.live(ways[way].bias);
+      weight_lives[way] = weight != nullptr;
+      bias_lives[way] = bias != nullptr;
+      if (weight != nullptr) recorded.push_back(*weight);
+      if (bias != nullptr) recorded.push_back(*bias);
+    }
+  if (std::none_of(recorded.begin(), recorded.end(), wants_gradient))
+    return run_forward(compute, batch.offsets, ways, inputs, {});
+
+  const std::int64_t hidden = ways[0].weight.cols, rows = inputs[0].size(0);
+  std::array<Kept, 2> kept;
+  for (Kept& k : kept) k = {at::empty({rows, 4 * hidden}, at::kFloat), at::empty({rows, hidden}, at::kFloat)};
+  const at::Tensor states =
+      run_forward(compute, batch.offsets, ways, {inputs[0].detach(), inputs[1].detach()}, kept);
+  return record(
+      recorded, [&] { return Tensors{states}; },
+      [&compute, &ways, offsets = batch.offsets, kept, states = states.detach(), weight_lives,
+       bias_lives](const Tensors& dy) {
+        const auto dx = run_backward(compute, offsets, ways, kept, dy[0]);
+        Tensors gradients = {dx[0], dx[1]};
+        for (std::size_t way = 0; way < 2; ++way) {
+          if (weight_lives[way]) gradients.push_back(dx[way].t().mm(states_before(states, offsets, way)));
+          if (bias_lives[way]) gradients.push_back(dx[way].sum(0));
+        }
+        return gradients;
+      })[0];
+}
+
+}  // namespace preferd

@@ -1,0 +1,176 @@
+// What loading refuses of the families that see a whole sequence.
+#include "tests/support/refusal.h"
+
+namespace preferd {
+namespace {
+
+using namespace testing_support;
+
+template <class F>
+void config(const PackageCopy& c, F change) {
+  c.edit("base/config.json", change);
+}
+template <class F>
+void manifest(const PackageCopy& c, F change) {
+  c.edit("package.json", change);
+}
+template <class F>
+void base(const PackageCopy& c, F change) {
+  c.edit_tensors("base/model.safetensors", change);
+}
+template <class F>
+void adapter(const PackageCopy& c, F change) {
+  c.edit("adapter/adapter_config.json", change);
+}
+
+class BadEncoder : public RefusalTest {};
+TEST_P(BadEncoder, IsRefused) { check(); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Deberta, BadEncoder,
+    testing::Values(
+        Refusal{"token_pair",
+                "deberta",
+                [](const PackageCopy& c) {
+                  manifest(c, [](Json& j) {
+                    j["head"] = {{"output", "token_pair"}, {"tokens", {"a", "b"}}};
+                    j["input"]["layout"] = "pair";
+                    j["input"]["template"][3]["field"] = "response_a";
+                  });
+                },
+                {"package.json", "token_pair", "deberta_v2", "no causal language model"}},
+        Refusal{"position_kind",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["pos_att_type"] = "c2p|p2p"; }); },
+                {"config.json", "pos_att_type has 'p2p'", "'c2p' or 'p2c'"}},
+        Refusal{"position_kinds_no_list",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["pos_att_type"] = 3; }); },
+                {"config.json", "pos_att_type is", "expected a list"}},
+        Refusal{"buckets_beyond_distances",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["max_relative_positions"] = 5; }); },
+                {"config.json", "position_buckets is 8", "up to 5"}},
+        Refusal{"heads",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["num_attention_heads"] = 5; }); },
+                {"config.json", "num_attention_heads is 5", "hidden_size, 32"}},
+        Refusal{"head_size",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["attention_head_size"] = 4; }); },
+                {"config.json", "attention_head_size"}},
+        Refusal{"activation",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_act"] = "silu"; }); },
+                {"config.json", "hidden_act is 'silu'", "expected gelu"}},
+        Refusal{"convolution_even",
+                "deberta_conv",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["conv_kernel_size"] = 4; }); },
+                {"config.json", "conv_kernel_size is 4", "odd"}},
+        Refusal{"convolution_groups",
+                "deberta_conv",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["conv_groups"] = 3; }); },
+                {"config.json", "conv_groups is 3"}},
+        Refusal{"positions_run_out",
+                "deberta_conv",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["max_position_embeddings"] = 95; }); },
+                {"config.json", "max_position_embeddings is 95", "input.max_tokens", "96"}},
+        Refusal{"rows_of_positions",
+                "deberta",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["position_buckets"] = 7; }); },
+                {"encoder.rel_embeddings.weight is [16, 32], expected [14, 32]"}},
+        Refusal{"bias_missing",
+                "deberta",
+                [](const PackageCopy& c) {
+                  base(c, [](auto& file) { file.erase("deberta.encoder.layer.1.output.dense.bias"); });
+                },
+                {"missing tensor encoder.layer.1.output.dense.bias"}},
+        Refusal{"convolution_nobody_reads",
+                "deberta_conv",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j.erase("conv_kernel_size"); }); },
+                {"no part of deberta_v2 reads", "encoder.conv.conv.weight"}},
+        Refusal{"adapter_on_positions",
+                "deberta_nf4_lora",
+                [](const PackageCopy& c) {
+                  adapter(c, [](Json& j) { j["target_modules"] = {"rel_embeddings", "dense"}; });
+                },
+                {"adapter_config.json", "target_modules matches deberta.encoder.rel_embeddings",
+                 "no linear layer"}},
+        Refusal{"adapter_of_fewer_modules",
+                "deberta_nf4_lora",
+                [](const PackageCopy& c) {
+                  adapter(c, [](Json& j) { j["target_modules"] = {"query_proj", "dense"}; });
+                },
+                {"adapter_model.safetensors", "not consumed", "key_proj"}}),
+    by_case);
+
+INSTANTIATE_TEST_SUITE_P(
+    BiLstm, BadEncoder,
+    testing::Values(
+        Refusal{"adapter",
+                "bilstm",
+                [](const PackageCopy& c) {
+                  std::filesystem::copy(kPackages + "deberta_nf4_lora/adapter", c.path("adapter"));
+                  manifest(c, [](Json& j) { j["adapter"] = {{"path", "adapter"}}; });
+                },
+                {"package.json", "adapter.path is 'adapter'", "bilstm has no linear layers"}},
+        Refusal{"quantization",
+                "bilstm",
+                [](const PackageCopy& c) {
+                  manifest(c, [](Json& j) { j["quantization"] = {{"scheme", "int8"}}; });
+                },
+                {"package.json", "quantization.scheme is int8", "bilstm has no linear layers"}},
+        Refusal{"token_pair",
+                "bilstm_mean",
+                [](const PackageCopy& c) {
+                  manifest(c, [](Json& j) {
+                    j["head"] = {{"output", "token_pair"}, {"tokens", {"a", "b"}}};
+                  });
+                },
+                {"package.json", "token_pair", "no causal language model"}},
+        Refusal{"sizes_missing",
+                "bilstm",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j.erase("hidden_sizes"); }); },
+                {"config.json", "hidden_sizes"}},
+        Refusal{"sizes_a_number",
+                "bilstm",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_sizes"] = 2; }); },
+                {"config.json", "hidden_sizes is", "array"}},
+        Refusal{"sizes_empty",
+                "bilstm",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_sizes"] = Json::array(); }); },
+                {"config.json", "hidden_sizes has 0 entries"}},
+        Refusal{"size_zero",
+                "bilstm",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_sizes"][0] = 0; }); },
+                {"config.json", "hidden_sizes holds", "above 0"}},
+        Refusal{"size_of_another",
+                "bilstm",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_sizes"][1] = 12; }); },
+                {"lstm.1.weight_ih_l0 is [40, 28], expected [48, 28]"}},
+        Refusal{"layers_above",
+                "bilstm",
+                [](const PackageCopy& c) { manifest(c, [](Json& j) { j["base"]["max_layers"] = 3; }); },
+                {"package.json", "base.max_layers is 3", "2 layers"}},
+        Refusal{"one_way_missing",
+                "bilstm",
+                [](const PackageCopy& c) {
+                  base(c, [](auto& file) { file.erase("lstm.0.bias_hh_l0_reverse"); });
+                },
+                {"missing tensor lstm.0.bias_hh_l0_reverse"}}),
+    by_case);
+
+// Published DeBERTas hold absolute positions that nobody reads where position_biased_input is false, and
+// heads of their pre-training; transformers drops both.
+TEST(Deberta, LeavesWhatPublishedFilesHoldBeside) {
+  const PackageCopy copy("deberta");
+  copy.edit_tensors("base/model.safetensors", [](auto& t) {
+    t["deberta.embeddings.position_embeddings.weight"] = filled({128, 32});
+    t["lm_predictions.lm_head.bias"] = filled({9});
+    t["mask_predictions.dense.weight"] = filled({4, 4});
+  });
+  EXPECT_EQ(copy.refusal(Golden::kVerify), "");
+}
+
+}  // namespace
+}  // namespace preferd
