@@ -19,6 +19,8 @@ CASES = {
     "lizhecheng02-gemma-cls": ("chat_gemma2", [""]),
     "lizhecheng02/qwen14b": ("chat_qwen2", [""]),
     "lizhecheng02/gemma9b": ("chat_gemma2", [""]),
+    "lizhecheng02-mdeberta": ("deberta", [""]),
+    "sriram6791-bilstm": ("bilstm", [""]),
     "l1ghtsource/normal": ("chat_gemma2", [""]),
     "l1ghtsource/reversed": ("chat_gemma2", [""]),
     "sriram6791-keras": ("chat_gemma2", [""]),
@@ -200,6 +202,7 @@ class Trained(Folder):
 class Packages(Trained):
     def test_the_package_of_a_recipe_is_the_template(self):
         made_by_training = {"format", "adapter", "calibration", "golden"}
+        self.assertEqual(set(CASES), {folder for folder, package in packages().items() if package["format"] == "preferd-package/1"})
         for folder, package in packages().items():
             if package["format"] != "preferd-package/1":
                 continue
