@@ -6,7 +6,7 @@
 A template becomes tiny by changing sizes alone (tiny() and SMALL): the base, the widths that hang on it, the room for texts, and how
 many rows a step and how many steps a run has. What it says of input, quantization, head, adapter, rates and losses stays.
 """
-import concurrent.futures, json, math, re, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
+import concurrent.futures, csv, gzip, json, math, re, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
 
 from trainer_support import *
 
@@ -226,6 +226,25 @@ class Packages(Trained):
             code = (ROOT / path).read_text("utf-8")
             words = rf"def {name}\(" if path.endswith(".py") else r"TEST(_[PF])?\(" + name.replace(".", r",\s*") + r"\)"
             self.assertRegex(code, words, f"{path}:{name}")
+
+    def test_exchanged_rows_exchange_back(self):
+        for source in (FIXTURES / "training/kaggle.csv.gz", self.files["train"]):
+            once, twice = self.dir / "once.jsonl.gz", self.dir / "twice.jsonl"
+            for a, b in ((source, once), (once, twice)):
+                p = run(sys.executable, RECIPES / "exchange_responses.py", a, b)
+                self.assertEqual(p.returncode, 0, p.stderr)
+            with (gzip.open if source.suffix == ".gz" else open)(source, "rt", encoding="utf-8", newline="") as f:
+                rows = list(csv.DictReader(f)) if ".csv" in source.name else [json.loads(line) for line in f]
+            text = lambda row: {k: str(v) for k, v in row.items()}
+            back = [json.loads(line) for line in twice.read_text("utf-8").splitlines()]
+            other = [json.loads(line) for line in gzip.open(once, "rt", encoding="utf-8")]
+            self.assertEqual(list(map(text, back)), list(map(text, rows)))
+            for row, o in zip(rows, other):
+                self.assertEqual((row["response_a"], row["response_b"]), (o["response_b"], o["response_a"]))
+                if "winner_model_a" in row:
+                    self.assertEqual((row["winner_model_a"], row["winner_tie"]), (str(o["winner_model_b"]), str(o["winner_tie"])))
+                else:
+                    self.assertEqual({row["winner"], o["winner"]}, {"model_a", "model_b"})
 
     def test_every_template_trains_and_serves(self):
         self.all_of(CASES, lambda case, folder: case.check(folder))
