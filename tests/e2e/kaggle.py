@@ -176,8 +176,12 @@ class Trained(Folder):
             for line in (out / "predictions.jsonl").read_text().splitlines():
                 self.assertEqual(json.loads(line)["logits"], verdicts[json.loads(line)["id"]]["logits"])
             self.assertGreater(len({json.dumps(v["logits"]) for v in verdicts.values()}), len(verdicts) // 2)
-            rows = [json.loads(line) for line in self.files["valid" + side].read_text("utf-8").splitlines()][:6]
-            replies = self.served(best, rows)
+            rows = [json.loads(line) for line in self.files["valid" + side].read_text("utf-8").splitlines()]
+            evaluated = run(TRAINER, "evaluate", "--package", best, "--input", self.files["valid" + side], "--output", out / "evaluation")
+            self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
+            right = sum(verdicts[r["id"]]["winner"] == r["winner"] for r in rows)
+            self.assertAlmostEqual(json.loads((out / "evaluation/evaluation.json").read_text())["accuracy"]["value"], right / len(rows), places=12)
+            replies = self.served(best, rows[:6])
             self.assertEqual(len(replies), 6)
             for key, reply in replies.items():
                 self.same(reply, verdicts[key])
