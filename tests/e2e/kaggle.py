@@ -6,7 +6,7 @@
 A template becomes tiny by changing sizes alone (tiny() and SMALL): the base, the widths that hang on it, the room for texts, and how
 many rows a step and how many steps a run has. What it says of input, quantization, head, adapter, rates and losses stays.
 """
-import concurrent.futures, json, math, re, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
+import concurrent.futures, csv, gzip, json, math, re, shutil, statistics, subprocess, time, tomllib, unittest, urllib.request
 
 from trainer_support import *
 
@@ -19,6 +19,8 @@ CASES = {
     "lizhecheng02-gemma-cls": ("chat_gemma2", [""]),
     "lizhecheng02/qwen14b": ("chat_qwen2", [""]),
     "lizhecheng02/gemma9b": ("chat_gemma2", [""]),
+    "lizhecheng02-mdeberta": ("deberta", [""]),
+    "sriram6791-bilstm": ("bilstm", [""]),
     "l1ghtsource/normal": ("chat_gemma2", [""]),
     "l1ghtsource/reversed": ("chat_gemma2", [""]),
     "sriram6791-keras": ("chat_gemma2", [""]),
@@ -36,7 +38,7 @@ TEACHERS = {2: "lora_all_linear", 3: "biases"}  # fixture packages of two and of
 ROWS = [r for r in ROWS if r["winner"] != "tie"]
 SMALL = {"device": "cpu", "precision": "fp32", "threads": 1, "data.folder": "", "data.valid_share": 0, "loop.epochs": 1, "loop.max_steps": 4,
          "loop.batch_examples": 6, "loop.batch_tokens": 4096, "watch.evaluate_every": 2}
-HIDDEN, NARROW = 32, 8  # of the fixtures' bases; of what the head has inside
+NARROW = 8  # what the head has inside
 
 
 def folder_of(path):
@@ -54,11 +56,17 @@ def recipe(folder, run):
     return merged(file["defaults"], file["runs"][run]) if run else file
 
 
+def fixture(name):
+    return FIXTURES / "packages" / name / "base"
+
+
 def tiny(package, base):
-    """Keys that give the package the fixture's base: widths, and room for the template's characters and a little text."""
+    """Keys that give the package this base: widths, and room for the template's characters and a little text."""
     shape, head = package["input"], json.loads(json.dumps(package["head"]))
     texts = [s["text"] for s in shape["template"] if "text" in s] + [v for v in shape.get("chat", {}).values() if isinstance(v, str)]
-    width = HIDDEN * (2 if head["output"] == "siamese" else 1)
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    width = config["hidden_size"] if "hidden_size" in config else 2 * config["hidden_sizes"][-1]  # two directions of an LSTM
+    width *= 2 if head["output"] == "siamese" else 1
     if "feature_projection" in head:
         head["feature_projection"]["out"] = NARROW
         width += NARROW
@@ -66,7 +74,7 @@ def tiny(package, base):
     for layer in linears:
         layer["in"], layer["out"] = width, layer["out"] if layer is linears[-1] else NARROW
         width = NARROW
-    return {"package.base.path": str(FIXTURES / "packages" / base / "base"), "package.input.max_tokens": sum(map(len, texts)) + 160, "package.head": head}
+    return {"package.base.path": str(base), "package.input.max_tokens": sum(map(len, texts)) + 160, "package.head": head}
 
 
 def run(*args, **more):
@@ -97,6 +105,16 @@ class Trained(Folder):
     def tearDownClass(cls):
         cls.shared.cleanup()
 
+    def base(self, folder):
+        """The fixture's; a recipe whose base is made of nothing makes its own, with the fixture's tokenizer."""
+        found = fixture(CASES[folder][0])
+        if folder != "sriram6791-bilstm":
+            return found
+        made, size = self.dir / "base", json.loads((found / "config.json").read_text("utf-8"))["vocab_size"]
+        p = run(sys.executable, RECIPES / "make_bilstm.py", "--tokenizer", found, "--vocabulary", size, "--embedding", 12, "--hidden", 8, 5, "--out", made)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return made
+
     def scored(self, package, rows):
         p = run(PREFERD, "score", "--package", package, "--input", rows, "--output", "-")
         self.assertEqual(p.returncode, 0, p.stderr)
@@ -126,7 +144,7 @@ class Trained(Folder):
     def keys(self, folder, name, first):
         said = recipe(folder, name)
         side = " exchanged" if any("exchanged" in path for path in said["data"]["train"]) else ""
-        keys = SMALL | tiny(said["package"], CASES[folder][0]) | {"data.train": [str(self.files["train" + side])],
+        keys = SMALL | tiny(said["package"], self.base(folder)) | {"data.train": [str(self.files["train" + side])],
                                                                   "data.valid": [str(self.files["valid" + side])]}
         if "first_layer" in said.get("adapter", {}):
             keys["adapter.first_layer"] = 1
@@ -147,7 +165,7 @@ class Trained(Folder):
             self.done(out, self.keys(folder, name, first), ["--run", name] if name else [], config=TEMPLATES / folder / "train.toml")
             best = first = out / "best"
             steps = [loss for _, loss, _, _ in losses(out) if loss is not None]
-            validation = [json.dumps(v) for _, _, _, v in losses(out) if v is not None]
+            validation = [v["log_loss"] for _, _, _, v in losses(out) if v is not None]
             self.assertEqual((len(steps), len(set(validation))), (4, 2), (steps, validation))
             self.assertTrue(all(map(math.isfinite, steps)), steps)
             inspected = run(PREFERD, "inspect", "--package", best, "--verify")
@@ -158,8 +176,12 @@ class Trained(Folder):
             for line in (out / "predictions.jsonl").read_text().splitlines():
                 self.assertEqual(json.loads(line)["logits"], verdicts[json.loads(line)["id"]]["logits"])
             self.assertGreater(len({json.dumps(v["logits"]) for v in verdicts.values()}), len(verdicts) // 2)
-            rows = [json.loads(line) for line in self.files["valid" + side].read_text("utf-8").splitlines()][:6]
-            replies = self.served(best, rows)
+            rows = [json.loads(line) for line in self.files["valid" + side].read_text("utf-8").splitlines()]
+            evaluated = run(TRAINER, "evaluate", "--package", best, "--input", self.files["valid" + side], "--output", out / "evaluation")
+            self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
+            right = sum(verdicts[r["id"]]["winner"] == r["winner"] for r in rows)
+            self.assertAlmostEqual(json.loads((out / "evaluation/evaluation.json").read_text())["accuracy"]["value"], right / len(rows), places=12)
+            replies = self.served(best, rows[:6])
             self.assertEqual(len(replies), 6)
             for key, reply in replies.items():
                 self.same(reply, verdicts[key])
@@ -184,6 +206,7 @@ class Trained(Folder):
 class Packages(Trained):
     def test_the_package_of_a_recipe_is_the_template(self):
         made_by_training = {"format", "adapter", "calibration", "golden"}
+        self.assertEqual(set(CASES), {folder for folder, package in packages().items() if package["format"] == "preferd-package/1"})
         for folder, package in packages().items():
             if package["format"] != "preferd-package/1":
                 continue
@@ -207,6 +230,25 @@ class Packages(Trained):
             code = (ROOT / path).read_text("utf-8")
             words = rf"def {name}\(" if path.endswith(".py") else r"TEST(_[PF])?\(" + name.replace(".", r",\s*") + r"\)"
             self.assertRegex(code, words, f"{path}:{name}")
+
+    def test_exchanged_rows_exchange_back(self):
+        for source in (FIXTURES / "training/kaggle.csv.gz", self.files["train"]):
+            once, twice = self.dir / "once.jsonl.gz", self.dir / "twice.jsonl"
+            for a, b in ((source, once), (once, twice)):
+                p = run(sys.executable, RECIPES / "exchange_responses.py", a, b)
+                self.assertEqual(p.returncode, 0, p.stderr)
+            with (gzip.open if source.suffix == ".gz" else open)(source, "rt", encoding="utf-8", newline="") as f:
+                rows = list(csv.DictReader(f)) if ".csv" in source.name else [json.loads(line) for line in f]
+            text = lambda row: {k: str(v) for k, v in row.items()}
+            back = [json.loads(line) for line in twice.read_text("utf-8").splitlines()]
+            other = [json.loads(line) for line in gzip.open(once, "rt", encoding="utf-8")]
+            self.assertEqual(list(map(text, back)), list(map(text, rows)))
+            for row, o in zip(rows, other):
+                self.assertEqual((row["response_a"], row["response_b"]), (o["response_b"], o["response_a"]))
+                if "winner_model_a" in row:
+                    self.assertEqual((row["winner_model_a"], row["winner_tie"]), (str(o["winner_model_b"]), str(o["winner_tie"])))
+                else:
+                    self.assertEqual({row["winner"], o["winner"]}, {"model_a", "model_b"})
 
     def test_every_template_trains_and_serves(self):
         self.all_of(CASES, lambda case, folder: case.check(folder))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Rows with their two responses exchanged, labels with them: what a judge is trained on that only ever sees them in that order.
 
-    exchange_responses.py ROWS.jsonl[.gz] OUT.jsonl[.gz]
+    exchange_responses.py ROWS.jsonl|csv[.gz] OUT.jsonl[.gz]
 """
-import gzip, json, sys
+import csv, gzip, json, sys
 
 PAIRS = (("response_a", "response_b"), ("model_a", "model_b"), ("winner_model_a", "winner_model_b"))
 WINNERS = {"model_a": "model_b", "model_b": "model_a"}
@@ -21,12 +21,20 @@ def exchanged(row):
     return row
 
 
+def rows_of(path, file):
+    if ".csv" in path.rsplit("/", 1)[-1]:
+        csv.field_size_limit(1 << 30)
+        for row in csv.DictReader(file):
+            yield {k: int(v) if k.startswith("winner_") else v for k, v in row.items()}
+    else:
+        yield from (json.loads(line) for line in file if line.strip())
+
+
 def main(source, target):
-    opened = lambda path, mode: (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8")
+    opened = lambda path, mode: (gzip.open if path.endswith(".gz") else open)(path, mode, encoding="utf-8", newline="")
     with opened(source, "rt") as rows, opened(target, "wt") as out:
-        for line in rows:
-            if line.strip():
-                out.write(json.dumps(exchanged(json.loads(line)), ensure_ascii=False) + "\n")
+        for row in rows_of(source, rows):
+            out.write(json.dumps(exchanged(row), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
