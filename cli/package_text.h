@@ -1,0 +1,11 @@
+// What a package is made of, printed for people.
+#pragma once
+
+#include "model/scorer/inspect.h"
+
+namespace preferd::cli {
+
+void print_package(const Encoder& encoder, const Inspection& seen);
+void print_tensors(const Inspection& seen);  // a table of all in files
+
+}  // namespace preferd::cli
