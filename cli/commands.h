@@ -14,5 +14,6 @@ int score(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int quantize(const Arguments& arguments);
+int pack(const Arguments& arguments);
 
 }  // namespace preferd::cli

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <thread>
 
+#include "base/utf8.h"
 #include "model/default/default_package.h"
 
 namespace preferd::cli {
@@ -58,7 +62,21 @@ const std::vector<std::string> kEveryOption = {"host",
                                                "block-size",
                                                "skip",
                                                "embeddings",
-                                               "shard-bytes"};
+                                               "shard-bytes",
+                                               "base",
+                                               "link-base",
+                                               "head",
+                                               "features",
+                                               "manifest",
+                                               "golden-rows",
+                                               "name",
+                                               "template",
+                                               "max-tokens",
+                                               "add-bos",
+                                               "add-eos",
+                                               "answer-tokens",
+                                               "dtype",
+                                               "tolerance"};
 
 }  // namespace
 
@@ -98,6 +116,31 @@ Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden
   if (!package) return package.error();
   return load_scorer(*package,
                      {.threads = thread_count(options), .compute = options.compute, .golden = golden});
+}
+
+std::vector<std::string> words_of(const std::vector<std::string>& given) {
+  std::vector<std::string> words;
+  for (const std::string& list : given) {
+    std::istringstream in(list);
+    for (std::string word; std::getline(in, word, ',');)
+      if (!word.empty()) words.push_back(word);
+  }
+  return words;
+}
+
+Result<std::string> text_of(const char* flag, const std::string& given) {
+  std::string text = given;
+  if (given.starts_with('@')) {
+    const std::string path = given.substr(1) == "-" ? "/dev/stdin" : given.substr(1);
+    std::ifstream in(path, std::ios::binary);
+    if (!in)
+      return Error{Code::kNotFound,
+                   std::string("flag ") + flag + ": cannot read the file '" + given.substr(1) + "'",
+                   {}};
+    text.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  if (!utf8::valid(text)) return invalid(std::string("flag ") + flag + ": the text is not valid UTF-8");
+  return text;
 }
 
 const char* row_error_code(const Error& error) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/files.h"
 #include "base/result.h"
@@ -33,6 +34,12 @@ void declare(Settings& settings, EngineOptions& options);
 int thread_count(const EngineOptions& options);
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);
+
+// "a,b" and repeated flags are the same.
+std::vector<std::string> words_of(const std::vector<std::string>& given);
+
+// The text itself, or with a leading @ the contents of a file (@- is standard input).
+Result<std::string> text_of(const char* flag, const std::string& given);
 
 // The code of an item's error, as rows and replies name it.
 const char* row_error_code(const Error& error);

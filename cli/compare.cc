@@ -1,9 +1,6 @@
 // preferd compare: one pair on the command line, an answer for people.
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
-#include "base/utf8.h"
 #include "cli/common.h"
 #include "cli/verdict_line.h"
 
@@ -15,22 +12,6 @@ struct CompareOptions {
   std::string prompt, response_a, response_b, adapter;
   bool json = false, swap = false;
 };
-
-// The text itself, or with a leading @ the contents of a file (@- is standard input).
-Result<std::string> text_of(const char* flag, const std::string& given) {
-  std::string text = given;
-  if (given.starts_with('@')) {
-    const std::string path = given.substr(1) == "-" ? "/dev/stdin" : given.substr(1);
-    std::ifstream in(path, std::ios::binary);
-    if (!in)
-      return Error{Code::kNotFound,
-                   std::string("flag ") + flag + ": cannot read the file '" + given.substr(1) + "'",
-                   {}};
-    text.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  if (!utf8::valid(text)) return invalid(std::string("flag ") + flag + ": the text is not valid UTF-8");
-  return text;
-}
 
 void print_for_people(const Verdict& v, const ScorerInfo& info) {
   const float p = v.probabilities[static_cast<std::size_t>(v.winner)];

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/common.h"
+#include "cli/package_text.h"
 #include "model/package/composite.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/inspect.h"
@@ -22,45 +23,7 @@ struct InspectOptions {
   bool verify = false, tensors = false;
 };
 
-std::string megabytes(std::size_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
-  return text;
-}
-
 int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth);
-
-void row(const char* name, const std::string& value) { std::printf("%-14s %s\n", name, value.c_str()); }
-
-int show(const Encoder& encoder, const Inspection& seen, const InspectOptions& o) {
-  const Manifest& m = encoder.manifest();
-  row("package",
-      m.name + (m.revision.empty() ? "" : " " + m.revision) + "  (" + encoder.package().name() + ")");
-  row("digest", m.digest);
-  row("base", seen.family + ", " + std::to_string(seen.layers) + " of " + std::to_string(seen.all_layers) +
-                  " layers, " + std::to_string(seen.parameters / 1000) + " k parameters");
-  row("quantization",
-      std::string(scheme_name(m.quantization.scheme)) + (m.quantization.double_quant ? ", double" : ""));
-  std::string adapters;
-  for (const AdapterSpec& a : m.adapters)
-    adapters += (adapters.empty() ? "" : ", ") + (a.path ? a.name + " (" + *a.path + ")" : "none");
-  row("adapters", adapters);
-  row("input", std::string(m.input.layout == Layout::kPair ? "pair" : "per_response") + ", at most " +
-                   std::to_string(m.input.max_tokens) + " tokens a sequence");
-  row("head", output_name(m.output()));
-  row("features", m.features.set == FeatureSet::kNone ? "none"
-                                                      : std::to_string(encoder.columns()) + " columns" +
-                                                            (m.features.standardize ? ", standardised" : ""));
-  row("tensors", std::to_string(seen.tensors.size()) + " in files");
-  row("memory", megabytes(seen.weight_bytes) + " weights (mapped) + about " +
-                    megabytes(seen.activation_bytes) + " for a forward of 4,096 tokens");
-  if (!o.tensors) return kDone;
-  std::printf("\n%-34s %-62s %-5s %-16s %s\n", "file", "tensor", "dtype", "shape", "bytes");
-  for (const TensorRow& t : seen.tensors)
-    std::printf("%-34s %-62s %-5s %-16s %zu\n", t.file.c_str(), t.name.c_str(), t.dtype.c_str(),
-                t.shape.c_str(), t.bytes);
-  return kDone;
-}
 
 std::string tokens_line(const Encoder& encoder, const RowRead& read, bool& failed) {
   std::string line;
@@ -136,7 +99,9 @@ int inspect_one(const std::shared_ptr<const Files>& package, const InspectOption
   if (o.verify) return verify(package, **encoder, o.engine);
   const auto seen = inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
-  return show(**encoder, *seen, o);
+  print_package(**encoder, *seen);
+  if (o.tensors) print_tensors(*seen);
+  return kDone;
 }
 
 std::string member_text(const CompositeManifest& m, std::size_t i) {
@@ -162,10 +127,10 @@ int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectO
                   kBadUsage);
   const auto manifest = read_composite(*folder);
   if (!manifest) return report(manifest.error(), kFailed);
-  row(kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
-                                     manifest->revision + "  (" + folder->name() + ")");
-  row("digest", manifest->digest);
-  for (std::size_t i = 0; i < manifest->members.size(); ++i) row("member", member_text(*manifest, i));
+  print_row(kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
+                                           manifest->revision + "  (" + folder->name() + ")");
+  print_row("digest", manifest->digest);
+  for (std::size_t i = 0; i < manifest->members.size(); ++i) print_row("member", member_text(*manifest, i));
   if (o.verify) {  // as a whole: what members must agree on
     const auto whole = load_scorer(
         folder, {.threads = thread_count(o.engine), .compute = o.engine.compute, .golden = Golden::kSkip});

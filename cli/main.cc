@@ -24,6 +24,7 @@ constexpr Command kCommands[] = {
     {"score", "score a file of pairs offline", preferd::cli::score},
     {"compare", "judge one pair, for people", preferd::cli::compare},
     {"inspect", "show and check a model package", preferd::cli::inspect},
+    {"pack", "make a package of a base, a PEFT adapter and a head", preferd::cli::pack},
     {"quantize", "make a checkpoint of 4 or 8 bits as bitsandbytes writes it", preferd::cli::quantize},
 };
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <sstream>
 
 #include "cli/common.h"
 #include "cli/progress.h"
@@ -21,17 +20,6 @@ struct Options {
   int threads = 0;
   bool quiet = false;
 };
-
-// "a,b" and repeated flags are the same.
-std::vector<std::string> words_of(const std::vector<std::string>& given) {
-  std::vector<std::string> words;
-  for (const std::string& list : given) {
-    std::istringstream in(list);
-    for (std::string word; std::getline(in, word, ',');)
-      if (!word.empty()) words.push_back(word);
-  }
-  return words;
-}
 
 Status check(const Options& o, const Settings& settings) {
   const Quantization& form = o.quantize.form;

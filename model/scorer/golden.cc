@@ -1,5 +1,6 @@
 #include "model/scorer/golden.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/json.h"
@@ -8,17 +9,11 @@
 namespace preferd {
 namespace {
 
-struct GoldenRow {
-  std::string id;
-  Ask ask;
-  std::vector<double> logits;
-};
-
-Result<GoldenRow> read_row(std::string_view line) {
+Result<GoldenPair> read_pair(std::string_view line) {
   const auto json = parse_json(line);
   if (!json) return json.error();
   if (!json->is_object()) return invalid("expected a JSON object");
-  GoldenRow row;
+  GoldenPair row;
   row.id = json->contains("id") ? (*json)["id"].dump() : "without id";
   for (auto [key, into] :
        {std::pair{"prompt", &row.ask.pair.prompt}, std::pair{"response_a", &row.ask.pair.response_a},
@@ -53,40 +48,82 @@ std::string list_of(const auto& values) {
 
 }  // namespace
 
-Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer) {
+void append_golden(std::string& text, const GoldenPair& pair) {
+  JsonWriter json(text);
+  json.begin_object().key("id").raw(pair.id).member("prompt", pair.ask.pair.prompt);
+  json.member("response_a", pair.ask.pair.response_a).member("response_b", pair.ask.pair.response_b);
+  if (!pair.ask.adapter.empty()) json.member("adapter", pair.ask.adapter);
+  json.key("logits").begin_array();
+  for (const double z : pair.logits) json.value(static_cast<float>(z));
+  json.end_array().end_object();
+  text += '\n';
+}
+
+Result<std::vector<GoldenPair>> read_golden(const Files& package, const std::string& path) {
   const auto bytes = package.open(path);
   if (!bytes) return invalid("package.json: golden: " + bytes.error().what);
   const std::string where = package.name() + "/" + path;
-  std::vector<GoldenRow> rows;
-  std::vector<Encoded> encoded;
+  std::vector<GoldenPair> pairs;
   const std::string_view text = bytes->text();
   for (std::size_t at = 0, number = 1; at < text.size(); ++number) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = text.substr(at, end - at);
     at = end + 1;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto row = read_row(line);
-    if (!row) return invalid(where + ": line " + std::to_string(number) + ": " + row.error().what);
-    auto item = scorer.encode(row->ask);
-    if (!item) return invalid(where + ": row " + row->id + ": " + item.error().what);
-    rows.push_back(std::move(*row));
+    auto pair = read_pair(line);
+    if (!pair) return invalid(where + ": line " + std::to_string(number) + ": " + pair.error().what);
+    pairs.push_back(std::move(*pair));
+  }
+  if (pairs.size() < kFewestGolden || pairs.size() > kMostGolden)
+    return invalid(where + ": " + std::to_string(pairs.size()) + " pairs, expected 16 to 64");
+  return pairs;
+}
+
+Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Scorer& scorer) {
+  std::vector<Encoded> encoded;
+  for (const GoldenPair& pair : pairs) {
+    auto item = scorer.encode(pair.ask);
+    if (!item) return invalid("row " + pair.id + ": " + item.error().what);
     encoded.push_back(std::move(*item));
   }
-  if (rows.size() < 16 || rows.size() > 64)
-    return invalid(where + ": " + std::to_string(rows.size()) + " pairs, expected 16 to 64");
   std::vector<const Encoded*> items;
   for (const Encoded& e : encoded) items.push_back(&e);
-  const auto verdicts = scorer.score(items);
-  GoldenReport report{rows.size(), 0};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!verdicts[i]) return invalid(where + ": row " + rows[i].id + ": " + verdicts[i].error().what);
-    const auto& got = verdicts[i]->logits;
-    double worst = got.size() == rows[i].logits.size() ? 0 : HUGE_VAL;
-    for (std::size_t j = 0; j < got.size() && j < rows[i].logits.size(); ++j)
-      worst = std::max(worst, std::fabs(static_cast<double>(got[j]) - rows[i].logits[j]));
+  std::vector<Verdict> verdicts;
+  for (auto& verdict : scorer.score(items)) {
+    if (!verdict) return invalid("row " + pairs[verdicts.size()].id + ": " + verdict.error().what);
+    verdicts.push_back(std::move(*verdict));
+  }
+  return verdicts;
+}
+
+Result<std::string> golden_text(std::vector<GoldenPair> pairs, Scorer& scorer) {
+  const auto verdicts = score_golden(pairs, scorer);
+  if (!verdicts) return verdicts.error();
+  std::string text;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto& logits = (*verdicts)[i].logits;
+    pairs[i].logits.assign(logits.begin(), logits.end());
+    append_golden(text, pairs[i]);
+  }
+  return text;
+}
+
+Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer) {
+  const std::string where = package.name() + "/" + path;
+  const auto pairs = read_golden(package, path);
+  if (!pairs) return pairs.error();
+  const auto verdicts = score_golden(*pairs, scorer);
+  if (!verdicts) return invalid(where + ": " + verdicts.error().what);
+  GoldenReport report{pairs->size(), 0};
+  for (std::size_t i = 0; i < pairs->size(); ++i) {
+    const auto& got = (*verdicts)[i].logits;
+    const auto& recorded = (*pairs)[i].logits;
+    double worst = got.size() == recorded.size() ? 0 : HUGE_VAL;
+    for (std::size_t j = 0; j < got.size() && j < recorded.size(); ++j)
+      worst = std::max(worst, std::fabs(static_cast<double>(got[j]) - recorded[j]));
     if (!(worst <= kGoldenTolerance))
-      return invalid(where + ": row " + rows[i].id + ": logits " + list_of(got) + ", recorded " +
-                     list_of(rows[i].logits) + ", tolerance 2e-4");
+      return invalid(where + ": row " + (*pairs)[i].id + ": logits " + list_of(got) + ", recorded " +
+                     list_of(recorded) + ", tolerance 2e-4");
     report.worst = std::max(report.worst, worst);
   }
   return report;

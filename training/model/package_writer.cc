@@ -1,13 +1,11 @@
 #include "training/model/package_writer.h"
 
-#include <filesystem>
-
 #include "model/checkpoint/safetensors_writer.h"
+#include "model/making/base_files.h"
 
 namespace preferd::training {
 namespace {
 
-namespace fs = std::filesystem;
 constexpr const char* kBaseFolder = "base";
 
 StoredTensor narrowed(const StoredTensor& tensor) {
@@ -19,24 +17,11 @@ StoredTensor narrowed(const StoredTensor& tensor) {
   return {quant::DType::kBF16, tensor.shape, std::as_bytes(std::span(*owner)), owner};
 }
 
-Status copy_files(const std::string& from, AtomicFolder& folder, bool weights_too) {
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(from, ec)) {
-    const std::string name = entry.path().filename().string();
-    const bool is_weights = name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
-    if (!entry.is_regular_file() || (is_weights && !weights_too) || name.ends_with(".bin")) continue;
-    const auto bytes = map_file(entry.path().string());
-    if (!bytes) return bytes.error();
-    if (const Status s = folder.write(std::string(kBaseFolder) + "/" + name, bytes->text()); !s) return s;
-  }
-  if (ec) return invalid(from + ": cannot list: " + ec.message());
-  return Ok{};
-}
-
 Status write_base(const PackageForm& form, const PackageTensors& tensors, Json& json, AtomicFolder& folder) {
   if (tensors.base.empty() && !form.copy_base) return Ok{};
   const auto from = json["base"]["path"].get<std::string>();
-  if (const Status s = copy_files(from, folder, tensors.base.empty()); !s) return s;
+  const BaseFiles which = tensors.base.empty() ? BaseFiles::kAll : BaseFiles::kWithoutWeights;
+  if (const Status s = copy_base_files(from, which, {}, folder, kBaseFolder); !s) return s;
   json["base"]["path"] = kBaseFolder;
   if (tensors.base.empty()) return Ok{};
   TensorMap named;

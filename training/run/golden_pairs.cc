@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "base/json.h"
+#include "model/scorer/golden.h"
 
 namespace preferd::training {
 namespace {
-
-constexpr std::size_t kFewest = 16;
 
 // The shortest of each of `count` equal stretches of the store.
 std::vector<std::size_t> spread(const EncodedStore& store, std::size_t count) {
@@ -26,18 +24,13 @@ std::vector<std::size_t> spread(const EncodedStore& store, std::size_t count) {
 
 Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
                                 const std::vector<Scored>& scored, std::size_t count) {
-  if (store.size() < kFewest) return std::string();
+  if (store.size() < kFewestGolden) return std::string();
   std::string text;
   for (const std::size_t place : spread(store, std::min(count, store.size()))) {
     const auto example = data.load(store.examples()[place]);
     if (!example) return example.error();
-    JsonWriter json(text);
-    json.begin_object().key("id").raw(example->id).member("prompt", example->pair.prompt);
-    json.member("response_a", example->pair.response_a).member("response_b", example->pair.response_b);
-    json.key("logits").begin_array();
-    for (const float z : scored[place].logits) json.value(z);
-    json.end_array().end_object();
-    text += '\n';
+    const auto& logits = scored[place].logits;
+    append_golden(text, {example->id, {.pair = example->pair}, {logits.begin(), logits.end()}});
   }
   return text;
 }

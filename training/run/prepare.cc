@@ -1,5 +1,7 @@
 #include "training/run/prepare.h"
 
+#include <filesystem>
+
 #include "base/sha256.h"
 #include "model/checkpoint/fields.h"
 #include "model/families/body.h"
@@ -107,6 +109,19 @@ Result<std::string> statistics(const Dataset& data, const Manifest& manifest, Th
   return statistics_text(*found);
 }
 
+// What adapter_config.json calls the base: a name that means something elsewhere, never a path of this
+// machine. `said`: by the adapter that the run starts from.
+std::string base_name(const Encoder& encoder, const std::string& said) {
+  const auto is_name = [](const std::string& name) {
+    return !name.empty() && !std::filesystem::path(name).is_absolute();
+  };
+  if (is_name(said)) return said;
+  if (const auto config = read_json_object(encoder.base(), "config.json"))
+    if (const auto it = config->find("_name_or_path"); it != config->end() && it->is_string())
+      if (const auto name = it->get<std::string>(); is_name(name)) return name;
+  return std::filesystem::path(encoder.base().name()).filename().string();
+}
+
 // Model type of the base: its family's tensor prefix, and how many layers are built.
 Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
   const auto shape = model_shape(encoder);
@@ -114,9 +129,11 @@ Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterC
   const auto family = find_family(shape->family);
   if (!family) return family.error();
   form.weight_prefix = (*family)->prefix;
-  if (form.json.contains("adapter") && form.adapter_config.is_null())
-    form.adapter_config =
-        adapter_config(adapter, form.json["base"]["path"].get<std::string>(), *shape);
+  if (!form.json.contains("adapter")) return Ok{};
+  Json& config = form.adapter_config;
+  if (config.is_null()) config = adapter_config(adapter, "", *shape);
+  const Json said = config.value("base_model_name_or_path", Json());
+  config["base_model_name_or_path"] = base_name(encoder, said.is_string() ? said.get<std::string>() : "");
   return Ok{};
 }
 

@@ -1,0 +1,142 @@
+// preferd pack: a base, a PEFT adapter and a head become a package with golden pairs.
+#include "model/making/pack.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/common.h"
+#include "cli/package_text.h"
+
+namespace preferd::cli {
+namespace {
+
+using Scheme = Quantization::Scheme;
+
+struct Options {
+  PackOptions pack;
+  std::string output, input_template;
+  std::vector<std::string> adapters, answer_tokens;
+  enum class Quantized { kAsFound, kNone, kNf4, kFp4, kInt8 } scheme = Quantized::kAsFound;
+  bool double_quant = false, link_base = false, quiet = false;
+  int block_size = 64, threads = 0;
+};
+
+// "DIR", or "NAME=DIR".
+std::pair<std::string, std::string> adapter_of(const std::string& given) {
+  const std::size_t at = given.find('=');
+  std::error_code ec;
+  if (at == std::string::npos || std::filesystem::is_directory(given, ec)) return {"", given};
+  return {given.substr(0, at), given.substr(at + 1)};
+}
+
+Status read_flags(Options& o, const Settings& settings) {
+  const auto given = [&](const char* name) { return settings.origin(name) != Origin::kDefault; };
+  for (const std::string& a : o.adapters) o.pack.adapters.push_back(adapter_of(a));
+  if (!o.pack.manifest.empty())
+    for (const char* flag : {"template", "max-tokens", "add-bos", "add-eos", "answer-tokens"})
+      if (given(flag))
+        return invalid(std::string("manifest and ") + flag + " exclude each other: the manifest says it");
+  if (o.pack.manifest.empty() && o.pack.base.empty())
+    return invalid("base is missing, expected a model directory");
+  if (given("template")) {
+    auto text = text_of("--template", o.input_template);
+    if (!text) return text.error();
+    if (o.input_template.starts_with('@') && text->ends_with('\n')) text->pop_back();
+    o.pack.draft.input_template = std::move(*text);
+  }
+  o.pack.draft.answer_tokens = words_of(o.answer_tokens);
+  if (given("answer-tokens") && o.pack.draft.answer_tokens.size() != 2)
+    return invalid("answer-tokens has " + std::to_string(o.pack.draft.answer_tokens.size()) +
+                   " tokens, expected two: A,B");
+  using Quantized = Options::Quantized;
+  const bool four = o.scheme == Quantized::kNf4 || o.scheme == Quantized::kFp4;
+  if (!four && (given("double-quant") || given("block-size")))
+    return invalid("double-quant and block-size go with scheme nf4 or fp4");
+  if (o.scheme == Quantized::kAsFound) return Ok{};
+  constexpr const char* kSchemes[] = {"", "none", "nf4", "fp4", "int8"};
+  OrderedJson section = {{"scheme", kSchemes[static_cast<int>(o.scheme)]}};
+  if (four) section.update({{"double_quant", o.double_quant}, {"block_size", o.block_size}});
+  o.pack.quantization = section;
+  return Ok{};
+}
+
+void declare_pack(Settings& settings, Options& o) {
+  using Quantized = Options::Quantized;
+  settings.text("base", o.pack.base, "model directory as on Hugging Face; without it the manifest's")
+      .list("adapter", o.adapters, "PEFT directory; several as NAME=DIR, the first being the default")
+      .text("head", o.pack.head, "head.safetensors; without it the head that PEFT saved with the adapter")
+      .text("features", o.pack.features,
+            "features.safetensors, where the manifest's features are standardised")
+      .text("output", o.output, "directory to make; must be absent or empty")
+      .require("output")
+      .text(
+          "manifest", o.pack.manifest,
+          "package.json that says how the parts fit; its paths count from its own folder, flags replace them")
+      .text("name", o.pack.draft.name,
+            "the package's name; without it the manifest's, or the output's last part")
+      .text("template", o.input_template,
+            "without a manifest: text with {prompt}, {response_a}, {response_b}, or {prompt}, {response}; "
+            "@FILE "
+            "reads a file; the default is in docs/packages.md")
+      .integer("max-tokens", o.pack.draft.max_tokens, 1, 1 << 20, "without a manifest: limit of a sequence")
+      .toggle("add-bos", o.pack.draft.add_bos, "without a manifest: begin with BOS")
+      .toggle("add-eos", o.pack.draft.add_eos, "without a manifest: end with EOS")
+      .list("answer-tokens", o.answer_tokens,
+            "without a manifest: no head, but these two tokens of the LM head, as A,B")
+      .choice("scheme", o.scheme,
+              {{"as-found", Quantized::kAsFound},
+               {"none", Quantized::kNone},
+               {"nf4", Quantized::kNf4},
+               {"fp4", Quantized::kFp4},
+               {"int8", Quantized::kInt8}},
+              "quantization of the base, at load where it is dense; as-found: the manifest's, or what the "
+              "files are")
+      .toggle("double-quant", o.double_quant, "quantize the scales of 4-bit blocks too")
+      .integer("block-size", o.block_size, 32, 4096, "values a 4-bit block")
+      .text("golden-rows", o.pack.golden_rows,
+            "16 to 64 rows whose logits are recorded; without it 16 built-in pairs in several languages")
+      .toggle("link-base", o.link_base, "leave the base where it is and write its absolute path")
+      .integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core")
+      .toggle("quiet", o.quiet, "print nothing");
+}
+
+int run(Options& o) {
+  auto folder = AtomicFolder::create_new(o.output);
+  if (!folder) return report(folder.error(), kFailed);
+  if (const Status s = make_package(o.pack, *folder); !s) return report(s.error(), kFailed);
+  if (const Status s = folder->commit(); !s) return report(s.error(), kFailed);
+  if (o.quiet) return kDone;
+  auto files = open_directory(o.output);
+  if (!files) return report(files.error(), kFailed);
+  const auto encoder = Encoder::open(*files);
+  if (!encoder) return report(encoder.error(), kFailed);
+  const auto seen = inspect_package(**encoder);
+  if (!seen) return report(seen.error(), kFailed);
+  print_package(**encoder, *seen);
+  std::printf("\nevery tensor is accounted for and golden pairs agree; next: preferd serve --package %s\n",
+              o.output.c_str());
+  return kDone;
+}
+
+}  // namespace
+
+int pack(const Arguments& arguments) {
+  Options o;
+  Settings settings(
+      "preferd pack",
+      "Makes a package: copies base, adapter and head together, loads them strictly, records golden "
+      "pairs and checks\nthem by loading again. For an adapter of "
+      "AutoModelForSequenceClassification this is enough:\n\n  preferd pack --base SmolLM2-135M "
+      "--adapter runs/best --output my-judge");
+  declare_pack(settings, o);
+  if (const auto code = load_settings(settings, arguments)) return *code;
+  if (const Status s = read_flags(o, settings); !s) return report(s.error(), kBadUsage);
+  while (o.output.size() > 1 && o.output.ends_with('/')) o.output.pop_back();
+  if (o.pack.draft.name.empty() && o.pack.manifest.empty())
+    o.pack.draft.name = std::filesystem::absolute(o.output).lexically_normal().filename().string();
+  o.pack.placed = o.link_base ? PackOptions::Base::kLinked : PackOptions::Base::kCopied;
+  o.pack.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
+  return run(o);
+}
+
+}  // namespace preferd::cli

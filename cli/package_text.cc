@@ -1,0 +1,51 @@
+#include "cli/package_text.h"
+
+#include <cstdio>
+
+namespace preferd::cli {
+namespace {
+
+std::string megabytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
+  return text;
+}
+
+}  // namespace
+
+void print_row(const char* name, const std::string& value) { std::printf("%-14s %s\n", name, value.c_str()); }
+
+void print_package(const Encoder& encoder, const Inspection& seen) {
+  const Manifest& m = encoder.manifest();
+  print_row("package",
+            m.name + (m.revision.empty() ? "" : " " + m.revision) + "  (" + encoder.package().name() + ")");
+  print_row("digest", m.digest);
+  print_row("base", seen.family + ", " + std::to_string(seen.layers) + " of " +
+                        std::to_string(seen.all_layers) + " layers, " +
+                        std::to_string(seen.parameters / 1000) + " k parameters");
+  print_row("quantization", std::string(scheme_name(m.quantization.scheme)) +
+                                (m.quantization.double_quant ? ", double" : ""));
+  std::string adapters;
+  for (const AdapterSpec& a : m.adapters)
+    adapters += (adapters.empty() ? "" : ", ") + (a.path ? a.name + " (" + *a.path + ")" : "none");
+  print_row("adapters", adapters);
+  print_row("input", std::string(m.input.layout == Layout::kPair ? "pair" : "per_response") + ", at most " +
+                         std::to_string(m.input.max_tokens) + " tokens a sequence");
+  print_row("head", output_name(m.output()));
+  print_row("features", m.features.set == FeatureSet::kNone
+                            ? "none"
+                            : std::to_string(encoder.columns()) + " columns" +
+                                  (m.features.standardize ? ", standardised" : ""));
+  print_row("tensors", std::to_string(seen.tensors.size()) + " in files");
+  print_row("memory", megabytes(seen.weight_bytes) + " weights (mapped) + about " +
+                          megabytes(seen.activation_bytes) + " for a forward of 4,096 tokens");
+}
+
+void print_tensors(const Inspection& seen) {
+  std::printf("\n%-34s %-62s %-5s %-16s %s\n", "file", "tensor", "dtype", "shape", "bytes");
+  for (const TensorRow& t : seen.tensors)
+    std::printf("%-34s %-62s %-5s %-16s %zu\n", t.file.c_str(), t.name.c_str(), t.dtype.c_str(),
+                t.shape.c_str(), t.bytes);
+}
+
+}  // namespace preferd::cli

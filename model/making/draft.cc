@@ -1,0 +1,168 @@
+#include "model/making/draft.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/json.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/checkpoint/weights.h"
+
+namespace preferd {
+namespace {
+
+constexpr const char* kFields[] = {"prompt", "response_a", "response_b", "response"};
+
+struct Template {
+  OrderedJson segments = OrderedJson::array();
+  std::set<std::string> fields;
+};
+
+// "{field}" is a field, everything else is text.
+Template parse_template(const std::string& text) {
+  Template out;
+  std::string plain;
+  const auto flush = [&] {
+    if (!plain.empty()) out.segments.push_back({{"text", plain}});
+    plain.clear();
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const auto field = std::find_if(std::begin(kFields), std::end(kFields), [&](const char* f) {
+      return text.compare(at, std::string(f).size() + 2, "{" + std::string(f) + "}") == 0;
+    });
+    if (field == std::end(kFields)) {
+      plain += text[at++];
+      continue;
+    }
+    flush();
+    out.segments.push_back({{"field", *field}});
+    out.fields.insert(*field);
+    at += std::string(*field).size() + 2;
+  }
+  flush();
+  return out;
+}
+
+struct Linear {
+  std::int64_t out = 0, in = 0;
+  bool bias = false;
+};
+
+// The one linear of a head; nothing where there are more, or none.
+std::optional<Linear> only_linear(const TensorMap& tensors, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const auto weight = tensors.find(name + ".weight");
+    const bool bias = tensors.contains(name + ".bias");
+    if (weight == tensors.end() || weight->second.shape.size() != 2 || tensors.size() != (bias ? 2u : 1u))
+      continue;
+    return Linear{weight->second.shape[0], weight->second.shape[1], bias};
+  }
+  return std::nullopt;
+}
+
+TensorMap head_of_adapter(TensorMap tensors) {
+  TensorMap head;
+  constexpr std::string_view kPrefix = "base_model.model.";
+  for (auto& [name, tensor] : tensors) {
+    const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+    if (bare.starts_with("score.") || bare.starts_with("classifier.") || bare.starts_with("pooler."))
+      head.emplace(bare, std::move(tensor));
+  }
+  return head;
+}
+
+Result<OrderedJson> draft_head(const DraftOptions& options, bool per_response, const Files* adapter,
+                               const Bytes* head_file) {
+  if (!options.answer_tokens.empty())
+    return OrderedJson{{"output", "token_pair"}, {"tokens", options.answer_tokens}};
+  TensorMap tensors;
+  if (head_file != nullptr) {
+    auto read = parse_safetensors(*head_file, "the head's file");
+    if (!read) return read.error();
+    tensors = std::move(*read);
+  } else if (adapter != nullptr) {
+    auto read = read_safetensors(*adapter, "adapter_model.safetensors");
+    if (!read) return read.error();
+    tensors = head_of_adapter(std::move(*read));
+  }
+  if (tensors.empty())
+    return invalid(std::string("there is no head: ") +
+                   (adapter != nullptr ? adapter->name() + " holds no score and no classifier; " : "") +
+                   "expected a head file, two answer tokens or a manifest");
+  const auto linear = only_linear(tensors, {"layers.0", "score", "classifier"});
+  std::string names;
+  for (const auto& [name, tensor] : tensors) names += (names.empty() ? "" : ", ") + name;
+  if (!linear)
+    return invalid("the head is more than one linear layer (" + names +
+                   "); expected a manifest that says how they go together");
+  const char* output = per_response       ? (linear->out == 1 ? "difference" : nullptr)
+                       : linear->out == 1 ? "sigmoid_b"
+                       : linear->out == 2 ? "softmax_ab"
+                       : linear->out == 3 ? "softmax_abt"
+                                          : nullptr;
+  if (output == nullptr)
+    return invalid(
+        "the head gives " + std::to_string(linear->out) + " values, expected " +
+        (per_response ? "1 for a template with {response}" : "1, 2 or 3 for a template of both responses"));
+  OrderedJson layer = {{"type", "linear"}, {"in", linear->in}, {"out", linear->out}};
+  if (!linear->bias) layer["bias"] = false;
+  return OrderedJson{{"layers", OrderedJson::array({layer})}, {"output", output}};
+}
+
+}  // namespace
+
+Result<OrderedJson> draft_manifest(const DraftOptions& options, const Files* adapter,
+                                   const Bytes* head_file) {
+  const Template parts = parse_template(options.input_template);
+  const bool per_response = parts.fields.contains("response");
+  const std::set<std::string> expected = per_response
+                                             ? std::set<std::string>{"prompt", "response"}
+                                             : std::set<std::string>{"prompt", "response_a", "response_b"};
+  if (parts.fields != expected)
+    return invalid(
+        "the template has other fields than {prompt}, {response_a} and {response_b}, or {prompt} and "
+        "{response}");
+  auto head = draft_head(options, per_response, adapter, head_file);
+  if (!head) return head.error();
+  OrderedJson json = {{"format", "preferd-package/1"}, {"name", options.name}};
+  OrderedJson input = {{"layout", per_response ? "per_response" : "pair"}, {"template", parts.segments}};
+  if (options.add_bos) input["add_bos"] = true;
+  if (options.add_eos) input["add_eos"] = true;
+  input["max_tokens"] = options.max_tokens;
+  json["input"] = input;
+  json["head"] = *head;
+  return json;
+}
+
+Result<OrderedJson> stored_quantization(const Files& base) {
+  const auto tensors = read_checkpoint(base);
+  if (!tensors) return tensors.error();
+  OrderedJson section;
+  std::string embeddings;
+  for (const auto& [name, tensor] : *tensors) {
+    const auto [weight, part] = split_component(name);
+    const bool embedding = weight.find("embed") != std::string::npos;
+    if (part == "SCB") {
+      if (embedding)
+        embeddings = "int8_row";
+      else
+        section = {{"scheme", "int8"}};
+    }
+    if (!part.starts_with("quant_state.")) continue;
+    const auto state = parse_json({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()},
+                                  {.max_bytes = 65536});
+    if (!state || !state->is_object() || !state->contains("quant_type") || !state->contains("blocksize"))
+      return invalid(base.name() + ": " + name + " is no quantization state of bitsandbytes");
+    if (embedding)
+      embeddings = "nf4";
+    else
+      section = {{"scheme", (*state)["quant_type"]},
+                 {"double_quant", state->contains("nested_offset")},
+                 {"block_size", (*state)["blocksize"]}};
+  }
+  if (section.is_null() && !embeddings.empty()) section = {{"scheme", "none"}};
+  if (!embeddings.empty()) section["embeddings"] = embeddings;
+  return section;
+}
+
+}  // namespace preferd

@@ -1,0 +1,37 @@
+// package.json from what a directory of parts tells and a few words of its owner: for an adapter that PEFT
+// trained, with a head of one linear layer. What needs more is written by hand (docs/packages.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/result.h"
+
+namespace preferd {
+
+using OrderedJson = nlohmann::ordered_json;
+
+struct DraftOptions {
+  std::string name;
+  // Text around {prompt}, {response_a} and {response_b}, or {prompt} and {response}: one sequence a pair, or
+  // one a response.
+  std::string input_template =
+      "<prompt>: {prompt}\n\n<response_a>: {response_a}\n\n<response_b>: {response_b}";
+  int max_tokens = 2048;
+  bool add_bos = false, add_eos = false;
+  std::vector<std::string> answer_tokens;  // two: the head is these rows of the LM head
+};
+
+// Without base, adapter and golden. `head_file`: our own names (layers.0.weight); where it is null, the head
+// that PEFT saved in `adapter` (score or classifier; null = none). Its width says what it gives: 1 the logit
+// of "B is better" (with {response}: a response's score), 2 model_a and model_b, 3 these and a tie.
+Result<OrderedJson> draft_manifest(const DraftOptions& options, const Files* adapter, const Bytes* head_file);
+
+// The "quantization" section of a base that bitsandbytes quantized, told by its tensors; null for a dense
+// one.
+Result<OrderedJson> stored_quantization(const Files& base);
+
+}  // namespace preferd

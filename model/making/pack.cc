@@ -1,0 +1,250 @@
+#include "model/making/pack.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/json.h"
+#include "model/checkpoint/fields.h"
+#include "model/making/base_files.h"
+#include "model/making/generic_pairs.h"
+#include "model/scorer/golden.h"
+#include "model/scorer/load.h"
+#include "rows/rows.h"
+
+namespace preferd {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kBase = "base";
+constexpr const char* kGolden = "golden.jsonl";
+
+// A part: where it is, and where the package has it.
+struct Piece {
+  std::string from, to;
+};
+
+struct Plan {
+  OrderedJson json;
+  std::string base;            // directory
+  std::vector<Piece> adapters;  // directories
+  std::vector<Piece> files;
+};
+
+Result<OrderedJson> read_ordered(const std::string& path) {
+  const auto bytes = map_file(path);
+  if (!bytes) return bytes.error();
+  const auto strict = parse_json(bytes->text(), {.max_bytes = 16u << 20});
+  if (!strict) return invalid(path + ": " + strict.error().what);
+  if (!strict->is_object()) return invalid(path + ": expected a JSON object, found " + describe(*strict));
+  return OrderedJson::parse(bytes->text());
+}
+
+// A text member of an object, or "".
+std::string text_in(const OrderedJson& json, const char* key) {
+  return json.is_object() && json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+}
+
+std::string below(const std::string& folder, const std::string& path) {
+  return fs::path(path).is_absolute() ? path : (fs::path(folder) / path).lexically_normal().string();
+}
+
+bool plain_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+}
+
+// Moves the file that `section` names (or `given`) into the package as `to`.
+void place_file(OrderedJson& section, const std::string& given, const std::string& folder,
+                const std::string& to, Plan& plan) {
+  const std::string said = text_in(section, "file");
+  if (given.empty() && said.empty()) return;
+  plan.files.push_back({given.empty() ? below(folder, said) : given, to});
+  section["file"] = to;
+}
+
+// Adapters as given, else as the manifest has them; each into its own folder.
+Status place_adapters(const PackOptions& options, const std::string& folder, Plan& plan) {
+  OrderedJson old = OrderedJson::array();
+  if (plan.json.contains("adapters") && plan.json["adapters"].is_array()) old = plan.json["adapters"];
+  if (plan.json.contains("adapter")) old.push_back(plan.json["adapter"]);
+  std::vector<std::pair<std::string, std::string>> wanted = options.adapters;
+  if (wanted.empty())
+    for (const OrderedJson& a : old)
+      wanted.emplace_back(text_in(a, "name"), below(folder, text_in(a, "path")));
+  plan.json.erase("adapter");
+  plan.json.erase("adapters");
+  if (wanted.size() == 1 && wanted.front().first.empty()) {
+    plan.adapters.push_back({wanted.front().second, "adapter"});
+    plan.json["adapter"] = {{"path", "adapter"}};
+    return Ok{};
+  }
+  for (const auto& [name, path] : wanted) {
+    if (!plain_name(name))
+      return invalid("adapter '" + name + "' of " + path +
+                     ": expected a name of letters, digits, '-', '_' and '.' for each of several");
+    const std::string to = "adapters/" + name;
+    plan.adapters.push_back({path, to});
+    OrderedJson entry = {{"name", name}, {"path", to}};
+    for (const OrderedJson& a : old)
+      if (text_in(a, "name") == name && a.contains("head")) {
+        entry["head"] = a["head"];
+        place_file(entry["head"], "", folder, "heads/" + name + ".safetensors", plan);
+      }
+    plan.json["adapters"].push_back(entry);
+  }
+  return Ok{};
+}
+
+Result<OrderedJson> draft(const PackOptions& options) {
+  std::shared_ptr<const Files> adapter;
+  Bytes head;
+  if (!options.adapters.empty()) {
+    auto opened = open_directory(options.adapters.front().second, Links::kAnywhere);
+    if (!opened) return opened.error();
+    adapter = *opened;
+  }
+  if (!options.head.empty()) {
+    auto opened = map_file(options.head);
+    if (!opened) return opened.error();
+    head = *opened;
+  }
+  return draft_manifest(options.draft, adapter.get(), options.head.empty() ? nullptr : &head);
+}
+
+Result<Plan> make_plan(const PackOptions& options) {
+  Plan plan;
+  std::string folder;
+  if (options.manifest.empty()) {
+    auto json = draft(options);
+    if (!json) return json.error();
+    plan.json = std::move(*json);
+  } else {
+    auto json = read_ordered(options.manifest);
+    if (!json) return json.error();
+    plan.json = std::move(*json);
+    folder = fs::path(options.manifest).parent_path().string();
+    if (!options.draft.name.empty()) plan.json["name"] = options.draft.name;
+  }
+  if (!plan.json.contains("format")) plan.json["format"] = "preferd-package/1";
+  plan.json.erase("golden");
+  const std::string said = plan.json.contains("base") ? text_in(plan.json["base"], "path") : "";
+  if (options.base.empty() && said.empty())
+    return invalid("there is no base: expected a model directory, or base.path in the manifest");
+  std::error_code ec;
+  const fs::path base = fs::canonical(options.base.empty() ? below(folder, said) : options.base, ec);
+  if (ec) return invalid((options.base.empty() ? below(folder, said) : options.base) + ": " + ec.message());
+  plan.base = base.string();
+  plan.json["base"]["path"] = plan.base;
+  if (const Status s = place_adapters(options, folder, plan); !s) return s.error();
+  if (plan.json.contains("head"))
+    place_file(plan.json["head"], options.head, folder, "head.safetensors", plan);
+  if (plan.json.contains("features") && text_in(plan.json["features"], "scaling") == "standard" &&
+      text_in(plan.json["features"], "file").empty())
+    plan.json["features"]["file"] = "features.safetensors";
+  if (plan.json.contains("features"))
+    place_file(plan.json["features"], options.features, folder, "features.safetensors", plan);
+  else if (!options.features.empty())
+    return invalid(options.features + " is given, and the manifest has no features");
+  if (options.quantization) plan.json["quantization"] = *options.quantization;
+  if (plan.json.contains("quantization")) return plan;
+  const auto files = open_directory(plan.base, Links::kAnywhere);
+  if (!files) return files.error();
+  auto stored = stored_quantization(**files);
+  if (!stored) return stored.error();
+  if (!stored->is_null()) plan.json["quantization"] = std::move(*stored);
+  return plan;
+}
+
+// The package is loaded from where it is made; people know the parts.
+Error told_by_parts(Error error, const Plan& plan, const std::string& made) {
+  std::vector<Piece> all = plan.adapters;
+  all.insert(all.end(), plan.files.begin(), plan.files.end());
+  for (const Piece& part : all) {
+    const std::string there = made + "/" + part.to;
+    for (std::size_t at = error.what.find(there); at != std::string::npos;
+         at = error.what.find(there, at + part.from.size()))
+      error.what.replace(at, there.size(), part.from);
+  }
+  return error;
+}
+
+Status write_manifest(const OrderedJson& json, AtomicFolder& folder) {
+  return folder.write("package.json", json.dump(2) + "\n");
+}
+
+Status copy_adapter(const Piece& part, AtomicFolder& folder) {
+  for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
+    if (const Status s = folder.copy(part.from + "/" + file, part.to + "/" + file); !s) return s;
+  return Ok{};
+}
+
+Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
+                                             const std::vector<std::string>& adapters) {
+  std::vector<GoldenPair> pairs;
+  if (options.golden_rows.empty()) {
+    pairs = generic_pairs();
+  } else {
+    auto reader = RowReader::open(options.golden_rows, RowFormat::kAuto);
+    if (!reader) return reader.error();
+    while (pairs.size() < kMostGolden) {
+      auto read = (*reader)->next();
+      if (!read) return read.error();
+      if (!*read) break;
+      if (!(*read)->row)
+        return invalid(options.golden_rows + ": row " + (*read)->id + ": " + (*read)->row.error().what);
+      const Row& row = *(*read)->row;
+      GoldenPair pair;
+      pair.id = row.id;
+      pair.ask.pair = {row.prompt, row.response_a, row.response_b};
+      pair.ask.adapter = row.adapter.value_or("");
+      pairs.push_back(std::move(pair));
+    }
+    if (pairs.size() < kFewestGolden)
+      return invalid(options.golden_rows + ": " + std::to_string(pairs.size()) +
+                     " rows, expected 16 or more");
+  }
+  for (std::size_t i = 0; adapters.size() > 1 && i < pairs.size(); ++i)
+    if (pairs[i].ask.adapter.empty()) pairs[i].ask.adapter = adapters[i % adapters.size()];
+  return pairs;
+}
+
+Result<std::string> record(const PackOptions& options, const std::string& made) {
+  const auto files = open_directory(made);
+  if (!files) return files.error();
+  auto scorer = load_scorer(*files, {.threads = options.threads, .golden = Golden::kSkip});
+  if (!scorer) return scorer.error();
+  auto pairs = golden_pairs(options, (*scorer)->info().adapters);
+  if (!pairs) return pairs.error();
+  return golden_text(std::move(*pairs), **scorer);
+}
+
+}  // namespace
+
+Status make_package(const PackOptions& options, AtomicFolder& folder) {
+  auto plan = make_plan(options);
+  if (!plan) return plan.error();
+  for (const Piece& part : plan->adapters)
+    if (const Status s = copy_adapter(part, folder); !s) return s;
+  for (const Piece& part : plan->files)
+    if (const Status s = folder.copy(part.from, part.to); !s) return s;
+  if (const Status s = write_manifest(plan->json, folder); !s) return s;
+  const auto golden = record(options, folder.path());
+  if (!golden) return told_by_parts(golden.error(), *plan, folder.path());
+
+  if (options.placed == PackOptions::Base::kCopied) {
+    if (const Status s = copy_base_files(plan->base, BaseFiles::kAll, {}, folder, kBase); !s) return s;
+    plan->json["base"]["path"] = kBase;
+  }
+  plan->json["golden"] = kGolden;
+  if (const Status s = folder.write(kGolden, *golden); !s) return s;
+  if (const Status s = write_manifest(plan->json, folder); !s) return s;
+  const auto files = open_directory(folder.path());
+  if (!files) return files.error();
+  const auto scorer = load_scorer(*files, {.threads = options.threads});
+  if (!scorer) return told_by_parts(scorer.error(), *plan, folder.path());
+  return Ok{};
+}
+
+}  // namespace preferd

@@ -1,0 +1,36 @@
+// From parts to a package: a base, PEFT adapters, a head and feature statistics are laid together, loaded
+// strictly, asked for golden logits, and loaded again from what was written.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "base/result.h"
+#include "model/making/draft.h"
+
+namespace preferd {
+
+struct PackOptions {
+  enum class Base { kCopied, kLinked };  // kLinked: its absolute path is written
+
+  std::string base;  // model directory; empty: the manifest's base.path
+  std::vector<std::pair<std::string, std::string>> adapters;  // name ("" of the only one) and PEFT directory
+  std::string head, features;  // safetensors files; empty: as the manifest says
+  Base placed = Base::kCopied;
+  // A package.json whose paths are relative to its own folder; what is given above comes in their place.
+  // Without it one is drafted. "golden" in it is ignored.
+  std::string manifest;
+  DraftOptions draft;
+  std::optional<OrderedJson> quantization;  // section; absent: the manifest's, or what the base's files say
+  std::string golden_rows;                  // 16 rows or more (the first 64 count); empty: the generic pairs
+  int threads = 1;
+};
+
+// Lays the package down in `folder`, which the caller commits. In a package of several adapters rows that
+// name none are given to them in turn. Errors: as loading has, with the paths of the parts; fewer than 16
+// rows; a row that cannot be scored.
+Status make_package(const PackOptions& options, AtomicFolder& folder);
+
+}  // namespace preferd
