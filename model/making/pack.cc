@@ -26,7 +26,7 @@ struct Piece {
 
 struct Plan {
   OrderedJson json;
-  std::string base;            // directory
+  std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
 };
@@ -181,7 +181,7 @@ Status copy_adapter(const Piece& part, AtomicFolder& folder) {
 }
 
 Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
-                                             const std::vector<std::string>& adapters) {
+                                             const std::vector<AdapterInfo>& adapters) {
   std::vector<GoldenPair> pairs;
   if (options.golden_rows.empty()) {
     pairs = generic_pairs();
@@ -206,7 +206,7 @@ Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
                      " rows, expected 16 or more");
   }
   for (std::size_t i = 0; adapters.size() > 1 && i < pairs.size(); ++i)
-    if (pairs[i].ask.adapter.empty()) pairs[i].ask.adapter = adapters[i % adapters.size()];
+    if (pairs[i].ask.adapter.empty()) pairs[i].ask.adapter = adapters[i % adapters.size()].name;
   return pairs;
 }
 
