@@ -26,7 +26,7 @@ struct Piece {
 
 struct Plan {
   OrderedJson json;
-  std::string base;            // directory
+  std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
 };

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "model/package/head_tensors.h"
 
 namespace preferd {
 namespace {
@@ -68,10 +69,22 @@ std::string bare_prefix(const Family& family) {
 }
 
 Result<ModelShape> shape_of(const BaseConfig& base) {
-  ShapesOnly shapes;
+  ShapesOnly shapes, with_output;
   if (const auto body = build(base, shapes); !body) return body.error();
-  return ModelShape{base.family->model_type, base.family->prefix, shapes.declared(),
-                    base.options.layers,     base.all_layers,     base.prequantized};
+  BaseConfig causal = base;
+  causal.options.lm_head = BodyOptions::LmHead::kBuild;
+  if (const auto body = build(causal, with_output); !body) return body.error();
+  const auto& all = with_output.declared();
+  ModelShape shape;
+  shape.family = base.family->model_type;
+  shape.prefix = base.family->prefix;
+  shape.tensors = shapes.declared();
+  shape.layers = base.options.layers;
+  shape.all_layers = base.all_layers;
+  shape.prequantized = base.prequantized;
+  shape.tied =
+      std::none_of(all.begin(), all.end(), [](const Declared& d) { return d.role == Role::kOutput; });
+  return shape;
 }
 
 // Rows `ids` of a matrix, dense.

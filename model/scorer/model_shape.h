@@ -17,6 +17,7 @@ struct ModelShape {
   std::vector<Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
   bool prequantized = false;  // config.json says so
+  bool tied = false;          // the LM head is the input embedding
 };
 
 // Of a package; the LM head belongs to it where a head reads it.
