@@ -21,8 +21,8 @@ class Merge(Folder):
 
     def logits(self, package):
         rows = self.dir / "plain.jsonl"  # no row names an adapter
-        rows.write_text("".join(json.dumps({k: v for k, v in json.loads(line).items() if k != "adapter"}) + "\n" for line in ROWS.read_text("utf-8").splitlines()), "utf-8")
-        return [json.loads(line)["logits"] for line in self.scored(package, rows).splitlines()]
+        rows.write_text("".join(json.dumps({k: v for k, v in json.loads(line).items() if k != "adapter"}) + "\n" for line in ROWS.read_text("utf-8").split("\n") if line), "utf-8")
+        return [json.loads(line)["logits"] for line in self.scored(package, rows).split("\n") if line]
 
     def close(self, package, merged, bound):
         for x, y in zip(self.logits(package), self.logits(merged), strict=True):
