@@ -15,5 +15,6 @@ int compare(const Arguments& arguments);
 int inspect(const Arguments& arguments);
 int quantize(const Arguments& arguments);
 int pack(const Arguments& arguments);
+int merge(const Arguments& arguments);
 
 }  // namespace preferd::cli

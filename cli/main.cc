@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"compare", "judge one pair, for people", preferd::cli::compare},
     {"inspect", "show and check a model package", preferd::cli::inspect},
     {"pack", "make a package of a base, a PEFT adapter and a head", preferd::cli::pack},
+    {"merge", "add an adapter to its dense base, checked on golden pairs", preferd::cli::merge},
     {"quantize", "make a checkpoint of 4 or 8 bits as bitsandbytes writes it", preferd::cli::quantize},
 };
 

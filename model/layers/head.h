@@ -47,8 +47,4 @@ class Head {
   std::int64_t outputs_ = 0;
 };
 
-// A head that PEFT saved with its adapter (score, score.<i>, or pooler.dense and classifier) renamed to the
-// layers of `spec`; `where` is for messages.
-Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where);
-
 }  // namespace preferd

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "model/package/head_tensors.h"
 #include "model/scorer/packer.h"
 
 namespace preferd {
@@ -93,16 +94,24 @@ std::string bare_prefix(const Family& family) {
 }
 
 Result<ModelShape> shape_of(const BaseConfig& base) {
-  ShapesOnly shapes;
+  ShapesOnly shapes, with_output;
   const auto body = build(base, shapes);
   if (!body) return body.error();
-  return ModelShape{.family = base.family->model_type,
-                    .prefix = base.family->prefix,
-                    .tensors = shapes.declared(),
-                    .layers = base.options.layers,
-                    .all_layers = base.all_layers,
-                    .prequantized = base.prequantized,
-                    .activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens))};
+  BaseConfig causal = base;
+  causal.options.lm_head = BodyOptions::LmHead::kBuild;
+  if (const auto whole = build(causal, with_output); !whole) return whole.error();
+  const auto& all = with_output.declared();
+  const auto is_output = [](const Declared& d) { return d.role == Role::kOutput; };
+  ModelShape shape;
+  shape.family = base.family->model_type;
+  shape.prefix = base.family->prefix;
+  shape.tensors = shapes.declared();
+  shape.layers = base.options.layers;
+  shape.all_layers = base.all_layers;
+  shape.prequantized = base.prequantized;
+  shape.tied = base.family->sight == Sight::kBack && std::none_of(all.begin(), all.end(), is_output);
+  shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens));
+  return shape;
 }
 
 // Rows `ids` of a matrix, dense.

@@ -276,6 +276,18 @@ class Starts(Folder):
         name = "adapter/adapter_model.safetensors"
         self.assertEqual((out / "best" / name).read_bytes(), (first / name).read_bytes())
 
+    def test_the_adapter_names_its_base_and_no_path(self):
+        def named(out): return json.loads((out / "best/adapter/adapter_config.json").read_text())["base_model_name_or_path"]
+        first = self.dir / "first"
+        self.done(first, SHORT)
+        self.assertEqual(named(first), "base")
+        for said, expected in (("org/model", "org/model"), ("/home/me/model", "base")):
+            config = first / "best/adapter/adapter_config.json"
+            config.write_text(json.dumps(json.loads(config.read_text()) | {"base_model_name_or_path": said}))
+            out = self.dir / expected.replace("/", "-")
+            self.done(out, SHORT | {"start": str(config.parent)})
+            self.assertEqual(named(out), expected)
+
     def test_starts_that_cannot_be(self):
         lora = FIXTURES / "packages/lora"
         self.refused(2, ["start", "r is"], keys=SHORT | {"start": str(lora / "adapter"), "adapter.r": 3})

@@ -30,7 +30,11 @@ Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
     const auto example = data.load(store.examples()[place]);
     if (!example) return example.error();
     const auto& logits = scored[place].logits;
-    append_golden(text, {example->id, {.pair = example->pair}, {logits.begin(), logits.end()}});
+    GoldenPair pair;
+    pair.id = example->id;
+    pair.logits.assign(logits.begin(), logits.end());
+    pair.ask.pair = example->pair;
+    append_golden(text, pair);
   }
   return text;
 }

@@ -1,0 +1,81 @@
+// preferd merge: a package's adapter added to its dense base, checked on golden pairs.
+#include "model/making/merge.h"
+
+#include <cstdio>
+
+#include "cli/common.h"
+#include "cli/progress.h"
+
+namespace preferd::cli {
+namespace {
+
+struct Options {
+  MergeOptions merge;
+  std::string package, output;
+  double tolerance = 0;
+  int threads = 0;
+  bool quiet = false;
+};
+
+void print_report(const MergeReport& r) {
+  std::printf("adapter '%s': %zu weights added to, %zu replaced%s\n", r.adapter.c_str(), r.sites, r.replaced,
+              r.unties ? "; the LM head is a tensor of its own now" : "");
+  std::printf(
+      "%zu golden pairs: a logit differs by at most %.2g (tolerance %.2g), a probability by %.2g; %zu "
+      "winner%s changed\n",
+      r.pairs, r.worst_logit, r.tolerance, r.worst_probability, r.flips, r.flips == 1 ? "" : "s");
+}
+
+int run(const Options& o) {
+  auto folder = AtomicFolder::create_new(o.output);
+  if (!folder) return report(folder.error(), kFailed);
+  const Result<MergeReport> merged = [&] {
+    Progress progress(o.quiet);
+    return merge_package(o.package, o.merge, *folder,
+                         [&](std::size_t done, std::size_t all) { progress.show_bytes(done, all); });
+  }();
+  if (!merged) return report(merged.error(), kFailed);
+  if (!o.quiet) print_report(*merged);
+  if (!(merged->worst_logit <= merged->tolerance))
+    return report(
+        invalid(
+            "the merged package differs from the adapter by more than the tolerance, so nothing is written; "
+            "expected a wider --dtype (fp32 rounds least) or a higher --tolerance"),
+        kFailed);
+  if (const Status s = folder->commit(); !s) return report(s.error(), kFailed);
+  return kDone;
+}
+
+}  // namespace
+
+int merge(const Arguments& arguments) {
+  Options o;
+  Settings settings(
+      "preferd merge",
+      "Adds a package's LoRA adapter to its dense base and writes a package without adapter: head and "
+      "modules_to_save\ncome along. Golden pairs are scored before and after. A quantized base is "
+      "refused: rounding the sum to 4 or 8\nbits again would lose most of the adapter.");
+  settings.text("package", o.package, "package with an adapter over a dense base")
+      .require("package")
+      .text("output", o.output, "directory to make; must be absent or empty")
+      .require("output")
+      .text("adapter", o.merge.adapter, "name of the adapter; without it the default")
+      .choice("dtype", o.merge.type,
+              {{"keep", MergedType::kKept},
+               {"fp32", MergedType::kF32},
+               {"bf16", MergedType::kBF16},
+               {"fp16", MergedType::kF16}},
+              "type of all weights; keep: each as the base has it")
+      .real("tolerance", o.tolerance, 0.0, 1e6,
+            "largest difference of a golden logit; 0 is 1e-3 for fp32, 3e-2 for fp16, 3e-1 for bf16")
+      .integer("shard-bytes", o.merge.shard_bytes, std::size_t{1} << 10, std::size_t{1} << 50,
+               "largest file of weights")
+      .integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core")
+      .toggle("quiet", o.quiet, "no progress and no report");
+  if (const auto code = load_settings(settings, arguments)) return *code;
+  if (o.tolerance > 0) o.merge.tolerance = o.tolerance;
+  o.merge.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
+  return run(o);
+}
+
+}  // namespace preferd::cli

@@ -1,0 +1,300 @@
+#include "model/making/merge.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json.h"
+#include "base/parallel.h"
+#include "model/checkpoint/peft.h"
+#include "model/checkpoint/safetensors_writer.h"
+#include "model/making/base_files.h"
+#include "model/making/draft.h"
+#include "model/making/generic_pairs.h"
+#include "model/making/merged_tensor.h"
+#include "model/making/tensor_copy.h"
+#include "model/package/head_tensors.h"
+#include "model/scorer/golden.h"
+#include "model/scorer/load.h"
+#include "model/scorer/model_shape.h"
+
+namespace preferd {
+namespace {
+
+using quant::DType;
+
+constexpr const char* kBase = "base";
+constexpr const char* kHead = "head.safetensors";
+constexpr const char* kGolden = "golden.jsonl";
+constexpr const char* kOutput = "lm_head.weight";
+constexpr const char* kEmbedding = "embed_tokens.weight";
+
+struct Source {
+  std::shared_ptr<const Files> package;
+  std::shared_ptr<const Encoder> encoder;
+  ModelShape shape;
+  const AdapterSpec* adapter = nullptr;
+  PeftAdapter peft;
+};
+
+// One tensor of the merged checkpoint.
+struct Step {
+  std::string name;
+  StoredTensor tensor;
+  const LoraSite* site = nullptr;
+  Role role = Role::kVector;
+  DType type = DType::kF32;
+};
+
+Result<const AdapterSpec*> choose(const Manifest& manifest, const std::string& name) {
+  std::string known;
+  for (const AdapterSpec& a : manifest.adapters) {
+    if (a.path && (name.empty() || a.name == name)) return &a;
+    known += (known.empty() ? "" : ", ") + a.name;
+  }
+  if (!manifest.adapters.front().path)
+    return invalid("the package has no adapter, so there is nothing to merge");
+  return invalid("the package has no adapter '" + name + "'; there are " + known);
+}
+
+Result<Source> open_source(const std::string& path, const MergeOptions& options) {
+  Source source;
+  auto package = open_directory(path);
+  if (!package) return package.error();
+  source.package = *package;
+  auto encoder = Encoder::open(*package);
+  if (!encoder) return encoder.error();
+  source.encoder = *encoder;
+  const Manifest& manifest = (*encoder)->manifest();
+  auto shape = model_shape(**encoder);
+  if (!shape) return shape.error();
+  source.shape = std::move(*shape);
+  if (manifest.quantization.scheme != Quantization::Scheme::kNone || source.shape.prequantized)
+    return invalid((*encoder)->base().name() + ": the base is quantized (" +
+                   (manifest.quantization.scheme == Quantization::Scheme::kNone
+                        ? "config.json says so"
+                        : scheme_name(manifest.quantization.scheme)) +
+                   "), and rounding the sum to its few levels again would lose most of the adapter; merge "
+                   "into the dense base that it was made from, or serve the adapter unmerged");
+  const auto adapter = choose(manifest, options.adapter);
+  if (!adapter) return adapter.error();
+  source.adapter = *adapter;
+  const auto folder = source.package->folder(*source.adapter->path);
+  if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
+  std::string prefix = source.shape.prefix;
+  if (!prefix.empty()) prefix.pop_back();
+  auto peft =
+      read_peft(**folder, source.shape.tensors, prefix,
+                source.adapter->head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
+  if (!peft) return peft.error();
+  source.peft = std::move(*peft);
+  return source;
+}
+
+DType merged_type(DType stored, MergedType wanted) {
+  switch (wanted) {
+    case MergedType::kF32: return DType::kF32;
+    case MergedType::kBF16: return DType::kBF16;
+    case MergedType::kF16: return DType::kF16;
+    case MergedType::kKept: return stored == DType::kF64 ? DType::kF32 : stored;
+  }
+  return stored;
+}
+
+bool touches(const Source& source, const std::string& module) {
+  return source.peft.sites.contains(module) || source.peft.saved.contains(module + ".weight");
+}
+
+Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& options, MergeReport& report) {
+  auto tensors = read_checkpoint(source.encoder->base());
+  if (!tensors) return tensors.error();
+  const BareNames bare(*tensors, source.shape.prefix);
+  std::map<std::string, Role> roles;
+  for (const Declared& d : source.shape.tensors) roles[d.name] = d.role;
+  report.unties = source.shape.tied && touches(source, "embed_tokens");
+  std::vector<Step> steps;
+  std::optional<Step> output;
+  for (auto& [name, tensor] : *tensors) {
+    const std::string plain = bare(name);
+    Step step{name, std::move(tensor)};
+    step.type = quant::is_floating(step.tensor.dtype) ? merged_type(step.tensor.dtype, options.type)
+                                                      : step.tensor.dtype;
+    if (report.unties && plain == kOutput) continue;
+    if (report.unties && plain == kEmbedding)
+      output = Step{kOutput, step.tensor, nullptr, Role::kOutput, step.type};
+    if (const auto role = roles.find(plain); role != roles.end()) step.role = role->second;
+    if (const auto saved = source.peft.saved.find(plain); saved != source.peft.saved.end()) {
+      step.tensor = saved->second;
+      ++report.replaced;
+    }
+    if (plain.ends_with(".weight"))
+      if (const auto site = source.peft.sites.find(plain.substr(0, plain.size() - 7));
+          site != source.peft.sites.end()) {
+        step.site = &site->second;
+        ++report.sites;
+      }
+    steps.push_back(std::move(step));
+  }
+  if (output) steps.push_back(std::move(*output));
+  PREFERD_CHECK(report.sites == source.peft.sites.size() && report.replaced == source.peft.saved.size());
+  return steps;
+}
+
+Status write_weights(const std::vector<Step>& steps, const MergeOptions& options, const std::string& folder,
+                     const ByteProgress& progress) {
+  std::vector<PlannedTensor> plan;
+  std::size_t all = 0, done = 0;
+  for (const Step& s : steps) {
+    plan.push_back({s.name, s.type, s.tensor.shape});
+    all += s.tensor.bytes.size();
+  }
+  CheckpointWriter out(folder, plan, options.shard_bytes);
+  ThreadPool pool(options.threads);
+  for (const Step& s : steps) {
+    std::optional<RowDelta> delta;
+    if (s.site != nullptr) delta = row_delta(*s.site, s.role);
+    const Status written = !delta && s.type == s.tensor.dtype
+                               ? copy_tensor(s.name, s.tensor, out)
+                               : write_merged(s.name, s.tensor, delta ? &*delta : nullptr, s.type, pool, out);
+    if (!written) return written;
+    done += s.tensor.bytes.size();
+    if (progress) progress(done, all);
+  }
+  return out.finish();
+}
+
+Status write_config(const Source& source, const MergeOptions& options, const MergeReport& report,
+                    AtomicFolder& folder) {
+  const auto bytes = source.encoder->base().open("config.json");
+  if (!bytes) return bytes.error();
+  auto config = OrderedJson::parse(bytes->text());
+  constexpr const char* kTypes[] = {"", "float32", "bfloat16", "float16"};
+  if (options.type != MergedType::kKept) {
+    const char* key = config.contains("dtype") ? "dtype" : "torch_dtype";
+    config.erase("torch_dtype");
+    config[key] = kTypes[static_cast<int>(options.type)];
+  }
+  if (report.unties) config["tie_word_embeddings"] = false;
+  return folder.write(std::string(kBase) + "/config.json", config.dump(2) + "\n");
+}
+
+// The head as a file of its own, and package.json without adapter and golden pairs.
+Result<OrderedJson> write_head(const Source& source, AtomicFolder& folder) {
+  const auto bytes = source.package->open("package.json");
+  if (!bytes) return bytes.error();
+  auto json = OrderedJson::parse(bytes->text());
+  if (json.contains("adapters"))
+    for (const OrderedJson& a : json["adapters"])
+      if (a["name"] == source.adapter->name && a.contains("head")) json["head"] = OrderedJson(a["head"]);
+  for (const char* gone : {"adapter", "adapters", "golden"}) json.erase(gone);
+  json["base"]["path"] = kBase;
+  const std::string revision = json.value("revision", "");
+  json["revision"] = revision.empty() ? "merged" : revision + "-merged";
+  const HeadSpec& spec = source.adapter->head;
+  if (spec.output == Output::kTokenPair) return json;
+  json["head"]["file"] = kHead;
+  if (spec.file) {
+    const auto file = source.package->open(*spec.file);
+    if (!file) return file.error();
+    if (const Status s = folder.write(kHead, file->text()); !s) return s.error();
+    return json;
+  }
+  auto named = head_from_adapter(spec, source.peft.head, *source.adapter->path);
+  if (!named) return named.error();
+  if (const Status s = folder.write(kHead, safetensors_text(*named, {{"format", "pt"}})); !s)
+    return s.error();
+  return json;
+}
+
+Result<std::vector<GoldenPair>> pairs_of(const Source& source) {
+  const Manifest& manifest = source.encoder->manifest();
+  if (!manifest.golden) return generic_pairs();
+  return read_golden(*source.package, *manifest.golden);
+}
+
+Result<std::vector<Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, Golden golden,
+                                         int threads, const std::vector<GoldenPair>& pairs) {
+  auto scorer = load_scorer(package, {.threads = threads, .golden = golden});
+  if (!scorer) return scorer.error();
+  return score_golden(pairs, **scorer);
+}
+
+void compare(const std::vector<Verdict>& before, const std::vector<Verdict>& after, MergeReport& report) {
+  report.pairs = before.size();
+  const auto worst = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double most = 0;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      most = std::max(most, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    return most;
+  };
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    report.worst_logit = std::max(report.worst_logit, worst(before[i].logits, after[i].logits));
+    report.worst_probability =
+        std::max(report.worst_probability, worst(before[i].probabilities, after[i].probabilities));
+    report.flips += before[i].winner != after[i].winner ? 1 : 0;
+  }
+}
+
+// The largest error that rounding to the coarsest type in use may make.
+double tolerance_of(const MergeOptions& options, const std::vector<Step>& steps) {
+  if (options.tolerance) return *options.tolerance;
+  const MergedTolerance known;
+  double largest = known.fp32;
+  for (const Step& s : steps) {
+    if (s.type == DType::kBF16) largest = std::max(largest, known.bf16);
+    if (s.type == DType::kF16) largest = std::max(largest, known.fp16);
+  }
+  return largest;
+}
+
+}  // namespace
+
+Result<MergeReport> merge_package(const std::string& package, const MergeOptions& options,
+                                  AtomicFolder& folder, const ByteProgress& progress) {
+  auto source = open_source(package, options);
+  if (!source) return source.error();
+  MergeReport report;
+  report.adapter = source->adapter->name;
+  auto pairs = pairs_of(*source);
+  if (!pairs) return pairs.error();
+  for (GoldenPair& pair : *pairs) pair.ask.adapter = report.adapter;
+  const auto before = verdicts_of(source->package, Golden::kVerify, options.threads, *pairs);
+  if (!before) return before.error();
+
+  const auto steps = plan_steps(*source, options, report);
+  if (!steps) return steps.error();
+  report.tolerance = tolerance_of(options, *steps);
+  if (const Status s = copy_base_files(source->encoder->base().name(), BaseFiles::kWithoutWeights,
+                                       {"config.json"}, folder, kBase);
+      !s)
+    return s.error();
+  if (const Status s = write_config(*source, options, report, folder); !s) return s.error();
+  if (const Status s = write_weights(*steps, options, folder.path() + "/" + kBase, progress); !s)
+    return s.error();
+  auto json = write_head(*source, folder);
+  if (!json) return json.error();
+  const FeatureSpec& features = source->encoder->manifest().features;
+  if (features.standardize) {
+    const auto file = source->package->open(features.file);
+    if (!file) return file.error();
+    if (const Status s = folder.write(features.file, file->text()); !s) return s.error();
+  }
+  if (const Status s = folder.write("package.json", json->dump(2) + "\n"); !s) return s.error();
+
+  const auto merged = open_directory(folder.path());
+  if (!merged) return merged.error();
+  auto scorer = load_scorer(*merged, {.threads = options.threads, .golden = Golden::kSkip});
+  if (!scorer) return scorer.error();
+  for (GoldenPair& pair : *pairs) pair.ask.adapter.clear();
+  const auto after = score_golden(*pairs, **scorer);
+  if (!after) return after.error();
+  compare(*before, *after, report);
+  const auto golden = golden_text(*pairs, **scorer);
+  if (!golden) return golden.error();
+  if (const Status s = folder.write(kGolden, *golden); !s) return s.error();
+  (*json)["golden"] = kGolden;
+  if (const Status s = folder.write("package.json", json->dump(2) + "\n"); !s) return s.error();
+  if (const auto verified = verify_golden(**merged, kGolden, **scorer); !verified) return verified.error();
+  return report;
+}
+
+}  // namespace preferd

@@ -1,0 +1,32 @@
+// One weight with its adapter added, row by row.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/result.h"
+#include "model/checkpoint/checkpoint_writer.h"
+#include "model/checkpoint/peft.h"
+#include "model/checkpoint/weights.h"
+
+namespace preferd {
+
+// A LoRA site as what it adds to row o of its weight [rows, cols]: scale * sum over i of
+// factors[o rank + i] * basis[i cols ..], in fp32, summed in the order of i.
+struct RowDelta {
+  std::int64_t rank = 0;
+  std::vector<float> factors;  // [rows, rank]
+  std::vector<float> basis;    // [rank, cols]
+  float scale = 1;
+};
+
+// `role` kEmbedding: A and B lie the other way around.
+RowDelta row_delta(const LoraSite& site, Role role);
+
+// Writes `mapped` (files) as `type`, with `delta` added where there is one. Each value is rounded once.
+// Errors: a value that is not finite in `type`; what the system says of the file.
+Status write_merged(const std::string& name, const StoredTensor& mapped, const RowDelta* delta,
+                    quant::DType type, ThreadPool& pool, CheckpointWriter& out);
+
+}  // namespace preferd

@@ -1,0 +1,16 @@
+// Names of a head's tensors: ours in a head's file, PEFT's in an adapter's.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/package/head_spec.h"
+
+namespace preferd {
+
+// A head that PEFT saved with its adapter (score, score.<i>, or pooler.dense and classifier) renamed to the
+// layers of `spec`; `where` is for messages.
+Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where);
+
+}  // namespace preferd
