@@ -89,7 +89,9 @@ TEST_F(InitialTensors, TargetsAndLayers) {
                                                    "base_model.model.layers.1.self_attn.q_proj.lora_B.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_A.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_B.weight"));
-  ModelShape shape{"llama", {{"layers.0.self_attn.q_proj.weight", Role::kLinear, {4, 4}}}, 3, 3, 0};
+  ModelShape shape;
+  shape.tensors = {{"layers.0.self_attn.q_proj.weight", Role::kLinear, {4, 4}}};
+  shape.layers = shape.all_layers = 3;
   const Json json = adapter_config(config_.adapter, "b", shape);
   EXPECT_EQ(json["layers_to_transform"], Json::array({1}));
   EXPECT_EQ(json["layers_pattern"], "layers");
