@@ -119,7 +119,7 @@ def convert(a):
     except FileNotFoundError:
         raise Refused(f"{a.checkpoint}: no such file")
     except Exception as e:
-        raise Refused(f"{a.checkpoint}: torch.load(weights_only=True) refuses it ({str(e).splitlines()[0]}), expected a dict of tensors")
+        raise Refused(f"{a.checkpoint}: torch.load(weights_only=True) refuses it ({type(e).__name__}): damaged, no file of torch.save, or more than tensors in it")
     classifier, features = parts_of(checkpoint, a.checkpoint)
     section = head_section(classifier, features, a.head.rsplit("/", 1)[-1], a.activation, a.dropout, a.output, not a.no_l2)
     tensors = {}
