@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"rank_of_one_pattern",
                 "lora_patterns",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["rank_pattern"]["q_proj"] = 3; }); },
-                {kFile, "q_proj.lora_A.weight is [2, 64], expected [3, 64]"}},
+                {kFile, "q_proj.lora_A.weight is [2, 32], expected [3, 32]"}},
         Refusal{"another_base",
                 "lora",
                 [](const PackageCopy& c) {
@@ -100,9 +100,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"saved_shape",
                 "lora_saved_norm",
                 [](const PackageCopy& c) {
-                  tensors(c, [](auto& file) { file["base_model.model.model.norm.weight"] = filled({32}); });
+                  tensors(c, [](auto& file) { file["base_model.model.model.norm.weight"] = filled({16}); });
                 },
-                {kFile, "model.norm.weight is [32], expected [64]"}},
+                {kFile, "model.norm.weight is [16], expected [32]"}},
         Refusal{"nan",
                 "lora_bare_rslora",
                 [](const PackageCopy& c) {
@@ -152,9 +152,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"head_shape",
                 "lora_score",
                 [](const PackageCopy& c) {
-                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 64}); });
+                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 32}); });
                 },
-                {"is [2, 64], expected [3, 64]"}},
+                {"is [2, 32], expected [3, 32]"}},
         Refusal{"head_extra",
                 "lora_score",
                 [](const PackageCopy& c) {
@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"head_of_token_pair",
                 "token_pair",
                 [](const PackageCopy& c) {
-                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 64}); });
+                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 32}); });
                 },
                 {"token_pair takes no head"}}),
     by_case);
@@ -412,7 +412,7 @@ TEST(TiedEmbedding, TakesAnAdapter) {
       R"({"peft_type":"LORA","task_type":"CAUSAL_LM","r":2,"lora_alpha":2,"target_modules":["embed_tokens"]})");
   TestTensors file = {
       {"base_model.model.model.embed_tokens.lora_embedding_A", filled({2, vocabulary}, 0.25f)},
-      {"base_model.model.model.embed_tokens.lora_embedding_B", filled({64, 2}, 0.0f)}};
+      {"base_model.model.model.embed_tokens.lora_embedding_B", filled({32, 2}, 0.0f)}};
   copy.write(kFile, safetensors_bytes(file));
   const auto logits = [](const PackageCopy& c) -> std::vector<float> {
     const auto scorer = c.load();
@@ -425,7 +425,7 @@ TEST(TiedEmbedding, TakesAnAdapter) {
     return (*(*scorer)->score(items)[0]).logits;
   };
   EXPECT_EQ(logits(copy), logits(plain));  // B is zero
-  file["base_model.model.model.embed_tokens.lora_embedding_B"] = filled({64, 2}, 1.0f);
+  file["base_model.model.model.embed_tokens.lora_embedding_B"] = filled({32, 2}, 1.0f);
   copy.write(kFile, safetensors_bytes(file));
   EXPECT_NE(logits(copy), logits(plain));
 }

@@ -104,10 +104,10 @@ INSTANTIATE_TEST_SUITE_P(All, MixedAdapters, testing::Values("last", "mean"),
 TEST(TwoAdapters, KeepTheirPooling) {
   const testing_support::PackageCopy copy("token_pair");
   copy.write("mean.safetensors", testing_support::safetensors_bytes(
-                                     {{"layers.0.weight", testing_support::filled({1, 64}, 0.1f)}}));
+                                     {{"layers.0.weight", testing_support::filled({1, 32}, 0.1f)}}));
   copy.edit("package.json", [](Json& j) {
     Json mean = {{"file", "mean.safetensors"}, {"pooling", "mean"}, {"output", "sigmoid_b"}};
-    mean["layers"] = {{{"type", "linear"}, {"in", 64}, {"out", 1}, {"bias", false}}};
+    mean["layers"] = {{{"type", "linear"}, {"in", 32}, {"out", 1}, {"bias", false}}};
     j["head"]["pooling"] = "mean";
     j["adapters"] = {{{"name", "tokens"}, {"path", "adapter"}},
                      {{"name", "mean"}, {"path", "adapter"}, {"head", mean}}};
