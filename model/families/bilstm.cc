@@ -5,6 +5,7 @@
 //
 // Pooling last is what each way says when it is done: the first way's state at the last token beside the
 // second way's at the first; first is the other two.
+#include <algorithm>
 #include <memory>
 
 #include <ATen/core/grad_mode.h>

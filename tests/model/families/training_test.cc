@@ -311,6 +311,17 @@ TEST(FamilyTraining, ComposedGradientsAreTheSlopesOfDifferences) {
   }
 }
 
+TEST(FamilyTraining, ComposedInHalfTheBitsStaysNear) {
+  for (const auto& config : {deberta_shared(), deberta_conv(), bilstm()}) {
+    const at::NoGradGuard serving;
+    const Model model(Form::kDense, config);
+    Compute half = Compute::composed(1, at::kCPU, at::kBFloat16), whole(1);
+    const at::Tensor got = model(half, Pooling::kMean);
+    EXPECT_EQ(got.scalar_type(), at::kFloat);
+    EXPECT_LT(testing_support::distance(got, model(whole, Pooling::kMean)), 3e-2) << config["model_type"];
+  }
+}
+
 TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
   Model model(Form::kNf4);
   Compute compute(1);
