@@ -36,9 +36,11 @@ void print_package(const Encoder& encoder, const Inspection& seen) {
                             ? "none"
                             : std::to_string(encoder.columns()) + " columns" +
                                   (m.features.standardize ? ", standardised" : ""));
-  print_row("tensors", std::to_string(seen.tensors.size()) + " in files");
-  print_row("memory", megabytes(seen.weight_bytes) + " weights (mapped) + about " +
-                          megabytes(seen.activation_bytes) + " for a forward of 4,096 tokens");
+  print_row("tensors",
+            std::to_string(seen.tensors.size()) + " in files, every one accounted for by name and shape");
+  print_row("memory", megabytes(seen.weight_bytes) + " weights (" + megabytes(seen.made_bytes) +
+                          " made at load, the rest mapped) + about " + megabytes(seen.activation_bytes) +
+                          " for a forward of 4,096 tokens");
 }
 
 void print_tensors(const Inspection& seen) {

@@ -1,19 +1,137 @@
 #include "model/scorer/inspect.h"
 
 #include <algorithm>
+#include <set>
 
-#include "model/scorer/adapted_model.h"
+#include "model/checkpoint/bitsandbytes_layout.h"
+#include "model/checkpoint/peft.h"
+#include "model/layers/head.h"
+#include "model/package/head_tensors.h"
+#include "model/scorer/model_shape.h"
 
 namespace preferd {
 namespace {
 
-Status add_file(const Files& files, const std::string& path, const std::string& shown, Inspection& out) {
+void add_rows(const TensorMap& tensors, const std::string& shown, Inspection& out) {
+  for (const auto& [name, t] : tensors)
+    out.tensors.push_back({shown, name, quant::name_of(t.dtype), shape_text(t.shape), t.bytes.size()});
+}
+
+Status add_file(const Files& files, const std::string& path, Inspection& out) {
   const auto tensors = read_safetensors(files, path);
   if (!tensors) return tensors.error();
-  for (const auto& [name, t] : *tensors) {
-    out.tensors.push_back({shown, name, quant::name_of(t.dtype), shape_text(t.shape), t.bytes.size()});
-    out.weight_bytes += t.bytes.size();
+  add_rows(*tensors, path, out);
+  for (const auto& [name, t] : *tensors) out.weight_bytes += t.bytes.size();
+  return Ok{};
+}
+
+// How a dense weight will be held: kNone = as it is in the file.
+Quantization held_as(const Declared& d, const Quantization& package, bool prequantized) {
+  Quantization form = package;
+  using Scheme = Quantization::Scheme;
+  const std::string module = d.name.substr(0, d.name.rfind('.'));
+  if (d.role == Role::kEmbedding)
+    form.scheme = form.embeddings == Quantization::Embeddings::kNf4       ? Scheme::kNf4
+                  : form.embeddings == Quantization::Embeddings::kInt8Row ? Scheme::kInt8
+                                                                          : Scheme::kNone;
+  else if (d.role != Role::kLinear || prequantized || skipped(form.skip, module))
+    form.scheme = Scheme::kNone;
+  return form;
+}
+
+std::size_t bytes_of(const Declared& d, const Quantization& form) {
+  std::size_t bytes = 0;
+  for (const PlannedTensor& part : planned_parts(d, d.name, form)) {
+    if (part.length == PlannedTensor::Length::kAtMost) continue;
+    std::size_t size = quant::size_of(part.dtype);
+    for (const std::int64_t n : part.shape) size *= static_cast<std::size_t>(n);
+    bytes += size;
   }
+  return bytes;
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 8); ++i) out += (i ? ", " : "") + names[i];
+  return out + (names.size() > 8 ? " and " + std::to_string(names.size() - 8) + " more" : "");
+}
+
+// The base's tensors by name and shape against what the family reads, and what they will take.
+Status account_base(const Encoder& encoder, const ModelShape& shape, Inspection& out) {
+  const auto tensors = read_checkpoint(encoder.base());
+  if (!tensors) return tensors.error();
+  add_rows(*tensors, "base", out);
+  const BareNames bare(*tensors, shape.prefix);
+  std::map<std::string, std::size_t> parts;  // weight -> bytes of its components
+  bool prequantized = shape.prequantized;
+  std::set<std::string> unread;
+  for (const auto& [name, t] : *tensors) {
+    const auto [weight, part] = split_component(bare(name));
+    if (part.empty()) unread.insert(bare(name));
+    if (!part.empty()) parts[weight] += t.bytes.size();
+    prequantized = prequantized || part.starts_with("quant_state.") ||
+                   (part == "SCB" && weight.find("embed") == std::string::npos);
+  }
+  for (const auto& [weight, bytes] : parts) unread.insert(weight);
+  std::vector<std::string> missing, wrong, strays;
+  for (const Declared& d : shape.tensors) {
+    auto it = tensors->find(d.name);
+    if (it == tensors->end()) it = tensors->find(shape.prefix + d.name);
+    if (it == tensors->end()) {
+      missing.push_back(d.name);
+      continue;
+    }
+    unread.erase(d.name);
+    const auto quantized = parts.find(d.name);
+    const Quantization form = held_as(d, encoder.manifest().quantization, prequantized);
+    if (quantized != parts.end()) {
+      out.weight_bytes += it->second.bytes.size() + quantized->second;
+    } else if (it->second.shape != d.shape) {
+      wrong.push_back(d.name + " is " + shape_text(it->second.shape) + ", expected " + shape_text(d.shape));
+    } else if (form.scheme != Quantization::Scheme::kNone) {
+      out.weight_bytes += bytes_of(d, form);
+      out.made_bytes += bytes_of(d, form);
+    } else {
+      out.weight_bytes += it->second.bytes.size();
+    }
+  }
+  for (const std::string& name : unread)
+    if (!may_stay_unread(name, static_cast<int>(shape.layers), static_cast<int>(shape.all_layers)))
+      strays.push_back(name);
+  const std::string where = encoder.base().name() + ": ";
+  if (!missing.empty()) return invalid(where + "missing tensors: " + list_of(missing));
+  if (!wrong.empty()) return invalid(where + list_of(wrong));
+  if (!strays.empty())
+    return invalid(where + "tensors that no part of " + shape.family + " reads: " + list_of(strays));
+  return Ok{};
+}
+
+// An adapter's tensors and its head's, as loading takes them.
+Status account_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
+  TensorMap head;
+  std::string where = encoder.package().name();
+  const bool token_pair = spec.head.output == Output::kTokenPair;
+  if (spec.path) {
+    const auto folder = encoder.package().folder(*spec.path);
+    if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
+    where = (*folder)->name();
+    const std::string prefix = shape.prefix.substr(0, shape.prefix.size() - (shape.prefix.empty() ? 0 : 1));
+    auto peft =
+        read_peft(**folder, shape.tensors, prefix, token_pair ? Wrapping::kCausalLm : Wrapping::kBody);
+    if (!peft) return peft.error();
+    head = std::move(peft->head);
+  }
+  if (token_pair)
+    return head.empty() ? Status(Ok{})
+                        : invalid("package.json: token_pair takes no head, " + where + " holds one");
+  if (spec.head.file && !head.empty())
+    return invalid(where + ": tensors not consumed, as package.json has head.file: " + head.begin()->first);
+  auto tensors = spec.head.file ? read_safetensors(encoder.package(), *spec.head.file)
+                                : head_from_adapter(spec.head, std::move(head), where);
+  if (!tensors) return tensors.error();
+  if (spec.head.file) where = encoder.package().name() + "/" + *spec.head.file;
+  const auto made = Head::create(spec.head, shape.width, encoder.columns(), std::move(*tensors), where);
+  if (!made) return made.error();
   return Ok{};
 }
 
@@ -31,11 +149,10 @@ Result<Inspection> inspect_package(const Encoder& encoder) {
     for (const std::int64_t s : d.shape) n *= s;
     out.parameters += n;
   }
-  const Files& base = encoder.base();
-  for (const std::string& file : base.list(""))
-    if (file.ends_with(".safetensors"))
-      if (const Status s = add_file(base, file, "base/" + file, out); !s) return s.error();
+  if (const Status s = account_base(encoder, *shape, out); !s) return s.error();
   const Manifest& m = encoder.manifest();
+  for (const AdapterSpec& a : m.adapters)
+    if (const Status s = account_adapter(encoder, *shape, a); !s) return s.error();
   std::vector<std::string> files;
   for (const AdapterSpec& a : m.adapters) {
     if (a.path) files.push_back(*a.path + "/adapter_model.safetensors");
@@ -45,7 +162,7 @@ Result<Inspection> inspect_package(const Encoder& encoder) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   for (const std::string& file : files)
-    if (const Status s = add_file(encoder.package(), file, file, out); !s) return s.error();
+    if (const Status s = add_file(encoder.package(), file, out); !s) return s.error();
   out.activation_bytes = shape->activation_bytes;
   return out;
 }

@@ -16,6 +16,7 @@ struct ModelShape {
   std::string prefix;  // that names of a checkpoint may have: "model."
   std::vector<Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
+  std::int64_t width = 0;            // of a pooled state
   bool prequantized = false;         // config.json says so
   bool tied = false;                 // there is an LM head and it is the input embedding
   std::size_t activation_bytes = 0;  // of a full forward

@@ -134,6 +134,38 @@ class Others(Folder):
             self.assertEqual(line["tokens"]["total"], sum(map(len, line["sequences"])))
             self.assertLessEqual(max(map(len, line["sequences"])), 60)
 
+    def test_inspect_accounts_for_tensors(self):
+        for package in sorted(p.name for p in PACKAGES.iterdir() if p.is_dir()):
+            code, out, err = run("inspect", "--package", PACKAGES / package)
+            self.assertEqual(code, 0, (package, err))
+            self.assertIn("accounted for", out)
+        memory = lambda name: float(re.search(r"memory +([0-9.]+) MB weights \(([0-9.]+) MB made", run("inspect", "--package", PACKAGES / name)[1])[2])
+        self.assertEqual((memory("dense"), memory("stored_nf4")), (0, 0))
+        self.assertGreater(memory("nf4"), 0)
+        adapter = "adapter/adapter_model.safetensors"
+        for file, other, words in (("head.safetensors", PACKAGES / "lora" / adapter, ["head.safetensors", "missing"]),
+                                   ("base/model.safetensors", PACKAGES / "lora/head.safetensors", ["missing tensors", "layers.0"]),
+                                   (adapter, PACKAGES / "lora_layers" / adapter, ["adapter_model.safetensors", "missing"])):
+            copy = self.dir / file.replace("/", "_")
+            shutil.copytree(PACKAGES / "lora", copy)
+            (copy / file).write_bytes(other.read_bytes())
+            for flags in ([], ["--verify"]):
+                code, _, err = run("inspect", "--package", copy, *flags)
+                self.assertEqual(code, 1, err)
+                for word in words if not flags else []:
+                    self.assertIn(word, err)
+
+    def test_inspect_verify_says_which_pair_is_off(self):
+        copy = self.dir / "copy"
+        shutil.copytree(PACKAGES / "dense", copy)
+        lines = (copy / "golden.jsonl").read_text().splitlines()
+        lines[2] = json.dumps(json.loads(lines[2]) | {"logits": [9.5]})
+        (copy / "golden.jsonl").write_text("\n".join(lines))
+        code, out, err = run("inspect", "--package", copy, "--verify")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("recorded [9.5]", err)
+        self.assertEqual(run("inspect", "--package", copy)[0], 0)
+
     def test_inspect_verifies_the_embedded_default(self):
         code, out, err = run("inspect", "--verify")
         self.assertEqual(code, 0, err)
@@ -150,10 +182,11 @@ class Others(Folder):
 
     def test_version_and_help(self):
         self.assertIn("libtorch", run("--version")[1])
-        for command in ("serve", "score", "compare", "inspect"):
+        for command in ("serve", "score", "compare", "inspect", "merge", "pack", "quantize"):
             code, out, _ = run(command, "--help")
             self.assertEqual(code, 0)
-            self.assertIn("--package", out)
+            self.assertIn("--output" if command in ("pack", "quantize") else "--package", out)
+            self.assertIn(f"  {command} ", run("--help")[1])
         self.assertEqual(subprocess.run([BUILD / "trainer", "train"], capture_output=True).returncode, 2)
 
 

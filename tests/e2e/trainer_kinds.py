@@ -134,7 +134,7 @@ class Kinds(Folder):
         one, narrow = head(64, 1, output="difference"), head(32, 1, output="difference")
         self.each([("lora", package("gemma2_uncapped", EACH, narrow, "nf4")), ("full", package("gemma2_uncapped", EACH, narrow)),
                    ("lora", package("gemma2_token_pair", PAIRS, {"output": "token_pair", "tokens": ["A", "B"]})),
-                   ("lora", package("qwen2", EACH, narrow, "nf4")), ("full", package("qwen2", EACH, narrow)),
+                   ("lora", package("qwen2", EACH, one, "nf4")), ("full", package("qwen2", EACH, one)),
                    ("lora", package("mistral", EACH, one, "fp4"))])
 
     def test_every_encoder(self):

@@ -152,9 +152,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"head_shape",
                 "lora_score",
                 [](const PackageCopy& c) {
-                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 32}); });
+                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 64}); });
                 },
-                {"is [2, 32], expected [3, 32]"}},
+                {"is [2, 64], expected [3, 64]"}},
         Refusal{"head_extra",
                 "lora_score",
                 [](const PackageCopy& c) {
@@ -164,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"head_of_token_pair",
                 "token_pair",
                 [](const PackageCopy& c) {
-                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 32}); });
+                  tensors(c, [](auto& file) { file["base_model.model.score.weight"] = filled({2, 64}); });
                 },
                 {"token_pair takes no head"}}),
     by_case);
