@@ -62,7 +62,7 @@ Status write_synced(const std::string& path, std::string_view bytes) {
   const auto opened = open_new(path);
   if (!opened) return opened.error();
   Descriptor file(*opened);
-  if (const Status s = write_all(file.get(), path, bytes); !s) return s;
+  if (const Status s = write_all(file.get(), path, bytes); !s) return s.error();
   return close_synced(file, path);
 }
 
@@ -78,7 +78,7 @@ Status copy_synced(const std::string& from, const std::string& to) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(from, "read");
     if (n == 0) break;
-    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s) return s;
+    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s) return s.error();
   }
   return close_synced(out, to);
 }

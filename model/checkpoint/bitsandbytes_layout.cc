@@ -46,7 +46,7 @@ std::span<const std::byte> memory(const T* data, std::int64_t count) {
 std::string python_repr(double value) {
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  const std::string text(buffer, end);
+  std::string text(buffer, end);
   const std::size_t e = text.find('e');
   const int exponent = std::atoi(text.c_str() + e + 1);
   if (exponent < -4 || exponent >= 16) return text;

@@ -137,7 +137,7 @@ Status CheckpointWriter::write(const std::string& name, std::span<const std::byt
     slot->done = true;
   } else {
     const std::size_t at = shard->header + slot->entry.begin + slot->written;
-    if (const Status s = put(shard->descriptor, path, bytes, at); !s) return s;
+    if (const Status s = put(shard->descriptor, path, bytes, at); !s) return s.error();
     slot->written += bytes.size();
     slot->done = slot->written == slot->entry.bytes();
   }
@@ -152,13 +152,13 @@ Status CheckpointWriter::complete(Shard& shard) {
       slot->entry.shape = {static_cast<std::int64_t>(slot->late.size())};
   const std::string header = lay_out(shard.slots, shard.header);
   PREFERD_CHECK(header.size() == shard.header);
-  if (const Status s = put(shard.descriptor, path, std::as_bytes(std::span(header)), 0); !s) return s;
+  if (const Status s = put(shard.descriptor, path, std::as_bytes(std::span(header)), 0); !s) return s.error();
   for (const Slot* slot : shard.slots)
     if (slot->length == PlannedTensor::Length::kAtMost)
       if (const Status s = put(shard.descriptor, path, std::as_bytes(std::span(slot->late)),
                                shard.header + slot->entry.begin);
           !s)
-        return s;
+        return s.error();
   if (::fsync(shard.descriptor) != 0) return failed(path, "sync");
   if (::close(std::exchange(shard.descriptor, -1)) != 0) return failed(path, "close");
   return Ok{};

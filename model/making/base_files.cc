@@ -37,11 +37,10 @@ Status copy_base_files(const std::string& from, BaseFiles which, const std::set<
     if (!weights) return weights.error();
     names.insert(names.end(), weights->begin(), weights->end());
   }
+  const std::string source = (*files)->name() + "/", target = to.empty() ? "" : to + "/";
   for (const std::string& name : names)
     if (!except.contains(name))
-      if (const Status s = folder.copy((*files)->name() + "/" + name, to.empty() ? name : to + "/" + name);
-          !s)
-        return s;
+      if (const Status s = folder.copy(source + name, target + name); !s) return s.error();
   return Ok{};
 }
 

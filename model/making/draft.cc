@@ -60,13 +60,13 @@ std::optional<Linear> only_linear(const TensorMap& tensors, const std::vector<st
   return std::nullopt;
 }
 
-TensorMap head_of_adapter(TensorMap tensors) {
+TensorMap head_of_adapter(const TensorMap& tensors) {
   TensorMap head;
   constexpr std::string_view kPrefix = "base_model.model.";
-  for (auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor] : tensors) {
     const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
     if (bare.starts_with("score.") || bare.starts_with("classifier.") || bare.starts_with("pooler."))
-      head.emplace(bare, std::move(tensor));
+      head.emplace(bare, tensor);
   }
   return head;
 }
@@ -83,7 +83,7 @@ Result<OrderedJson> draft_head(const DraftOptions& options, bool per_response, c
   } else if (adapter != nullptr) {
     auto read = read_safetensors(*adapter, "adapter_model.safetensors");
     if (!read) return read.error();
-    tensors = head_of_adapter(std::move(*read));
+    tensors = head_of_adapter(*read);
   }
   if (tensors.empty())
     return invalid(std::string("there is no head: ") +

@@ -155,7 +155,7 @@ Status write_weights(const std::vector<Step>& steps, const MergeOptions& options
     const Status written = !delta && s.type == s.tensor.dtype
                                ? copy_tensor(s.name, s.tensor, out)
                                : write_merged(s.name, s.tensor, delta ? &*delta : nullptr, s.type, pool, out);
-    if (!written) return written;
+    if (!written) return written.error();
     done += s.tensor.bytes.size();
     if (progress) progress(done, all);
   }

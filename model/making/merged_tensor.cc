@@ -87,7 +87,7 @@ Status write_merged(const std::string& name, const StoredTensor& mapped, const R
       }
     });
     if (!fits) return invalid(name + " has values that are not finite as " + quant::name_of(type));
-    if (const Status s = out.write(name, piece); !s) return s;
+    if (const Status s = out.write(name, piece); !s) return s.error();
     release_pages(source);
   }
   return Ok{};

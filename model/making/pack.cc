@@ -176,7 +176,7 @@ Status write_manifest(const OrderedJson& json, AtomicFolder& folder) {
 
 Status copy_adapter(const Piece& part, AtomicFolder& folder) {
   for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
-    if (const Status s = folder.copy(part.from + "/" + file, part.to + "/" + file); !s) return s;
+    if (const Status s = folder.copy(part.from + "/" + file, part.to + "/" + file); !s) return s.error();
   return Ok{};
 }
 
@@ -226,20 +226,21 @@ Status make_package(const PackOptions& options, AtomicFolder& folder) {
   auto plan = make_plan(options);
   if (!plan) return plan.error();
   for (const Piece& part : plan->adapters)
-    if (const Status s = copy_adapter(part, folder); !s) return s;
+    if (const Status s = copy_adapter(part, folder); !s) return s.error();
   for (const Piece& part : plan->files)
-    if (const Status s = folder.copy(part.from, part.to); !s) return s;
-  if (const Status s = write_manifest(plan->json, folder); !s) return s;
+    if (const Status s = folder.copy(part.from, part.to); !s) return s.error();
+  if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   const auto golden = record(options, folder.path());
   if (!golden) return told_by_parts(golden.error(), *plan, folder.path());
 
   if (options.placed == PackOptions::Base::kCopied) {
-    if (const Status s = copy_base_files(plan->base, BaseFiles::kAll, {}, folder, kBase); !s) return s;
+    if (const Status s = copy_base_files(plan->base, BaseFiles::kAll, {}, folder, kBase); !s)
+      return s.error();
     plan->json["base"]["path"] = kBase;
   }
   plan->json["golden"] = kGolden;
-  if (const Status s = folder.write(kGolden, *golden); !s) return s;
-  if (const Status s = write_manifest(plan->json, folder); !s) return s;
+  if (const Status s = folder.write(kGolden, *golden); !s) return s.error();
+  if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   const auto files = open_directory(folder.path());
   if (!files) return files.error();
   const auto scorer = load_scorer(*files, {.threads = options.threads});

@@ -62,7 +62,7 @@ std::string wrong_with(const Step& step) {
   return std::string("is ") + quant::name_of(type) + ", expected BF16, F16 or F32";
 }
 
-Result<Work> plan_work(const std::string& where, const ModelShape& shape, TensorMap tensors,
+Result<Work> plan_work(const std::string& where, const ModelShape& shape, const TensorMap& tensors,
                        const QuantizeOptions& options) {
   Work work;
   const BareNames bare(tensors, shape.prefix);
@@ -70,12 +70,12 @@ Result<Work> plan_work(const std::string& where, const ModelShape& shape, Tensor
   for (const Declared& d : shape.tensors) body[d.name] = &d;
   std::vector<std::string> strays, wrong;
   std::set<std::string> unused(options.form.skip.begin(), options.form.skip.end());
-  for (auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor] : tensors) {
     const std::string plain = bare(name);
     if (const auto [weight, part] = split_component(plain); !part.empty())
       return invalid(where + ": " + name +
                      " belongs to a weight that is quantized already; expected a dense checkpoint");
-    Step step{name, std::move(tensor)};
+    Step step{name, tensor};
     const auto found = body.find(plain);
     if (found == body.end()) {
       if (!may_stay_unread(plain, static_cast<int>(shape.layers), static_cast<int>(shape.all_layers)))
@@ -165,7 +165,7 @@ Status write_encoded(const Step& step, ThreadPool& pool, CheckpointWriter& out) 
       return invalid(step.name +
                      " holds values beyond fp16, through which int8 goes; expected at most 65504");
   for (const WeightPart& part : weight_parts(*step.declared, step.name, matrix))
-    if (const Status s = out.write(part.name, part.data()); !s) return s;
+    if (const Status s = out.write(part.name, part.data()); !s) return s.error();
   return Ok{};
 }
 
@@ -185,7 +185,7 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input, const Quant
                    "dense checkpoint");
   auto tensors = read_checkpoint(**files);
   if (!tensors) return tensors.error();
-  const auto work = plan_work(where, *shape, std::move(*tensors), options);
+  const auto work = plan_work(where, *shape, *tensors, options);
   if (!work) return work.error();
 
   QuantizeReport report{.family = shape->family};

@@ -14,7 +14,7 @@ constexpr std::size_t kPiece = std::size_t{8} << 20;  // a multiple of every ele
 Status in_pieces(const StoredTensor& mapped, const std::function<Status(std::span<const std::byte>)>& visit) {
   for (std::size_t at = 0; at < mapped.bytes.size(); at += kPiece) {
     const auto piece = mapped.bytes.subspan(at, std::min(kPiece, mapped.bytes.size() - at));
-    if (const Status s = visit(piece); !s) return s;
+    if (const Status s = visit(piece); !s) return s.error();
     release_pages(piece);
   }
   return Ok{};
