@@ -90,11 +90,14 @@ std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const 
     const std::int64_t size = sizes[static_cast<std::size_t>(i)];
     BidirectionalLstm layer;
     for (std::size_t way = 0; way < 2; ++way) {
-      const std::string at = "lstm." + std::to_string(i) + ".", end = way == 0 ? "_l0" : "_l0_reverse";
-      layer.inputs[way] = {weights.plain(at + "weight_ih" + end, {4 * size, width}),
-                           weights.vector(at + "bias_ih" + end, 4 * size), ""};
-      layer.recurrent[way] = {weights.plain(at + "weight_hh" + end, {4 * size, size}),
-                              weights.vector(at + "bias_hh" + end, 4 * size)};
+      const auto name = [&](std::string part) {
+        part.insert(0, "lstm." + std::to_string(i) + ".");
+        return part.append(way == 0 ? "_l0" : "_l0_reverse");
+      };
+      layer.inputs[way] = {weights.plain(name("weight_ih"), {4 * size, width}),
+                           weights.vector(name("bias_ih"), 4 * size), ""};
+      layer.recurrent[way] = {weights.plain(name("weight_hh"), {4 * size, size}),
+                              weights.vector(name("bias_hh"), 4 * size)};
     }
     body->layers.push_back(std::move(layer));
     width = 2 * size;

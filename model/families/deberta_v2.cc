@@ -112,8 +112,7 @@ class DebertaV2 : public Body {
     const at::Tensor seen = disentangled_attention(compute, b.attention, plan.batch, adapters,
                                                    plan.reached.distances, relative, x);
     const at::Tensor y = layer_norm(compute, add(compute, seen, x), b.after_attention);
-    const at::Tensor z =
-        layer_norm(compute, add(compute, plain_mlp(compute, b.mlp, y, adapters), y), b.after_mlp);
+    at::Tensor z = layer_norm(compute, add(compute, plain_mlp(compute, b.mlp, y, adapters), y), b.after_mlp);
     if (!beside || &b != &blocks.front()) return z;
     const at::Tensor near =
         bend(compute, beside->bend, convolve(compute, plan.batch, beside->convolution, x));
@@ -187,9 +186,10 @@ class Builder {
     if (a.position_key == Positions::kOwn) a.own_position_key = linear(self + "pos_key_proj", h, h);
     if (a.position_query == Positions::kOwn) a.own_position_query = linear(self + "pos_query_proj", h, h);
     a.out = linear(at + "attention.output.dense", h, h);
+    const std::int64_t dim = h / c_.heads;
     const int kinds = 1 + (c_.content_to_position ? 1 : 0) + (c_.position_to_content ? 1 : 0);
-    a.shape = {static_cast<std::size_t>(c_.heads), static_cast<std::size_t>(h / c_.heads),
-               1.0f / std::sqrt(static_cast<float>(h / c_.heads * kinds))};
+    a.shape = {static_cast<std::size_t>(c_.heads), static_cast<std::size_t>(dim),
+               1.0f / std::sqrt(static_cast<float>(dim * kinds))};
     b.after_attention = norm(at + "attention.output.LayerNorm");
     b.mlp = {linear(at + "intermediate.dense", c_.ffn, h), linear(at + "output.dense", h, c_.ffn), c_.bend};
     b.after_mlp = norm(at + "output.LayerNorm");
