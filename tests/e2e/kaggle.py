@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The package templates and recipes of training/recipes/kaggle, on a tiny base of their family: trained, read back, scored, served.
+"""The package templates and recipes of training/recipes/kaggle, on a tiny base of their family: trained, read back, scored, packed, served.
 
     kaggle.py BUILD_DIR FIXTURES_DIR
 
@@ -137,6 +137,16 @@ class Trained(Folder):
             server.kill()
             server.wait()
 
+    def packed(self, made, out):
+        """The same package put together again from its parts."""
+        said = json.loads((made / "package.json").read_text("utf-8"))
+        parts = ["--base", made / said["base"]["path"]]
+        parts += ["--adapter", made / said["adapter"]["path"]] if "adapter" in said else []
+        parts += ["--head", made / said["head"]["file"]] if "file" in said["head"] else []
+        p = run(PREFERD, "pack", "--manifest", made / "package.json", *parts, "--output", out, "--quiet")
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return out
+
     def same(self, verdict, other):
         for key in ("winner", "probabilities", "logits", "tokens", "truncated"):
             self.assertEqual(verdict[key], other[key], (key, verdict["id"]))
@@ -181,7 +191,7 @@ class Trained(Folder):
             self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
             right = sum(verdicts[r["id"]]["winner"] == r["winner"] for r in rows)
             self.assertAlmostEqual(json.loads((out / "evaluation/evaluation.json").read_text())["accuracy"]["value"], right / len(rows), places=12)
-            replies = self.served(best, rows[:6])
+            replies = self.served(self.packed(best, self.dir / f"packed {name}"), rows[:6])
             self.assertEqual(len(replies), 6)
             for key, reply in replies.items():
                 self.same(reply, verdicts[key])
