@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/utf8.h"
 #include "rows/lines.h"
@@ -15,6 +16,27 @@ constexpr std::array<const char*, 3> kTexts = {"prompt", "response_a", "response
 std::optional<double> share(const LineReader& lines) {
   if (lines.bytes_total() == 0) return std::nullopt;
   return static_cast<double>(lines.bytes_read()) / static_cast<double>(lines.bytes_total());
+}
+
+// The code unit of the \uXXXX that stands at `i`, if one does.
+std::optional<unsigned> escaped_unit(std::string_view json, std::size_t i) {
+  unsigned unit = 0;
+  if (i + 6 > json.size() || json.substr(i, 2) != "\\u") return std::nullopt;
+  const char* end = json.data() + i + 6;
+  if (std::from_chars(end - 4, end, unit, 16).ptr != end) return std::nullopt;
+  return unit;
+}
+
+// Half a UTF-16 pair becomes U+FFFD, so that the rest of the line can be read.
+std::string without_lone_surrogates(std::string json) {
+  for (std::size_t i = 0; (i = json.find('\\', i)) != std::string::npos;) {
+    const unsigned unit = escaped_unit(json, i).value_or(0), next = escaped_unit(json, i + 6).value_or(0);
+    const bool first = unit >> 10 == 0xD800 >> 10, second = unit >> 10 == 0xDC00 >> 10;
+    const bool pair = first && next >> 10 == 0xDC00 >> 10;
+    if (!pair && (first || second)) json.replace(i, 6, "\\ufffd");
+    i += pair ? 12 : first || second ? 6 : 2;
+  }
+  return json;
 }
 
 class JsonLines : public RecordReader {
@@ -46,10 +68,19 @@ class JsonLines : public RecordReader {
   static RecordRead read(const std::string& line, std::size_t at) {
     const std::string number = std::to_string(at);
     auto json = parse_json(line);
-    if (!json) return {at, number, invalid("line " + number + ": " + json.error().what)};
+    if (!json) {
+      const auto rest = parse_json(without_lone_surrogates(line));
+      if (!rest || !rest->is_object())
+        return {at, number, invalid("line " + number + ": " + json.error().what)};
+      return {at, id_of(*rest, number),
+              invalid("line " + number + " holds a lone surrogate, half of a UTF-16 pair")};
+    }
     if (!json->is_object()) return {at, number, invalid("line " + number + " is not a JSON object")};
-    std::string id = json->contains("id") ? (*json)["id"].dump() : number;
-    return {at, std::move(id), std::move(json)};
+    return {at, id_of(*json, number), std::move(json)};
+  }
+
+  static std::string id_of(const Json& row, const std::string& number) {
+    return row.contains("id") ? row["id"].dump() : number;
   }
 
   LineReader lines_;

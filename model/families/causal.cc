@@ -143,6 +143,8 @@ std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std:
   for (const Json& type : types) {
     if (type != "sliding_attention" && type != "full_attention")
       config.fail("layer_types has " + describe(type) + ", expected 'sliding_attention' or 'full_attention'");
+    if (type == "sliding_attention" && width == 0)
+      config.fail("layer_types has 'sliding_attention', but sliding_window or use_sliding_window says none");
     windows.push_back(type == "sliding_attention" ? width : 0);
   }
   return windows;

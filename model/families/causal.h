@@ -47,7 +47,7 @@ struct CausalDefaults {
 CausalSpec read_causal(Fields& config, const CausalDefaults& defaults);
 
 // Windows of `width` tokens for the layers that layer_types calls sliding_attention; without that key for
-// those that slide.
+// those that slide. A layer that is called so where `width` is 0 (none) fails.
 std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std::int64_t width,
                                        const std::function<bool(std::int64_t layer)>& slides);
 

@@ -139,8 +139,8 @@ class Builder {
     if (c_.relative) {
       body->buckets = make_buckets(c_.buckets, c_.farthest, options.positions);
       body->positions = table("encoder.rel_embeddings", 2 * body->buckets.span, c_.hidden);
-      if (c_.norm_positions) body->position_norm = norm("encoder.LayerNorm");
     }
+    if (c_.norm_positions) body->position_norm = norm("encoder.LayerNorm");
     for (std::int64_t i = 0; i < options.layers; ++i)
       body->blocks.push_back(block("encoder.layer." + std::to_string(i) + "."));
     if (c_.kernel > 0)

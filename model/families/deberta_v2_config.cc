@@ -52,7 +52,7 @@ std::vector<std::string> read_parts(Fields& config, const char* key) {
   return out;
 }
 
-void read_positions(Fields& config, std::int64_t all_places, DebertaV2Config& c) {
+void read_positions(Fields& config, std::int64_t all_places, std::int64_t lengths, DebertaV2Config& c) {
   for (const std::string& kind : read_parts(config, "pos_att_type")) {
     c.content_to_position = c.content_to_position || kind == "c2p";
     c.position_to_content = c.position_to_content || kind == "p2c";
@@ -66,9 +66,12 @@ void read_positions(Fields& config, std::int64_t all_places, DebertaV2Config& c)
   if (c.farthest < 1) c.farthest = all_places;
   const auto norms = parts_of(config.text_or("norm_rel_ebd", "none"));
   c.norm_positions = std::find(norms.begin(), norms.end(), "layer_norm") != norms.end();
-  if (c.relative && c.buckets > 0 && (c.buckets < 2 || c.farthest <= c.buckets / 2 + 1))
+  const std::int64_t half = c.buckets / 2;
+  if (c.relative && c.buckets > 0 && (half < 1 || (c.farthest <= half + 1 && lengths > half + 1)))
     config.fail("position_buckets is " + std::to_string(c.buckets) + " for distances up to " +
-                std::to_string(c.farthest) + ", expected from 2 to less than twice that");
+                std::to_string(c.farthest) +
+                ", expected from 2 to less than twice that, or input.max_tokens of at most " +
+                std::to_string(half + 1));
 }
 
 void read_convolution(Fields& config, DebertaV2Config& c) {
@@ -106,7 +109,7 @@ DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options) {
   else if (config.integer_or("attention_head_size", c.hidden / c.heads, 1, kMax) != c.hidden / c.heads)
     config.fail("attention_head_size is not hidden_size / num_attention_heads, " +
                 std::to_string(c.hidden / c.heads));
-  read_positions(config, all_places, c);
+  read_positions(config, all_places, options.positions, c);
   read_convolution(config, c);
   return c;
 }

@@ -17,7 +17,8 @@ struct Buckets {
 };
 
 // `buckets`: that many each way, logarithmic beyond the half of it up to `farthest`; 0: every distance is its
-// own. Requires farthest > buckets / 2 + 1. `lengths`: distances that are asked for lie below it.
+// own. `lengths`: distances that are asked for lie below it. Requires farthest > buckets / 2 + 1 where one of
+// them lies beyond buckets / 2.
 Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t lengths);
 
 // The rows of a position table that a batch's distances reach, first and count, and `distances` counted from

@@ -91,6 +91,15 @@ TEST(JsonRows, ThatAreBadDoNotEndTheRun) {
   EXPECT_EQ(rows[9], "10 p|a|b");
 }
 
+TEST(JsonRows, KeepTheirIdBesideALoneSurrogate) {
+  for (const char* text :
+       {"\\ud800", "\\udfffx", "\\uD83D\\ude42\\uD83D", "\\\\\\udc00\\\"", "\\ud800\\u0041"})
+    EXPECT_EQ(json_rows(std::string(R"({"id":"x\ud83d\ude42","prompt":")") + text + "\"}"),
+              Rows({"\"x\U0001F642\" ! line 1 holds a lone surrogate, half of a UTF-16 pair"}));
+  EXPECT_EQ(json_rows(R"({"id":7,"prompt":"\\ud800\ud83d\ude42","response_a":"a","response_b":"b"})"),
+            Rows({"7 \\ud800\U0001F642|a|b"}));
+}
+
 TEST(JsonRows, KeepLineSeparatorsInsideStrings) {
   EXPECT_EQ(json_rows("{\"prompt\":\"a\u2028b\u0085\",\"response_a\":\"\\n\",\"response_b\":\"\\u0000\"}\n"),
             Rows({std::string("1 a\u2028b\u0085|\n|") + '\0'}));

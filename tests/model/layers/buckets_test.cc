@@ -32,6 +32,12 @@ TEST(Buckets, GrowWithDistance) {
   EXPECT_EQ(sum(make_buckets(2, 64, 100)), 99);
 }
 
+TEST(Buckets, AreDistancesWhereAllAreNear) {
+  const Buckets near = make_buckets(8, 4, 5);
+  EXPECT_EQ(near.span, 8);
+  EXPECT_EQ(near.of_distance, (std::vector<std::int32_t>{0, 1, 2, 3, 4}));
+}
+
 TEST(Buckets, AreDistancesWithoutALimit) {
   const Buckets all = make_buckets(0, 5, 8);
   EXPECT_EQ(all.span, 5);

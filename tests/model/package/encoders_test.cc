@@ -160,6 +160,30 @@ INSTANTIATE_TEST_SUITE_P(
                 {"missing tensor lstm.0.bias_hh_l0_reverse"}}),
     by_case);
 
+// transformers makes, and saves, the norm of relative positions that take no part.
+TEST(Deberta, HoldsANormOfPositionsThatTakeNoPart) {
+  const PackageCopy copy("deberta");
+  config(copy, [](Json& j) { j["relative_attention"] = false; });
+  base(copy, [](auto& file) {
+    std::erase_if(file, [](const auto& entry) {
+      return entry.first.find("rel_embeddings") != std::string::npos ||
+             entry.first.find(".pos_") != std::string::npos;
+    });
+  });
+  EXPECT_EQ(copy.refusal(Golden::kSkip), "");
+  base(copy, [](auto& file) { file.erase("deberta.encoder.LayerNorm.bias"); });
+  EXPECT_THAT(copy.refusal(Golden::kSkip), testing::HasSubstr("missing tensor encoder.LayerNorm.bias"));
+}
+
+TEST(Deberta, NeedsNoFarDistancesWhereTextsAreShort) {
+  const PackageCopy copy("deberta");
+  config(copy, [](Json& j) { j["max_relative_positions"] = 5; });
+  manifest(copy, [](Json& j) { j["input"]["max_tokens"] = 5; });
+  EXPECT_EQ(copy.refusal(Golden::kSkip), "");
+  manifest(copy, [](Json& j) { j["input"]["max_tokens"] = 6; });
+  EXPECT_THAT(copy.refusal(Golden::kSkip), testing::HasSubstr("input.max_tokens of at most 5"));
+}
+
 // Published DeBERTas hold absolute positions that nobody reads where position_biased_input is false, and
 // heads of their pre-training; transformers drops both.
 TEST(Deberta, LeavesWhatPublishedFilesHoldBeside) {
