@@ -78,7 +78,8 @@ Status copy_synced(const std::string& from, const std::string& to) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(from, "read");
     if (n == 0) break;
-    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s) return s.error();
+    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s)
+      return s.error();
   }
   return close_synced(out, to);
 }
