@@ -78,7 +78,8 @@ Status copy_synced(const std::string& from, const std::string& to) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed(from, "read");
     if (n == 0) break;
-    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s) return s.error();
+    if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s)
+      return s.error();
   }
   return close_synced(out, to);
 }
@@ -161,11 +162,12 @@ Status AtomicFolder::copy(const std::string& from, const std::string& relative) 
 }
 
 Status AtomicFolder::commit() {
-  std::error_code ec;
-  for (const auto& entry : fs::recursive_directory_iterator(path_, ec))
-    if (entry.is_directory()) sync_folder(entry.path());
+  std::error_code ec, unknown;
+  for (fs::recursive_directory_iterator at(path_, ec), end; !ec && at != end; at.increment(ec))
+    if (at->is_directory(unknown)) sync_folder(at->path());
+  if (ec) return invalid(path_ + ": cannot list: " + ec.message());
   sync_folder(path_);
-  if (kind_ == Target::kReplaced && fs::exists(target_)) {
+  if (kind_ == Target::kReplaced && fs::exists(target_, ec)) {
     if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
       return failed(target_, "exchange with the new one");
     fs::remove_all(path_, ec);

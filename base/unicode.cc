@@ -138,6 +138,7 @@ void each_grapheme(std::string_view utf8, const std::function<void(std::size_t, 
       icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), code));
   UText text = UTEXT_INITIALIZER;
   utext_openUTF8(&text, utf8.data(), static_cast<std::int64_t>(utf8.size()), &code);
+  PREFERD_CHECK(U_SUCCESS(code));
   breaks->setText(&text, code);
   PREFERD_CHECK(U_SUCCESS(code));
   std::int32_t begin = breaks->first();

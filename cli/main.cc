@@ -2,7 +2,8 @@
 // packages.
 #include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <exception>
+#include <new>
 #include <string>
 
 #include "cli/commands.h"
@@ -37,6 +38,23 @@ void print_usage(std::FILE* to) {
   for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
 }
 
+int run(const Command& command, const Arguments& arguments) {
+  using namespace preferd::cli;
+  try {
+    return command.run(arguments);
+  } catch (const std::bad_alloc&) {
+    return report({preferd::Code::kUnavailable, "out of memory", {}}, kFailed);
+  } catch (const std::exception& e) {
+    return report({preferd::Code::kInternal, e.what(), {}}, kFailed);
+  }
+}
+
+preferd::Error unknown(const std::string& name) {
+  std::string known;
+  for (const Command& c : kCommands) known += (known.empty() ? "" : ", ") + std::string(c.name);
+  return preferd::invalid("unknown command '" + name + "', expected one of " + known);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -52,12 +70,10 @@ int main(int argc, char** argv) {
     return preferd::cli::kDone;
   }
   for (const Command& c : kCommands)
-    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+    if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
   if (name.empty()) {
     print_usage(stderr);
     return preferd::cli::kBadUsage;
   }
-  return preferd::cli::report(
-      preferd::invalid("unknown command '" + name + "', expected serve, score, compare or inspect"),
-      preferd::cli::kBadUsage);
+  return preferd::cli::report(unknown(name), preferd::cli::kBadUsage);
 }

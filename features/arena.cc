@@ -42,7 +42,7 @@ constexpr Measure kMeasure[kMeasures] = {{"_len", Kind::kCount},
                                          {"_json", Kind::kCount},
                                          {"_sentiment", Kind::kSentiment}};
 
-// The seed counts in int64, rounds the numerator to float32 and divides in float64.
+// The original counts in int64, rounds the numerator to float32 and divides in float64.
 double ratio(std::size_t count, std::size_t length) {
   if (length == 0) return std::numeric_limits<double>::quiet_NaN();
   return static_cast<double>(static_cast<float>(count)) / static_cast<double>(length);

@@ -1,4 +1,4 @@
-// TF-IDF cosine similarity of two responses to their prompt, as scikit-learn computes it for the seeds.
+// TF-IDF cosine similarity of two responses to their prompt, as scikit-learn computes it.
 #pragma once
 
 #include <string_view>

@@ -8,6 +8,7 @@
 
 #include "base/regex.h"
 #include "model/checkpoint/fields.h"
+#include "model/checkpoint/names.h"
 
 namespace preferd {
 namespace {
@@ -226,13 +227,6 @@ struct Wanted {
   std::vector<std::int64_t> shape;
   StoredTensor* into = nullptr;
 };
-
-std::string list_of(const std::vector<std::string>& names_) {
-  std::string out;
-  for (std::size_t i = 0; i < names_.size() && i < 5; ++i) out += (i ? ", " : "") + names_[i];
-  if (names_.size() > 5) out += " and " + std::to_string(names_.size() - 5) + " more";
-  return out;
-}
 
 struct PendingSite {
   std::string module;

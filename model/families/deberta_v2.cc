@@ -5,8 +5,8 @@
 //
 //   x = norm(project(word[id] + position[p] + type[0]))
 //   each block    y = norm(x + attention(x))
-//                 x = norm(y + mlp(y))               first block, with a convolution: norm(that + bend(conv
-//                 x))
+//                 x = norm(y + mlp(y))
+//   with a convolution, behind the first block    norm(x + bend(conv(what came into the block)))
 #include <cmath>
 #include <memory>
 #include <numeric>

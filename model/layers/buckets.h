@@ -11,9 +11,8 @@
 namespace preferd {
 
 struct Buckets {
-  std::int64_t span = 1;  // a position table has 2 span rows
-  std::vector<std::int32_t>
-      of_distance;  // [lengths]: buckets of the distances 0, 1, ...; below 0 they mirror
+  std::int64_t span = 1;                  // a position table has 2 span rows
+  std::vector<std::int32_t> of_distance;  // [lengths]: of the distances 0, 1, ...; below 0 they mirror
 };
 
 // `buckets`: that many each way, logarithmic beyond the half of it up to `farthest`; 0: every distance is its

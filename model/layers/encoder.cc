@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 
 #include "model/layers/chunks.h"
 

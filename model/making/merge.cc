@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
-#include "model/checkpoint/peft.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/making/base_files.h"
 #include "model/making/draft.h"
@@ -13,6 +12,7 @@
 #include "model/making/merged_tensor.h"
 #include "model/making/tensor_copy.h"
 #include "model/package/head_tensors.h"
+#include "model/scorer/adapter_files.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/load.h"
 #include "model/scorer/model_shape.h"
@@ -56,6 +56,13 @@ Result<const AdapterSpec*> choose(const Manifest& manifest, const std::string& n
   return invalid("the package has no adapter '" + name + "'; there are " + known);
 }
 
+// Empty: it is dense.
+std::string quantized_how(const Quantization& q, const ModelShape& shape) {
+  if (q.scheme != Quantization::Scheme::kNone) return scheme_name(q.scheme);
+  if (q.embeddings != Quantization::Embeddings::kNone) return "its input embedding";
+  return shape.prequantized ? "config.json says so" : "";
+}
+
 Result<Source> open_source(const std::string& path, const MergeOptions& options) {
   Source source;
   auto package = open_directory(path);
@@ -68,25 +75,16 @@ Result<Source> open_source(const std::string& path, const MergeOptions& options)
   auto shape = model_shape(**encoder);
   if (!shape) return shape.error();
   source.shape = std::move(*shape);
-  if (manifest.quantization.scheme != Quantization::Scheme::kNone || source.shape.prequantized)
-    return invalid((*encoder)->base().name() + ": the base is quantized (" +
-                   (manifest.quantization.scheme == Quantization::Scheme::kNone
-                        ? "config.json says so"
-                        : scheme_name(manifest.quantization.scheme)) +
+  if (const std::string how = quantized_how(manifest.quantization, source.shape); !how.empty())
+    return invalid((*encoder)->base().name() + ": the base is quantized (" + how +
                    "), and rounding the sum to its few levels again would lose most of the adapter; merge "
                    "into the dense base that it was made from, or serve the adapter unmerged");
   const auto adapter = choose(manifest, options.adapter);
   if (!adapter) return adapter.error();
   source.adapter = *adapter;
-  const auto folder = source.package->folder(*source.adapter->path);
-  if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
-  std::string prefix = source.shape.prefix;
-  if (!prefix.empty()) prefix.pop_back();
-  auto peft =
-      read_peft(**folder, source.shape.tensors, prefix,
-                source.adapter->head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
-  if (!peft) return peft.error();
-  source.peft = std::move(*peft);
+  auto files = read_adapter(**encoder, source.shape, *source.adapter);
+  if (!files) return files.error();
+  source.peft = std::move(files->peft);
   return source;
 }
 
@@ -211,9 +209,9 @@ Result<std::vector<GoldenPair>> pairs_of(const Source& source) {
   return read_golden(*source.package, *manifest.golden);
 }
 
-Result<std::vector<Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, Golden golden,
-                                         int threads, const std::vector<GoldenPair>& pairs) {
-  auto scorer = load_scorer(package, {.threads = threads, .golden = golden});
+Result<std::vector<Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, int threads,
+                                         const std::vector<GoldenPair>& pairs) {
+  auto scorer = load_scorer(package, {.threads = threads});
   if (!scorer) return scorer.error();
   return score_golden(pairs, **scorer);
 }
@@ -257,7 +255,7 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
   auto pairs = pairs_of(*source);
   if (!pairs) return pairs.error();
   for (GoldenPair& pair : *pairs) pair.ask.adapter = report.adapter;
-  const auto before = verdicts_of(source->package, Golden::kVerify, options.threads, *pairs);
+  const auto before = verdicts_of(source->package, options.threads, *pairs);
   if (!before) return before.error();
 
   const auto steps = plan_steps(*source, options, report);
@@ -288,9 +286,7 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
   const auto after = score_golden(*pairs, **scorer);
   if (!after) return after.error();
   compare(*before, *after, report);
-  const auto golden = golden_text(*pairs, **scorer);
-  if (!golden) return golden.error();
-  if (const Status s = folder.write(kGolden, *golden); !s) return s.error();
+  if (const Status s = folder.write(kGolden, golden_text(*pairs, *after)); !s) return s.error();
   (*json)["golden"] = kGolden;
   if (const Status s = folder.write("package.json", json->dump(2) + "\n"); !s) return s.error();
   if (const auto verified = verify_golden(**merged, kGolden, **scorer); !verified) return verified.error();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 
 #include "base/json.h"
 #include "model/checkpoint/fields.h"
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kBase = "base";
 constexpr const char* kGolden = "golden.jsonl";
+constexpr const char* kFormat = "preferd-package/1";
 
 // A part: where it is, and where the package has it.
 struct Piece {
@@ -29,6 +31,7 @@ struct Plan {
   std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
+  std::string manifest;  // where it was read; "" where it was drafted
 };
 
 Result<OrderedJson> read_ordered(const std::string& path) {
@@ -38,6 +41,20 @@ Result<OrderedJson> read_ordered(const std::string& path) {
   if (!strict) return invalid(path + ": " + strict.error().what);
   if (!strict->is_object()) return invalid(path + ": expected a JSON object, found " + describe(*strict));
   return OrderedJson::parse(bytes->text());
+}
+
+// As far as the plan reads it; loading checks the rest.
+Status check_manifest(const OrderedJson& json, const std::string& path) {
+  if (json.contains("format") && json["format"] != kFormat)
+    return invalid(path + ": format is " + json["format"].dump() + ", expected '" + kFormat + "'");
+  for (const char* key : {"base", "adapter", "adapters", "head", "features", "quantization"}) {
+    if (!json.contains(key)) continue;
+    const bool list = std::string_view(key) == "adapters";
+    if (list ? json[key].is_array() : json[key].is_object()) continue;
+    return invalid(path + ": " + key + " is " + json[key].dump() + ", expected " +
+                   (list ? "an array" : "an object"));
+  }
+  return Ok{};
 }
 
 // A text member of an object, or "".
@@ -124,10 +141,12 @@ Result<Plan> make_plan(const PackOptions& options) {
     auto json = read_ordered(options.manifest);
     if (!json) return json.error();
     plan.json = std::move(*json);
+    if (const Status s = check_manifest(plan.json, options.manifest); !s) return s.error();
+    plan.manifest = options.manifest;
     folder = fs::path(options.manifest).parent_path().string();
     if (!options.draft.name.empty()) plan.json["name"] = options.draft.name;
   }
-  if (!plan.json.contains("format")) plan.json["format"] = "preferd-package/1";
+  if (!plan.json.contains("format")) plan.json["format"] = kFormat;
   plan.json.erase("golden");
   const std::string said = plan.json.contains("base") ? text_in(plan.json["base"], "path") : "";
   if (options.base.empty() && said.empty())
@@ -161,6 +180,7 @@ Result<Plan> make_plan(const PackOptions& options) {
 Error told_by_parts(Error error, const Plan& plan, const std::string& made) {
   std::vector<Piece> all = plan.adapters;
   all.insert(all.end(), plan.files.begin(), plan.files.end());
+  if (!plan.manifest.empty()) all.push_back({plan.manifest, "package.json"});
   for (const Piece& part : all) {
     const std::string there = made + "/" + part.to;
     for (std::size_t at = error.what.find(there); at != std::string::npos;
@@ -217,7 +237,9 @@ Result<std::string> record(const PackOptions& options, const std::string& made) 
   if (!scorer) return scorer.error();
   auto pairs = golden_pairs(options, (*scorer)->info().adapters);
   if (!pairs) return pairs.error();
-  return golden_text(std::move(*pairs), **scorer);
+  const auto verdicts = score_golden(*pairs, **scorer);
+  if (!verdicts) return verdicts.error();
+  return golden_text(std::move(*pairs), *verdicts);
 }
 
 }  // namespace

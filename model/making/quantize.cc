@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "model/checkpoint/bitsandbytes_layout.h"
 #include "model/checkpoint/fields.h"
+#include "model/checkpoint/names.h"
 #include "model/making/base_files.h"
 #include "model/making/tensor_copy.h"
 #include "model/quant/block4.h"
@@ -44,12 +45,6 @@ Quantization form_of(const Declared& declared, const QuantizeOptions& options) {
   if (declared.role == Role::kEmbedding && form.embeddings == Quantization::Embeddings::kNf4)
     form.scheme = Scheme::kNf4;
   return form;
-}
-
-std::string list_of(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 8); ++i) out += (i ? ", " : "") + names[i];
-  return out + (names.size() > 8 ? " and " + std::to_string(names.size() - 8) + " more" : "");
 }
 
 std::string wrong_with(const Step& step) {

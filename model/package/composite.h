@@ -9,7 +9,6 @@
 // it is loaded once.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +49,8 @@ struct CompositeManifest {
 // By the format of package.json. Errors: absent, no JSON object, an unknown format.
 Result<PackageKind> package_kind(const Files& package);
 
-// Errors: as read_manifest's; two members that could not be told apart in a reply.
+// Of a package_kind() other than kPackage. Errors: an unknown key, a value of another type or out of range, a
+// member that is no folder below this one; two members that could not be told apart in a reply.
 Result<CompositeManifest> read_composite(const Files& package);
 
 }  // namespace preferd

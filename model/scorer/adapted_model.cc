@@ -4,7 +4,8 @@
 #include <optional>
 
 #include "base/check.h"
-#include "model/package/head_tensors.h"
+#include "model/scorer/adapter_files.h"
+#include "model/scorer/package_head.h"
 #include "model/scorer/packer.h"
 
 namespace preferd {
@@ -87,12 +88,6 @@ Status check_linears(const Family& family, const Manifest& manifest, const std::
   return Ok{};
 }
 
-std::string bare_prefix(const Family& family) {
-  std::string prefix = family.prefix;
-  if (!prefix.empty()) prefix.pop_back();
-  return prefix;
-}
-
 Result<ModelShape> shape_of(const BaseConfig& base) {
   ShapesOnly shapes, with_output;
   const auto body = build(base, shapes);
@@ -135,30 +130,6 @@ Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& 
   adapter.token_softcap = body.logit_softcap();
   if (const auto lora = adapter.sites.find("lm_head"); lora != adapter.sites.end())
     lora->second.b = rows_of(lora->second.b, ids);
-  return Ok{};
-}
-
-Status take_head(const Encoder& encoder, const std::string& adapter_folder, TensorMap from_adapter,
-                 std::int64_t width, LoadedAdapter& adapter) {
-  const HeadSpec& spec = adapter.spec;
-  std::string where = adapter_folder.empty() ? "package" : adapter_folder;
-  TensorMap tensors;
-  if (spec.file) {
-    if (!from_adapter.empty())
-      return invalid(where +
-                     ": tensors not consumed, as package.json has head.file: " + from_adapter.begin()->first);
-    auto file = read_safetensors(encoder.package(), *spec.file);
-    if (!file) return invalid("package.json: head.file: " + file.error().what);
-    tensors = std::move(*file);
-    where = encoder.package().name() + "/" + *spec.file;
-  } else {
-    auto renamed = head_from_adapter(spec, std::move(from_adapter), where);
-    if (!renamed) return renamed.error();
-    tensors = std::move(*renamed);
-  }
-  auto head = Head::create(spec, width, encoder.columns(), std::move(tensors), where);
-  if (!head) return head.error();
-  adapter.head = std::move(*head);
   return Ok{};
 }
 
@@ -222,18 +193,16 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
     TensorMap head;
     std::string folder_name;
     if (spec.path) {
-      const auto folder = encoder.package().folder(*spec.path);
-      if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
-      folder_name = (*folder)->name();
-      auto peft = read_peft(**folder, shape->tensors, bare_prefix(*base->family),
-                            spec.head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
-      if (!peft) return peft.error();
-      for (const auto& [module, site] : peft->sites)
+      auto files = read_adapter(encoder, *shape, spec);
+      if (!files) return files.error();
+      folder_name = files->folder;
+      PeftAdapter& peft = files->peft;
+      for (const auto& [module, site] : peft.sites)
         model.stored_bytes += quant::stored_bytes(site.a) + quant::stored_bytes(site.b);
-      adapter.sites = std::move(peft->sites);
-      head = std::move(peft->head);
-      if (!peft->saved.empty()) {
-        auto overlay = std::make_shared<OverlayWeights>(source, std::move(peft->saved), folder_name);
+      adapter.sites = std::move(peft.sites);
+      head = std::move(peft.head);
+      if (!peft.saved.empty()) {
+        auto overlay = std::make_shared<OverlayWeights>(source, std::move(peft.saved), folder_name);
         auto variant = build(*base, *overlay);
         if (!variant) return variant.error();
         if (!overlay->problems().empty()) return invalid(overlay->problems().front());
@@ -243,13 +212,15 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
       }
     }
     const Body& own = *model.bodies[adapter.body];
-    const Status taken =
-        spec.head.output == Output::kTokenPair
-            ? (head.empty()
-                   ? take_token_rows(encoder, own, adapter)
-                   : Status(invalid("package.json: token_pair takes no head, " + folder_name + " holds one")))
-            : take_head(encoder, folder_name, std::move(head), own.width(), adapter);
-    if (!taken) return taken.error();
+    if (spec.head.output != Output::kTokenPair) {
+      auto made = make_head(encoder, spec.head, std::move(head), folder_name, own.width());
+      if (!made) return made.error();
+      adapter.head = std::move(*made);
+    } else if (!head.empty()) {
+      return invalid("package.json: token_pair takes no head, " + folder_name + " holds one");
+    } else if (const Status taken = take_token_rows(encoder, own, adapter); !taken) {
+      return taken.error();
+    }
     model.adapters.push_back(std::move(adapter));
   }
   return model;

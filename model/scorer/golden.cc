@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/json.h"
 #include "rows/turns.h"
 
@@ -96,12 +97,11 @@ Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Sco
   return verdicts;
 }
 
-Result<std::string> golden_text(std::vector<GoldenPair> pairs, Scorer& scorer) {
-  const auto verdicts = score_golden(pairs, scorer);
-  if (!verdicts) return verdicts.error();
+std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> verdicts) {
+  PREFERD_CHECK(pairs.size() == verdicts.size());
   std::string text;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    const auto& logits = (*verdicts)[i].logits;
+    const auto& logits = verdicts[i].logits;
     pairs[i].logits.assign(logits.begin(), logits.end());
     append_golden(text, pairs[i]);
   }

@@ -34,8 +34,8 @@ Result<std::vector<GoldenPair>> read_golden(const Files& package, const std::str
 // What the scorer says of each pair now, by its `ask`. Errors name the pair.
 Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Scorer& scorer);
 
-// golden.jsonl of the pairs with what the scorer says of them now.
-Result<std::string> golden_text(std::vector<GoldenPair> pairs, Scorer& scorer);
+// golden.jsonl of the pairs with the logits of their verdicts.
+std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> verdicts);
 
 // Scores each line of `path` (16 to 64 of them) and compares. Errors: a bad line, or a logit that is off by
 // more than the tolerance, with the row's id and both values.

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "model/checkpoint/bitsandbytes_layout.h"
-#include "model/checkpoint/peft.h"
-#include "model/layers/head.h"
-#include "model/package/head_tensors.h"
+#include "model/checkpoint/names.h"
+#include "model/scorer/adapter_files.h"
 #include "model/scorer/model_shape.h"
+#include "model/scorer/package_head.h"
 
 namespace preferd {
 namespace {
@@ -48,12 +48,6 @@ std::size_t bytes_of(const Declared& d, const Quantization& form) {
     bytes += size;
   }
   return bytes;
-}
-
-std::string list_of(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 8); ++i) out += (i ? ", " : "") + names[i];
-  return out + (names.size() > 8 ? " and " + std::to_string(names.size() - 8) + " more" : "");
 }
 
 // The base's tensors by name and shape against what the family reads, and what they will take.
@@ -109,30 +103,19 @@ Status account_base(const Encoder& encoder, const ModelShape& shape, Inspection&
 // An adapter's tensors and its head's, as loading takes them.
 Status account_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
   TensorMap head;
-  std::string where = encoder.package().name();
-  const bool token_pair = spec.head.output == Output::kTokenPair;
+  std::string folder;
   if (spec.path) {
-    const auto folder = encoder.package().folder(*spec.path);
-    if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
-    where = (*folder)->name();
-    const std::string prefix = shape.prefix.substr(0, shape.prefix.size() - (shape.prefix.empty() ? 0 : 1));
-    auto peft =
-        read_peft(**folder, shape.tensors, prefix, token_pair ? Wrapping::kCausalLm : Wrapping::kBody);
-    if (!peft) return peft.error();
-    head = std::move(peft->head);
+    auto adapter = read_adapter(encoder, shape, spec);
+    if (!adapter) return adapter.error();
+    folder = adapter->folder;
+    head = std::move(adapter->peft.head);
   }
-  if (token_pair)
-    return head.empty() ? Status(Ok{})
-                        : invalid("package.json: token_pair takes no head, " + where + " holds one");
-  if (spec.head.file && !head.empty())
-    return invalid(where + ": tensors not consumed, as package.json has head.file: " + head.begin()->first);
-  auto tensors = spec.head.file ? read_safetensors(encoder.package(), *spec.head.file)
-                                : head_from_adapter(spec.head, std::move(head), where);
-  if (!tensors) return tensors.error();
-  if (spec.head.file) where = encoder.package().name() + "/" + *spec.head.file;
-  const auto made = Head::create(spec.head, shape.width, encoder.columns(), std::move(*tensors), where);
-  if (!made) return made.error();
-  return Ok{};
+  if (spec.head.output != Output::kTokenPair) {
+    const auto made = make_head(encoder, spec.head, std::move(head), folder, shape.width);
+    return made ? Status(Ok{}) : Status(made.error());
+  }
+  if (head.empty()) return Ok{};
+  return invalid("package.json: token_pair takes no head, " + folder + " holds one");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kLongestCluster = 6;  // bytes: longer ones are taken apart
+constexpr std::size_t kWholeBelow = 6;  // bytes: shorter clusters are looked up whole first
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: normalizer " + what); }
 
@@ -75,7 +75,7 @@ NormalizedText apply(const CharacterMap& map, const NormalizedText& from) {
   Writer out(from);
   unicode::each_grapheme(from.text, [&](std::size_t begin, std::size_t end) {
     const std::string_view cluster = std::string_view(from.text).substr(begin, end - begin);
-    if (cluster.size() < kLongestCluster)
+    if (cluster.size() < kWholeBelow)
       if (const auto found = map.shortest(cluster)) return out.map(found->replacement, begin, end);
     for (std::size_t at = 0; at < cluster.size();) {
       const std::size_t start = at;

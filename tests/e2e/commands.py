@@ -119,6 +119,8 @@ class Score(Folder):
             code, _, err = run(*args)
             self.assertEqual(code, 2, args)
             self.assertTrue(err.strip(), args)
+        for command in ("serve", "score", "compare", "inspect", "pack", "merge", "quantize"):
+            self.assertIn(command, run("frobnicate")[2])
         self.assertEqual(run("score", "--input", "x", env={"PREFERD_NONSENSE": "1"})[0], 2)
         self.assertEqual(run("inspect", "--package", self.package, env={"PREFERD_API_KEY": "of the server"})[0], 0)
         self.assertEqual(run("score", "--package", self.dir, "--input", ROWS)[0], 1)

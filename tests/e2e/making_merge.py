@@ -124,6 +124,9 @@ class Merge(Folder):
     def test_quantized_bases_are_refused_and_why(self):
         for package in ("lora", "mistral", "qwen2", "gemma2_nf4_lora"):
             self.refused(1, ["quantized", "lose", "dense base"], "merge", "--package", PACKAGES / package, "--output", self.out)
+        rows = self.copy("lora_regex", "rows")
+        self.edit(rows / "package.json", quantization={"scheme": "none", "embeddings": "int8_row"}, golden=None)
+        self.refused(1, ["quantized (its input embedding)"], "merge", "--package", rows, "--output", self.out)
         stored = self.copy("lora_regex")
         code, _, err = run("quantize", "--input", PACKAGES / "lora_regex/base", "--output", self.dir / "q")
         self.assertEqual(code, 0, err)

@@ -138,9 +138,12 @@ class Pack(Folder):
 
     def test_manifests_that_are_wrong(self):
         copy = self.copy("lora_score")
-        for change, words in (({"nonsense": 1}, "nonsense"), ({"head": None}, "head"), ({"format": "x/2"}, "preferd-package/1"), ({"adapter": {"path": "../../nowhere"}}, "nowhere")):
+        for change, words in (({"nonsense": 1}, "nonsense"), ({"head": None}, "head"), ({"format": "x/2"}, ["format is \"x/2\"", "preferd-package/1"]), ({"adapter": {"path": "../../nowhere"}}, "nowhere"),
+                              ({"base": "base"}, ["base is", "object"]), ({"head": [1]}, ["head is", "object"]), ({"features": 3}, ["features is", "object"]),
+                              ({"adapters": {"name": "x"}}, ["adapters is", "array"])):
             self.edit(shutil.copy(SCORE / "package.json", copy / "package.json"), **change)
-            self.refused(1, words, "pack", "--output", self.out, "--manifest", copy / "package.json")
+            said = self.refused(1, words, "pack", "--output", self.out, "--manifest", copy / "package.json")
+            self.assertNotIn(".part", said)
         (copy / "package.json").write_text("[]")
         self.refused(1, "JSON object", "pack", "--output", self.out, "--manifest", copy / "package.json")
         (copy / "package.json").write_text('{"a": 1, "a": 2}')

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "model/scorer/packer.h"
 #include "training/data/sampler.h"
 
 namespace preferd::training {
 namespace {
-
-constexpr std::size_t kForwardTokens = 4096;
 
 Encoded alone(const Encoded& both, std::size_t order) {
   Encoded one = both;

@@ -21,7 +21,8 @@ class Store : public testing::Test {
     return *Encoder::open(*open_directory(PREFERD_FIXTURES "/packages/" + package));
   }
   Result<std::shared_ptr<const EncodedStore>> open(const Encoder& e, Orders orders = Orders::kBoth) {
-    return EncodedStore::open(*data_, data_->train(), *text_side(e), {folder_.path(), orders, BadRows::kStop}, pool_, {});
+    return EncodedStore::open(*data_, data_->train(), *text_side(e), {folder_.path(), orders, BadRows::kStop},
+                              pool_, {});
   }
 
   WorkFolder folder_;
@@ -70,8 +71,8 @@ TEST_F(Store, IsUsedAgainForTheSameTextSideAlone) {
   EXPECT_FALSE((*open(*dense, Orders::kGiven))->reused());
   EXPECT_EQ((*open(*dense, Orders::kGiven))->load(0)->orders.size(), 1u);
   EXPECT_FALSE((*open(*lora))->reused());
-  EXPECT_FALSE((*EncodedStore::open(*data_, {0, 1}, *text_side(*dense), {folder_.path(), Orders::kBoth, BadRows::kStop},
-                                    pool_, {}))
+  EXPECT_FALSE((*EncodedStore::open(*data_, {0, 1}, *text_side(*dense),
+                                    {folder_.path(), Orders::kBoth, BadRows::kStop}, pool_, {}))
                    ->reused());
 }
 

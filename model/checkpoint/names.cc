@@ -1,0 +1,14 @@
+#include "model/checkpoint/names.h"
+
+#include <algorithm>
+
+namespace preferd {
+
+std::string list_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kMost = 8;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) out += (i ? ", " : "") + names[i];
+  return out + (names.size() > kMost ? " and " + std::to_string(names.size() - kMost) + " more" : "");
+}
+
+}  // namespace preferd

@@ -1,0 +1,19 @@
+#include "model/scorer/adapter_files.h"
+
+#include "base/check.h"
+
+namespace preferd {
+
+Result<AdapterFiles> read_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
+  PREFERD_CHECK(spec.path.has_value());
+  const auto folder = encoder.package().folder(*spec.path);
+  if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
+  std::string wrapper = shape.prefix;
+  if (!wrapper.empty()) wrapper.pop_back();  // the dot
+  auto peft = read_peft(**folder, shape.tensors, wrapper,
+                        spec.head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
+  if (!peft) return peft.error();
+  return AdapterFiles{std::move(*peft), (*folder)->name()};
+}
+
+}  // namespace preferd

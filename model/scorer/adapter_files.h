@@ -1,0 +1,21 @@
+// A package's PEFT adapters as files: read and accounted for, no weights built. Names no torch.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "model/checkpoint/peft.h"
+#include "model/scorer/encoder.h"
+#include "model/scorer/model_shape.h"
+
+namespace preferd {
+
+struct AdapterFiles {
+  PeftAdapter peft;
+  std::string folder;  // its name, for messages
+};
+
+// Requires spec.path. `shape` is the package's own. Errors: no such folder, as read_peft has.
+Result<AdapterFiles> read_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec);
+
+}  // namespace preferd

@@ -1,0 +1,20 @@
+#include "model/scorer/package_head.h"
+
+#include "model/package/head_tensors.h"
+
+namespace preferd {
+
+Result<Head> make_head(const Encoder& encoder, const HeadSpec& spec, TensorMap saved,
+                       const std::string& folder, std::int64_t width) {
+  std::string where = folder.empty() ? encoder.package().name() : folder;
+  if (spec.file && !saved.empty())
+    return invalid(where + ": tensors not consumed, as package.json has head.file: " + saved.begin()->first);
+  auto tensors = spec.file ? read_safetensors(encoder.package(), *spec.file)
+                           : head_from_adapter(spec, std::move(saved), where);
+  if (!tensors && spec.file) return invalid("package.json: head.file: " + tensors.error().what);
+  if (!tensors) return tensors.error();
+  if (spec.file) where = encoder.package().name() + "/" + *spec.file;
+  return Head::create(spec, width, encoder.columns(), std::move(*tensors), where);
+}
+
+}  // namespace preferd

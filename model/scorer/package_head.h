@@ -1,0 +1,19 @@
+// The head of one adapter as its package has it: from head.file, or from what PEFT saved with the adapter.
+// The room's own.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "model/checkpoint/safetensors.h"
+#include "model/layers/head.h"
+#include "model/scorer/encoder.h"
+
+namespace preferd {
+
+// `saved`: of the adapter in `folder` ("" where there is none); `width`: of a pooled state. Errors: a head in
+// both places or in neither, as Head::create has.
+Result<Head> make_head(const Encoder& encoder, const HeadSpec& spec, TensorMap saved,
+                       const std::string& folder, std::int64_t width);
+
+}  // namespace preferd
