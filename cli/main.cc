@@ -1,5 +1,6 @@
 // preferd: one binary, a command each for serving, scoring, comparing, and for making and inspecting
 // packages.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -37,6 +38,15 @@ void print_usage(std::FILE* to) {
   for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
 }
 
+// What was printed may be lost when it leaves the buffer: a full disk is a failure, a reader that has seen
+// enough is none.
+int with_output(int code) {
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return code;
+  return preferd::cli::report(
+      preferd::invalid(std::string("standard output: cannot write: ") + std::strerror(errno)),
+      code == preferd::cli::kDone ? preferd::cli::kFailed : code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -52,12 +62,13 @@ int main(int argc, char** argv) {
     return preferd::cli::kDone;
   }
   for (const Command& c : kCommands)
-    if (name == c.name) return c.run(Arguments(argv + 2, argv + argc));
+    if (name == c.name) return with_output(c.run(Arguments(argv + 2, argv + argc)));
   if (name.empty()) {
     print_usage(stderr);
     return preferd::cli::kBadUsage;
   }
   return preferd::cli::report(
-      preferd::invalid("unknown command '" + name + "', expected serve, score, compare or inspect"),
+      preferd::invalid("unknown command '" + name +
+                       "', expected serve, score, compare, inspect, pack, merge or quantize"),
       preferd::cli::kBadUsage);
 }
