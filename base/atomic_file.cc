@@ -1,6 +1,8 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +32,7 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 
   int get() const { return file_; }
+  int release() { return std::exchange(file_, -1); }
   int close() { return ::close(std::exchange(file_, -1)); }
 
  private:
@@ -67,8 +70,10 @@ Status write_synced(const std::string& path, std::string_view bytes) {
 }
 
 Status copy_synced(const std::string& from, const std::string& to) {
-  Descriptor in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (in.get() < 0) return failed(from, "open");
+  struct stat info {};
+  if (::fstat(in.get(), &info) != 0 || !S_ISREG(info.st_mode)) return invalid(from + ": not a plain file");
   const auto opened = open_new(to);
   if (!opened) return opened.error();
   Descriptor out(*opened);
@@ -96,6 +101,40 @@ fs::path parent_of(const std::string& path) {
   return parent.empty() ? fs::path(".") : parent;
 }
 
+bool is_still(const std::string& path, int folder) {
+  struct stat named {
+  }, open{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(folder, &open) == 0 && named.st_dev == open.st_dev &&
+         named.st_ino == open.st_ino;
+}
+
+// An empty folder that is this process's while the descriptor is open. One that another renames or removes
+// between making and locking is made again.
+Result<int> claim(const std::string& path) {
+  constexpr int kTries = 100;
+  std::error_code ec;
+  for (int i = 0; i < kTries; ++i) {
+    if (const fs::file_status is = fs::symlink_status(path, ec); fs::exists(is) && !fs::is_directory(is))
+      fs::remove(path, ec);
+    fs::create_directories(path, ec);
+    if (ec) return invalid(path + ": cannot make the folder: " + ec.message());
+    Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0 && errno == ENOENT) continue;
+    if (folder.get() < 0) return failed(path, "open");
+    if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      return invalid(path + ": another process is writing there");
+    if (!is_still(path, folder.get())) continue;
+    std::vector<fs::path> old;
+    for (const auto& entry : fs::directory_iterator(path, ec)) old.push_back(entry.path());
+    for (const fs::path& entry : old) {
+      fs::remove_all(entry, ec);
+      if (ec) return invalid(entry.string() + ": cannot remove: " + ec.message());
+    }
+    return folder.release();
+  }
+  return invalid(path + ": others keep making and removing this folder");
+}
+
 }  // namespace
 
 Status write_file_atomically(const std::string& path, std::string_view bytes) {
@@ -115,11 +154,9 @@ Status write_file_atomically(const std::string& path, std::string_view bytes) {
 
 Result<AtomicFolder> AtomicFolder::make(const std::string& target, Target kind) {
   std::string path = target + ".part";
-  std::error_code ec;
-  fs::remove_all(path, ec);
-  if (!fs::create_directories(path, ec) || ec)
-    return invalid(path + ": cannot make the folder: " + ec.message());
-  return AtomicFolder(target, path, kind);
+  const Result<int> lock = claim(path);
+  if (!lock) return lock.error();
+  return AtomicFolder(target, path, kind, *lock);
 }
 
 Result<AtomicFolder> AtomicFolder::create(const std::string& target) {
@@ -129,7 +166,11 @@ Result<AtomicFolder> AtomicFolder::create(const std::string& target) {
 Result<AtomicFolder> AtomicFolder::create_new(const std::string& target) {
   std::string plain = target;
   while (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+  const std::string last = fs::path(plain).filename().string();
+  if (last.empty() || last == "." || last == "..")
+    return invalid("'" + plain + "' ends in no name, expected a folder to make");
   std::error_code ec;
+  if (fs::is_symlink(plain, ec)) return invalid(plain + ": is a link, expected a folder to make");
   const bool there = fs::exists(plain, ec);
   if (ec) return invalid(plain + ": " + ec.message());
   if (there && !fs::is_directory(plain, ec)) return invalid(plain + ": is there and is no folder");
@@ -138,11 +179,15 @@ Result<AtomicFolder> AtomicFolder::create_new(const std::string& target) {
 }
 
 AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept
-    : target_(std::move(other.target_)), path_(std::exchange(other.path_, {})), kind_(other.kind_) {}
+    : target_(std::move(other.target_)),
+      path_(std::exchange(other.path_, {})),
+      kind_(other.kind_),
+      lock_(std::exchange(other.lock_, -1)) {}
 
 AtomicFolder::~AtomicFolder() {
   std::error_code ec;
   if (!path_.empty()) fs::remove_all(path_, ec);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 Status AtomicFolder::write(const std::string& relative, std::string_view bytes) {

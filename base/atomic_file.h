@@ -14,7 +14,8 @@ namespace preferd {
 Status write_file_atomically(const std::string& path, std::string_view bytes);
 
 // A folder that appears at once: fill path(), then commit() exchanges it with `target` in one step (what was
-// there is then removed); without commit() nothing remains.
+// there is then removed); without commit() nothing remains. path() is `target`.part: what a killed process
+// left there is removed, and one that is still writing there is let be and named as the error.
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::string& target);
@@ -34,11 +35,12 @@ class AtomicFolder {
  private:
   enum class Target { kReplaced, kNew };
   static Result<AtomicFolder> make(const std::string& target, Target kind);
-  AtomicFolder(std::string target, std::string path, Target kind)
-      : target_(std::move(target)), path_(std::move(path)), kind_(kind) {}
+  AtomicFolder(std::string target, std::string path, Target kind, int lock)
+      : target_(std::move(target)), path_(std::move(path)), kind_(kind), lock_(lock) {}
 
   std::string target_, path_;
   Target kind_;
+  int lock_;  // open folder; -1: moved from
 };
 
 }  // namespace preferd

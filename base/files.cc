@@ -67,6 +67,8 @@ class Directory : public Files {
  private:
   // Follows links; the result is a real path inside the root.
   Result<fs::path> resolve(std::string_view relative) const {
+    if (relative.find('\0') != std::string_view::npos)
+      return invalid(root_.string() + ": a path holds a NUL character");
     const fs::path wanted{std::string(relative)};
     const fs::path normal = wanted.lexically_normal();
     if (wanted.is_absolute() || (!normal.empty() && *normal.begin() == ".."))
@@ -138,7 +140,7 @@ Result<Bytes> map_file(const std::string& path) {
     const Code code = errno == ENOENT ? Code::kNotFound : Code::kInvalid;
     return Error{code, path + ": " + what + ": " + std::strerror(errno), {}};
   };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return failed("cannot open");
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {

@@ -1,7 +1,9 @@
 // preferd: one binary, a command each for serving, scoring, comparing, and for making and inspecting
 // packages.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -55,6 +57,15 @@ preferd::Error unknown(const std::string& name) {
   return preferd::invalid("unknown command '" + name + "', expected one of " + known);
 }
 
+// What was printed may be lost when it leaves the buffer: a full disk is a failure, a reader that has seen
+// enough is none.
+int with_output(int code) {
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return code;
+  return preferd::cli::report(
+      preferd::invalid(std::string("standard output: cannot write: ") + std::strerror(errno)),
+      code == preferd::cli::kDone ? preferd::cli::kFailed : code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -70,7 +81,7 @@ int main(int argc, char** argv) {
     return preferd::cli::kDone;
   }
   for (const Command& c : kCommands)
-    if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
+    if (name == c.name) return with_output(run(c, Arguments(argv + 2, argv + argc)));
   if (name.empty()) {
     print_usage(stderr);
     return preferd::cli::kBadUsage;

@@ -133,7 +133,7 @@ int pack(const Arguments& arguments) {
   if (const Status s = read_flags(o, settings); !s) return report(s.error(), kBadUsage);
   while (o.output.size() > 1 && o.output.ends_with('/')) o.output.pop_back();
   if (o.pack.draft.name.empty() && o.pack.manifest.empty())
-    o.pack.draft.name = std::filesystem::absolute(o.output).lexically_normal().filename().string();
+    o.pack.draft.name = std::filesystem::path(o.output).lexically_normal().filename().string();
   o.pack.placed = o.link_base ? PackOptions::Base::kLinked : PackOptions::Base::kCopied;
   o.pack.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
   return run(o);

@@ -11,7 +11,7 @@ say is asked for: every place between two linears holds the activation first, th
 projected features are L2-normalised unless --no-l2 is given. Read by torch.load(weights_only=True), which runs no code of
 the file. Needs torch and safetensors; `mapping` and `head_section` need neither.
 """
-import argparse, json, re, sys
+import argparse, json, os, re, sys
 
 OUTPUTS = {"sigmoid_b": 1, "softmax_ab": 2, "softmax_abt": 3, "difference": 1, "siamese": None}
 
@@ -24,7 +24,7 @@ def linears(names_and_shapes, where):
     """Index -> (out, in, has a bias) of a Sequential's state; names_and_shapes: name -> shape."""
     found = {}
     for name, shape in names_and_shapes.items():
-        parts = re.fullmatch(r"(\d+)\.(weight|bias)", name)
+        parts = re.fullmatch(r"(\d+)\.(weight|bias)", str(name))
         if not parts:
             raise Refused(f"{where}: tensor {name} is none of a Sequential of linear layers, expected names as 0.weight")
         found.setdefault(int(parts[1]), {})[parts[2]] = tuple(shape)
@@ -124,11 +124,19 @@ def convert(a):
     section = head_section(classifier, features, a.head.rsplit("/", 1)[-1], a.activation, a.dropout, a.output, not a.no_l2)
     tensors = {}
     for ours, (part, name) in mapping(classifier, features).items():
-        tensor = checkpoint[part][name].detach().float().contiguous()
+        tensor = checkpoint[part][name].detach()
+        if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+            raise Refused(f"{a.checkpoint}: {part}.{name} is {'meta' if tensor.is_meta else tensor.layout} {tensor.dtype}, expected dense floating point")
+        tensor = tensor.float().contiguous()
         if not torch.isfinite(tensor).all():
             raise Refused(f"{a.checkpoint}: {part}.{name} holds NaN or infinity")
         tensors[ours] = tensor
-    save_file(tensors, a.head, metadata={"format": "pt"})
+    if os.path.exists(a.head) and os.path.samefile(a.checkpoint, a.head):
+        raise Refused(f"{a.head}: is the checkpoint itself, expected a file to write")
+    try:
+        save_file(tensors, a.head, metadata={"format": "pt"})
+    except Exception as e:
+        raise Refused(f"{a.head}: cannot write: {e}")
     print(json.dumps(section, indent=2))
 
 

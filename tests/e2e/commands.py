@@ -114,6 +114,12 @@ class Score(Folder):
             p, m = g["probabilities"], o["probabilities"]
             self.assertEqual((p["model_a"], p["model_b"], p["tie"], g["order_gap"]), (m["model_b"], m["model_a"], m["tie"], o["order_gap"]))
 
+    def test_what_cannot_be_printed_is_a_failure(self):
+        for flags in (["--tokens", ROWS], []):
+            with open("/dev/full", "w") as full:
+                p = subprocess.run([PREFERD, "inspect", "--package", self.package, *flags], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            self.assertEqual((p.returncode, p.stderr), (1, "error: standard output: cannot write: No space left on device\n"))
+
     def test_usage_errors_exit_2_and_refused_packages_1(self):
         for args in (["score"], ["score", "--input", "x", "--nonsense"], ["frobnicate"], [], ["score", "--input", "x", "--threads", "many"]):
             code, _, err = run(*args)

@@ -144,6 +144,10 @@ class Pack(Folder):
             self.edit(shutil.copy(SCORE / "package.json", copy / "package.json"), **change)
             said = self.refused(1, words, "pack", "--output", self.out, "--manifest", copy / "package.json")
             self.assertNotIn(".part", said)
+        for key in ("base", "quantization", "adapter", "features", "head", "adapters"):
+            self.edit(shutil.copy(SCORE / "package.json", copy / "package.json"), **{key: "x"})
+            self.refused(1, ["package.json", f"{key} is 'x', expected an "], "pack", "--output", self.out, "--manifest", copy / "package.json",
+                         "--base", SCORE / "base", "--head", self.narrow_head(), "--features", self.narrow_head())
         (copy / "package.json").write_text("[]")
         self.refused(1, "JSON object", "pack", "--output", self.out, "--manifest", copy / "package.json")
         (copy / "package.json").write_text('{"a": 1, "a": 2}')
@@ -155,6 +159,9 @@ class Pack(Folder):
         (self.out / "mine").write_text("x")
         self.refused(1, "not empty", "pack", "--output", self.out, *parts)
         shutil.rmtree(self.out)
+        gone = self.dir / "gone"
+        gone.mkdir()
+        self.refused(1, ["made.part", "No such file"], "pack", "--output", "made", *parts, cwd=gone, preexec_fn=lambda: os.rmdir(gone))
         limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
         self.refused(1, ["model.safetensors", "File too large"], "pack", "--output", self.out, *parts, preexec_fn=limit)
 

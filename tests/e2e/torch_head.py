@@ -43,6 +43,7 @@ class Mapping(Folder):
 
     def test_what_it_refuses(self):
         without = lambda *names: {n: s for n, s in SEQUENTIAL.items() if n not in names}
+        self.wrong("tensor 5", SEQUENTIAL | {5: (1, 2)})
         self.wrong("lstm.weight", SEQUENTIAL | {"lstm.weight": (1, 2)})
         self.wrong(["3.weight", "missing"], without("3.weight"))
         self.wrong(["3.weight", "matrix"], SEQUENTIAL | {"3.weight": (12,)})
