@@ -178,6 +178,10 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input, const Quant
     return invalid(where +
                    "/config.json: quantization_config is there, so the base is quantized already; expected a "
                    "dense checkpoint");
+  if (std::none_of(shape->tensors.begin(), shape->tensors.end(),
+                   [](const Declared& d) { return d.role == Role::kLinear; }))
+    return invalid(where + "/config.json: model_type is " + shape->family +
+                   ", which has no linear layers to quantize; expected another family");
   auto tensors = read_checkpoint(**files);
   if (!tensors) return tensors.error();
   const auto work = plan_work(where, *shape, *tensors, options);

@@ -120,6 +120,7 @@ class Quantize(Folder):
     def test_bad_files(self):
         for package in ("stored_nf4", "stored_fp4", "stored_int8"):
             self.refused(1, "quantized already", "quantize", "--input", PACKAGES / package / "base", "--output", self.out)
+        self.refused(1, ["config.json", "bilstm", "no linear layers"], "quantize", "--input", PACKAGES / "bilstm" / "base", "--output", self.out)
         self.refused(1, "absent", "quantize", "--input", self.dir / "absent", "--output", self.out)
         source = self.copy("dense") / "base"
         weights = (source / "model.safetensors").read_bytes()
