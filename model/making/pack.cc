@@ -48,17 +48,10 @@ Result<OrderedJson> read_ordered(const std::string& path) {
   return OrderedJson::parse(bytes->text());
 }
 
-// As far as the plan reads it; loading checks the rest.
-Status check_manifest(const OrderedJson& json, const std::string& path) {
+// Loading checks the rest.
+Status check_format(const OrderedJson& json, const std::string& path) {
   if (json.contains("format") && json["format"] != kFormat)
     return invalid(path + ": format is " + json["format"].dump() + ", expected '" + kFormat + "'");
-  for (const char* key : {"base", "adapter", "adapters", "head", "features", "quantization"}) {
-    if (!json.contains(key)) continue;
-    const bool list = std::string_view(key) == "adapters";
-    if (list ? json[key].is_array() : json[key].is_object()) continue;
-    return invalid(path + ": " + key + " is " + json[key].dump() + ", expected " +
-                   (list ? "an array" : "an object"));
-  }
   return Ok{};
 }
 
@@ -146,7 +139,7 @@ Result<Plan> make_plan(const PackOptions& options) {
     auto json = read_ordered(options.manifest);
     if (!json) return json.error();
     plan.json = std::move(*json);
-    if (const Status s = check_manifest(plan.json, options.manifest); !s) return s.error();
+    if (const Status s = check_format(plan.json, options.manifest); !s) return s.error();
     plan.manifest = options.manifest;
     folder = fs::path(options.manifest).parent_path().string();
     if (!options.draft.name.empty()) plan.json["name"] = options.draft.name;

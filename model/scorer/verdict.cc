@@ -57,8 +57,10 @@ Result<Verdict> make_verdict(Output output, const Encoded& item,
   for (const auto& order : logits)
     for (const float z : order)
       if (!std::isfinite(z))
-        return Error{Code::kNonFinite,
-                     "the logits are not finite (arena63 features of an empty text are NaN)", ""};
+        return Error{
+            Code::kNonFinite,
+            "the logits are not finite: features of an empty text (arena63) are NaN, or the weights overflow",
+            ""};
   std::vector<std::vector<float>> by_order = {probabilities(output, logits[0], temperature)};
   if (item.swap == Swap::kAverage)
     by_order.push_back(logits.size() == 2 ? mirrored(probabilities(output, logits[1], temperature))
