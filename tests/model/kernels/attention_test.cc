@@ -3,9 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <vector>
+
+#include "tests/support/random_floats.h"
 
 namespace preferd::kernels {
 namespace {
@@ -16,13 +17,7 @@ struct Case {
   std::int32_t length;
 };
 
-std::vector<float> random_floats(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
+using testing_support::random_floats;
 
 // Three loops in double, no cleverness.
 std::vector<double> reference(const Case& c, const std::vector<float>& q, const std::vector<float>& k,

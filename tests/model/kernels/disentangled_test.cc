@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <string>
 #include <vector>
+
+#include "tests/support/random_floats.h"
 
 namespace preferd::kernels {
 namespace {
@@ -18,13 +19,7 @@ struct Case {
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
-std::vector<float> random_floats(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
+using testing_support::random_floats;
 
 class Disentangled : public testing::TestWithParam<Case> {
  protected:

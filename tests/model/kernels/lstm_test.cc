@@ -4,19 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <vector>
+
+#include "tests/support/random_floats.h"
 
 namespace preferd::kernels {
 namespace {
 
-std::vector<float> random_floats(std::size_t n, unsigned seed, float spread = 1) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, spread);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
+using testing_support::random_floats;
 
 // A sequence of `length` tokens and its weights.
 struct Sequence {
