@@ -104,6 +104,8 @@ class Loader {
                  {{"model", std::string_view(info.name)},
                   {"revision", std::string_view(info.revision)},
                   {"compute", std::string_view(info.compute)}});
+      if (!info.compute_note.empty())
+        log_.write(LogLevel::kWarning, "slower_compute", {{"why", std::string_view(info.compute_note)}});
       service_.publish(*std::move(scorer));
     } else {
       error_ = scorer.error();
