@@ -27,11 +27,25 @@ struct Int16Product {
   std::size_t x_scale_stride = 0;
   const std::int16_t* panel = nullptr;  // [pairs, panel_width(), 2]: pack_panel of pairs
   const float* panel_scale = nullptr;   // [panel_width()]
-  float* y = nullptr;                   // [rows, panel_width()], added to; aliases nothing
+  float* y = nullptr;                   // [rows, panel_width()]; aliases nothing
   std::size_t rows = 0, pairs = 0;
+  Start start = Start::kZero;
 };
 
 // Requires that no sum of |x| * |panel| over a stretch exceeds int32 (model/quant/int16.h).
 void multiply_int16(const Int16Product& p);
+
+// Where finished sums go.
+struct SumsOut {
+  const float* sums = nullptr;  // [rows, panel_width()]
+  const float* bias = nullptr;  // [columns], or null
+  float* y = nullptr;           // [rows, columns], row i at y + i * y_stride
+  std::size_t y_stride = 0;
+  std::size_t rows = 0, columns = 0;  // columns <= panel_width()
+  Start start = Start::kZero;
+};
+
+// y = sums + bias; with Start::kContinue y += sums, without the bias.
+void write_sums(const SumsOut& out);
 
 }  // namespace preferd::kernels

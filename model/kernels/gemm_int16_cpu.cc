@@ -25,7 +25,8 @@ void MultiplyInt16(const Int16Product& p) {
       for (std::size_t k = 0; k < p.pairs; ++k, x += 2, panel += 2 * width)
         sum += x[0] * panel[0] + x[1] * panel[1];
       float& y = p.y[i * width + j];
-      y = std::fma(static_cast<float>(sum), p.x_scale[i * p.x_scale_stride] * p.panel_scale[j], y);
+      y = std::fma(static_cast<float>(sum), p.x_scale[i * p.x_scale_stride] * p.panel_scale[j],
+                   p.start == Start::kZero ? 0.0f : y);
     }
 }
 
@@ -67,11 +68,12 @@ HWY_INLINE hn::Vec<Int16> PairOf(const std::int16_t* x) {
   return hn::BitCast(Int16(), hn::Set(Int32(), pair));
 }
 
-// y += the sums times one row's scale and those of the panel's columns.
-HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_scale, float* y) {
+// y (+)= the sums times one row's scale and those of the panel's columns.
+HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_scale, Start start, float* y) {
   const Float d;
   const auto value = hn::ConvertTo(d, hn::RearrangeToOddPlusEven(sum.a, sum.b));
-  hn::StoreU(hn::MulAdd(value, hn::Mul(row_scale, hn::LoadU(d, panel_scale)), hn::LoadU(d, y)), d, y);
+  const auto before = start == Start::kZero ? hn::Zero(d) : hn::LoadU(d, y);
+  hn::StoreU(hn::MulAdd(value, hn::Mul(row_scale, hn::LoadU(d, panel_scale)), before), d, y);
 }
 
 // The sums of kRows rows: those of the first, and of the rows below it.
@@ -96,8 +98,8 @@ struct Tile {
     const std::size_t lanes = hn::Lanes(Float());
     const auto scale = hn::Set(Float(), p.x_scale[row * p.x_scale_stride]);
     float* y = p.y + row * 2 * lanes;
-    Write(left, scale, p.panel_scale, y);
-    Write(right, scale, p.panel_scale + lanes, y + lanes);
+    Write(left, scale, p.panel_scale, p.start, y);
+    Write(right, scale, p.panel_scale + lanes, p.start, y + lanes);
     below.End(p, row + 1);
   }
 };
@@ -142,6 +144,22 @@ void MultiplyInt16(const Int16Product& p) {
 
 #endif
 
+void WriteSums(const SumsOut& out) {
+  const Float d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t i = 0; i < out.rows; ++i) {
+    const float* sums = out.sums + i * 2 * lanes;
+    float* y = out.y + i * out.y_stride;
+    const float* shift = out.start == Start::kContinue ? y : out.bias;
+    std::size_t j = 0;
+    for (; j + lanes <= out.columns; j += lanes) {
+      const auto sum = hn::LoadU(d, sums + j);
+      hn::StoreU(shift == nullptr ? sum : hn::Add(hn::LoadU(d, shift + j), sum), d, y + j);
+    }
+    for (; j < out.columns; ++j) y[j] = shift == nullptr ? sums[j] : shift[j] + sums[j];
+  }
+}
+
 }  // namespace preferd::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -149,8 +167,11 @@ HWY_AFTER_NAMESPACE();
 namespace preferd::kernels {
 
 HWY_EXPORT(MultiplyInt16);
+HWY_EXPORT(WriteSums);
 
 void multiply_int16(const Int16Product& p) { HWY_DYNAMIC_DISPATCH(MultiplyInt16)(p); }
+
+void write_sums(const SumsOut& out) { HWY_DYNAMIC_DISPATCH(WriteSums)(out); }
 
 }  // namespace preferd::kernels
 #endif

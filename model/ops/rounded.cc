@@ -14,7 +14,7 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kMostPairs = 1024;  // of one decoded panel
+constexpr std::size_t kMostPairs = 1024, kMostStretches = 32;  // of one decoded panel
 
 std::size_t stretch_of(std::size_t k) {
   return std::min(quant::kLevelBlock, ceil_div(ceil_div(k, ceil_div(k, quant::kLevelBlock)), 64) * 64);
@@ -32,7 +32,7 @@ struct Scratch {
   explicit Scratch(float* floats)
       : sums(floats),
         scales(sums + kRowChunk * kernels::panel_width()),
-        decoded(reinterpret_cast<std::int16_t*>(scales + kMostPairs / 32 * group_width())),
+        decoded(reinterpret_cast<std::int16_t*>(scales + kMostStretches * group_width())),
         panels(decoded + quant::kLevelBlock * kernels::panel_width()) {}
 
   float* sums;            // [kRowChunk, width]
@@ -58,19 +58,38 @@ void decode_panel(const Stretch& s, Columns columns, std::size_t p, float* scale
   kernels::pack_panel(at.decoded, s.pairs(), count, s.pairs(), panel_at(at, p, s.offset));
 }
 
-void write(const float* sums, std::size_t rows, std::size_t columns, const float* bias, bool add,
-           RowsOf<float> y) {
+// Sums [rows [row, end), width] of panel p, the stretches in order.
+void sum_chunk(std::span<const Stretch> stretches, std::size_t p, std::size_t row, std::size_t end,
+               const Scratch& at) {
   const std::size_t width = kernels::panel_width();
-  for (std::size_t i = 0; i < rows; ++i, sums += width) {
-    float* to = y.from(i).data;
-    for (std::size_t j = 0; j < columns; ++j)
-      to[j] = add ? to[j] + sums[j] : bias != nullptr ? sums[j] + bias[j] : sums[j];
+  kernels::Start start = kernels::Start::kZero;
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    const Stretch& s = stretches[i];
+    const std::size_t first = std::max(row, s.term->first),
+                      last = std::min(end, s.term->first + s.term->count);
+    if (start == kernels::Start::kZero && (first > row || last < end)) {
+      std::fill_n(at.sums, (end - row) * width, 0.0f);
+      start = kernels::Start::kContinue;
+    }
+    if (first >= last) continue;
+    const RoundedRows x = s.term->x.from(first - s.term->first);
+    kernels::multiply_int16({.x = x.data + s.begin,
+                             .x_stride = x.stride,
+                             .x_scale = x.scales + s.index,
+                             .x_scale_stride = x.stretches,
+                             .panel = panel_at(at, p, s.offset),
+                             .panel_scale = at.scales + i * group_width() + p * width,
+                             .y = at.sums + (first - row) * width,
+                             .rows = last - first,
+                             .pairs = s.pairs(),
+                             .start = start});
+    start = kernels::Start::kContinue;
   }
 }
 
 // y (+)= what the stretches give together.
-void add_stretches(std::span<const Stretch> stretches, const float* bias, bool add, Columns columns,
-                   std::size_t rows, RowsOf<float> y, const Scratch& at) {
+void add_stretches(std::span<const Stretch> stretches, const float* bias, kernels::Start start,
+                   Columns columns, std::size_t rows, RowsOf<float> y, const Scratch& at) {
   const std::size_t width = kernels::panel_width(), group = ceil_div(columns.count, width);
   for (std::size_t i = 0; i < stretches.size(); ++i)
     for (std::size_t p = 0; p < group; ++p)
@@ -78,25 +97,14 @@ void add_stretches(std::span<const Stretch> stretches, const float* bias, bool a
   for (std::size_t row = 0; row < rows; row += kRowChunk)
     for (std::size_t p = 0; p < group; ++p) {
       const std::size_t end = std::min(rows, row + kRowChunk);
-      std::fill_n(at.sums, (end - row) * width, 0.0f);
-      for (std::size_t i = 0; i < stretches.size(); ++i) {
-        const Stretch& s = stretches[i];
-        const std::size_t first = std::max(row, s.term->first),
-                          last = std::min(end, s.term->first + s.term->count);
-        if (first >= last) continue;
-        const RoundedRows x = s.term->x.from(first - s.term->first);
-        kernels::multiply_int16({.x = x.data + s.begin,
-                                 .x_stride = x.stride,
-                                 .x_scale = x.scales + s.index,
-                                 .x_scale_stride = x.stretches,
-                                 .panel = panel_at(at, p, s.offset),
-                                 .panel_scale = at.scales + i * group_width() + p * width,
-                                 .y = at.sums + (first - row) * width,
-                                 .rows = last - first,
-                                 .pairs = s.pairs()});
-      }
-      write(at.sums, end - row, std::min(width, columns.count - p * width),
-            bias == nullptr ? nullptr : bias + p * width, add, {y.from(row).data + p * width, y.stride});
+      sum_chunk(stretches, p, row, end, at);
+      kernels::write_sums({.sums = at.sums,
+                           .bias = bias == nullptr ? nullptr : bias + p * width,
+                           .y = y.from(row).data + p * width,
+                           .y_stride = y.stride,
+                           .rows = end - row,
+                           .columns = std::min(width, columns.count - p * width),
+                           .start = start});
     }
 }
 
@@ -124,7 +132,7 @@ Rounded::Rounded(Compute& compute, const at::Tensor& x) {
 
 std::size_t rounded_scratch() {
   const std::size_t width = kernels::panel_width();
-  return kRowChunk * width + kMostPairs / 32 * group_width() + quant::kLevelBlock * width / 2 +
+  return kRowChunk * width + kMostStretches * group_width() + quant::kLevelBlock * width / 2 +
          kGroupPanels * kMostPairs * width;
 }
 
@@ -132,21 +140,21 @@ void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> 
                      std::size_t rows, RowsOf<float> y, float* scratch) {
   const Scratch at(scratch);
   const float* shift = bias.empty() ? nullptr : bias.data() + columns.first;
-  bool add = false;
+  kernels::Start start = kernels::Start::kZero;
   std::vector<Stretch> stretches;
   std::size_t offset = 0;
   const auto flush = [&] {
-    add_stretches(stretches, shift, add, columns, rows, y, at);
+    add_stretches(stretches, shift, start, columns, rows, y, at);
     stretches.clear();
     offset = 0;
-    add = true;
+    start = kernels::Start::kContinue;
   };
   for (const RoundedTerm& term : terms) {
     const auto k = static_cast<std::size_t>(term.weight->cols);
     const std::size_t stretch = stretch_of(k);
     for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
       const std::size_t depth = std::min(stretch, k - begin), pairs = ceil_div(depth, 2);
-      if (offset + pairs > kMostPairs || stretches.size() == kMostPairs / 32) flush();
+      if (offset + pairs > kMostPairs || stretches.size() == kMostStretches) flush();
       stretches.push_back({&term, index, begin, depth, offset});
       offset += pairs;
     }

@@ -34,24 +34,27 @@ TEST_P(Int16Panel, IsTheExactSumScaledOnce) {
        w_scale = testing_support::random_floats(width, 4);
   std::vector<std::int16_t> panel(k * width);
   pack_panel(w.data(), s.pairs, columns, s.pairs, panel.data());
-  std::vector<float> y = testing_support::random_floats(s.rows * width, 5), before = y;
-  multiply_int16({.x = x.data(),
-                  .x_stride = k,
-                  .x_scale = x_scale.data(),
-                  .x_scale_stride = 1,
-                  .panel = panel.data(),
-                  .panel_scale = w_scale.data(),
-                  .y = y.data(),
-                  .rows = s.rows,
-                  .pairs = s.pairs});
-  for (std::size_t i = 0; i < s.rows; ++i)
-    for (std::size_t j = 0; j < width; ++j) {
-      std::int64_t sum = 0;
-      for (std::size_t c = 0; j < columns && c < k; ++c) sum += std::int64_t{x[i * k + c]} * w[j * k + c];
-      ASSERT_EQ(y[i * width + j],
-                std::fma(static_cast<float>(sum), x_scale[i] * w_scale[j], before[i * width + j]))
-          << i << " " << j;
-    }
+  for (const Start start : {Start::kZero, Start::kContinue}) {
+    std::vector<float> y = testing_support::random_floats(s.rows * width, 5), before = y;
+    multiply_int16({.x = x.data(),
+                    .x_stride = k,
+                    .x_scale = x_scale.data(),
+                    .x_scale_stride = 1,
+                    .panel = panel.data(),
+                    .panel_scale = w_scale.data(),
+                    .y = y.data(),
+                    .rows = s.rows,
+                    .pairs = s.pairs,
+                    .start = start});
+    for (std::size_t i = 0; i < s.rows; ++i)
+      for (std::size_t j = 0; j < width; ++j) {
+        std::int64_t sum = 0;
+        for (std::size_t c = 0; j < columns && c < k; ++c) sum += std::int64_t{x[i * k + c]} * w[j * k + c];
+        const float begin = start == Start::kZero ? 0.0f : before[i * width + j];
+        ASSERT_EQ(y[i * width + j], std::fma(static_cast<float>(sum), x_scale[i] * w_scale[j], begin))
+            << i << " " << j;
+      }
+  }
 }
 
 TEST(Int16Panel, TheLargestSumsFit) {
