@@ -15,6 +15,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
+constexpr std::size_t kQueryTile = 48;
+
 // Scratch, in this order; d = head_dim rounded up to the panel width.
 struct BackwardLayout {
   std::size_t width, head_dim, d;

@@ -16,6 +16,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
+constexpr std::size_t kQueryTile = 48;
+
 // Scratch, in this order; d, keys and positions are rounded up to the panel width.
 struct DisentangledLayout {
   std::size_t width, head_dim, d, keys, positions;
