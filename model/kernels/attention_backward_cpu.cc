@@ -7,10 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include "model/kernels/attention-inl.h"
-#include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
@@ -111,20 +108,20 @@ HWY_INLINE void SlopeStep(const AttentionShape& s, float* scores, float* product
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, s.scale);
-  const auto total = hn::Set(d, log_sum_exp), mean = hn::Set(d, delta);
+  const auto log2_of_e = hn::Set(d, kLog2OfE), total = hn::Set(d, log_sum_exp), mean = hn::Set(d, delta);
   const auto from = hn::Set(d, static_cast<float>(visible_from)),
              to = hn::Set(d, static_cast<float>(visible_to));
   for (std::size_t j = 0; j < columns; j += lanes) {
     auto x = hn::Mul(hn::LoadU(d, scores + j), scale);
     auto slope = scale;
     if (s.softcap > 0) {
-      const auto bent = hn::Tanh(d, hn::Div(x, hn::Set(d, s.softcap)));
+      const auto bent = Tanh(d, hn::Div(x, hn::Set(d, s.softcap)));
       x = hn::Mul(hn::Set(d, s.softcap), bent);
       slope = hn::Mul(scale, hn::NegMulAdd(bent, bent, hn::Set(d, 1.0f)));
     }
     const auto place = hn::Iota(d, static_cast<float>(j));
     const auto visible = hn::And(hn::Ge(place, from), hn::Lt(place, to));
-    const auto weight = hn::IfThenElseZero(visible, hn::Exp(d, hn::Sub(x, total)));
+    const auto weight = hn::IfThenElseZero(visible, Exp2OfNegative(d, hn::Mul(hn::Sub(x, total), log2_of_e)));
     const auto change = hn::Sub(hn::LoadU(d, products + j), mean);
     hn::StoreU(weight, d, scores + j);
     hn::StoreU(hn::IfThenElseZero(visible, hn::Mul(hn::Mul(weight, change), slope)), d, products + j);

@@ -47,6 +47,15 @@ HWY_INLINE V Exp2OfNegative(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), hn::BitCast(d, scaled));
 }
 
+// 1 / (1 + e^-x), from the power of the negative size.
+template <class D, class V>
+HWY_INLINE V Sigmoid(D d, V x) {
+  const auto one = hn::Set(d, 1.0f);
+  const auto power = Exp2OfNegative(d, hn::Mul(hn::Abs(x), hn::Set(d, -kLog2OfE)));
+  const auto over = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), power, one);
+  return hn::Div(over, hn::Add(one, power));
+}
+
 template <class D, class V>
 HWY_INLINE V Tanh(D d, V x) {
   const auto most = hn::Set(d, 9.0f);
