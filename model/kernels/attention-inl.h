@@ -15,13 +15,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
 #include <hwy/highway.h>
 
 #include "model/kernels/attention.h"
 #include "model/kernels/bend-inl.h"
+#include "model/kernels/carver.h"
 #include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -64,8 +64,7 @@ struct Span {
   std::size_t count() const { return to > from ? to - from : 0; }
 };
 
-// Queries at work against one tile of keys after the other. Memory begins at a multiple of 64 bytes; d and
-// stride are whole panels.
+// Queries at work against one tile of keys after the other; d and stride are whole panels.
 struct Block {
   std::size_t width, head_dim, d, columns, stride;
   float* queries;     // [stride / width, head_dim, width]
@@ -75,50 +74,23 @@ struct Block {
   float* top;         // [stride], of the scores so far
   float* total;       // [stride], of the weights so far
   float* correction;  // [stride]: what the last step multiplied earlier weights by
-  float* behind;      // first float that is not the block's
+
+  Block(Carver& scratch, std::size_t dim, std::size_t count)
+      : width(2 * hn::Lanes(Float())),
+        head_dim(dim),
+        d(RoundUp(dim, width)),
+        columns(count),
+        stride(RoundUp(count, width)),
+        queries(scratch.take(dim * stride)),
+        values(scratch.take(kKeyTile * d)),
+        scores(scratch.take(kKeyTile * stride)),
+        sums(scratch.take(stride * d)),
+        top(scratch.take(stride)),
+        total(scratch.take(stride)),
+        correction(scratch.take(stride)) {}
 
   float* score(std::size_t key, std::size_t column) const { return scores + key * stride + column; }
 };
-
-constexpr std::size_t kCacheLine = 16;  // floats
-
-HWY_INLINE Block BlockIn(float* memory, std::size_t head_dim, std::size_t columns) {
-  const auto apart = reinterpret_cast<std::uintptr_t>(memory) / sizeof(float) % kCacheLine;
-  Block b{2 * hn::Lanes(Float()),
-          head_dim,
-          0,
-          columns,
-          0,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr};
-  b.d = RoundUp(head_dim, b.width);
-  b.stride = RoundUp(columns, b.width);
-  b.behind = memory + (kCacheLine - apart) % kCacheLine;
-  const auto take = [&](std::size_t floats) {
-    float* const begin = b.behind;
-    b.behind += RoundUp(floats, kCacheLine);
-    return begin;
-  };
-  b.queries = take(head_dim * b.stride);
-  b.values = take(kKeyTile * b.d);
-  b.scores = take(kKeyTile * b.stride);
-  b.sums = take(b.stride * b.d);
-  b.top = take(b.stride);
-  b.total = take(b.stride);
-  b.correction = take(b.stride);
-  return b;
-}
-
-HWY_INLINE std::size_t BlockFloats(std::size_t head_dim, std::size_t columns) {
-  alignas(64) float origin[1];
-  return static_cast<std::size_t>(BlockIn(origin, head_dim, columns).behind - origin) + kCacheLine;
-}
 
 // row_of(column) names the floats of a column's query.
 template <class F>

@@ -36,7 +36,11 @@ HWY_INLINE BackwardLayout BackwardLayoutOf(const AttentionShape& s) {
   return {width, s.head_dim, RoundUp(s.head_dim, width)};
 }
 
-std::size_t AttentionBackwardScratch(const AttentionShape& shape) { return BackwardLayoutOf(shape).size(); }
+std::size_t AttentionBackwardScratch(const AttentionShape& shape) {
+  Carver measure;
+  measure.take(BackwardLayoutOf(shape).size());
+  return measure.floats();
+}
 
 // The rows of one head.
 template <class T>
@@ -192,6 +196,7 @@ void MeetTile(const AttentionShape& s, const BackwardLayout& at, QuerySpan queri
 void AttendBackward(const AttentionShape& s, std::span<const AttentionItem> tree, const AttentionBackward& t,
                     float* scratch) {
   const BackwardLayout at = BackwardLayoutOf(s);
+  scratch = Carver(scratch).take(at.size());
   const std::size_t group = s.query_heads / s.kv_heads;
   const auto tile = static_cast<std::int32_t>(kKeyTile);
   for (const AttentionItem& item : tree) {

@@ -113,14 +113,17 @@ void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item
 }
 
 std::size_t AttentionScratch(const AttentionShape& s) {
-  return BlockFloats(s.head_dim, query_tile(s) * (s.query_heads / s.kv_heads));
+  Carver measure;
+  Block(measure, s.head_dim, query_tile(s) * (s.query_heads / s.kv_heads));
+  return measure.floats();
 }
 
 void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const float> q,
             HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
             float* log_sum_exp) {
   const std::size_t group = s.query_heads / s.kv_heads;
-  const Block b = BlockIn(scratch, s.head_dim, static_cast<std::size_t>(item.queries) * group);
+  Carver memory(scratch);
+  const Block b(memory, s.head_dim, static_cast<std::size_t>(item.queries) * group);
   const auto row = [&](std::size_t column) {
     return static_cast<std::size_t>(item.first_query) + column / group;
   };

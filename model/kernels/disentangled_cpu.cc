@@ -22,30 +22,32 @@ namespace preferd::kernels::HWY_NAMESPACE {
 // what they pick from of_keys stands in one vector, in which a permutation finds it. From of_queries they
 // pick down a diagonal, which is a gather.
 
-// A head's relative positions at work.
+// A head's relative positions at work; stride is whole panels.
 struct Positions {
-  std::size_t first, rows, stride;  // of the tables; stride of of_keys: whole panels
+  std::size_t first, rows, stride;  // of the tables
   float* places;                    // row of distance d, from 1 - length on, and what padded lanes ask for
   float* panel;                     // [stride / width, head_dim, width]
   float* of_keys;                   // [length, stride], and a vector behind
   float* of_queries;                // [rows, kQueryColumns]
-  float* behind;
+
+  Positions(Carver& scratch, std::size_t dim, std::size_t length, std::size_t first_row, std::size_t count)
+      : first(first_row),
+        rows(count),
+        stride(RoundUp(count, Width())),
+        places(scratch.take(Places(length))),
+        panel(scratch.take(dim * stride)),
+        of_keys(scratch.take(length * stride + Width())),
+        of_queries(scratch.take(count * kQueryColumns)) {}
+
+  static std::size_t Width() { return 2 * hn::Lanes(Float()); }
+  static std::size_t Places(std::size_t length) { return 2 * length + Width(); }
 };
 
-HWY_INLINE Positions PositionsIn(float* memory, std::size_t head_dim, std::size_t length, std::size_t rows) {
-  const std::size_t width = 2 * hn::Lanes(Float()), stride = RoundUp(rows, width);
-  Positions p{0, rows, stride, memory, nullptr, nullptr, nullptr, nullptr};
-  p.panel = p.places + RoundUp(2 * length + width, kCacheLine);
-  p.of_keys = p.panel + RoundUp(head_dim * stride, kCacheLine);
-  p.of_queries = p.of_keys + RoundUp(length * stride + width, kCacheLine);
-  p.behind = p.of_queries + rows * kQueryColumns;
-  return p;
-}
-
 std::size_t DisentangledScratch(const DisentangledShape& s, std::size_t length, const RelativeTables& r) {
-  float origin[1];
-  return BlockFloats(s.head_dim, kQueryColumns) +
-         static_cast<std::size_t>(PositionsIn(origin, s.head_dim, length, r.rows).behind - origin);
+  Carver measure;
+  Block(measure, s.head_dim, kQueryColumns);
+  Positions(measure, s.head_dim, length, 0, r.rows);
+  return measure.floats();
 }
 
 template <class T>
@@ -61,19 +63,20 @@ HWY_INLINE void Products(HeadRows<const float> x, std::size_t rows, const float*
     MultiplyTiles(x.data, x.stride, panels + j * dim, width, y + j, stride, rows, dim, Start::kZero);
 }
 
-// The places of all distances, and of_keys.
+// The places of all distances, and of_keys; no rows where there are no relative positions.
 Positions Prepare(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> key,
-                  const RelativeTables& r, float* memory) {
+                  const RelativeTables& r, Carver& memory) {
+  if (r.key.data == nullptr && r.query.data == nullptr) return Positions(memory, s.head_dim, 0, 0, 0);
   const auto length = static_cast<std::ptrdiff_t>(item.length);
   const std::int32_t *begin = r.row_of + 1 - length, *end = r.row_of + length;
   const auto first = static_cast<std::size_t>(*begin), rows = static_cast<std::size_t>(end[-1]) + 1 - first;
-  Positions p = PositionsIn(memory, s.head_dim, item.length, rows);
-  p.first = first;
+  const Positions p(memory, s.head_dim, item.length, first, rows);
   std::transform(begin, end, p.places, [&](std::int32_t row) { return static_cast<float>(row - *begin); });
-  std::fill(p.places + (end - begin), p.panel, static_cast<float>(rows - 1));
+  std::fill(p.places + (end - begin), p.places + Positions::Places(item.length),
+            static_cast<float>(rows - 1));
   if (r.query.data == nullptr) return p;
   const HeadRows<const float> query = HeadOf(r.query, first, item.head, s.head_dim);
-  const std::size_t width = 2 * hn::Lanes(Float());
+  const std::size_t width = Positions::Width();
   for (std::size_t j = 0; j < rows; j += width)
     pack_panel(query.data + j * query.stride, query.stride, std::min(width, rows - j), s.head_dim,
                p.panel + j * s.head_dim);
@@ -120,15 +123,15 @@ void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, He
                     HeadRows<float> out, float* scratch) {
   const std::size_t dim = s.head_dim, lanes = hn::Lanes(Float());
   const float factor = s.scale * kLog2OfE;
-  const bool relative = r.key.data != nullptr || r.query.data != nullptr;
   const auto of = [&](HeadRows<const float> x, std::size_t row) {
     return HeadOf(x, item.first_row + row, item.head, dim);
   };
-  float* const memory = BlockIn(scratch, dim, kQueryColumns).behind;
-  const Positions p = relative ? Prepare(s, item, of(k, 0), r, memory) : Positions{};
+  Carver memory(scratch);
+  const Positions p = Prepare(s, item, of(k, 0), r, memory);
 
   for (std::size_t query = 0; query < item.length; query += kQueryColumns) {
-    const Block b = BlockIn(scratch, dim, std::min(kQueryColumns, item.length - query));
+    Carver rest = memory;
+    const Block b(rest, dim, std::min(kQueryColumns, item.length - query));
     PackQueries(b, factor, [&](std::size_t c) { return of(q, query + c).data; });
     if (r.key.data != nullptr)
       Products(HeadOf(r.key, p.first, item.head, dim), p.rows, b.queries, dim, b.stride, p.of_queries,
@@ -138,7 +141,7 @@ void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, He
       LoadValues(b, 0, keys, of(v, key));
       for (std::size_t c = 0; c < b.stride; c += b.width) Score(b, c, 0, keys, of(k, key));
       for (std::size_t c = 0; c < b.stride; c += lanes) {
-        if (relative) AddPositions(b, p, item, c, query + c, key, keys, r, factor);
+        if (p.rows > 0) AddPositions(b, p, item, c, query + c, key, keys, r, factor);
         SoftmaxStep(b, c, {0, keys});
       }
       if (key > 0) CorrectSums(b);

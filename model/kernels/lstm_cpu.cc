@@ -27,64 +27,72 @@ HWY_INLINE std::size_t RowOf(Walk walk, std::size_t step, std::size_t length) {
   return walk == Walk::kForth ? step : length - 1 - step;
 }
 
-// Scratch of the forward: of each sequence h, c and the four gates, n rounded up to whole vectors.
+// Of each sequence; n is hidden rounded up to whole vectors.
 struct States {
   std::size_t n, columns;
-  float *h, *c, *gates,
-      *sums;  // [kLstmSequences, n] twice, [kLstmSequences, 4, n], [kLstmSequences, columns]
+  float* h;      // [kLstmSequences, n]
+  float* c;      // [kLstmSequences, n]
+  float* gates;  // [kLstmSequences, 4, n]
+  float* sums;   // [kLstmSequences, columns]
+
+  States(Carver& scratch, std::size_t hidden)
+      : n(RoundUp(hidden, hn::Lanes(Float()))),
+        columns(LstmColumns(4 * hidden)),
+        h(scratch.take(kLstmSequences * n)),
+        c(scratch.take(kLstmSequences * n)),
+        gates(scratch.take(kLstmSequences * 4 * n)),
+        sums(scratch.take(kLstmSequences * columns)) {}
 };
 
-HWY_INLINE States StatesIn(float* scratch, std::size_t hidden) {
-  States s{RoundUp(hidden, hn::Lanes(Float())), LstmColumns(4 * hidden), scratch, nullptr, nullptr, nullptr};
-  s.c = s.h + kLstmSequences * s.n;
-  s.gates = s.c + kLstmSequences * s.n;
-  s.sums = s.gates + kLstmSequences * 4 * s.n;
-  return s;
-}
-
 std::size_t LstmScratch(std::size_t hidden) {
-  float origin[1];
-  const States s = StatesIn(origin, hidden);
-  return static_cast<std::size_t>(s.sums + kLstmSequences * s.columns - origin);
+  Carver measure;
+  States(measure, hidden);
+  return measure.floats();
 }
 
-// y of one row of x and four panels: with fewer sums at work, each would wait for its last addition.
-HWY_INLINE void RowTimesFourPanels(const float* x, std::size_t k, const float* panels, float* y) {
+// One row of x and four panels, or two and two: with fewer sums at work, each would wait for its last
+// addition.
+template <std::size_t kRows>
+HWY_INLINE void FourTiles(const float* x, std::size_t x_stride, std::size_t k, const float* panels, float* y,
+                          std::size_t y_stride) {
   const Float d;
-  const std::size_t lanes = hn::Lanes(d), width = 2 * lanes, next = k * width;
+  const std::size_t lanes = hn::Lanes(d), width = 2 * lanes;
   auto a0 = hn::Zero(d), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-  for (std::size_t i = 0; i < k; ++i, panels += width) {
-    const auto s = hn::Set(d, x[i]);
-    const auto add = [&](const float* p, auto& left, auto& right) HWY_ATTR {
-      left = hn::MulAdd(s, hn::LoadU(d, p), left);
-      right = hn::MulAdd(s, hn::LoadU(d, p + lanes), right);
+  for (std::size_t i = 0; i < k; ++i) {
+    const auto add = [&](std::size_t tile, auto& left, auto& right) HWY_ATTR {
+      const auto s = hn::Set(d, x[tile % kRows * x_stride + i]);
+      const float* panel = panels + (tile / kRows * k + i) * width;
+      left = hn::MulAdd(s, hn::LoadU(d, panel), left);
+      right = hn::MulAdd(s, hn::LoadU(d, panel + lanes), right);
     };
-    add(panels, a0, a1);
-    add(panels + next, b0, b1);
-    add(panels + 2 * next, c0, c1);
-    add(panels + 3 * next, d0, d1);
+    add(0, a0, a1);
+    add(1, b0, b1);
+    add(2, c0, c1);
+    add(3, d0, d1);
   }
-  const auto put = [&](auto left, auto right) HWY_ATTR {
-    hn::StoreU(left, d, y);
-    hn::StoreU(right, d, y + lanes);
-    y += width;
+  const auto put = [&](std::size_t tile, auto left, auto right) HWY_ATTR {
+    float* to = y + tile % kRows * y_stride + tile / kRows * width;
+    hn::StoreU(left, d, to);
+    hn::StoreU(right, d, to + lanes);
   };
-  put(a0, a1);
-  put(b0, b1);
-  put(c0, c1);
-  put(d0, d1);
+  put(0, a0, a1);
+  put(1, b0, b1);
+  put(2, c0, c1);
+  put(3, d0, d1);
 }
 
 // sums [rows, columns] = h [rows, hidden] W^T
 HWY_INLINE void Recur(const States& s, const LstmWeights& w, std::size_t rows) {
-  const std::size_t width = 2 * hn::Lanes(Float());
+  const std::size_t width = 2 * hn::Lanes(Float()), n = w.hidden;
   std::size_t j = 0;
   if (rows == 1)
     for (; j + 4 * width <= s.columns; j += 4 * width)
-      RowTimesFourPanels(s.h, w.hidden, w.forth + j * w.hidden, s.sums + j);
+      FourTiles<1>(s.h, s.n, n, w.forth + j * n, s.sums + j, s.columns);
+  if (rows == 2)
+    for (; j + 2 * width <= s.columns; j += 2 * width)
+      FourTiles<2>(s.h, s.n, n, w.forth + j * n, s.sums + j, s.columns);
   for (; j < s.columns; j += width)
-    MultiplyTiles(s.h, s.n, w.forth + j * w.hidden, width, s.sums + j, s.columns, rows, w.hidden,
-                  Start::kZero);
+    MultiplyTiles(s.h, s.n, w.forth + j * n, width, s.sums + j, s.columns, rows, n, Start::kZero);
 }
 
 // From a to i, f, g, o, c, h of one sequence.
@@ -106,9 +114,12 @@ HWY_INLINE void Turn(const States& s, std::size_t sequence) {
 }
 
 void LstmForth(const LstmWeights& w, std::span<const LstmForward> sequences, float* scratch) {
-  const States s = StatesIn(scratch, w.hidden);
+  Carver memory(scratch);
+  const States s(memory, w.hidden);
   const std::size_t n = w.hidden;
-  std::fill(s.h, s.sums, 0.0f);
+  std::fill_n(s.h, kLstmSequences * s.n, 0.0f);
+  std::fill_n(s.c, kLstmSequences * s.n, 0.0f);
+  std::fill_n(s.gates, kLstmSequences * 4 * s.n, 0.0f);
   std::size_t rows = sequences.size();
   for (std::size_t step = 0;; ++step) {
     while (rows > 0 && sequences[rows - 1].length <= step) --rows;

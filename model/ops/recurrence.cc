@@ -30,18 +30,17 @@ kernels::HeadRows<T> rows_from(const at::Tensor& t, std::int64_t row, std::int64
   return {t.data_ptr<float>() + row * t.size(1) + column, static_cast<std::size_t>(t.size(1))};
 }
 
-// W as lstm_forward takes it: panels of its rows.
-std::vector<float> forward_panels(const quant::Matrix& weight) {
+// W as lstm_forward takes it, into a tensor: its memory begins a cache line.
+void pack_forward(const quant::Matrix& weight, const at::Tensor& panels) {
   const auto rows = static_cast<std::size_t>(weight.rows), cols = static_cast<std::size_t>(weight.cols);
   const std::size_t width = kernels::panel_width();
-  std::vector<float> out(kernels::lstm_columns(rows) * cols), some(width * cols);
+  std::vector<float> some(width * cols);
   for (std::size_t i = 0; i < rows; i += width) {
     const std::size_t count = std::min(width, rows - i);
     for (std::size_t j = 0; j < count; ++j)
       quant::decode(weight, static_cast<std::int64_t>(i + j), 0, weight.cols, some.data() + j * cols);
-    kernels::pack_panel(some.data(), cols, count, cols, out.data() + i * cols);
+    kernels::pack_panel(some.data(), cols, count, cols, panels.data_ptr<float>() + i * cols);
   }
-  return out;
 }
 
 // W as lstm_backward takes it: zeros behind each row.
@@ -86,8 +85,10 @@ at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offset
   const std::vector<std::size_t> order = longest_first(offsets);
   const std::size_t side = std::clamp<std::size_t>(2 * order.size() / threads, 1, kernels::kLstmSequences);
   const std::size_t groups = (order.size() + side - 1) / side;
-  std::array<std::vector<float>, 2> panels;
-  compute.pool().run(2, [&](std::size_t way, int) { panels[way] = forward_panels(ways[way].weight); });
+  const auto columns = static_cast<std::int64_t>(kernels::lstm_columns(4 * size));
+  const std::array<at::Tensor, 2> panels = {at::empty({columns, hidden}, at::kFloat),
+                                            at::empty({columns, hidden}, at::kFloat)};
+  compute.pool().run(2, [&](std::size_t way, int) { pack_forward(ways[way].weight, panels[way]); });
   compute.pool().run(2 * groups, [&](std::size_t item, int worker) {
     const std::size_t way = item % 2, first = item / 2 * side, count = std::min(side, order.size() - first);
     std::array<kernels::LstmForward, kernels::kLstmSequences> sequences;
@@ -100,7 +101,7 @@ at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offset
                       static_cast<std::size_t>(offsets[order[first + i] + 1] - row),
                       kWalks[way]};
     }
-    kernels::lstm_forward({size, panels[way].data(), nullptr, ways[way].bias.data()},
+    kernels::lstm_forward({size, panels[way].data_ptr<float>(), nullptr, ways[way].bias.data()},
                           std::span(sequences).first(count),
                           compute.scratch(worker, kernels::lstm_scratch(size)));
   });
