@@ -77,6 +77,15 @@ std::vector<std::int32_t> last_rows(const Batch& batch) {
   return rows;
 }
 
+std::vector<std::int32_t> pooled_rows(const Batch& batch, Pooling pooling) {
+  if (pooling == Pooling::kLast) return last_rows(batch);
+  PREFERD_CHECK(pooling == Pooling::kFirst);
+  std::vector<std::int32_t> rows;
+  for (const std::int32_t segment : batch.pooled)
+    rows.push_back(batch.offsets[line_of(batch, segment).front()]);
+  return rows;
+}
+
 std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
   std::vector<AdapterRun> out;
   const auto rows = last_rows(batch);
@@ -94,13 +103,7 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
 }
 
 at::Tensor pool_rows(Compute& compute, const at::Tensor& x, const Batch& batch, Pooling pooling) {
-  if (pooling == Pooling::kLast) return gather(x, last_rows(batch));
-  if (pooling == Pooling::kFirst) {
-    std::vector<std::int32_t> firsts;
-    for (const std::int32_t segment : batch.pooled)
-      firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
-    return gather(x, firsts);
-  }
+  if (pooling != Pooling::kMean) return gather(x, pooled_rows(batch, pooling));
   if (compute.composed()) return composed_mean(x, batch);
   if (!wants_gradient(x)) return mean_over_lines(x, batch);
   using Tensors = std::vector<at::Tensor>;

@@ -14,6 +14,8 @@
 namespace preferd {
 namespace {
 
+constexpr std::size_t kTokens = 16;  // of one work item
+
 // Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
 struct Picked {
   const LoraSite* site;
@@ -43,8 +45,9 @@ EmbedForward run_embed(Compute& compute, std::span<const std::int32_t> ids, cons
   EmbedForward forward{at::empty({static_cast<std::int64_t>(ids.size()), cols}, at::kFloat), {}};
   float* out = forward.y.data_ptr<float>();
   const auto width = static_cast<std::size_t>(cols);
-  compute.pool().run(ids.size(), [&](std::size_t i, int) {
-    quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
+  compute.pool().run(ceil_div(ids.size(), kTokens), [&](std::size_t item, int) {
+    for (std::size_t i = item * kTokens; i < std::min(ids.size(), (item + 1) * kTokens); ++i)
+      quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
   });
   for (const AdapterRun& run : adapters.runs) {
     const LoraSite* lora = adapters.find(run, embedding.module);
