@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a cold `preferd compare` adds to loading libtorch and one forward.
 
-    startup.py [--rounds N] [--tokens N] BUILD       e.g. startup.py build
+    startup.py [--rounds N] [--words N] BUILD       e.g. startup.py build
 
 In turns: `preferd compare` of one pair by the embedded package, and preferd_bare, which loads libtorch and makes one
 tensor. The forward is `forward_ms` of the same pair from a warm `preferd serve`. Medians in ms; the bound that is held
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
@@ -39,7 +40,6 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     arguments = parser.parse_args()
     preferd, threads = str(arguments.build / "preferd"), str(arguments.threads)
-    import random
     pair = http_bench.pair(arguments.words, random.Random(1))
     compare = [preferd, "compare", "--threads", threads, "--prompt", pair["prompt"], "--response-a", pair["response_a"],
                "--response-b", pair["response_b"]]
