@@ -8,6 +8,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "model/ops/rows.h"
+#include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/logits.h"
@@ -24,6 +25,7 @@ class PackageScorer : public Scorer {
       : encoder_(std::move(encoder)), model_(std::move(model)), compute_(std::move(compute)) {
     use(arithmetic);
     at::set_num_threads(1);  // our pool is the one that computes
+    use_tensor_memory();
     const Manifest& m = encoder_->manifest();
     info_.name = m.name;
     info_.revision = m.revision;
