@@ -2,6 +2,7 @@
 // and decoding alone beside a copy that writes as many floats.
 #include "bench/beside.h"
 #include "model/ops/linears.h"
+#include "model/ops/tensor_memory.h"
 #include "model/quant/block4.h"
 
 #include <ATen/ops/from_blob.h>
@@ -31,6 +32,7 @@ void linear(benchmark::State& state, Form form, Arithmetic arithmetic) {
   const std::size_t out = argument(state, 0), in = argument(state, 1), rows = argument(state, 2);
   Compute compute(static_cast<int>(state.range(3)));
   compute.set_arithmetic(arithmetic);
+  use_tensor_memory();
   std::vector<float> values = random_floats(rows * in, 4);
   const at::Tensor x = at::from_blob(values.data(), {state.range(2), state.range(1)}, at::kFloat);
   const Linear site{weights(out, in, form), {}, {}};

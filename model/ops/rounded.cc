@@ -97,6 +97,8 @@ void add_stretches(std::span<const Stretch> stretches, const float* bias, kernel
   for (std::size_t row = 0; row < rows; row += kRowChunk)
     for (std::size_t p = 0; p < group; ++p) {
       const std::size_t end = std::min(rows, row + kRowChunk);
+      for (std::size_t i = row; i < end; ++i)
+        for (std::size_t c = 0; c < width; c += 16) __builtin_prefetch(y.from(i).data + p * width + c, 1, 2);
       sum_chunk(stretches, p, row, end, at);
       kernels::write_sums({.sums = at.sums,
                            .bias = bias == nullptr ? nullptr : bias + p * width,

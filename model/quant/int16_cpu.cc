@@ -68,11 +68,19 @@ float RoundToLevels(const float* x, std::size_t count, int levels, std::int16_t*
   return s.scale;
 }
 
+// The 16 values that a block's codes name.
 HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* table) {
-  if (dtype == DType::kBF16) {
-    scale_table_bf16(code, scale, table);
-  } else {
+  if (dtype != DType::kBF16) {
     for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
+    return;
+  }
+  const Float d;
+  const hn::RebindToUnsigned<Float> du;
+  for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
+    const auto bits = hn::BitCast(du, hn::Mul(hn::LoadU(d, code + c), hn::Set(d, scale)));
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+    const auto up = hn::Add(bits, hn::Add(even, hn::Set(du, 0x7FFF)));
+    hn::StoreU(hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u))), d, table + c);
   }
 }
 
@@ -92,13 +100,27 @@ HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int
   const hn::FixedTag<std::int16_t, 8> d16;
   const hn::FixedTag<std::uint8_t, 8> half;
   const hn::FixedTag<std::int8_t, 8> signed_half;
-  HWY_ALIGN std::uint8_t low_bytes[16], high_bytes[16];
-  for (std::size_t i = 0; i < 16; i += 8) {
-    const auto t = hn::LoadU(d16, table + i);
-    hn::StoreU(hn::DemoteTo(half, hn::And(t, hn::Set(d16, 255))), half, low_bytes + i);
-    hn::StoreU(hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t))), half, high_bytes + i);
+  const auto t0 = hn::LoadU(d16, table), t1 = hn::LoadU(d16, table + 8), byte = hn::Set(d16, 255);
+  const auto low =
+      hn::Combine(d8, hn::DemoteTo(half, hn::And(t1, byte)), hn::DemoteTo(half, hn::And(t0, byte)));
+  const auto high = hn::Combine(d8, hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t1))),
+                                hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t0))));
+#if HWY_CAP_GE256
+  const hn::FixedTag<std::uint8_t, 32> d32;
+  const hn::FixedTag<std::uint16_t, 16> pairs;
+  const auto low2 = hn::Combine(d32, low, low), high2 = hn::Combine(d32, high, high);
+  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
+    const auto packed = hn::PromoteTo(pairs, hn::LoadU(d8, run.codes + i));
+    const auto codes = hn::And(hn::BitCast(d32, hn::Or(hn::ShiftRight<4>(packed), hn::ShiftLeft<8>(packed))),
+                               hn::Set(d32, 15));
+    const auto l = hn::TableLookupBytes(low2, codes), h = hn::TableLookupBytes(high2, codes);
+    const auto even = hn::InterleaveLower(d32, l, h), odd = hn::InterleaveUpper(d32, l, h);
+    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, even)), d16, out);
+    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, odd)), d16, out + 8);
+    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, even)), d16, out + 16);
+    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, odd)), d16, out + 24);
   }
-  const auto low = hn::Load(d8, low_bytes), high = hn::Load(d8, high_bytes);
+#else
   for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
     const auto packed = hn::LoadU(d8, run.codes + i);
     const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(d8, 15));
@@ -110,6 +132,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int
     write(hn::InterleaveLower(d8, first, second), out);
     write(hn::InterleaveUpper(d8, first, second), out + 16);
   }
+#endif
 }
 
 #endif
