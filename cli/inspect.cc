@@ -75,21 +75,19 @@ int print_tokens(const Encoder& encoder, const std::string& path) {
   return failed ? kBadRows : kDone;
 }
 
-int verify(const std::shared_ptr<const Files>& package, const Encoder& encoder, const EngineOptions& engine) {
-  auto scorer = load_scorer(
-      package, {.threads = thread_count(engine), .compute = engine.compute, .golden = Golden::kSkip});
+int verify(const std::shared_ptr<const Files>& package, const EngineOptions& engine) {
+  const auto scorer = load_scorer(package, {.threads = thread_count(engine), .compute = engine.compute});
   if (!scorer) return report(scorer.error(), kFailed);
-  if (!encoder.manifest().golden) {
+  const ScorerInfo& info = (*scorer)->info();
+  if (!info.compute_note.empty()) std::printf("%s\n", info.compute_note.c_str());
+  if (info.golden_pairs == 0)
     std::printf("every tensor is accounted for; the package records no golden pairs\n");
-    return kDone;
-  }
-  const auto golden = verify_golden(encoder.package(), *encoder.manifest().golden, **scorer,
-                                    golden_tolerance((*scorer)->info()));
-  if (!golden) return report(golden.error(), kFailed);
-  std::printf(
-      "every tensor is accounted for; %zu golden pairs agree, the worst logit is off by %.2g (tolerance "
-      "%.2g)\n",
-      golden->pairs, golden->worst, golden_tolerance((*scorer)->info()));
+  else
+    std::printf(
+        "every tensor is accounted for; %zu golden pairs agree in %s, the worst logit is off by %.2g "
+        "(tolerance "
+        "%.2g)\n",
+        info.golden_pairs, info.compute.c_str(), info.golden_worst, golden_tolerance(info));
   return kDone;
 }
 
@@ -97,7 +95,7 @@ int inspect_one(const std::shared_ptr<const Files>& package, const InspectOption
   const auto encoder = Encoder::open(package);
   if (!encoder) return report(encoder.error(), kFailed);
   if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
-  if (o.verify) return verify(package, **encoder, o.engine);
+  if (o.verify) return verify(package, o.engine);
   const auto seen = inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
   print_package(**encoder, *seen);

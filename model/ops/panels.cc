@@ -18,17 +18,22 @@ void multiply_group(RowsOf<const float> x, std::size_t begin, std::size_t depth,
                     RowsOf<float> y) {
   const std::size_t width = kernels::panel_width(), group = ceil_div(columns.count, width);
   for (std::size_t row = 0; row < rows; row += kRowChunk)
-    for (std::size_t p = 0; p < group; ++p)
+    for (std::size_t p = 0; p < group; ++p) {
+      const std::size_t here = std::min(kRowChunk, rows - row),
+                        count = std::min(width, columns.count - p * width);
+      const RowsOf<float> to{y.from(row).data + p * width, y.stride};
+      prefetch(to, here, count);
       kernels::multiply_panel({.x = x.from(row).data + begin,
                                .x_stride = x.stride,
                                .panel = panels + p * panel_floats,
                                .panel_stride = width,
-                               .y = y.from(row).data + p * width,
-                               .y_stride = y.stride,
-                               .rows = std::min(kRowChunk, rows - row),
+                               .y = to.data,
+                               .y_stride = to.stride,
+                               .rows = here,
                                .k = depth,
-                               .columns = std::min(width, columns.count - p * width),
+                               .columns = count,
                                .start = start});
+    }
 }
 
 // One row of a group's columns into row i of its panels, zeros behind the last column.

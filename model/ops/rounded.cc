@@ -97,15 +97,16 @@ void add_stretches(std::span<const Stretch> stretches, const float* bias, kernel
   for (std::size_t row = 0; row < rows; row += kRowChunk)
     for (std::size_t p = 0; p < group; ++p) {
       const std::size_t end = std::min(rows, row + kRowChunk);
-      for (std::size_t i = row; i < end; ++i)
-        for (std::size_t c = 0; c < width; c += 16) __builtin_prefetch(y.from(i).data + p * width + c, 1, 2);
+      const std::size_t count = std::min(width, columns.count - p * width);
+      const RowsOf<float> to{y.from(row).data + p * width, y.stride};
+      prefetch(to, end - row, count);
       sum_chunk(stretches, p, row, end, at);
       kernels::write_sums({.sums = at.sums,
                            .bias = bias == nullptr ? nullptr : bias + p * width,
-                           .y = y.from(row).data + p * width,
-                           .y_stride = y.stride,
+                           .y = to.data,
+                           .y_stride = to.stride,
                            .rows = end - row,
-                           .columns = std::min(width, columns.count - p * width),
+                           .columns = count,
                            .start = start});
     }
 }

@@ -78,7 +78,11 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
     info_.max_tokens = info_.max_tokens == 0 ? own.max_tokens : std::min(info_.max_tokens, own.max_tokens);
     info_.classes = m.classes;
     digests += own.digest;
-    if (distinct.insert(m.scorer.get()).second) info_.resident_bytes += own.resident_bytes;
+    info_.golden_worst = std::max(info_.golden_worst, own.golden_worst);
+    if (distinct.insert(m.scorer.get()).second) {
+      info_.resident_bytes += own.resident_bytes;
+      info_.golden_pairs += own.golden_pairs;
+    }
     MemberInfo member{m.spec.label(), m.spec.weight, std::nullopt, std::make_shared<const ScorerInfo>(own)};
     if (manifest.kind == PackageKind::kCascade && &m != &members_.front())
       member.when_margin_below = m.spec.when_margin_below;

@@ -53,6 +53,11 @@ class PackageScorer : public Scorer {
     info_.compute_note = std::move(note);
   }
 
+  void passed(const GoldenReport& report) {
+    info_.golden_pairs = report.pairs;
+    info_.golden_worst = report.worst;
+  }
+
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override { return encoder_->encode(ask); }
   std::vector<float> features(const Pair& pair) const override { return encoder_->features(pair); }
@@ -153,6 +158,7 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOption
     report = verify();
   }
   if (!report) return report.error();
+  scorer.passed(*report);
   return Ok{};
 }
 

@@ -96,6 +96,8 @@ struct ScorerInfo {
   std::string output;                      // head output
   std::string compute;                     // "fp32" | "int16"; of members that differ: "mixed"
   std::string compute_note;                // why the fast path was not taken, where it was not chosen
+  std::size_t golden_pairs = 0;            // that were scored at load; composites: of all members
+  double golden_worst = 0;                 // largest difference of a logit from what was recorded
   std::string digest;                      // SHA-256 of package.json (and its members'), hexadecimal
   int max_tokens = 0;                      // per sequence
   int classes = 2;                         // 2, or 3 with ties

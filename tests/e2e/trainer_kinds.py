@@ -72,7 +72,7 @@ class Kinds(Folder):
         self.assertEqual(inspected.returncode, 0, inspected.stderr)
         self.assertRegex(inspected.stdout, "golden pairs agree")
         scored = subprocess.run([PREFERD, "score", "--package", best, "--input", VALID[0], "--output", "-"],
-                                capture_output=True, text=True, env=CLEAN)
+                                capture_output=True, text=True, env=EXACT)
         self.assertEqual(scored.returncode, 0, scored.stderr)
         verdicts = {r["id"]: r for r in map(json.loads, scored.stdout.splitlines())}
         predicted = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
@@ -209,7 +209,7 @@ class Kinds(Folder):
     def test_served_over_http(self):
         self.check({})
         port = free_port()
-        server = subprocess.Popen([PREFERD, "serve", "--package", self.out / "best", "--port", str(port)], stderr=subprocess.DEVNULL, env=CLEAN)
+        server = subprocess.Popen([PREFERD, "serve", "--package", self.out / "best", "--port", str(port)], stderr=subprocess.DEVNULL, env=EXACT)
         self.addCleanup(lambda: (server.kill(), server.wait()))
         body = json.dumps({k: ROWS[0][k] for k in ("prompt", "response_a", "response_b")}).encode()
         for attempt in range(200):

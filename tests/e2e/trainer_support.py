@@ -7,6 +7,7 @@ TRAINER, PREFERD = BUILD / "trainer", BUILD / "preferd"
 ROWS = [json.loads(line) for line in gzip.open(FIXTURES / "training" / "arena_train.jsonl.gz", "rt", encoding="utf-8")]
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("PREFERD_", "SLURM_")) and k not in
          ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")}
+EXACT = CLEAN | {"PREFERD_COMPUTE": "fp32"}  # of preferd, where bits are compared
 PAIR = [{"text": "<prompt>: "}, {"field": "prompt"}, {"text": "\n<a>: "}, {"field": "response_a"}, {"text": "\n<b>: "}, {"field": "response_b"}]
 
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/files.h"
@@ -34,12 +35,14 @@ inline std::vector<std::string> package_names() {
 class EachPackage : public testing::TestWithParam<std::string> {};
 inline auto by_name = [](const auto& c) { return c.param; };
 
-inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads = 1) {
-  static std::map<std::pair<std::string, int>, std::shared_ptr<Scorer>> loaded;
-  auto& slot = loaded[{package, threads}];
+inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads = 1,
+                                         ComputeType compute = ComputeType::kFp32) {
+  static std::map<std::tuple<std::string, int, ComputeType>, std::shared_ptr<Scorer>> loaded;
+  auto& slot = loaded[{package, threads, compute}];
   if (slot != nullptr) return slot;
-  const auto golden = threads == 1 ? Golden::kVerify : Golden::kSkip;
-  auto scorer = load_scorer(*open_directory(kPackages + package), {threads, ComputeType::kFp32, golden});
+  const bool verify = threads == 1 && compute == ComputeType::kFp32;
+  auto scorer = load_scorer(*open_directory(kPackages + package),
+                            {threads, compute, verify ? Golden::kVerify : Golden::kSkip});
   EXPECT_TRUE(scorer) << scorer.error().what;
   if (scorer) slot = std::move(*scorer);
   return slot;

@@ -19,21 +19,23 @@ std::vector<Encoded> all_items(const std::string& package) {
   return encode(*scorer_of(package), asks);
 }
 
-class Invariance : public EachPackage {
+class Invariance : public testing::TestWithParam<std::tuple<std::string, ComputeType>> {
  protected:
   void SetUp() override {
-    ASSERT_NE(scorer_of(GetParam()), nullptr);
-    items_ = all_items(GetParam());
-    for (const Encoded& item : items_) alone_.push_back(scored(*scorer_of(GetParam()), {&item})[0]);
+    ASSERT_NE(judge(), nullptr);
+    items_ = all_items(std::get<0>(GetParam()));
+    for (const Encoded& item : items_) alone_.push_back(scored(*judge(), {&item})[0]);
+  }
+
+  static std::shared_ptr<Scorer> judge(int threads = 1) {
+    return scorer_of(std::get<0>(GetParam()), threads, std::get<1>(GetParam()));
   }
 
   std::vector<Encoded> items_;
   std::vector<std::string> alone_;
 };
 
-TEST_P(Invariance, AloneIsAsInOneBatch) {
-  EXPECT_EQ(scored(*scorer_of(GetParam()), pointers(items_)), alone_);
-}
+TEST_P(Invariance, AloneIsAsInOneBatch) { EXPECT_EQ(scored(*judge(), pointers(items_)), alone_); }
 
 TEST_P(Invariance, OrderInTheBatchIsNotSeen) {
   std::mt19937 random(11);
@@ -47,7 +49,7 @@ TEST_P(Invariance, OrderInTheBatchIsNotSeen) {
       items.push_back(&items_[i]);
       expected.push_back(alone_[i]);
     }
-    EXPECT_EQ(scored(*scorer_of(GetParam()), items), expected);
+    EXPECT_EQ(scored(*judge(), items), expected);
   }
 }
 
@@ -57,7 +59,7 @@ TEST_P(Invariance, SizesOfCallsAreNotSeen) {
     for (std::size_t at = 0; at < items_.size(); at += size) {
       std::vector<const Encoded*> some;
       for (std::size_t i = at; i < std::min(at + size, items_.size()); ++i) some.push_back(&items_[i]);
-      for (std::string& answer : scored(*scorer_of(GetParam()), some)) got.push_back(std::move(answer));
+      for (std::string& answer : scored(*judge(), some)) got.push_back(std::move(answer));
     }
     EXPECT_EQ(got, alone_) << "calls of " << size;
   }
@@ -65,13 +67,19 @@ TEST_P(Invariance, SizesOfCallsAreNotSeen) {
 
 TEST_P(Invariance, ThreadsAreNotSeen) {
   for (const int threads : {2, 3}) {
-    const auto scorer = scorer_of(GetParam(), threads);
+    const auto scorer = judge(threads);
     EXPECT_EQ(scored(*scorer, pointers(items_)), alone_) << threads << " threads";
     EXPECT_EQ(scored(*scorer, {&items_[4]})[0], alone_[4]) << threads << " threads, alone";
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Invariance, testing::ValuesIn(package_names()), by_name);
+INSTANTIATE_TEST_SUITE_P(All, Invariance,
+                         testing::Combine(testing::ValuesIn(package_names()),
+                                          testing::Values(ComputeType::kFp32, ComputeType::kInt16)),
+                         [](const auto& c) {
+                           const bool fp32 = std::get<1>(c.param) == ComputeType::kFp32;
+                           return std::get<0>(c.param) + (fp32 ? "_fp32" : "_int16");
+                         });
 
 // More tokens than one forward takes, under two adapters with heads of their own, in every order of them.
 // With one pooling they share forwards; with two they do not.
@@ -143,14 +151,15 @@ TEST(TwoAdapters, ChangeTheAnswer) {
   EXPECT_EQ(unknown.error().param, "adapter");
 }
 
-// Run by ctest once a BLAS kernel set; the files that it writes must not differ.
+// Run by ctest once a BLAS kernel set and instruction set; the files that it writes must not differ.
 TEST(Digest, OfAllLogits) {
   const char* path = std::getenv("PREFERD_DIGEST");
   ASSERT_NE(path, nullptr) << "PREFERD_DIGEST names the file to write";
   std::string all;
   for (const std::string& package : package_names())
-    for (const std::string& answer : scored(*scorer_of(package), pointers(all_items(package))))
-      all += answer + "\n";
+    for (const ComputeType compute : {ComputeType::kFp32, ComputeType::kInt16})
+      for (const std::string& answer : scored(*scorer_of(package, 1, compute), pointers(all_items(package))))
+        all += answer + "\n";
   const std::string digest = hex(sha256(std::string_view(all)));
   std::ofstream(path) << digest << "\n";
   RecordProperty("digest", digest);

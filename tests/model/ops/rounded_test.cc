@@ -1,0 +1,138 @@
+// linears() on the int16 path: near the fp32 path, equal to its own definition, and a row's bits are its own.
+#include <gtest/gtest.h>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
+#include <c10/core/InferenceMode.h>
+
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "model/ops/linears.h"
+#include "model/quant/int16.h"
+#include "tests/support/gradients.h"
+
+namespace preferd {
+namespace {
+
+using testing_support::Form;
+using testing_support::random_matrix;
+using testing_support::random_tensor;
+using testing_support::random_values;
+
+at::Tensor run(Arithmetic arithmetic, int threads, const at::Tensor& x, const Linear& linear,
+               const Adapters& adapters = {}) {
+  const c10::InferenceMode inference;
+  Compute compute(threads);
+  compute.set_arithmetic(arithmetic);
+  const Linear* const sites[] = {&linear};
+  return linears(compute, x, sites, adapters)[0];
+}
+
+double worst_relative(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor x = a.contiguous(), y = b.contiguous();
+  const float *p = x.data_ptr<float>(), *q = y.data_ptr<float>();
+  double worst = 0, scale = 0;
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    worst = std::max(worst, std::fabs(static_cast<double>(p[i]) - q[i]));
+    scale += static_cast<double>(q[i]) * q[i];
+  }
+  return worst / std::sqrt(scale / static_cast<double>(x.numel()));
+}
+
+struct Case {
+  Form form;
+  std::int64_t rows, in, out;
+};
+class Rounded16 : public testing::TestWithParam<Case> {};
+
+// The definition, stretch by stretch: 64-bit sums of rounded values, scaled once, added in fp32.
+std::vector<float> defined(const at::Tensor& x, const Linear& linear, std::size_t stretch) {
+  const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1)),
+             out = static_cast<std::size_t>(linear.weight.rows);
+  std::vector<float> y(rows * out);
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < out; ++j) {
+      float value = 0;
+      for (std::size_t begin = 0; begin < in; begin += stretch) {
+        const std::size_t depth = std::min(stretch, in - begin);
+        std::vector<std::int16_t> a(depth), b(depth);
+        const float x_scale = quant::round_to_levels(x.data_ptr<float>() + i * in + begin, depth,
+                                                     quant::kActivationLevels, a.data());
+        const float w_scale = quant::decode_levels(linear.weight, static_cast<std::int64_t>(j),
+                                                   static_cast<std::int64_t>(begin),
+                                                   static_cast<std::int64_t>(depth), b.data());
+        std::int64_t sum = 0;
+        for (std::size_t k = 0; k < depth; ++k) sum += std::int64_t{a[k]} * b[k];
+        value = std::fma(static_cast<float>(sum), x_scale * w_scale, value);
+      }
+      y[i * out + j] = linear.bias.empty() ? value : linear.bias[j] + value;
+    }
+  return y;
+}
+
+TEST_P(Rounded16, IsItsDefinitionAndNearFp32) {
+  const auto& [form, rows, in, out] = GetParam();
+  const at::Tensor x = random_tensor(rows, in, 1);
+  const Linear linear{random_matrix(out, in, form, 2), random_values(static_cast<std::size_t>(out), 1, 3),
+                      ""};
+  const at::Tensor got = run(Arithmetic::kInt16, 1, x, linear);
+  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 1, x, linear)), 6e-3);
+  if (in > 2048) return;  // sums of what is decoded together are added up apart
+  const std::size_t pieces = static_cast<std::size_t>(in + 255) / 256;
+  const std::size_t stretch =
+      std::min<std::size_t>(256, (static_cast<std::size_t>(in) + pieces - 1) / pieces + 63) / 64 * 64;
+  const auto expected = defined(x, linear, stretch);
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(got.data_ptr<float>()[i], expected[i]) << i;
+}
+
+TEST_P(Rounded16, ARowIsTheSameAloneAndOnAnyNumberOfThreads) {
+  const auto& [form, rows, in, out] = GetParam();
+  const at::Tensor x = random_tensor(rows, in, 1);
+  const Linear linear{random_matrix(out, in, form, 2), {}, ""};
+  const at::Tensor all = run(Arithmetic::kInt16, 1, x, linear);
+  EXPECT_TRUE(at::equal(all, run(Arithmetic::kInt16, 3, x, linear)));
+  for (const std::int64_t row : {std::int64_t{0}, rows / 2, rows - 1})
+    EXPECT_TRUE(at::equal(all.narrow(0, row, 1),
+                          run(Arithmetic::kInt16, 2, x.narrow(0, row, 1).contiguous(), linear)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Rounded16,
+                         testing::Values(Case{Form::kNf4, 7, 576, 70}, Case{Form::kNf4, 300, 130, 33},
+                                         Case{Form::kBf16, 100, 33, 200}, Case{Form::kFp4, 13, 1536, 65},
+                                         Case{Form::kInt8, 97, 257, 129}, Case{Form::kDense, 5, 1, 3},
+                                         Case{Form::kNf4, 4, 5000, 40}));
+
+// Rows under an adapter, under another, and under none, in one batch.
+TEST(Rounded16, AdaptersAddTheirShareToTheirRowsAlone) {
+  const at::Tensor x = random_tensor(100, 320, 1);
+  const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "site"};
+  const std::map<std::string, LoraSite> first = {
+      {"site", {random_matrix(3, 320, Form::kBf16, 4), random_matrix(150, 3, Form::kDense, 5), 2.0f}}};
+  const std::map<std::string, LoraSite> second = {
+      {"site", {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
+  const std::map<std::string, LoraSite>* const maps[] = {&first, &second, nullptr};
+  const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
+  const at::Tensor got = run(Arithmetic::kInt16, 2, x, linear, {maps, runs});
+  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), 6e-3);
+  for (const AdapterRun& r : runs) {
+    const AdapterRun alone{0, r.rows, r.adapter};
+    EXPECT_TRUE(at::equal(got.narrow(0, r.first_row, r.rows),
+                          run(Arithmetic::kInt16, 1, x.narrow(0, r.first_row, r.rows).contiguous(), linear,
+                              {maps, {&alone, 1}})));
+  }
+}
+
+TEST(Rounded16, WhatIsNotFiniteStaysInItsRow) {
+  at::Tensor x = random_tensor(9, 300, 1).clone();
+  x.data_ptr<float>()[4 * 300 + 7] = std::nanf("");
+  const Linear linear{random_matrix(40, 300, Form::kNf4, 2), {}, ""};
+  const at::Tensor y = run(Arithmetic::kInt16, 1, x, linear);
+  for (std::int64_t i = 0; i < 9; ++i)
+    for (std::int64_t j = 0; j < 40; ++j) EXPECT_EQ(std::isnan(y.data_ptr<float>()[i * 40 + j]), i == 4);
+}
+
+}  // namespace
+}  // namespace preferd
