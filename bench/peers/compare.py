@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""preferd beside other engines on the same model, tokens and machine; bench/README.md says what is measured and how.
+
+    bench/peers/run.sh [--sections native,avx512,avx2] [--threads 1,2] [--workloads w512,b8,w2048] [--engines a,b] [--rounds 3]
+
+Every run is a line in HOME/results.jsonl as soon as it is done. What has its --rounds there already is not run again, so an
+interrupted comparison goes on where it was; --fresh begins anew, --table only prints. Exit code 1 if an engine gave no figure.
+"""
+import argparse, json, os, pathlib, platform, subprocess, sys, time
+
+import models, report, worker
+
+HERE = pathlib.Path(__file__).resolve().parent
+SECTIONS = {  # what is hidden by hide_isa.so, which build of llama.cpp
+    "native": ("", "amx"), "avx512": ("avx512", "avx512"), "avx2": ("avx2", "avx2")}
+PREFERD = {f"preferd-{form}{'' if compute == 'fp32' else '-' + compute}": (form, compute)
+           for compute in ("fp32",) for form in ("nf4", "bf16")}
+PEERS = [e for e in worker.ENGINES if e != "torch-fp32-of-nf4"]
+BF16 = {"torch-bf16", "ov-bf16"}  # left out of avx2, where bf16 is emulated or ignored
+
+
+class Process:
+    """A worker or the calibrator. A line in, a line out; whatever goes wrong is a RuntimeError that says what."""
+
+    def __init__(self, command, hidden, home, log, **environment):
+        env = {**os.environ, **environment, "HIDE_ISA": hidden}
+        if hidden:
+            env["LD_PRELOAD"] = str(home / "hide_isa.so")
+        self.log = open(log, "w+")
+        self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env)
+        self.version = self.line().removeprefix("ready ").strip()
+
+    def line(self):
+        line = self.child.stdout.readline()
+        if line:
+            return line.strip()
+        code = self.child.wait()
+        self.log.seek(0)
+        said = [s for s in self.log.read().strip().splitlines() if s.strip()]
+        raise RuntimeError((f"signal {-code}" if code < 0 else f"exit code {code}") + (": " + said[-1][:200] if said and code > 0 else ""))
+
+    def ask(self, text=""):
+        try:
+            print(text, file=self.child.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+        return self.line()
+
+    def peak_mb(self):
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def cpu(self):
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        self.child.stdin.close()
+        try:
+            self.child.wait(30)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+        self.log.close()
+
+
+def busy():
+    """CPU seconds that all processes of the machine, and its host, have taken."""
+    ticks = [int(x) for x in open("/proc/stat").readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def workloads(home):
+    """Tokens of the licence: everyone has it, and it is English."""
+    from tokenizers import Tokenizer
+    text = (models.ROOT / "LICENSE").read_text()
+    ids = Tokenizer.from_file(str(models.path(home, "bf16") / "tokenizer.json")).encode(text).ids
+    lengths = [100, 171, 243, 314, 386, 457, 529, 600]
+    work = {"w512": [ids[:512]], "b8": [ids[100 * i: 100 * i + n] for i, n in enumerate(lengths)], "w2048": [ids[:2048]]}
+    path = home.folder / "tokens.jsonl"
+    path.write_text("".join(json.dumps({"name": n, "sequences": s}) + "\n" for n, s in work.items()))
+    return path, {n: [len(s) for s in sequences] for n, sequences in work.items()}
+
+
+def command(engine, args, threads, section):
+    if engine in PREFERD:
+        form, compute = PREFERD[engine]
+        return [args.pooled, models.path(args.home, f"package-{form}"), args.tokens, threads, compute]
+    return [sys.executable, HERE / "worker.py", engine, "--home", args.home.folder, "--threads", threads, "--tokens", args.tokens,
+            "--llama", args.home.folder / f"llama-{SECTIONS[section][1]}"]
+
+
+def start(engine, args, threads, section):
+    return Process(command(engine, args, threads, section), SECTIONS[section][0], args.home.folder, args.home.folder / "worker.log",
+                   OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
+
+
+def references(args, names):
+    """The states by PyTorch in fp32 of the weights that preferd's rows and the others' have: form -> workload -> [sequences, width]."""
+    import numpy as np
+    out = {}
+    for form, engine in (("bf16", "torch-fp32"), ("nf4", "torch-fp32-of-nf4")):
+        process = start(engine, args, os.cpu_count(), "native")
+        out[form] = {}
+        for name in names:
+            file = args.home.folder / "states.f32"
+            process.ask(f"{name} {file}"), process.line()
+            out[form][name] = np.fromfile(file, np.float32).reshape(-1, models.HIDDEN).astype(np.float64)
+        process.close()
+    embedding = models.weights(args.home)["model.embed_tokens.weight"]
+    out["logits"] = {name: states @ embedding.T for name, states in out["bf16"].items()}
+    return out
+
+
+def measure(process, calibrator, name):
+    before = float(calibrator.ask())
+    wall, own, all_of_them = time.perf_counter(), process.cpu(), busy()
+    seconds = float(process.ask(name))
+    wall, own, all_of_them = time.perf_counter() - wall, process.cpu() - own, busy() - all_of_them
+    after = float(calibrator.ask())
+    return {"seconds": seconds, "calibration": (before + after) / 2, "others": max(0.0, (all_of_them - own) / wall), "peak_mb": process.peak_mb()}
+
+
+def lowest_cosine(file, reference):
+    import numpy as np
+    states = np.fromfile(file, np.float32).reshape(reference.shape).astype(np.float64)
+    return float(((states * reference).sum(1) / np.linalg.norm(states, axis=1) / np.linalg.norm(reference, axis=1)).min())
+
+
+def run_engine(engine, args, threads, section, names, calibrator, right):
+    """Yields a record a timed run; the first, untimed run of a workload gives the cosine."""
+    process = start(engine, args, threads, section)
+    kind = "logits" if engine.startswith("llama") else PREFERD[engine][0] if engine in PREFERD else "bf16"
+    for name in names:
+        file = args.home.folder / "states.f32"
+        process.ask(f"{name} {file}"), process.line()
+        cosine = lowest_cosine(file, right[kind][name])
+        for _ in range(args.repeats):
+            yield {"workload": name, **measure(process, calibrator, name), "cosine": cosine, "of": "l" if kind == "logits" else "h", "version": process.version}
+    process.close()
+
+
+def compare(args, lengths):
+    names = args.workloads
+    right = references(args, names)
+    done = report.read(args.results)
+    for section in args.sections:
+        for threads in args.threads:
+            calibrator = Process([sys.executable, HERE / "calibrate.py"], SECTIONS[section][0], args.home.folder, args.home.folder / "calibrate.log",
+                                 OPENBLAS_NUM_THREADS=str(threads))
+            for round_number in range(args.rounds):
+                for engine in args.asked[section]:
+                    key = {"section": section, "threads": threads, "engine": engine, "round": round_number}
+                    had = {r.get("workload") for r in done if all(r[k] == v for k, v in key.items())}
+                    missing = [n for n in names if n not in had]
+                    if not missing:
+                        continue
+                    print(f"{section}, {threads} threads, round {round_number}: {engine}", file=sys.stderr, flush=True)
+                    records = run_engine(engine, args, threads, section, missing, calibrator, right)
+                    try:
+                        for record in records:
+                            append(args.results, {**key, **record, "lengths": lengths[record["workload"]]})
+                    except (RuntimeError, OSError, ValueError) as error:
+                        append(args.results, {**key, "failed": str(error)})
+                        print(f"error: {engine} ({section}, {threads} threads): {error}", file=sys.stderr, flush=True)
+            calibrator.close()
+
+
+def append(path, record):
+    with open(path, "a") as f:
+        f.write(json.dumps(record) + "\n")
+
+
+def main():
+    words = lambda text: text.split(",")
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--home", default="~/.cache/preferd-peers", help="environment, models and results")
+    ap.add_argument("--preferd", default=str(models.ROOT / "build/preferd"), help="makes the nf4 files and the packages")
+    ap.add_argument("--pooled", default=str(models.ROOT / "build/preferd_pooled"), help="what is measured")
+    ap.add_argument("--sections", type=words, default=list(SECTIONS))
+    ap.add_argument("--threads", type=lambda t: [int(n) for n in words(t)], default=[1, 2])
+    ap.add_argument("--workloads", type=words, default=["w512", "b8", "w2048"])
+    ap.add_argument("--engines", type=words, default=[*PREFERD, *PEERS], help="default: " + ",".join([*PREFERD, *PEERS]))
+    ap.add_argument("--rounds", type=int, default=3, help="passes over all engines")
+    ap.add_argument("--repeats", type=int, default=2, help="timed runs of a workload in a process")
+    ap.add_argument("--fresh", action="store_true", help="forget earlier results")
+    ap.add_argument("--table", action="store_true", help="print what there is, run nothing")
+    ap.add_argument("--plot", help="SVG to write")
+    args = ap.parse_args()
+    for flag, given, known in (("sections", args.sections, SECTIONS), ("engines", args.engines, [*PREFERD, *PEERS])):
+        for word in given:
+            if word not in known:
+                ap.error(f"--{flag}: '{word}' is unknown, expected some of {','.join(known)}")
+    args.asked = {s: [e for e in args.engines if s != "avx2" or e not in BF16] for s in args.sections}
+    args.home = models.Home(args.home, args.preferd)
+    args.results = args.home.folder / "results.jsonl"
+    if args.fresh:
+        args.results.unlink(missing_ok=True)
+    args.tokens, lengths = workloads(args.home)
+    for word in args.workloads:
+        if word not in lengths:
+            ap.error(f"--workloads: '{word}' is unknown, expected some of {','.join(lengths)}")
+    if not args.table:
+        compare(args, lengths)
+    records = report.read(args.results)
+    print(report.table(records, args))
+    if args.plot:
+        pathlib.Path(args.plot).write_text(report.plot(records))
+    return 1 if report.failures(records, args) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
