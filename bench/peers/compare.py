@@ -16,7 +16,7 @@ SECTIONS = {  # what is hidden by hide_isa.so, which build of llama.cpp
 PREFERD = {f"preferd-{form}{'' if compute == 'fp32' else '-' + compute}": (form, compute)
            for compute in ("fp32",) for form in ("nf4", "bf16")}
 PEERS = [e for e in worker.ENGINES if e != "torch-fp32-of-nf4"]
-BF16 = {"torch-bf16", "ov-bf16"}  # left out of avx2, where bf16 is emulated or ignored
+BF16 = {"torch-bf16", "ov-bf16"}  # native only: without AMX bf16 is emulated (torch) or ignored (OpenVINO)
 
 
 class Process:
@@ -55,9 +55,11 @@ class Process:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self):
-        self.child.stdin.close()
         try:
+            self.child.stdin.close()
             self.child.wait(30)
+        except BrokenPipeError:
+            self.child.wait()
         except subprocess.TimeoutExpired:
             self.child.kill()
         self.log.close()
@@ -73,7 +75,7 @@ def workloads(home):
     """Tokens of the licence: everyone has it, and it is English."""
     from tokenizers import Tokenizer
     text = (models.ROOT / "LICENSE").read_text()
-    ids = Tokenizer.from_file(str(models.path(home, "bf16") / "tokenizer.json")).encode(text).ids
+    ids = Tokenizer.from_file(str(models.ROOT / "model/default/package/base/tokenizer.json")).encode(text).ids
     lengths = [100, 171, 243, 314, 386, 457, 529, 600]
     work = {"w512": [ids[:512]], "b8": [ids[100 * i: 100 * i + n] for i, n in enumerate(lengths)], "w2048": [ids[:2048]]}
     path = home.folder / "tokens.jsonl"
@@ -81,10 +83,20 @@ def workloads(home):
     return path, {n: [len(s) for s in sequences] for n, sequences in work.items()}
 
 
+def made(args, form):
+    """The folder of that form of the model. Made by a process of its own: its memory is nobody's peak, its failure one engine's."""
+    if not (args.home.folder / "models" / form).exists():
+        run = subprocess.run([sys.executable, HERE / "models.py", args.home.folder, args.home.preferd, form], stderr=subprocess.PIPE, text=True)
+        if run.returncode:
+            raise RuntimeError(f"models.py {form}: " + run.stderr.strip().splitlines()[-1])
+    return models.path(args.home, form)
+
+
 def command(engine, args, threads, section):
     if engine in PREFERD:
         form, compute = PREFERD[engine]
-        return [args.pooled, models.path(args.home, f"package-{form}"), args.tokens, threads, compute]
+        return [args.pooled, made(args, f"package-{form}"), args.tokens, threads, compute]
+    made(args, worker.ENGINES[engine][2])
     return [sys.executable, HERE / "worker.py", engine, "--home", args.home.folder, "--threads", threads, "--tokens", args.tokens,
             "--llama", args.home.folder / f"llama-{SECTIONS[section][1]}"]
 
@@ -123,6 +135,8 @@ def measure(process, calibrator, name):
 def lowest_cosine(file, reference):
     import numpy as np
     states = np.fromfile(file, np.float32).reshape(reference.shape).astype(np.float64)
+    if not np.isfinite(states).all():
+        raise RuntimeError("gave values that are not finite")
     return float(((states * reference).sum(1) / np.linalg.norm(states, axis=1) / np.linalg.norm(reference, axis=1)).min())
 
 
@@ -130,13 +144,16 @@ def run_engine(engine, args, threads, section, names, calibrator, right):
     """Yields a record a timed run; the first, untimed run of a workload gives the cosine."""
     process = start(engine, args, threads, section)
     kind = "logits" if engine.startswith("llama") else PREFERD[engine][0] if engine in PREFERD else "bf16"
-    for name in names:
-        file = args.home.folder / "states.f32"
-        process.ask(f"{name} {file}"), process.line()
-        cosine = lowest_cosine(file, right[kind][name])
-        for _ in range(args.repeats):
-            yield {"workload": name, **measure(process, calibrator, name), "cosine": cosine, "of": "l" if kind == "logits" else "h", "version": process.version}
-    process.close()
+    try:
+        for name in names:
+            file = args.home.folder / "states.f32"
+            process.ask(f"{name} {file}"), process.line()
+            cosine = lowest_cosine(file, right[kind][name])
+            for _ in range(args.repeats):
+                yield {"workload": name, **measure(process, calibrator, name), "cosine": cosine, "of": "l" if kind == "logits" else "h",
+                       "version": process.version}
+    finally:
+        process.close()
 
 
 def compare(args, lengths):
@@ -190,7 +207,7 @@ def main():
         for word in given:
             if word not in known:
                 ap.error(f"--{flag}: '{word}' is unknown, expected some of {','.join(known)}")
-    args.asked = {s: [e for e in args.engines if s != "avx2" or e not in BF16] for s in args.sections}
+    args.asked = {s: [e for e in args.engines if s == "native" or e not in BF16] for s in args.sections}
     args.home = models.Home(args.home, args.preferd)
     args.results = args.home.folder / "results.jsonl"
     if args.fresh:
@@ -203,7 +220,7 @@ def main():
         compare(args, lengths)
     records = report.read(args.results)
     print(report.table(records, args))
-    if args.plot:
+    if args.plot and report.groups(records):
         pathlib.Path(args.plot).write_text(report.plot(records))
     return 1 if report.failures(records, args) else 0
 

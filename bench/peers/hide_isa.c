@@ -1,13 +1,15 @@
-// Hides instruction sets from everything a process asks CPUID, so that every engine picks the code that it would pick on a lesser CPU.
+// Hides instruction sets from everything a process asks CPUID, so that every engine picks the code that it
+// would pick on a lesser CPU.
 //
 //   gcc -O1 -shared -fPIC -Wl,-z,initfirst -o hide_isa.so hide_isa.c
 //   HIDE_ISA=avx2 LD_PRELOAD=./hide_isa.so PROGRAM        hides AVX-512, AMX, AVX-VNNI, GFNI
 //   HIDE_ISA=avx512 LD_PRELOAD=./hide_isa.so PROGRAM      hides AMX
 //
-// Linux on x86-64 whose /proc/cpuinfo has cpuid_fault: arch_prctl(ARCH_CPUID_SET, 0) makes CPUID raise SIGSEGV, and the handler answers
-// with the bits cleared. It holds for threads made later; exec clears it and the preload sets it again. The library is initialised before
-// all others (initfirst), or constructors that look at the CPU would see the truth. The dynamic loader asks before that: memcpy and its
-// like stay as they are. The state of XCR0 is not hidden: whoever skips CPUID and asks XGETBV alone is not fooled.
+// Linux on x86-64 whose /proc/cpuinfo has cpuid_fault: arch_prctl(ARCH_CPUID_SET, 0) makes CPUID raise
+// SIGSEGV, and the handler answers with the bits cleared. It holds for threads made later; exec clears it and
+// the preload sets it again. The library is initialised before all others (initfirst), or constructors that
+// look at the CPU would see the truth. The dynamic loader asks before that: memcpy and its like stay as they
+// are. The state of XCR0 is not hidden: whoever skips CPUID and asks XGETBV alone is not fooled.
 //
 // Exits with 97 where it cannot do what was asked, rather than measure something else.
 #define _GNU_SOURCE
@@ -80,7 +82,8 @@ __attribute__((constructor)) static void hide(int argc, char** argv, char** envi
     if (strncmp(*environment, "HIDE_ISA=", 9) == 0) what = *environment + 9;
   if (!what || !*what) return;
   hide_avx512 = strcmp(what, "avx2") == 0;
-  if (!hide_avx512 && strcmp(what, "avx512") != 0) die("hide_isa: HIDE_ISA is unknown, expected avx2 or avx512\n");
+  if (!hide_avx512 && strcmp(what, "avx512") != 0)
+    die("hide_isa: HIDE_ISA is unknown, expected avx2 or avx512\n");
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_sigaction = on_fault;

@@ -99,7 +99,7 @@ def makers():
     return {"bf16": make_bf16, "nf4": make_nf4, "package-bf16": lambda o, h: make_package(o, h, "bf16"),
             "package-nf4": lambda o, h: make_package(o, h, "nf4"), "ct2-fp32": lambda o, h: make_ct2(o, h, None),
             "ct2-int8": lambda o, h: make_ct2(o, h, "int8"), "onnx": make_onnx, "onnx-int8": make_onnx_int8, "openvino": make_openvino,
-            **{f"gguf-{k}": lambda o, h, k=k: make_gguf(o, h, k) for k in ("F32", "F16", "Q8_0", "Q4_0")}}
+            **{f"gguf-{k}": lambda o, h, k=k: make_gguf(o, h, k) for k in ("F16", "Q8_0", "Q4_0")}}
 
 
 class Home:
@@ -120,3 +120,7 @@ def path(home, name):
         makers()[name](part, home)
         part.rename(out)
     return out
+
+
+if __name__ == "__main__":  # models.py HOME PREFERD FORM
+    path(Home(*sys.argv[1:3]), sys.argv[3])

@@ -68,10 +68,12 @@ def table(records, args):
 
 
 def plot(records):
-    """SVG: tokens/s per calibrated GFLOP/s over cosine, one panel a section, one thread, w512. The cosine's axis is -log10(1 - cosine), cut at 6."""
+    """SVG: tokens/s per calibrated GFLOP/s over cosine, a panel a section, of the first workload at the fewest threads. The cosine's axis is
+    -log10(1 - cosine), cut at 6."""
     import math
+    fewest, first = min(threads for _, threads, _ in groups(records)), next(iter(groups(records)))[2]
     panels = [(section, {e: row_of(e, runs) for e, runs in engines.items()})
-              for (section, threads, workload), engines in groups(records).items() if threads == 1 and workload == "w512"]
+              for (section, threads, workload), engines in groups(records).items() if (threads, workload) == (fewest, first)]
     width, height, pad = 420, 360, 50
     top = max(r["per"] for _, rows in panels for r in rows.values()) * 1.1
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width * len(panels)}" height="{height}" font-family="sans-serif" font-size="10">',
@@ -79,7 +81,7 @@ def plot(records):
     for i, (section, rows) in enumerate(panels):
         x = lambda cosine: i * width + pad + min(6, -math.log10(max(1e-6, 1 - cosine))) / 6 * (width - 2 * pad)
         y = lambda per: height - pad - per / top * (height - 2 * pad)
-        out.append(f'<text x="{i * width + pad}" y="20" font-size="13">{section}, 1 thread, 512 tokens</text>')
+        out.append(f'<text x="{i * width + pad}" y="20" font-size="13">{section}, {fewest} thread{"s" * (fewest > 1)}, {first}</text>')
         for n in range(7):
             label = ["0", ".9", ".99", ".999", ".9999", ".99999", "1"][n]
             at = i * width + pad + n / 6 * (width - 2 * pad)
@@ -88,8 +90,11 @@ def plot(records):
         for n in range(0, int(top) + 1, step):
             out.append(f'<path d="M{x(0):.0f} {y(n):.0f}H{x(1):.0f}" stroke="#ddd"/><text x="{x(0) - 6:.0f}" y="{y(n) + 3:.0f}" text-anchor="end">{n}</text>')
         out.append(f'<text x="{i * width + width / 2:.0f}" y="{height - 12}" text-anchor="middle">cosine; upwards: tokens/s per GFLOP/s of SGEMM</text>')
-        for engine, r in rows.items():
-            ours = engine.startswith("preferd")
-            out.append(f'<circle cx="{x(r["cosine"]):.1f}" cy="{y(r["per"]):.1f}" r="4" fill="{"#c33" if ours else "#357"}"/>'
-                       f'<text x="{x(r["cosine"]) - 7:.1f}" y="{y(r["per"]) + 3:.1f}" text-anchor="end">{engine}</text>')
+        labels = []
+        for engine, r in sorted(rows.items(), key=lambda row: -row[1]["per"]):
+            at, low = x(r["cosine"]), y(r["per"])
+            label = max([low, *(b + 11 for a, b in labels if abs(a - at) < 60)])
+            labels.append((at, label))
+            out.append(f'<circle cx="{at:.1f}" cy="{low:.1f}" r="4" fill="{"#c33" if engine.startswith("preferd") else "#357"}"/>'
+                       f'<text x="{at - 8:.1f}" y="{label + 3:.1f}" text-anchor="end">{engine}</text>')
     return "\n".join([*out, "</svg>", ""])

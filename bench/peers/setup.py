@@ -32,7 +32,7 @@ def llama(home, python):
             continue
         options = ["-DGGML_NATIVE=OFF", "-DLLAVA_BUILD=OFF", *(f"-DLLAMA_BUILD_{p}=OFF" for p in ("COMMON", "TESTS", "EXAMPLES", "TOOLS", "SERVER")),
                    *(f"-DGGML_{s}=ON" for s in sets)]
-        flags = f"-include {HERE / 'tile_config.h'} -w" if name == "amx" else "-w"
+        flags = f"-include {HERE / 'tile_config.h'}" if name == "amx" else ""
         run(python, "-m", "pip", "install", "-q", "--no-deps", "--upgrade", "--target", target, "-C", f"build-dir={home}/llama-build-{name}", source,
             CMAKE_ARGS=" ".join(options), CXXFLAGS=flags)
 

@@ -89,13 +89,14 @@ def quiet():
 
 
 QUIET = quiet()
+# engine -> how it is run, what it is told, which form of the model it reads (models.py)
 ENGINES = {
-    "torch-fp32": (torch_engine, ("float32", "bf16")), "torch-bf16": (torch_engine, ("bfloat16", "bf16")),
-    "torch-fp32-of-nf4": (torch_engine, ("float32", "nf4")),
-    "ort-fp32": (onnx_engine, "onnx"), "ort-dynint8": (onnx_engine, "onnx-int8"),
-    "ov-fp32": (openvino_engine, "f32"), "ov-bf16": (openvino_engine, "bf16"),
-    "ct2-fp32": (ct2_engine, "fp32"), "ct2-int8": (ct2_engine, "int8"),
-    "llama-F16": (llama_engine, "F16"), "llama-Q8_0": (llama_engine, "Q8_0"), "llama-Q4_0": (llama_engine, "Q4_0"),
+    "torch-fp32": (torch_engine, ("float32", "bf16"), "bf16"), "torch-bf16": (torch_engine, ("bfloat16", "bf16"), "bf16"),
+    "torch-fp32-of-nf4": (torch_engine, ("float32", "nf4"), "nf4"),
+    "ort-fp32": (onnx_engine, "onnx", "onnx"), "ort-dynint8": (onnx_engine, "onnx-int8", "onnx-int8"),
+    "ov-fp32": (openvino_engine, "f32", "openvino"), "ov-bf16": (openvino_engine, "bf16", "openvino"),
+    "ct2-fp32": (ct2_engine, "fp32", "ct2-fp32"), "ct2-int8": (ct2_engine, "int8", "ct2-int8"),
+    **{f"llama-{k}": (llama_engine, k, f"gguf-{k}") for k in ("F16", "Q8_0", "Q4_0")},
 }
 
 
@@ -109,7 +110,7 @@ def main():
     args = ap.parse_args()
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what engines print is no reply
-    make, form = ENGINES[args.engine]
+    make, form, _ = ENGINES[args.engine]
     version, prepare, run = make(args, form)
     work = {w["name"]: [prepare(ids) for ids in w["sequences"]] for w in map(json.loads, open(args.tokens))}
     print("ready", version, file=replies)
