@@ -26,6 +26,8 @@ class Process:
         env = {**os.environ, **environment, "HIDE_ISA": hidden}
         if hidden:
             env["LD_PRELOAD"] = str(home / "hide_isa.so")
+            if not (home / "hide_isa.so").exists():  # the loader would go on without it
+                raise RuntimeError(f"{home}/hide_isa.so is missing, expected setup.py to have made it")
         self.log = open(log, "w+")
         self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env)
         self.version = self.line().removeprefix("ready ").strip()
@@ -123,13 +125,16 @@ def references(args, names):
     return out
 
 
-def measure(process, calibrator, name):
-    before = float(calibrator.ask())
-    wall, own, all_of_them = time.perf_counter(), process.cpu(), busy()
-    seconds = float(process.ask(name))
-    wall, own, all_of_them = time.perf_counter() - wall, process.cpu() - own, busy() - all_of_them
-    after = float(calibrator.ask())
-    return {"seconds": seconds, "calibration": (before + after) / 2, "others": max(0.0, (all_of_them - own) / wall), "peak_mb": process.peak_mb()}
+def measure(process, calibrator, name, seconds):
+    """Timed runs, one at least, until they took that many seconds; calibrated between any two."""
+    before, spent = float(calibrator.ask()), 0
+    while spent < seconds:
+        wall, own, everyone = time.perf_counter(), process.cpu(), busy()
+        run = float(process.ask(name))
+        wall, own, everyone = time.perf_counter() - wall, process.cpu() - own, busy() - everyone
+        after = float(calibrator.ask())
+        yield {"seconds": run, "calibration": (before + after) / 2, "others": max(0.0, (everyone - own) / wall), "peak_mb": process.peak_mb()}
+        before, spent = after, spent + run
 
 
 def lowest_cosine(file, reference):
@@ -149,37 +154,49 @@ def run_engine(engine, args, threads, section, names, calibrator, right):
             file = args.home.folder / "states.f32"
             process.ask(f"{name} {file}"), process.line()
             cosine = lowest_cosine(file, right[kind][name])
-            for _ in range(args.repeats):
-                yield {"workload": name, **measure(process, calibrator, name), "cosine": cosine, "of": "l" if kind == "logits" else "h",
-                       "version": process.version}
+            for run in measure(process, calibrator, name, args.seconds):
+                yield {"workload": name, **run, "cosine": cosine, "of": "l" if kind == "logits" else "h", "version": process.version}
     finally:
         process.close()
 
 
 def compare(args, lengths):
-    names = args.workloads
-    right = references(args, names)
     done = report.read(args.results)
+    try:
+        right = references(args, args.workloads)
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"error: PyTorch gave no reference: {error}")
     for section in args.sections:
         for threads in args.threads:
-            calibrator = Process([sys.executable, HERE / "calibrate.py"], SECTIONS[section][0], args.home.folder, args.home.folder / "calibrate.log",
-                                 OPENBLAS_NUM_THREADS=str(threads))
-            for round_number in range(args.rounds):
+            try:
+                calibrator = Process([sys.executable, HERE / "calibrate.py"], SECTIONS[section][0], args.home.folder,
+                                     args.home.folder / "calibrate.log", OPENBLAS_NUM_THREADS=str(threads))
+            except RuntimeError as error:
                 for engine in args.asked[section]:
-                    key = {"section": section, "threads": threads, "engine": engine, "round": round_number}
+                    failed(args, {"section": section, "threads": threads, "engine": engine, "round": 0}, f"calibration: {error}")
+                continue
+            for number in range(args.rounds):
+                for engine in args.asked[section]:
+                    key = {"section": section, "threads": threads, "engine": engine, "round": number}
                     had = {r.get("workload") for r in done if all(r[k] == v for k, v in key.items())}
-                    missing = [n for n in names if n not in had]
-                    if not missing:
-                        continue
-                    print(f"{section}, {threads} threads, round {round_number}: {engine}", file=sys.stderr, flush=True)
-                    records = run_engine(engine, args, threads, section, missing, calibrator, right)
-                    try:
-                        for record in records:
-                            append(args.results, {**key, **record, "lengths": lengths[record["workload"]]})
-                    except (RuntimeError, OSError, ValueError) as error:
-                        append(args.results, {**key, "failed": str(error)})
-                        print(f"error: {engine} ({section}, {threads} threads): {error}", file=sys.stderr, flush=True)
+                    names = [n for n in args.workloads if n not in had]
+                    if names:
+                        compare_one(args, key, names, calibrator, right, lengths)
             calibrator.close()
+
+
+def compare_one(args, key, names, calibrator, right, lengths):
+    print("{section}, {threads} threads, round {round}: {engine}".format(**key), file=sys.stderr, flush=True)
+    try:
+        for record in run_engine(key["engine"], args, key["threads"], key["section"], names, calibrator, right):
+            append(args.results, {**key, **record, "lengths": lengths[record["workload"]]})
+    except (RuntimeError, OSError, ValueError) as error:
+        failed(args, key, str(error))
+
+
+def failed(args, key, why):
+    append(args.results, {**key, "failed": why})
+    print("error: {engine} ({section}, {threads} threads): ".format(**key) + why, file=sys.stderr, flush=True)
 
 
 def append(path, record):
@@ -198,7 +215,7 @@ def main():
     ap.add_argument("--workloads", type=words, default=["w512", "b8", "w2048"])
     ap.add_argument("--engines", type=words, default=[*PREFERD, *PEERS], help="default: " + ",".join([*PREFERD, *PEERS]))
     ap.add_argument("--rounds", type=int, default=3, help="passes over all engines")
-    ap.add_argument("--repeats", type=int, default=2, help="timed runs of a workload in a process")
+    ap.add_argument("--seconds", type=float, default=2, help="a process repeats a workload for so long, once at least")
     ap.add_argument("--fresh", action="store_true", help="forget earlier results")
     ap.add_argument("--table", action="store_true", help="print what there is, run nothing")
     ap.add_argument("--plot", help="SVG to write")
