@@ -4,11 +4,13 @@
     bench/peers/run.sh [--sections native,avx512,avx2] [--threads 1,2] [--workloads w512,b8,w2048] [--engines a,b] [--rounds 3]
 
 Every run is a line in HOME/results.jsonl as soon as it is done. What has its --rounds there already is not run again, so an
-interrupted comparison goes on where it was; --fresh begins anew, --table only prints. Exit code 1 if an engine gave no figure.
+interrupted comparison goes on where it was; --fresh runs again what is asked for, --table only prints. Exit code 1 if an engine gave no
+figure.
 """
-import argparse, json, os, pathlib, platform, subprocess, sys, time
+import argparse, json, os, pathlib, subprocess, sys, time
 
 import models, report, worker
+from process import Process, busy
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECTIONS = {  # what is hidden by hide_isa.so, which build of llama.cpp
@@ -17,60 +19,6 @@ PREFERD = {f"preferd-{form}{'' if compute == 'fp32' else '-' + compute}": (form,
            for compute in ("fp32",) for form in ("nf4", "bf16")}
 PEERS = [e for e in worker.ENGINES if e != "torch-fp32-of-nf4"]
 BF16 = {"torch-bf16", "ov-bf16"}  # native only: without AMX bf16 is emulated (torch) or ignored (OpenVINO)
-
-
-class Process:
-    """A worker or the calibrator. A line in, a line out; whatever goes wrong is a RuntimeError that says what."""
-
-    def __init__(self, command, hidden, home, log, **environment):
-        env = {**os.environ, **environment, "HIDE_ISA": hidden}
-        if hidden:
-            env["LD_PRELOAD"] = str(home / "hide_isa.so")
-            if not (home / "hide_isa.so").exists():  # the loader would go on without it
-                raise RuntimeError(f"{home}/hide_isa.so is missing, expected setup.py to have made it")
-        self.log = open(log, "w+")
-        self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=env)
-        self.version = self.line().removeprefix("ready ").strip()
-
-    def line(self):
-        line = self.child.stdout.readline()
-        if line:
-            return line.strip()
-        code = self.child.wait()
-        self.log.seek(0)
-        said = [s for s in self.log.read().strip().splitlines() if s.strip()]
-        raise RuntimeError((f"signal {-code}" if code < 0 else f"exit code {code}") + (": " + said[-1][:200] if said and code > 0 else ""))
-
-    def ask(self, text=""):
-        try:
-            print(text, file=self.child.stdin, flush=True)
-        except BrokenPipeError:
-            pass
-        return self.line()
-
-    def peak_mb(self):
-        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def cpu(self):
-        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def close(self):
-        try:
-            self.child.stdin.close()
-            self.child.wait(30)
-        except BrokenPipeError:
-            self.child.wait()
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-        self.log.close()
-
-
-def busy():
-    """CPU seconds that all processes of the machine, and its host, have taken."""
-    ticks = [int(x) for x in open("/proc/stat").readline().split()[1:9]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def workloads(home):
@@ -216,7 +164,7 @@ def main():
     ap.add_argument("--engines", type=words, default=[*PREFERD, *PEERS], help="default: " + ",".join([*PREFERD, *PEERS]))
     ap.add_argument("--rounds", type=int, default=3, help="passes over all engines")
     ap.add_argument("--seconds", type=float, default=2, help="a process repeats a workload for so long, once at least")
-    ap.add_argument("--fresh", action="store_true", help="forget earlier results")
+    ap.add_argument("--fresh", action="store_true", help="forget earlier results of these sections, threads and engines")
     ap.add_argument("--table", action="store_true", help="print what there is, run nothing")
     ap.add_argument("--plot", help="SVG to write")
     args = ap.parse_args()
@@ -228,7 +176,8 @@ def main():
     args.home = models.Home(args.home, args.preferd)
     args.results = args.home.folder / "results.jsonl"
     if args.fresh:
-        args.results.unlink(missing_ok=True)
+        kept = [r for r in report.read(args.results) if r["section"] not in args.sections or r["threads"] not in args.threads or r["engine"] not in args.engines]
+        args.results.write_text("".join(json.dumps(r) + "\n" for r in kept))
     args.tokens, lengths = workloads(args.home)
     for word in args.workloads:
         if word not in lengths:
