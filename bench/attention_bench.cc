@@ -67,7 +67,7 @@ void attention_backward(benchmark::State& state) {
 }
 
 void lengths(benchmark::internal::Benchmark* b) {
-  in_rounds(b->ArgsProduct({{128, 512, 1024}, {1, 2}})->ArgNames({"length", "threads"}));
+  in_rounds(b->ArgsProduct({{128, 512, 1024, 2048}, {1, 2}})->ArgNames({"length", "threads"}));
 }
 BENCHMARK(attention)->Apply(lengths);
 BENCHMARK(attention_backward)->Apply(lengths);

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """What HTTP adds to a forward: sequential POST /predict against a started `preferd serve` on 127.0.0.1.
 
-    http_bench.py [--requests N] COMMAND...      e.g. http_bench.py build/preferd serve --threads 1
+    http_bench.py [--requests N] [--scorer BENCH] COMMAND...      e.g. http_bench.py build/preferd serve --threads 1
 
 Each reply is asked for its `timing`. overhead is the client's latency minus `forward_ms` of that same request; encode and
-queue, as the server reports them, are parts of it. fraction: median forward / median latency. Standard library only.
+queue, as the server reports them, are parts of it. fraction: median forward / median latency. With --scorer
+build/preferd_bench the scorer alone runs between the requests, in processes of its own (`score/pairs:1/tokens:300`, its
+best turn): beside it stands the p50 of pairs of as many tokens, which holds the scorer's slow turns too. Standard library
+only.
 """
 import argparse
 import http.client
 import json
+import os
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
@@ -34,27 +39,57 @@ def quantile(values, q):
     return sorted(values)[min(len(values) - 1, int(q * len(values)))]
 
 
+def ask(connection, body):
+    """Milliseconds and the answer."""
+    begin = time.perf_counter()
+    connection.request("POST", "/predict", json.dumps(body), {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    answer = json.loads(reply.read())
+    latency = (time.perf_counter() - begin) * 1e3
+    if reply.status != 200:
+        sys.exit(f"http_bench: status {reply.status}: {answer}")
+    return latency, answer
+
+
 def measure(port, words, requests):
     source, rows = random.Random(words), []
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     for i in range(requests + 3):
-        body = json.dumps(pair(words, source))
-        begin = time.perf_counter()
-        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
-        reply = connection.getresponse()
-        answer = json.loads(reply.read())
-        latency = (time.perf_counter() - begin) * 1e3
-        if reply.status != 200:
-            sys.exit(f"http_bench: status {reply.status}: {answer}")
+        latency, answer = ask(connection, pair(words, source))
         if i >= 3:  # the first ones warm up
             t = answer["timing"]
             rows.append((latency, t["forward_ms"], latency - t["forward_ms"], t["encode_ms"], t["queue_ms"]))
     return rows
 
 
+def scorer_ms(bench, threads):
+    """Of a pair of 300 tokens: the best turn."""
+    out = subprocess.run([bench, f"--benchmark_filter=score/pairs:1/tokens:300/threads:{threads}", "--benchmark_format=json"],
+                         check=True, capture_output=True, text=True).stdout
+    return json.loads(out[out.index("{"):])["benchmarks"][0]["real_time"]
+
+
+def beside_scorer(port, bench, threads, requests):
+    source = random.Random(300)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    body = pair(250, source)
+    total = ask(connection, body)[1]["tokens"]["total"]
+    latencies, forwards, alone = [], [], []
+    for _ in range(3):
+        alone.append(scorer_ms(bench, threads))
+        for _ in range(requests // 3):
+            latency, answer = ask(connection, body)
+            latencies.append(latency)
+            forwards.append(answer["timing"]["forward_ms"])
+    p50, forward, scorer = quantile(latencies, 0.5), quantile(forwards, 0.5), quantile(alone, 0.5) * total / 300
+    print(f"{total} tokens: latency p50 {p50:.1f} ms, forward in the server {forward:.1f}, the scorer alone {scorer:.1f}; "
+          f"latency / forward {p50 / forward:.3f}, latency / scorer alone {p50 / scorer:.3f}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--scorer", help="preferd_bench, to be run between the requests")
     arguments, client.COMMAND[:] = parser.parse_known_args()
     names = ("latency", "forward", "overhead", "encode", "queue")
     print(f"{'POST /predict, ms':<24}" + "".join(f"{n + ' p50':>14}{'p99':>9}" for n in names) + f"{'fraction':>10}")
@@ -63,6 +98,10 @@ def main():
             columns = list(zip(*measure(server.port, words, arguments.requests)))
             cells = "".join(f"{quantile(c, 0.5):>14.2f}{quantile(c, 0.99):>9.2f}" for c in columns)
             print(f"{f'{words} words':<24}{cells}{quantile(columns[1], 0.5) / quantile(columns[0], 0.5):>10.3f}", flush=True)
+        if arguments.scorer:
+            at = client.COMMAND.index("--threads") + 1 if "--threads" in client.COMMAND else 0
+            threads = client.COMMAND[at] if at else len(os.sched_getaffinity(0))
+            beside_scorer(server.port, arguments.scorer, threads, arguments.requests)
 
 
 if __name__ == "__main__":

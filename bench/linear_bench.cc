@@ -2,6 +2,7 @@
 // and decoding alone beside a copy that writes as many floats.
 #include "bench/beside.h"
 #include "model/ops/linears.h"
+#include "model/ops/tensor_memory.h"
 #include "model/quant/block4.h"
 
 #include <ATen/ops/from_blob.h>
@@ -9,7 +10,7 @@
 namespace preferd::bench {
 namespace {
 
-enum Form { kFp32, kNf4 };
+enum Form { kFp32, kNf4 };  // of the stored weights
 
 // Random weights; kNf4: in blocks of 64 with double quantization.
 quant::Matrix weights(std::size_t rows, std::size_t cols, Form form) {
@@ -27,9 +28,11 @@ std::size_t argument(const benchmark::State& state, int i) {
   return static_cast<std::size_t>(state.range(i));
 }
 
-void linear(benchmark::State& state, Form form) {
+void linear(benchmark::State& state, Form form, Arithmetic arithmetic) {
   const std::size_t out = argument(state, 0), in = argument(state, 1), rows = argument(state, 2);
   Compute compute(static_cast<int>(state.range(3)));
+  compute.set_arithmetic(arithmetic);
+  use_tensor_memory();
   std::vector<float> values = random_floats(rows * in, 4);
   const at::Tensor x = at::from_blob(values.data(), {state.range(2), state.range(1)}, at::kFloat);
   const Linear site{weights(out, in, form), {}, {}};
@@ -46,8 +49,10 @@ void shapes(benchmark::internal::Benchmark* b) {
       for (const int threads : {1, 2}) b->Args({out, in, rows, threads});
   in_rounds(b);
 }
-BENCHMARK_CAPTURE(linear, nf4, kNf4)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, fp32, kFp32)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4, kNf4, Arithmetic::kFp32)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32, kFp32, Arithmetic::kFp32)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4_int16, kNf4, Arithmetic::kInt16)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32_int16, kFp32, Arithmetic::kInt16)->Apply(shapes);
 
 void decode(benchmark::State& state, Form form) {
   const quant::Matrix matrix = weights(1536, 576, form);

@@ -19,8 +19,9 @@ std::shared_ptr<const Files> package() {
   return *files;
 }
 
-std::shared_ptr<Scorer> scorer(int threads) {
-  const auto loaded = load_scorer(package(), {.threads = threads, .golden = Golden::kSkip});
+std::shared_ptr<Scorer> scorer(int threads, ComputeType compute) {
+  const auto loaded =
+      load_scorer(package(), {.threads = threads, .compute = compute, .golden = Golden::kSkip});
   PREFERD_CHECK(loaded);
   return *loaded;
 }
@@ -68,11 +69,11 @@ Encoded pair_of(const Scorer& from, std::size_t tokens, unsigned seed) {
   }
 }
 
-void score(benchmark::State& state) {
+void score(benchmark::State& state, ComputeType compute) {
   const auto pairs = static_cast<std::size_t>(state.range(0)),
              tokens = static_cast<std::size_t>(state.range(1));
   const auto threads = static_cast<int>(state.range(2));
-  const auto judge = scorer(threads);
+  const auto judge = scorer(threads, compute);
   std::vector<Encoded> encoded;
   for (std::size_t i = 0; i < pairs; ++i)
     encoded.push_back(pair_of(*judge, tokens, static_cast<unsigned>(10 * i)));
@@ -94,16 +95,18 @@ void cases(benchmark::internal::Benchmark* b) {
     for (const int tokens : {100, 300, 500, 1000}) b->Args({1, tokens, threads});
   in_rounds(b, 5);
 }
-BENCHMARK(score)->Apply(cases);
-BENCHMARK(score)
-    ->Args({16, 300, 1})
-    ->Args({16, 300, 2})
-    ->ArgNames({"pairs", "tokens", "threads"})
-    ->Apply([](auto* b) { in_rounds(b, 3); });
+void many(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"pairs", "tokens", "threads"})->Args({16, 300, 1})->Args({16, 300, 2});
+  in_rounds(b, 3);
+}
+BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(cases)->Name("score/fp32");
+BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(cases)->Name("score/int16");
+BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(many)->Name("score/fp32");
+BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(many)->Name("score/int16");
 
 // The text side of a pair of 2000 bytes (template, tokens, features) beside a copy of its texts.
 void score_encode(benchmark::State& state) {
-  const auto judge = scorer(1);
+  const auto judge = scorer(1, ComputeType::kAuto);
   Ask ask;
   ask.pair = {english(400, 1), english(800, 2), english(800, 3)};
   const double bytes =

@@ -83,12 +83,13 @@ int verify(const std::shared_ptr<const Files>& package, const Encoder& encoder, 
     std::printf("every tensor is accounted for; the package records no golden pairs\n");
     return kDone;
   }
-  const auto golden = verify_golden(encoder.package(), *encoder.manifest().golden, **scorer);
+  const auto golden = verify_golden(encoder.package(), *encoder.manifest().golden, **scorer,
+                                    golden_tolerance((*scorer)->info()));
   if (!golden) return report(golden.error(), kFailed);
   std::printf(
       "every tensor is accounted for; %zu golden pairs agree, the worst logit is off by %.2g (tolerance "
       "%.2g)\n",
-      golden->pairs, golden->worst, kGoldenTolerance);
+      golden->pairs, golden->worst, golden_tolerance((*scorer)->info()));
   return kDone;
 }
 

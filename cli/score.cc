@@ -188,10 +188,10 @@ class Run {
 void print_summary(const Totals& totals, const ScorerInfo& info, double seconds) {
   std::fprintf(
       stderr,
-      "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s %s, compute %s\n",
+      "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s %s, compute %s%s%s\n",
       totals.rows, totals.failed, seconds, static_cast<double>(totals.rows) / seconds,
       static_cast<double>(totals.tokens) / seconds, info.name.c_str(), info.revision.c_str(),
-      info.compute.c_str());
+      info.compute.c_str(), info.compute_note.empty() ? "" : ": ", info.compute_note.c_str());
 }
 
 }  // namespace

@@ -56,7 +56,9 @@ void render(const Answer& answer, JsonWriter& json) {
 void describe(const ScorerInfo& info, JsonWriter& json) {
   json.member("model", info.name).member("revision", info.revision).member("digest", info.digest);
   json.member("kind", info.kind).member("family", info.family).member("quantization", info.quantization);
-  json.member("compute", info.compute).member("layout", info.layout).member("output", info.output);
+  json.member("compute", info.compute);
+  if (!info.compute_note.empty()) json.member("compute_note", info.compute_note);
+  json.member("layout", info.layout).member("output", info.output);
   json.member("max_tokens", info.max_tokens).key("classes").begin_array();
   for (std::size_t c = 0; c < static_cast<std::size_t>(info.classes); ++c) json.value(kClassNames.at(c));
   json.end_array().key("adapters").begin_array();

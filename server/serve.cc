@@ -42,11 +42,17 @@ DoorOptions door_options(const ServeOptions& o) {
           .write_timeout = milliseconds(o.write_timeout_ms)};
 }
 
-// glibc keeps what threads freed: few arenas, and a trim in the first quiet second after large bodies, keep
-// the resident size near what is in use.
+// glibc keeps what threads freed: few arenas, and a trim after loading and in the first quiet second after
+// large bodies, keep the resident size near what is in use.
 void limit_arenas() {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 8);
+#endif
+}
+
+void trim() {
+#ifdef __GLIBC__
+  malloc_trim(0);
 #endif
 }
 
@@ -57,9 +63,7 @@ class Trimmer {
     dirty_ = dirty_ || door.take_peak_bytes() > kLarge;
     if (!dirty_ || door.active() > 0) return;
     dirty_ = false;
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
+    trim();
   }
 
  private:
@@ -104,7 +108,10 @@ class Loader {
                  {{"model", std::string_view(info.name)},
                   {"revision", std::string_view(info.revision)},
                   {"compute", std::string_view(info.compute)}});
+      if (!info.compute_note.empty())
+        log_.write(LogLevel::kWarning, "slower_compute", {{"why", std::string_view(info.compute_note)}});
       service_.publish(*std::move(scorer));
+      trim();
     } else {
       error_ = scorer.error();
       service_.metrics().reload("failed");

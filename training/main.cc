@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
     print_usage(stdout);
     return kDone;
   }
+  if (const auto asked = preferd::instruction_set_as_asked(); !asked) return report(asked.error(), kBadUsage);
   for (const Command& c : kCommands)
     if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
   if (name.empty()) {

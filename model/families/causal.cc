@@ -1,10 +1,12 @@
 #include "model/families/causal.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 
 #include "model/layers/chunks.h"
 #include "model/layers/decoder.h"
@@ -15,18 +17,11 @@
 namespace preferd {
 namespace {
 
-struct Block {
-  Norm before_attention, before_mlp;               // [h]
-  std::optional<Norm> after_attention, after_mlp;  // [h]
-  SelfAttention attention;
-  GatedMlp mlp;
-};
-
 class Causal : public Body {
  public:
   Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
-  std::vector<Block> blocks;
+  std::vector<DecoderBlock> blocks;
   Norm final_norm;
   Linear output;
   float output_softcap;
@@ -37,15 +32,14 @@ class Causal : public Body {
   const Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
 
-  // Widest rows that live at one time: the residual stream and its norm, queries, keys, values and what
-  // attention gives, twice for rotation; the MLP goes in chunks.
+  // At one time there are the residual stream, queries, keys and values of all rows, and the norm or what
+  // attention gives; or the stream, its next norm, what attention gives and one chunk of the MLP.
   std::size_t activation_bytes(std::int64_t rows) const override {
     const SelfAttention& a = blocks.front().attention;
-    const std::int64_t attention =
-        a.query.weight.rows + a.key.weight.rows + a.value.weight.rows + a.out.weight.rows;
-    const GatedMlp& m = blocks.front().mlp;
-    const std::int64_t mlp = m.gate.weight.rows + m.up.weight.rows + m.down.weight.rows;
-    return static_cast<std::size_t>(4 * (rows * (4 * width() + 2 * attention) + kChunkRows * 2 * mlp));
+    const std::int64_t q = a.query.weight.rows, kv = a.key.weight.rows + a.value.weight.rows;
+    const std::int64_t chunk = 2 * (width() + blocks.front().mlp.gate.weight.rows);
+    return static_cast<std::size_t>(
+        4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, kChunkRows) * chunk));
   }
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
@@ -59,34 +53,37 @@ class Causal : public Body {
     const auto plan =
         std::make_shared<const Plan>(Plan{batch, {sites.begin(), sites.end()}, runs_of_pooled(batch)});
     const Adapters adapters{plan->sites, plan->batch.runs};
-    at::Tensor x = embed(compute, batch.ids, embedding, adapters);
-    if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
-    for (const Block& b : blocks) {
+    const auto owed = [&](const DecoderBlock& b) {
       // The last block owes only the pooled rows, except to a mean.
       const bool prune = &b == &blocks.back() && pooling == Pooling::kLast;
-      x = recomputed(compute, x, [this, &compute, &b, plan, adapters, prune](const at::Tensor& input) {
-        const Forward f{compute, plan->batch, adapters, rope};
-        return block(f, b, input, prune ? Queries::kPooledRows : Queries::kAllRows, plan->pooled_runs);
-      });
+      return prune ? Owed{Queries::kPooledRows, plan->pooled_runs} : Owed{};
+    };
+    at::Tensor x = embed(compute, batch.ids, embedding, adapters);
+    if (compute.composed() || at::GradMode::is_enabled()) {
+      if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
+      for (const DecoderBlock& b : blocks)
+        x = recomputed(compute, x,
+                       [this, &compute, &b, plan, adapters, owed = owed(b)](const at::Tensor& input) {
+                         return decoder_block({compute, plan->batch, adapters, rope}, b, input, owed);
+                       });
+      x = rms_norm(compute, widen(compute, x), final_norm);
+    } else {
+      x = served(compute, {compute, plan->batch, adapters, rope}, std::move(x), owed);
     }
-    x = rms_norm(compute, widen(compute, x), final_norm);
     return pooling == Pooling::kLast ? x : pool_rows(compute, x, batch, pooling);
   }
 
  private:
-  static at::Tensor block(const Forward& f, const Block& b, const at::Tensor& x, Queries queries,
-                          std::span<const AdapterRun> pooled_runs) {
-    const bool all = queries == Queries::kAllRows;
-    const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
-      return norm ? rms_norm(f.compute, t, *norm) : t;
-    };
-    const at::Tensor seen =
-        after(b.after_attention,
-              self_attention(f, b.attention, normed(f.compute, b.before_attention, x), queries, pooled_runs));
-    const at::Tensor y = add(f.compute, all ? x : gather(x, last_rows(f.batch)), seen);
-    const Adapters adapters{f.adapters.sites, all ? f.adapters.runs : pooled_runs};
-    return add(f.compute, y,
-               after(b.after_mlp, gated_mlp(f.compute, b.mlp, normed(f.compute, b.before_mlp, y), adapters)));
+  // From embeddings to states behind the final norm.
+  template <class F>
+  at::Tensor served(Compute& compute, const Forward& forward, at::Tensor embedded, F owed) const {
+    if (embedding_scale != 1) scale_in_place(compute, embedded, embedding_scale);
+    Stream stream{std::move(embedded), {}};
+    stream.normed = rms_norm(compute, stream.x, blocks.front().before_attention);
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      stream = advance(forward, blocks[i], std::move(stream),
+                       i + 1 < blocks.size() ? blocks[i + 1].before_attention : final_norm, owed(blocks[i]));
+    return stream.normed;
   }
 };
 
@@ -166,7 +163,7 @@ std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, We
   body->embedding_scale = s.embedding_scale;
   for (std::int64_t i = 0; i < options.layers; ++i) {
     const std::string at = "layers." + std::to_string(i) + ".";
-    Block b;
+    DecoderBlock b;
     b.before_attention = norm(at + "input_layernorm");
     b.attention.query = site(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
     b.attention.key =

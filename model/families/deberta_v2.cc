@@ -7,6 +7,7 @@
 //   each block    y = norm(x + attention(x))
 //                 x = norm(y + mlp(y))
 //   with a convolution, behind the first block    norm(x + bend(conv(what came into the block)))
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -27,13 +28,6 @@
 namespace preferd {
 namespace {
 
-struct Block {
-  DisentangledAttention attention;
-  LayerNorm after_attention;
-  PlainMlp mlp;
-  LayerNorm after_mlp;
-};
-
 struct Beside {
   Convolution convolution;
   kernels::Bend bend;
@@ -46,6 +40,7 @@ struct Plan {
   Batch batch;
   std::vector<const std::map<std::string, LoraSite>*> sites;
   Reached reached;
+  OwedRows pooled;  // of the last block, unless it owes all
   Adapters adapters() const { return {sites, batch.runs}; }
 };
 
@@ -58,7 +53,7 @@ class DebertaV2 : public Body {
   Embedding positions;  // [2 span, h] or empty: of relative positions
   std::optional<LayerNorm> position_norm;
   Buckets buckets;
-  std::vector<Block> blocks;
+  std::vector<EncoderBlock> blocks;
   std::optional<Beside> beside;
 
   std::int64_t width() const override { return config.hidden; }
@@ -66,21 +61,29 @@ class DebertaV2 : public Body {
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
                     std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+    const bool rows_pooled = pooling != Pooling::kMean;
     const auto plan = std::make_shared<const Plan>(
-        Plan{batch, {sites.begin(), sites.end()}, config.relative ? reached(buckets, batch) : Reached{}});
+        Plan{batch,
+             {sites.begin(), sites.end()},
+             config.relative ? reached(buckets, batch) : Reached{},
+             rows_pooled ? OwedRows{pooled_rows(batch, pooling), runs_of_pooled(batch)} : OwedRows{}});
     at::Tensor x = embedded(compute, *plan);
     // Recorded, each block makes the positions anew: a graph of theirs cannot be walked twice.
     const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
-    for (const Block& b : blocks)
-      x = recomputed(compute, x, [this, &compute, &b, plan, once](const at::Tensor& input) {
-        return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input);
+    for (const EncoderBlock& b : blocks) {
+      const OwedRows* owed = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
+      x = recomputed(compute, x, [this, &compute, &b, plan, once, owed](const at::Tensor& input) {
+        return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input, owed);
       });
-    return pool_rows(compute, widen(compute, x), batch, pooling);
+    }
+    x = widen(compute, x);
+    return rows_pooled && prunable(blocks.back()) ? x : pool_rows(compute, x, batch, pooling);
   }
 
   std::size_t activation_bytes(std::int64_t rows) const override {
     const std::int64_t h = config.hidden, table = config.relative ? 2 * buckets.span : 0;
-    return static_cast<std::size_t>(4 * (rows * 6 * h + table * 3 * h + kChunkRows * 2 * config.ffn));
+    return static_cast<std::size_t>(
+        4 * (rows * 5 * h + table * 3 * h + std::min(rows, kChunkRows) * (2 * h + config.ffn)));
   }
 
  private:
@@ -106,14 +109,15 @@ class DebertaV2 : public Body {
     return position_norm ? layer_norm(compute, table, *position_norm) : table;
   }
 
-  at::Tensor block(Compute& compute, const Plan& plan, const Block& b, const at::Tensor& relative,
-                   const at::Tensor& x) const {
-    const Adapters adapters = plan.adapters();
-    const at::Tensor seen = disentangled_attention(compute, b.attention, plan.batch, adapters,
-                                                   plan.reached.distances, relative, x);
-    const at::Tensor y = layer_norm(compute, add(compute, seen, x), b.after_attention);
-    at::Tensor z = layer_norm(compute, add(compute, plain_mlp(compute, b.mlp, y, adapters), y), b.after_mlp);
-    if (!beside || &b != &blocks.front()) return z;
+  // The last block owes the pooled rows alone, unless a convolution behind it reads its neighbours.
+  bool prunable(const EncoderBlock& b) const { return &b == &blocks.back() && !convolved(b); }
+  bool convolved(const EncoderBlock& b) const { return beside && &b == &blocks.front(); }
+
+  at::Tensor block(Compute& compute, const Plan& plan, const EncoderBlock& b, const at::Tensor& relative,
+                   const at::Tensor& x, const OwedRows* owed) const {
+    const EncoderForward f{compute, plan.batch, plan.adapters(), plan.reached.distances, relative};
+    if (!convolved(b)) return encoder_block(f, b, x, owed, Input::kInPlace);
+    const at::Tensor z = encoder_block(f, b, x, owed, Input::kKept);
     const at::Tensor near =
         bend(compute, beside->bend, convolve(compute, plan.batch, beside->convolution, x));
     return layer_norm(compute, add(compute, z, near), beside->norm);
@@ -171,11 +175,11 @@ class Builder {
     return n;
   }
 
-  Block block(const std::string& at) {
+  EncoderBlock block(const std::string& at) {
     using Positions = DisentangledAttention::Positions;
     const std::int64_t h = c_.hidden;
     const std::string self = at + "attention.self.";
-    Block b;
+    EncoderBlock b;
     DisentangledAttention& a = b.attention;
     a.query = linear(self + "query_proj", h, h);
     a.key = linear(self + "key_proj", h, h);

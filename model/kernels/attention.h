@@ -5,7 +5,7 @@
 // A sequence is seen as one line of keys, position 0 upward: first the keys of its parents, then its own.
 // Keys go in tiles of kKeyTile counted from position 0, in order; what a query gets depends on its own line
 // alone. So a result is the same bits alone, in any batch, on any thread, and whether a prefix was shared or
-// computed anew.
+// computed anew, and the same on AVX2 and AVX-512.
 //
 // Raw pointers, no allocation; scratch is the caller's, one a thread.
 #pragma once
@@ -16,9 +16,7 @@
 
 namespace preferd::kernels {
 
-inline constexpr std::size_t kKeyTile = 64;  // keys of one softmax step
-inline constexpr std::size_t kQueryTile =
-    48;  // queries of one work item: a multiple of the register tile's 6
+inline constexpr std::size_t kKeyTile = 96;  // keys of one softmax step; 6 and 8 rows of a register tile fit
 
 struct AttentionShape {
   std::size_t query_heads = 1;
@@ -42,8 +40,8 @@ struct KeyRun {
   std::int32_t count = 0;
 };
 
-// Queries of one sequence that one call computes, at most kQueryTile: rows first_query.. of q and out, which
-// stand at positions first_position.. of the line that `runs` make.
+// Queries of one sequence that one call computes, at most query_tile(): rows first_query.. of q and out,
+// which stand at positions first_position.. of the line that `runs` make.
 struct AttentionItem {
   std::span<const KeyRun> runs;
   std::int32_t first_query = 0;
@@ -51,6 +49,11 @@ struct AttentionItem {
   std::int32_t queries = 0;
   std::size_t kv_head = 0;  // its query_heads / kv_heads query heads are computed
 };
+
+// Most queries of an item: so many that, one for each query head of a kv head, they are kQueryColumns or a
+// few less; one at least.
+inline constexpr std::size_t kQueryColumns = 96;
+std::size_t query_tile(const AttentionShape& shape);
 
 // Floats of scratch that attend() needs for a shape.
 std::size_t attention_scratch(const AttentionShape& shape);

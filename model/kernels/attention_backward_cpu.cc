@@ -7,13 +7,12 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include "model/kernels/attention-inl.h"
-#include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
+
+constexpr std::size_t kQueryTile = 48;
 
 // Scratch, in this order; d = head_dim rounded up to the panel width.
 struct BackwardLayout {
@@ -37,7 +36,11 @@ HWY_INLINE BackwardLayout BackwardLayoutOf(const AttentionShape& s) {
   return {width, s.head_dim, RoundUp(s.head_dim, width)};
 }
 
-std::size_t AttentionBackwardScratch(const AttentionShape& shape) { return BackwardLayoutOf(shape).size(); }
+std::size_t AttentionBackwardScratch(const AttentionShape& shape) {
+  Carver measure;
+  measure.take(BackwardLayoutOf(shape).size());
+  return measure.floats();
+}
 
 // The rows of one head.
 template <class T>
@@ -109,20 +112,20 @@ HWY_INLINE void SlopeStep(const AttentionShape& s, float* scores, float* product
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, s.scale);
-  const auto total = hn::Set(d, log_sum_exp), mean = hn::Set(d, delta);
+  const auto log2_of_e = hn::Set(d, kLog2OfE), total = hn::Set(d, log_sum_exp), mean = hn::Set(d, delta);
   const auto from = hn::Set(d, static_cast<float>(visible_from)),
              to = hn::Set(d, static_cast<float>(visible_to));
   for (std::size_t j = 0; j < columns; j += lanes) {
     auto x = hn::Mul(hn::LoadU(d, scores + j), scale);
     auto slope = scale;
     if (s.softcap > 0) {
-      const auto bent = hn::Tanh(d, hn::Div(x, hn::Set(d, s.softcap)));
+      const auto bent = Tanh(d, hn::Div(x, hn::Set(d, s.softcap)));
       x = hn::Mul(hn::Set(d, s.softcap), bent);
       slope = hn::Mul(scale, hn::NegMulAdd(bent, bent, hn::Set(d, 1.0f)));
     }
     const auto place = hn::Iota(d, static_cast<float>(j));
     const auto visible = hn::And(hn::Ge(place, from), hn::Lt(place, to));
-    const auto weight = hn::IfThenElseZero(visible, hn::Exp(d, hn::Sub(x, total)));
+    const auto weight = hn::IfThenElseZero(visible, Exp2OfNegative(d, hn::Mul(hn::Sub(x, total), log2_of_e)));
     const auto change = hn::Sub(hn::LoadU(d, products + j), mean);
     hn::StoreU(weight, d, scores + j);
     hn::StoreU(hn::IfThenElseZero(visible, hn::Mul(hn::Mul(weight, change), slope)), d, products + j);
@@ -193,6 +196,7 @@ void MeetTile(const AttentionShape& s, const BackwardLayout& at, QuerySpan queri
 void AttendBackward(const AttentionShape& s, std::span<const AttentionItem> tree, const AttentionBackward& t,
                     float* scratch) {
   const BackwardLayout at = BackwardLayoutOf(s);
+  scratch = Carver(scratch).take(at.size());
   const std::size_t group = s.query_heads / s.kv_heads;
   const auto tile = static_cast<std::int32_t>(kKeyTile);
   for (const AttentionItem& item : tree) {

@@ -2,149 +2,147 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/attention_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include "model/kernels/attention-inl.h"
-#include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-constexpr float kMasked = -std::numeric_limits<float>::infinity();
+// An item's columns are its queries under all heads of the group, heads of one query side by side: column c
+// is query c / group, so that positions ascend. What nobody sees is left out where that is cheap to know:
+// keys that no column of a panel sees have no scores, those that no lane of a vector sees weigh 0 unasked,
+// those that no row of a register tile sees are not gathered. A mask is made for keys only that some lanes
+// see and some do not.
 
-// Scratch, in this order; d = head_dim rounded up to the panel width, g = query heads of one kv head.
-struct Layout {
-  std::size_t width, d, group;
-  std::size_t keys() const { return 0; }                          // [head_dim, kKeyTile] transposed keys
-  std::size_t values() const { return keys() + d * kKeyTile; }    // [kKeyTile, d]
-  std::size_t scores() const { return values() + kKeyTile * d; }  // [kQueryTile, kKeyTile]
-  std::size_t sums() const { return scores() + kQueryTile * kKeyTile; }  // [g, kQueryTile, d]
-  std::size_t top() const { return sums() + group * kQueryTile * d; }    // [g, kQueryTile]
-  std::size_t total() const { return top() + group * kQueryTile; }       // [g, kQueryTile]
-  std::size_t size() const { return total() + group * kQueryTile; }
+// Who sees what. Positions are counted from the first key of the tile in question.
+struct Sight {
+  std::int32_t first_position, window;
+  std::size_t group, columns;
+
+  std::int32_t newest(std::size_t column) const {
+    return first_position + static_cast<std::int32_t>(std::min(column, columns - 1) / group);
+  }
+  std::int32_t oldest(std::size_t column) const { return window > 0 ? newest(column) - window + 1 : 0; }
+  static std::size_t Clamp(std::int32_t key) {
+    return static_cast<std::size_t>(std::clamp(key, 0, static_cast<std::int32_t>(kKeyTile)));
+  }
+  // Keys that one of `count` columns sees, and those that all see.
+  Span some(std::size_t column, std::size_t count) const {
+    return {Clamp(oldest(column)), Clamp(newest(column + count - 1) + 1)};
+  }
+  Span all(std::size_t column, std::size_t count) const {
+    return {Clamp(oldest(column + count - 1)), Clamp(newest(column) + 1)};
+  }
 };
 
-HWY_INLINE Layout LayoutOf(const AttentionShape& s) {
-  const std::size_t width = 2 * hn::Lanes(Float());
-  return {width, RoundUp(s.head_dim, width), s.query_heads / s.kv_heads};
-}
-
-std::size_t AttentionScratch(const AttentionShape& shape) { return LayoutOf(shape).size(); }
-
-// Keys and values of positions [begin, end) into scratch, zeros where the tile is not full.
-void LoadTile(const AttentionShape& s, const Layout& at, std::size_t kv_head, const Line& line,
-              std::int32_t begin, std::int32_t end, HeadRows<const float> k, HeadRows<const float> v,
-              float* keys, float* values) {
-  const auto count = static_cast<std::size_t>(end - begin);
-  for (std::size_t j = 0; j < kKeyTile; ++j) {
-    if (j >= count) {
-      for (std::size_t i = 0; i < s.head_dim; ++i) keys[i * kKeyTile + j] = 0.0f;
-      for (std::size_t i = 0; i < at.d; ++i) values[j * at.d + i] = 0.0f;
-      continue;
-    }
-    const std::size_t row = line.row(begin + static_cast<std::int32_t>(j));
-    const float* key = k.data + row * k.stride + kv_head * s.head_dim;
-    const float* value = v.data + row * v.stride + kv_head * s.head_dim;
-    for (std::size_t i = 0; i < s.head_dim; ++i) keys[i * kKeyTile + j] = key[i];
-    for (std::size_t i = 0; i < s.head_dim; ++i) values[j * at.d + i] = value[i];
-    for (std::size_t i = s.head_dim; i < at.d; ++i) values[j * at.d + i] = 0.0f;
-  }
-}
-
-// One row of scores: scale, cap, mask, and the step of the online softmax. Scores become weights.
-HWY_INLINE void SoftmaxStep(const AttentionShape& s, float* scores, std::int32_t visible_from,
-                            std::int32_t visible_to, float* sums, std::size_t d_padded, float& top,
-                            float& total) {
+HWY_INLINE void Cap(const Block& b, std::size_t column, Span keys, float cap) {
   const Float d;
-  const std::size_t lanes = hn::Lanes(d);
-  const auto scale = hn::Set(d, s.scale);
-  auto best = hn::Set(d, kMasked);
-  const auto from = hn::Set(d, static_cast<float>(visible_from)),
-             to = hn::Set(d, static_cast<float>(visible_to));
-  const auto masked = hn::Set(d, kMasked);
-  for (std::size_t j = 0; j < kKeyTile; j += lanes) {
-    auto x = hn::Mul(hn::LoadU(d, scores + j), scale);
-    if (s.softcap > 0) x = hn::Mul(hn::Set(d, s.softcap), hn::Tanh(d, hn::Div(x, hn::Set(d, s.softcap))));
-    const auto place = hn::Iota(d, static_cast<float>(j));
-    x = hn::IfThenElse(hn::And(hn::Ge(place, from), hn::Lt(place, to)), x, masked);
-    hn::StoreU(x, d, scores + j);
-    best = hn::Max(best, x);
+  for (std::size_t j = keys.from; j < keys.to; ++j) {
+    const auto bent = Tanh(d, hn::Load(d, b.score(j, column)));
+    hn::Store(hn::Mul(hn::Set(d, cap), bent), d, b.score(j, column));
   }
-  const float high = std::max(top, hn::GetLane(hn::MaxOfLanes(d, best)));
-  if (high == kMasked) {
-    for (std::size_t j = 0; j < kKeyTile; ++j) scores[j] = 0.0f;
-    return;
+}
+
+HWY_INLINE void Mask(const Block& b, std::size_t column, Span keys, const Sight& sight) {
+  if (keys.count() == 0) return;
+  const Float d;
+  HWY_ALIGN float newest[kMaxWidth], oldest[kMaxWidth];
+  for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
+    newest[i] = static_cast<float>(sight.newest(column + i));
+    oldest[i] = static_cast<float>(sight.oldest(column + i));
   }
-  const auto shift = hn::Set(d, high);
-  for (std::size_t j = 0; j < kKeyTile; j += lanes)
-    hn::StoreU(hn::Exp(d, hn::Sub(hn::LoadU(d, scores + j), shift)), d, scores + j);
-  float part[4] = {};
-  for (std::size_t j = 0; j < kKeyTile; j += 4)
-    for (std::size_t i = 0; i < 4; ++i) part[i] += scores[j + i];
-  const float correction = hn::GetLane(hn::Exp(d, hn::Set(d, top - high)));
-  total = total * correction + ((part[0] + part[1]) + (part[2] + part[3]));
-  top = high;
-  if (correction != 1.0f)
-    for (std::size_t i = 0; i < d_padded; ++i) sums[i] *= correction;
+  for (std::size_t j = keys.from; j < keys.to; ++j) {
+    const auto key = hn::Set(d, static_cast<float>(j));
+    const auto seen = hn::And(hn::Le(key, hn::Load(d, newest)), hn::Ge(key, hn::Load(d, oldest)));
+    hn::Store(hn::IfThenElse(seen, hn::Load(d, b.score(j, column)), hn::Set(d, kMasked)), d,
+              b.score(j, column));
+  }
+}
+
+HWY_INLINE void Clear(const Block& b, std::size_t column, Span keys) {
+  const Float d;
+  for (std::size_t j = keys.from; j < keys.to; ++j) hn::Store(hn::Zero(d), d, b.score(j, column));
+}
+
+// Scores of the tile's keys [from, to) become weights.
+HWY_INLINE void Weigh(const Block& b, const Sight& sight, std::size_t column, Span tile, float cap) {
+  const std::size_t lanes = hn::Lanes(Float());
+  const Span some = sight.some(column, lanes), all = sight.all(column, lanes);
+  Clear(b, column, {tile.from, std::min(some.from, tile.to)});
+  Clear(b, column, {std::max(some.to, tile.from), tile.to});
+  if (cap > 0) Cap(b, column, some, cap);
+  Mask(b, column, {some.from, std::min(all.from, some.to)}, sight);
+  Mask(b, column, {std::max(all.to, some.from), some.to}, sight);
+  SoftmaxStep(b, column, some);
+}
+
+// The tile of keys whose first stands at `begin` of the line.
+void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
+              HeadRows<const float> k, HeadRows<const float> v, Start start) {
+  const Line line(item.runs);
+  const Sight sight{item.first_position - begin, s.window, s.query_heads / s.kv_heads, b.columns};
+  const Span tile = sight.some(0, b.columns);
+  const auto over = [&](Span keys, HeadRows<const float> x, auto use) HWY_ATTR {
+    std::size_t first = keys.from;
+    line.over(begin + static_cast<std::int32_t>(keys.from), begin + static_cast<std::int32_t>(keys.to),
+              [&](std::size_t row, std::size_t count) HWY_ATTR {
+                use(first, count,
+                    HeadRows<const float>{x.data + row * x.stride + item.kv_head * s.head_dim, x.stride});
+                first += count;
+              });
+  };
+  over(tile, v, [&](std::size_t first, std::size_t count, HeadRows<const float> rows) HWY_ATTR {
+    LoadValues(b, first, count, rows);
+  });
+  for (std::size_t c = 0; c < b.columns; c += b.width)
+    over(sight.some(c, b.width), k,
+         [&](std::size_t first, std::size_t count, HeadRows<const float> rows)
+             HWY_ATTR { Score(b, c, first, count, rows); });
+  const float cap = s.softcap > 0 ? s.softcap * kLog2OfE : 0;
+  for (std::size_t c = 0; c < b.columns; c += hn::Lanes(Float())) Weigh(b, sight, c, tile, cap);
+  if (start == Start::kContinue) CorrectSums(b);
+  for (std::size_t c = 0; c < b.columns; c += kTileRows) {
+    const std::size_t count = std::min(kTileRows, b.columns - c);
+    Gather(b, c, count, sight.some(c, count), start);
+  }
+}
+
+std::size_t AttentionScratch(const AttentionShape& s) {
+  Carver measure;
+  Block(measure, s.head_dim, query_tile(s) * (s.query_heads / s.kv_heads));
+  return measure.floats();
 }
 
 void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const float> q,
             HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
             float* log_sum_exp) {
-  const Layout at = LayoutOf(s);
-  const auto queries = static_cast<std::size_t>(item.queries);
-  float* keys = scratch + at.keys();
-  float* values = scratch + at.values();
-  float* scores = scratch + at.scores();
-  float* sums = scratch + at.sums();
-  float* top = scratch + at.top();
-  float* total = scratch + at.total();
-  std::fill_n(sums, at.group * kQueryTile * at.d, 0.0f);
-  std::fill_n(top, at.group * kQueryTile, kMasked);
-  std::fill_n(total, at.group * kQueryTile, 0.0f);
+  const std::size_t group = s.query_heads / s.kv_heads;
+  Carver memory(scratch);
+  const Block b(memory, s.head_dim, static_cast<std::size_t>(item.queries) * group);
+  const auto row = [&](std::size_t column) {
+    return static_cast<std::size_t>(item.first_query) + column / group;
+  };
+  const auto head = [&](std::size_t column) { return item.kv_head * group + column % group; };
+  PackQueries(b, s.softcap > 0 ? s.scale / s.softcap : s.scale * kLog2OfE,
+              [&](std::size_t c) { return q.data + row(c) * q.stride + head(c) * s.head_dim; });
 
+  const auto tile = static_cast<std::int32_t>(kKeyTile);
   const std::int32_t end = item.first_position + item.queries;
   const std::int32_t oldest = s.window > 0 ? std::max(0, item.first_position - s.window + 1) : 0;
-  const auto tile = static_cast<std::int32_t>(kKeyTile);
-  const Line line(item.runs);
-  for (std::int32_t begin = oldest / tile * tile; begin < end; begin += tile) {
-    LoadTile(s, at, item.kv_head, line, begin, std::min(begin + tile, end), k, v, keys, values);
-    for (std::size_t g = 0; g < at.group; ++g) {
-      const std::size_t head = item.kv_head * at.group + g;
-      const float* query = q.data + static_cast<std::size_t>(item.first_query) * q.stride + head * s.head_dim;
-      for (std::size_t j = 0; j < kKeyTile; j += at.width)
-        MultiplyTiles(query, q.stride, keys + j, kKeyTile, scores + j, kKeyTile, queries, s.head_dim,
-                      Start::kZero);
-      for (std::size_t i = 0; i < queries; ++i) {
-        const std::int32_t position = item.first_position + static_cast<std::int32_t>(i);
-        const std::int32_t from = s.window > 0 ? position - s.window + 1 - begin : 0;
-        SoftmaxStep(s, scores + i * kKeyTile, from, position + 1 - begin, sums + (g * kQueryTile + i) * at.d,
-                    at.d, top[g * kQueryTile + i], total[g * kQueryTile + i]);
-      }
-      for (std::size_t j = 0; j < at.d; j += at.width)
-        MultiplyTiles(scores, kKeyTile, values + j, at.d, sums + g * kQueryTile * at.d + j, at.d, queries,
-                      kKeyTile, Start::kContinue);
-    }
+  const std::int32_t first = oldest / tile * tile;
+  for (std::int32_t begin = first; begin < end; begin += tile)
+    MeetTile(b, s, item, begin, k, v, begin == first ? Start::kZero : Start::kContinue);
+
+  for (std::size_t c = 0; c < b.columns; ++c) {
+    StoreColumn(b, c, out.data + row(c) * out.stride + head(c) * s.head_dim);
+    if (log_sum_exp != nullptr)
+      log_sum_exp[row(c) * s.query_heads + head(c)] = b.top[c] / kLog2OfE + std::log(b.total[c]);
   }
-  for (std::size_t g = 0; g < at.group; ++g)
-    for (std::size_t i = 0; i < queries; ++i) {
-      float* row = out.data + (static_cast<std::size_t>(item.first_query) + i) * out.stride +
-                   (item.kv_head * at.group + g) * s.head_dim;
-      const float* sum = sums + (g * kQueryTile + i) * at.d;
-      for (std::size_t j = 0; j < s.head_dim; ++j) row[j] = sum[j] / total[g * kQueryTile + i];
-    }
-  if (log_sum_exp == nullptr) return;
-  for (std::size_t g = 0; g < at.group; ++g)
-    for (std::size_t i = 0; i < queries; ++i)
-      log_sum_exp[(static_cast<std::size_t>(item.first_query) + i) * s.query_heads + item.kv_head * at.group +
-                  g] = top[g * kQueryTile + i] + std::log(total[g * kQueryTile + i]);
 }
 
 }  // namespace preferd::kernels::HWY_NAMESPACE
@@ -155,6 +153,10 @@ namespace preferd::kernels {
 
 HWY_EXPORT(AttentionScratch);
 HWY_EXPORT(Attend);
+
+std::size_t query_tile(const AttentionShape& shape) {
+  return std::max<std::size_t>(1, kQueryColumns / (shape.query_heads / shape.kv_heads));
+}
 
 std::size_t attention_scratch(const AttentionShape& shape) {
   return HWY_DYNAMIC_DISPATCH(AttentionScratch)(shape);

@@ -6,9 +6,10 @@
 //
 // pk and pq are keys and queries of relative positions, b names the row of a distance. Either may be absent.
 //
-// q.pk and k.pq are products with all rows of the position tables, made by the register tile; scores pick
-// from them. k.pq is made once [length, rows], q.pk a tile of queries at a time; scores live a tile of
-// queries at a time. Every sum is one chain in a fixed order, whatever else is in the batch.
+// q.pk and k.pq are products with the rows of the position tables that the sequence's distances reach, made
+// by the register tile; scores pick from them. k.pq is made once [length, rows], q.pk for a block of queries
+// at a time; the softmax goes over tiles of keys as attention.h's does. Every sum is one chain in a fixed
+// order, whatever else is in the batch.
 //
 // Raw pointers, no allocation; scratch is the caller's, one a thread.
 #pragma once
@@ -30,7 +31,8 @@ struct DisentangledShape {
 struct RelativeTables {
   HeadRows<const float> key, query;
   std::size_t rows = 0;
-  // Distance d of a query from a key, -length < d < length, has row row_of[d]; points at d = 0.
+  // Distance d of a query from a key, -length < d < length, has row row_of[d], which never falls as d grows;
+  // points at d = 0.
   const std::int32_t* row_of = nullptr;
 };
 

@@ -1,77 +1,53 @@
 #include "model/kernels/disentangled.h"
 
 #include <algorithm>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/disentangled_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include "model/kernels/attention-inl.h"
-#include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-// Scratch, in this order; d, keys and positions are rounded up to the panel width.
-struct DisentangledLayout {
-  std::size_t width, head_dim, d, keys, positions;
-  std::size_t key_panel() const { return 0; }                                      // [head_dim, keys]
-  std::size_t values() const { return head_dim * keys; }                           // [keys, d]
-  std::size_t position_panel() const { return values() + keys * d; }               // [head_dim, positions]
-  std::size_t of_keys() const { return position_panel() + head_dim * positions; }  // [keys, positions]
-  std::size_t of_queries() const { return of_keys() + keys * positions; }          // [kQueryTile, positions]
-  std::size_t scores() const { return of_queries() + kQueryTile * positions; }     // [kQueryTile, keys]
-  std::size_t sums() const { return scores() + kQueryTile * keys; }                // [kQueryTile, d]
-  std::size_t size() const { return sums() + kQueryTile * d; }
+// Scores stand on their side, as attention-inl.h has them: lanes are queries. With `rows` the rows of the
+// position tables that the sequence's distances reach,
+//
+//     of_queries  [rows, columns of the block]  pk_r . q_i     keys' side of the register tile: pk as it lies
+//     of_keys     [length, rows]                k_j . pq_r     likewise k as it lies, pq packed once a head
+//
+// For one key, neighbouring lanes are neighbouring distances, and these have neighbouring rows or the same:
+// what they pick from of_keys stands in one vector, in which a permutation finds it. From of_queries they
+// pick down a diagonal, which is a gather.
+
+// A head's relative positions at work; stride is whole panels.
+struct Positions {
+  std::size_t first, rows, stride;  // of the tables
+  float* places;                    // row of distance d, from 1 - length on, and what padded lanes ask for
+  float* panel;                     // [stride / width, head_dim, width]
+  float* of_keys;                   // [length, stride], and a vector behind
+  float* of_queries;                // [rows, kQueryColumns]
+
+  Positions(Carver& scratch, std::size_t dim, std::size_t length, std::size_t first_row, std::size_t count)
+      : first(first_row),
+        rows(count),
+        stride(RoundUp(count, Width())),
+        places(scratch.take(Places(length))),
+        panel(scratch.take(dim * stride)),
+        of_keys(scratch.take(length * stride + Width())),
+        of_queries(scratch.take(count * kQueryColumns)) {}
+
+  static std::size_t Width() { return 2 * hn::Lanes(Float()); }
+  static std::size_t Places(std::size_t length) { return 2 * length + Width(); }
 };
 
-HWY_INLINE DisentangledLayout DisentangledLayoutOf(const DisentangledShape& s, std::size_t length,
-                                                   std::size_t positions) {
-  const std::size_t width = 2 * hn::Lanes(Float());
-  return {width, s.head_dim, RoundUp(s.head_dim, width), RoundUp(length, width), RoundUp(positions, width)};
-}
-
 std::size_t DisentangledScratch(const DisentangledShape& s, std::size_t length, const RelativeTables& r) {
-  return DisentangledLayoutOf(s, length, r.rows).size();
-}
-
-// panel[i][j] = rows[j][i]; zeros behind the last row.
-void Transpose(HeadRows<const float> from, std::size_t rows, std::size_t head_dim, std::size_t columns,
-               float* panel) {
-  for (std::size_t j = 0; j < rows; ++j)
-    for (std::size_t i = 0; i < head_dim; ++i) panel[i * columns + j] = from.data[j * from.stride + i];
-  for (std::size_t i = 0; i < head_dim; ++i)
-    std::fill(panel + i * columns + rows, panel + (i + 1) * columns, 0.0f);
-}
-
-// y [rows, columns] = x [rows, k] panel [k, columns]
-void Products(HeadRows<const float> x, std::size_t rows, std::size_t k, const float* panel,
-              std::size_t columns, std::size_t width, float* y) {
-  for (std::size_t j = 0; j < columns; j += width)
-    MultiplyTiles(x.data, x.stride, panel + j, columns, y + j, columns, rows, k, Start::kZero);
-}
-
-// A row of scores becomes weights; returns their sum. Columns [length, columns) become 0.
-HWY_INLINE float SoftmaxRow(float* scores, std::size_t length, std::size_t columns, float scale) {
-  const Float d;
-  const std::size_t lanes = hn::Lanes(d);
-  const float masked = -std::numeric_limits<float>::infinity();
-  for (std::size_t j = 0; j < length; ++j) scores[j] *= scale;
-  std::fill(scores + length, scores + columns, masked);
-  auto best = hn::Set(d, masked);
-  for (std::size_t j = 0; j < columns; j += lanes) best = hn::Max(best, hn::LoadU(d, scores + j));
-  const auto top = hn::MaxOfLanes(d, best);
-  for (std::size_t j = 0; j < columns; j += lanes)
-    hn::StoreU(hn::Exp(d, hn::Sub(hn::LoadU(d, scores + j), top)), d, scores + j);
-  std::fill(scores + length, scores + columns, 0.0f);
-  float part[8] = {};
-  for (std::size_t j = 0; j < columns; j += 8)
-    for (std::size_t i = 0; i < 8; ++i) part[i] += scores[j + i];
-  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+  Carver measure;
+  Block(measure, s.head_dim, kQueryColumns);
+  Positions(measure, s.head_dim, length, 0, r.rows);
+  return measure.floats();
 }
 
 template <class T>
@@ -79,51 +55,100 @@ HWY_INLINE HeadRows<T> HeadOf(const HeadRows<T>& rows, std::size_t row, std::siz
   return {rows.data + row * rows.stride + head * dim, rows.stride};
 }
 
+// y [rows, stride] = x panels^T, the panels side by side.
+HWY_INLINE void Products(HeadRows<const float> x, std::size_t rows, const float* panels, std::size_t dim,
+                         std::size_t columns, float* y, std::size_t stride) {
+  const std::size_t width = 2 * hn::Lanes(Float());
+  for (std::size_t j = 0; j < columns; j += width)
+    MultiplyTiles(x.data, x.stride, panels + j * dim, width, y + j, stride, rows, dim, Start::kZero);
+}
+
+// The places of all distances, and of_keys; no rows where there are no relative positions.
+Positions Prepare(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> key,
+                  const RelativeTables& r, Carver& memory) {
+  if (r.key.data == nullptr && r.query.data == nullptr) return Positions(memory, s.head_dim, 0, 0, 0);
+  const auto length = static_cast<std::ptrdiff_t>(item.length);
+  const std::int32_t *begin = r.row_of + 1 - length, *end = r.row_of + length;
+  const auto first = static_cast<std::size_t>(*begin), rows = static_cast<std::size_t>(end[-1]) + 1 - first;
+  const Positions p(memory, s.head_dim, item.length, first, rows);
+  std::transform(begin, end, p.places, [&](std::int32_t row) { return static_cast<float>(row - *begin); });
+  std::fill(p.places + (end - begin), p.places + Positions::Places(item.length),
+            static_cast<float>(rows - 1));
+  if (r.query.data == nullptr) return p;
+  const HeadRows<const float> query = HeadOf(r.query, first, item.head, s.head_dim);
+  const std::size_t width = Positions::Width();
+  for (std::size_t j = 0; j < rows; j += width)
+    pack_panel(query.data + j * query.stride, query.stride, std::min(width, rows - j), s.head_dim,
+               p.panel + j * s.head_dim);
+  Products(key, item.length, p.panel, s.head_dim, p.stride, p.of_keys, p.stride);
+  return p;
+}
+
+// Elements from[place[i]] of lanes i.
+template <class D>
+HWY_INLINE hn::Vec<D> Pick(D d, const float* from, const float* place) {
+  const hn::RebindToSigned<D> whole;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto at = hn::LoadU(d, place);
+  if (place[lanes - 1] - place[0] >= static_cast<float>(lanes))
+    return hn::GatherIndex(d, from, hn::ConvertTo(whole, at));
+  const auto lane = hn::ConvertTo(whole, hn::Sub(at, hn::Set(d, place[0])));
+  return hn::TableLookupLanes(hn::LoadU(d, from + static_cast<std::size_t>(place[0])),
+                              hn::IndicesFromVec(d, lane));
+}
+
+// Adds both kinds of products to the scores of `keys` keys, the sequence's from `key` on, for a vector of
+// columns whose first is the sequence's `query`.
+HWY_INLINE void AddPositions(const Block& b, const Positions& p, const DisentangledItem& item,
+                             std::size_t column, std::size_t query, std::size_t key, std::size_t keys,
+                             const RelativeTables& r, float factor) {
+  const Float d;
+  const hn::RebindToSigned<Float> whole;
+  const auto stride = hn::Set(d, static_cast<float>(b.stride)), lane = hn::Iota(d, 0.0f);
+  for (std::size_t j = 0; j < keys; ++j) {
+    const float* place = p.places + (item.length - 1) + query - (key + j);
+    auto score = hn::Load(d, b.score(j, column));
+    if (r.key.data != nullptr) {
+      const auto at = hn::ConvertTo(whole, hn::MulAdd(hn::LoadU(d, place), stride, lane));
+      score = hn::Add(score, hn::GatherIndex(d, p.of_queries + column, at));
+    }
+    if (r.query.data != nullptr)
+      score = hn::MulAdd(Pick(d, p.of_keys + (key + j) * p.stride, place), hn::Set(d, factor), score);
+    hn::Store(score, d, b.score(j, column));
+  }
+}
+
 void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> q,
                     HeadRows<const float> k, HeadRows<const float> v, const RelativeTables& r,
                     HeadRows<float> out, float* scratch) {
-  const std::size_t length = item.length, dim = s.head_dim;
-  const DisentangledLayout at = DisentangledLayoutOf(s, length, r.rows);
-  float *keys = scratch + at.key_panel(), *values = scratch + at.values();
-  float *positions = scratch + at.position_panel(), *of_keys = scratch + at.of_keys();
-  float *of_queries = scratch + at.of_queries(), *scores = scratch + at.scores(), *sums = scratch + at.sums();
-  const HeadRows<const float> key = HeadOf(k, item.first_row, item.head, dim),
-                              value = HeadOf(v, item.first_row, item.head, dim);
-  Transpose(key, length, dim, at.keys, keys);
-  for (std::size_t j = 0; j < length; ++j) {
-    std::copy_n(value.data + j * value.stride, dim, values + j * at.d);
-    std::fill(values + j * at.d + dim, values + (j + 1) * at.d, 0.0f);
-  }
-  if (r.query.data != nullptr) {
-    Transpose(HeadOf(r.query, 0, item.head, dim), r.rows, dim, at.positions, positions);
-    Products(key, length, dim, positions, at.positions, at.width, of_keys);
-  }
-  if (r.key.data != nullptr)
-    Transpose(HeadOf(r.key, 0, item.head, dim), r.rows, dim, at.positions, positions);
+  const std::size_t dim = s.head_dim, lanes = hn::Lanes(Float());
+  const float factor = s.scale * kLog2OfE;
+  const auto of = [&](HeadRows<const float> x, std::size_t row) {
+    return HeadOf(x, item.first_row + row, item.head, dim);
+  };
+  Carver memory(scratch);
+  const Positions p = Prepare(s, item, of(k, 0), r, memory);
 
-  for (std::size_t first = 0; first < length; first += kQueryTile) {
-    const std::size_t queries = std::min(kQueryTile, length - first);
-    const HeadRows<const float> query = HeadOf(q, item.first_row + first, item.head, dim);
-    Products(query, queries, dim, keys, at.keys, at.width, scores);
-    if (r.key.data != nullptr) Products(query, queries, dim, positions, at.positions, at.width, of_queries);
-    const HeadRows<float> to = HeadOf(out, item.first_row + first, item.head, dim);
-    float total[kQueryTile];
-    for (std::size_t i = 0; i < queries; ++i) {
-      float* row = scores + i * at.keys;
-      const std::int32_t* row_of =
-          r.row_of == nullptr ? nullptr : r.row_of + first + i;  // of key j: row_of[-j]
-      if (r.key.data != nullptr) {
-        const float* own = of_queries + i * at.positions;
-        for (std::size_t j = 0; j < length; ++j) row[j] += own[*(row_of - j)];
+  for (std::size_t query = 0; query < item.length; query += kQueryColumns) {
+    Carver rest = memory;
+    const Block b(rest, dim, std::min(kQueryColumns, item.length - query));
+    PackQueries(b, factor, [&](std::size_t c) { return of(q, query + c).data; });
+    if (r.key.data != nullptr)
+      Products(HeadOf(r.key, p.first, item.head, dim), p.rows, b.queries, dim, b.stride, p.of_queries,
+               b.stride);
+    for (std::size_t key = 0; key < item.length; key += kKeyTile) {
+      const std::size_t keys = std::min(kKeyTile, item.length - key);
+      LoadValues(b, 0, keys, of(v, key));
+      for (std::size_t c = 0; c < b.stride; c += b.width) Score(b, c, 0, keys, of(k, key));
+      for (std::size_t c = 0; c < b.stride; c += lanes) {
+        if (p.rows > 0) AddPositions(b, p, item, c, query + c, key, keys, r, factor);
+        SoftmaxStep(b, c, {0, keys});
       }
-      if (r.query.data != nullptr)
-        for (std::size_t j = 0; j < length; ++j) row[j] += of_keys[j * at.positions + *(row_of - j)];
-      total[i] = SoftmaxRow(row, length, at.keys, s.scale);
+      if (key > 0) CorrectSums(b);
+      Gather(b, 0, b.columns, {0, keys}, key > 0 ? Start::kContinue : Start::kZero);
     }
-    for (std::size_t j = 0; j < at.d; j += at.width)
-      MultiplyTiles(scores, at.keys, values + j, at.d, sums + j, at.d, queries, length, Start::kZero);
-    for (std::size_t i = 0; i < queries; ++i)
-      for (std::size_t j = 0; j < dim; ++j) to.data[i * to.stride + j] = sums[i * at.d + j] / total[i];
+    const HeadRows<float> to = HeadOf(out, item.first_row + query, item.head, dim);
+    for (std::size_t c = 0; c < b.columns; ++c) StoreColumn(b, c, to.data + c * to.stride);
   }
 }
 

@@ -17,14 +17,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "model/kernels/instruction_set.h"
+
 namespace preferd::kernels {
 
-// Columns of a panel: 8 (SSE4), 16 (AVX2), 32 (AVX-512). Constant while the process runs.
-std::size_t panel_width();
-
 // Panel of `count` <= panel_width() rows of length k, given row by row (row j at rows + j * stride); the
-// columns that are missing become 0.
-void pack_panel(const float* rows, std::size_t stride, std::size_t count, std::size_t k, float* panel);
+// columns that are missing become 0. Elements are any words of 32 bits: floats, or pairs of int16.
+void pack_panel(const void* rows, std::size_t stride, std::size_t count, std::size_t k, void* panel);
 
 enum class Start { kZero, kContinue };  // sums begin at 0, or at what y holds
 
@@ -40,8 +39,5 @@ struct PanelProduct {
 };
 
 void multiply_panel(const PanelProduct& p);
-
-// Name of the instruction set in use: "AVX2", "AVX3" (AVX-512) ...
-const char* instruction_set();
 
 }  // namespace preferd::kernels

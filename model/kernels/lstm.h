@@ -7,10 +7,13 @@
 // x_t, the share of the inputs, is the caller's. Gates stand in the order i, f, g, o, as torch has them. Each
 // sum is one chain of multiply-adds from the first element of h on; sequences know nothing of each other.
 //
+// Sequences of one direction may go side by side, so that a step reads W once for all of them.
+//
 // Raw pointers, no allocation; scratch is the caller's, one a thread.
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "model/kernels/attention.h"
 
@@ -21,11 +24,11 @@ enum class Walk { kForth, kBack };  // from the first row or from the last
 // W as operands of the register tile, zeros behind the last column.
 struct LstmWeights {
   std::size_t hidden = 0;
-  const float* forth = nullptr;  // W^T: [hidden, lstm_columns(4 hidden)]
-  const float* back = nullptr;   // W: [4 hidden, lstm_columns(hidden)]; read by the backward alone
+  const float* forth = nullptr;  // panels of panel_width() rows of W (gemm.h), one after the other
+  const float* back = nullptr;   // [4 hidden, lstm_columns(hidden)]; read by the backward alone
   const float* bias = nullptr;   // [4 hidden]
 };
-std::size_t lstm_columns(std::size_t columns);
+std::size_t lstm_columns(std::size_t columns);  // whole panels
 
 // Rows of one sequence, row 0 its first token.
 struct LstmForward {
@@ -44,10 +47,13 @@ struct LstmBackward {
   Walk walk = Walk::kForth;
 };
 
+inline constexpr std::size_t kLstmSequences = 8;  // most that go side by side
+
 // Floats of scratch that either function needs.
 std::size_t lstm_scratch(std::size_t hidden);
 
-void lstm_forward(const LstmWeights& weights, const LstmForward& sequence, float* scratch);
+// The sequences: at most kLstmSequences, the longest first.
+void lstm_forward(const LstmWeights& weights, std::span<const LstmForward> sequences, float* scratch);
 void lstm_backward(const LstmWeights& weights, const LstmBackward& sequence, float* scratch);
 
 }  // namespace preferd::kernels

@@ -18,7 +18,11 @@ struct NormScale {
 // y = x / sqrt(mean(x^2) + eps) * scale. x, y [rows, width]; y may be x.
 void rms_norm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y);
 
-// Its backward. dx [rows, width] for dy = gradient of y; may be dy.
+// x = x + z, then y = rms_norm(x), one pass over memory. y may be z, not x.
+void add_rms_norm(float* x, const float* z, NormScale scale, float eps, std::size_t rows, std::size_t width,
+                  float* y);
+
+// The norm's backward. dx [rows, width] for dy = gradient of y; may be dy.
 //   dx = f w dy - x f^3 / width * sum(w dy x)      f = 1 / sqrt(mean(x^2) + eps), w the scale
 void rms_norm_dx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
                  std::size_t width, float* dx);
@@ -33,6 +37,10 @@ void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, 
 // The same, then y = y * weight + bias. weight, bias [width].
 void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
                 std::size_t width, float* y);
+
+// y = layer_norm(x + z), one pass over memory. y may be either.
+void add_layer_norm(const float* x, const float* z, const float* weight, const float* bias, float eps,
+                    std::size_t rows, std::size_t width, float* y);
 
 enum class Bend { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: by the error function
 
@@ -58,6 +66,9 @@ void glu_backward(Glu kind, const float* gate, const float* up, const float* dy,
 
 // y = x + z. All [n]; y may be either.
 void add(const float* x, const float* z, std::size_t n, float* y);
+
+// x = x * factor. [n]
+void scale(float* x, std::size_t n, float factor);
 
 // Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place.
 // x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r]. kBack turns

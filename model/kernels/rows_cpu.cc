@@ -24,11 +24,108 @@ HWY_INLINE double SumOf(const float* x, std::size_t width, F f) {
   return sum;
 }
 
+// Sums of many values and of their squares in double: kParts strided partial sums, then left to right,
+// whatever the vectors' width. Squares of floats are exact in double, so is what is left when the mean's
+// square is taken off, but for means 10^5 times as large as the deviation.
+using Double = hn::CappedTag<double, 8>;
+constexpr std::size_t kParts = 16;
+
+struct Moments {
+  double sum, squares;
+};
+
+HWY_INLINE double Total(const double* part) {
+  double all = 0;
+  for (std::size_t i = 0; i < kParts; ++i) all += part[i];
+  return all;
+}
+
+enum class Wanted { kSquares, kBoth };
+
+template <Wanted kWanted>
+HWY_INLINE Moments MomentsOf(const float* x, std::size_t width) {
+  constexpr bool kSums = kWanted == Wanted::kBoth;
+  HWY_ALIGN double sums[kParts] = {}, squares[kParts] = {};
+  std::size_t i = 0;
+#if !HWY_HAVE_SCALABLE
+  const Double d;
+  constexpr std::size_t kLanes = hn::MaxLanes(Double()), kVectors = kParts / kLanes;
+  const hn::Rebind<float, Double> single;
+  hn::Vec<Double> sum[kVectors], square[kVectors];
+  for (std::size_t v = 0; v < kVectors; ++v) sum[v] = square[v] = hn::Zero(d);
+  for (; i + kParts <= width; i += kParts)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      const auto wide = hn::PromoteTo(d, hn::LoadU(single, x + i + v * kLanes));
+      if constexpr (kSums) sum[v] = hn::Add(sum[v], wide);
+      square[v] = hn::MulAdd(wide, wide, square[v]);
+    }
+  for (std::size_t v = 0; v < kVectors; ++v) {
+    hn::StoreU(sum[v], d, sums + v * kLanes);
+    hn::StoreU(square[v], d, squares + v * kLanes);
+  }
+#endif
+  for (; i < width; ++i) {
+    const double wide = x[i];
+    sums[i % kParts] += wide;
+    squares[i % kParts] += wide * wide;
+  }
+  return {kSums ? Total(sums) : 0, Total(squares)};
+}
+
+// Vectors of `count` values, the last one of a row by way of a buffer.
+using Single = hn::CappedTag<float, 16>;
+
+HWY_INLINE hn::Vec<Single> Some(Single d, const float* from, std::size_t count) {
+  if (count >= hn::Lanes(d)) return hn::LoadU(d, from);
+  HWY_ALIGN float some[16] = {};
+  for (std::size_t j = 0; j < count; ++j) some[j] = from[j];
+  return hn::Load(d, some);
+}
+
+HWY_INLINE void Put(Single d, hn::Vec<Single> v, float* to, std::size_t count) {
+  if (count >= hn::Lanes(d)) return hn::StoreU(v, d, to);
+  HWY_ALIGN float some[16];
+  hn::Store(v, d, some);
+  for (std::size_t j = 0; j < count; ++j) to[j] = some[j];
+}
+
+// f(i, count): values [i, i + count) of n.
+template <class F>
+HWY_INLINE void EachVector(std::size_t n, F f) {
+  const std::size_t lanes = hn::Lanes(Single());
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) f(i, lanes);
+  if (i < n) f(i, n - i);
+}
+
+// y = x * factor * scale of one row, `factor` the reciprocal of its root mean square.
+HWY_INLINE void ScaleRow(const float* x, NormScale scale, float eps, std::size_t width, float* y) {
+  const double square = MomentsOf<Wanted::kSquares>(x, width).squares;
+  const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
+  const Single d;
+  const auto f = hn::Set(d, factor), offset = hn::Set(d, scale.offset);
+  EachVector(width, [&](std::size_t i, std::size_t n) HWY_ATTR {
+    const auto w = hn::Add(offset, Some(d, scale.weight + i, n));
+    Put(d, hn::Mul(hn::Mul(Some(d, x + i, n), f), w), y + i, n);
+  });
+}
+
+HWY_INLINE void AddRow(const float* x, const float* z, std::size_t n, float* y) {
+  const Single d;
+  EachVector(n, [&](std::size_t i, std::size_t count) HWY_ATTR {
+    Put(d, hn::Add(Some(d, x + i, count), Some(d, z + i, count)), y + i, count);
+  });
+}
+
 void RmsNorm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y) {
-  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
-    const double square = SumOf(x, width, [](float v) { return static_cast<double>(v) * v; });
-    const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
-    for (std::size_t i = 0; i < width; ++i) y[i] = x[i] * factor * (scale.offset + scale.weight[i]);
+  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) ScaleRow(x, scale, eps, width, y);
+}
+
+void AddRmsNorm(float* x, const float* z, NormScale scale, float eps, std::size_t rows, std::size_t width,
+                float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, z += width, y += width) {
+    AddRow(x, z, width, x);
+    ScaleRow(x, scale, eps, width, y);
   }
 }
 
@@ -57,21 +154,42 @@ void RmsNormDweight(const float* x, float eps, const float* dy, std::size_t rows
   }
 }
 
-void LayerNorm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
-  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) {
-    const double mean =
-        SumOf(x, width, [](float v) { return static_cast<double>(v); }) / static_cast<double>(width);
-    const double square = SumOf(x, width, [mean](float v) { return (v - mean) * (v - mean); });
-    const double factor = 1.0 / std::sqrt(square / static_cast<double>(width) + eps);
-    for (std::size_t i = 0; i < width; ++i) y[i] = static_cast<float>((x[i] - mean) * factor);
+// y = (x - mean) / deviation of one row, then * weight + bias where there is a weight.
+HWY_INLINE void NormaliseRow(const float* x, const float* weight, const float* bias, float eps,
+                             std::size_t width, float* y) {
+  const Moments moments = MomentsOf<Wanted::kBoth>(x, width);
+  const double n = static_cast<double>(width), mean = moments.sum / n;
+  const double variance = std::fmax(moments.squares / n - mean * mean, 0.0);
+  const double factor = 1.0 / std::sqrt(variance + eps);
+  const Double d;
+  const hn::Rebind<float, Double> single;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto m = hn::Set(d, mean), f = hn::Set(d, factor);
+  std::size_t i = 0;
+  for (; i + lanes <= width; i += lanes) {
+    const auto v = hn::PromoteTo(d, hn::LoadU(single, x + i));
+    auto out = hn::DemoteTo(single, hn::Mul(hn::Sub(v, m), f));
+    if (weight != nullptr)
+      out = hn::Add(hn::Mul(out, hn::LoadU(single, weight + i)), hn::LoadU(single, bias + i));
+    hn::StoreU(out, single, y + i);
+  }
+  for (; i < width; ++i) {
+    const auto out = static_cast<float>((x[i] - mean) * factor);
+    y[i] = weight == nullptr ? out : out * weight[i] + bias[i];
   }
 }
 
-void ScaledLayerNorm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
-                     std::size_t width, float* y) {
-  LayerNorm(x, eps, rows, width, y);
-  for (std::size_t r = 0; r < rows; ++r, y += width)
-    for (std::size_t i = 0; i < width; ++i) y[i] = y[i] * weight[i] + bias[i];
+void LayerNorm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
+               std::size_t width, float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, y += width) NormaliseRow(x, weight, bias, eps, width, y);
+}
+
+void AddLayerNorm(const float* x, const float* z, const float* weight, const float* bias, float eps,
+                  std::size_t rows, std::size_t width, float* y) {
+  for (std::size_t r = 0; r < rows; ++r, x += width, z += width, y += width) {
+    AddRow(x, z, width, y);
+    NormaliseRow(y, weight, bias, eps, width, y);
+  }
 }
 
 void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) {
@@ -166,17 +284,21 @@ void GluBackward(Glu kind, const float* gate, const float* up, const float* dy, 
                        : GluBackwardOf<GeGluBend>(gate, up, dy, n, dgate, dup);
 }
 
-// 1 - erf(x) for x >= 0 is t (a1 + t (a2 + ...)) exp(-x^2) with t = 1 / (1 + p x), to 1.5e-7 (Abramowitz and
-// Stegun: Handbook of Mathematical Functions, 7.1.26).
+// erf(x) = x p(x^2) / q(x^2) for |x| < 4, to 2e-7; beyond, 1 or -1 is the nearest float. Coefficients as in
+// Eigen (MathFunctionsImpl.h, generic_fast_erf_float).
 template <class D, class V>
 HWY_INLINE V Erf(D d, V x) {
-  const auto size = hn::Abs(x);
-  const auto t = hn::Div(hn::Set(d, 1.0f), hn::MulAdd(hn::Set(d, 0.3275911f), size, hn::Set(d, 1.0f)));
-  auto sum = hn::Set(d, 1.061405429f);
-  for (const float c : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f})
-    sum = hn::MulAdd(sum, t, hn::Set(d, c));
-  const auto rest = hn::Mul(hn::Mul(sum, t), ExpOfMinus(d, hn::Mul(x, x)));
-  return hn::CopySign(hn::Sub(hn::Set(d, 1.0f), rest), x);
+  const auto z = hn::Mul(x, x);
+  auto p = hn::Set(d, -2.72614225801306e-10f), q = hn::Set(d, -1.45660718464996e-05f);
+  for (const float c : {2.77068142495902e-08f, -2.10102402082508e-06f, -5.69250639462346e-05f,
+                        -7.34990630326855e-04f, -2.95459980854025e-03f, -1.60960333262415e-02f})
+    p = hn::MulAdd(p, z, hn::Set(d, c));
+  for (const float c :
+       {-2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f, -1.42647390514189e-02f})
+    q = hn::MulAdd(q, z, hn::Set(d, c));
+  const auto near = hn::Div(hn::Mul(x, p), q);
+  const auto far = hn::CopySign(hn::Set(d, 1.0f), x);
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), hn::Set(d, 4.0f)), near, far);
 }
 
 template <class D, class V>
@@ -204,23 +326,29 @@ void BendAll(Bend kind, const float* x, std::size_t n, float* y) {
   for (std::size_t j = i; j < n; ++j) y[j] = rest[j - i];
 }
 
-void Add(const float* x, const float* z, std::size_t n, float* y) {
-  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] + z[i];
+void Add(const float* x, const float* z, std::size_t n, float* y) { AddRow(x, z, n, y); }
+
+void Scale(float* x, std::size_t n, float factor) {
+  const Single d;
+  EachVector(n, [&](std::size_t i, std::size_t count)
+                    HWY_ATTR { Put(d, hn::Mul(Some(d, x + i, count), hn::Set(d, factor)), x + i, count); });
 }
 
 void Rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
             std::size_t heads, std::size_t head_dim, Turn turn) {
   const std::size_t half = head_dim / 2;
-  const float sign = turn == Turn::kForth ? 1.0f : -1.0f;
+  const Single d;
+  const auto sign = hn::Set(d, turn == Turn::kForth ? 1.0f : -1.0f);
   for (std::size_t r = 0; r < rows; ++r) {
     const float* c = cosine + static_cast<std::size_t>(positions[r]) * half;
     const float* s = sine + static_cast<std::size_t>(positions[r]) * half;
     for (std::size_t h = 0; h < heads; ++h, x += head_dim)
-      for (std::size_t i = 0; i < half; ++i) {
-        const float low = x[i], high = x[i + half];
-        x[i] = low * c[i] - high * (sign * s[i]);
-        x[i + half] = high * c[i] + low * (sign * s[i]);
-      }
+      EachVector(half, [&](std::size_t i, std::size_t n) HWY_ATTR {
+        const auto low = Some(d, x + i, n), high = Some(d, x + half + i, n);
+        const auto cos = Some(d, c + i, n), sin = hn::Mul(sign, Some(d, s + i, n));
+        Put(d, hn::Sub(hn::Mul(low, cos), hn::Mul(high, sin)), x + i, n);
+        Put(d, hn::Add(hn::Mul(high, cos), hn::Mul(low, sin)), x + half + i, n);
+      });
   }
 }
 
@@ -233,17 +361,24 @@ namespace preferd::kernels {
 HWY_EXPORT(RmsNorm);
 HWY_EXPORT(RmsNormDx);
 HWY_EXPORT(RmsNormDweight);
+HWY_EXPORT(AddRmsNorm);
 HWY_EXPORT(LayerNorm);
-HWY_EXPORT(ScaledLayerNorm);
+HWY_EXPORT(AddLayerNorm);
 HWY_EXPORT(L2Normalize);
 HWY_EXPORT(BendAll);
 HWY_EXPORT(GluForward);
 HWY_EXPORT(GluBackward);
 HWY_EXPORT(Add);
+HWY_EXPORT(Scale);
 HWY_EXPORT(Rotate);
 
 void rms_norm(const float* x, NormScale scale, float eps, std::size_t rows, std::size_t width, float* y) {
   HWY_DYNAMIC_DISPATCH(RmsNorm)(x, scale, eps, rows, width, y);
+}
+
+void add_rms_norm(float* x, const float* z, NormScale scale, float eps, std::size_t rows, std::size_t width,
+                  float* y) {
+  HWY_DYNAMIC_DISPATCH(AddRmsNorm)(x, z, scale, eps, rows, width, y);
 }
 
 void rms_norm_dx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
@@ -257,12 +392,17 @@ void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t ro
 }
 
 void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, float* y) {
-  HWY_DYNAMIC_DISPATCH(LayerNorm)(x, eps, rows, width, y);
+  HWY_DYNAMIC_DISPATCH(LayerNorm)(x, nullptr, nullptr, eps, rows, width, y);
 }
 
 void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
                 std::size_t width, float* y) {
-  HWY_DYNAMIC_DISPATCH(ScaledLayerNorm)(x, weight, bias, eps, rows, width, y);
+  HWY_DYNAMIC_DISPATCH(LayerNorm)(x, weight, bias, eps, rows, width, y);
+}
+
+void add_layer_norm(const float* x, const float* z, const float* weight, const float* bias, float eps,
+                    std::size_t rows, std::size_t width, float* y) {
+  HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, z, weight, bias, eps, rows, width, y);
 }
 
 void bend(Bend kind, const float* x, std::size_t n, float* y) {
@@ -283,6 +423,8 @@ void glu_backward(Glu kind, const float* gate, const float* up, const float* dy,
 }
 
 void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_DISPATCH(Add)(x, z, n, y); }
+
+void scale(float* x, std::size_t n, float factor) { HWY_DYNAMIC_DISPATCH(Scale)(x, n, factor); }
 
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
             std::size_t heads, std::size_t head_dim, Turn turn) {

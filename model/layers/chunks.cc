@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include <ATen/ops/cat.h>
-
 namespace preferd {
 namespace {
 
@@ -23,15 +21,14 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
 
 }  // namespace
 
-at::Tensor in_chunks(const at::Tensor& x, const Adapters& adapters,
-                     const std::function<at::Tensor(const at::Tensor&, const Adapters&)>& work) {
-  std::vector<at::Tensor> parts;
-  for (std::int64_t first = 0; first < x.size(0); first += kChunkRows) {
-    const std::int64_t rows = std::min(kChunkRows, x.size(0) - first);
-    const auto runs = cut_runs(adapters.runs, first, rows);
-    parts.push_back(work(x.narrow(0, first, rows), {adapters.sites, runs}));
+void over_chunks(std::int64_t rows, const Adapters& adapters,
+                 const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work) {
+  const std::int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    const std::int64_t first = rows * i / chunks, count = rows * (i + 1) / chunks - first;
+    const auto runs = cut_runs(adapters.runs, first, count);
+    work(first, count, {adapters.sites, runs});
   }
-  return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
 }  // namespace preferd

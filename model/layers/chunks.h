@@ -1,4 +1,5 @@
-// Row-local pieces of a layer computed in chunks of rows, so that what they hold in between stays small.
+// Row-local pieces of a layer computed in chunks of rows, so that what they hold in between stays small and
+// warm.
 #pragma once
 
 #include <functional>
@@ -9,11 +10,11 @@
 
 namespace preferd {
 
-inline constexpr std::int64_t kChunkRows = 1024;
+inline constexpr std::int64_t kChunkRows = 512;
 
-// work(rows of x, the adapters' runs over them), the results below each other. No row of a result depends on
-// another row of x. Not for recording.
-at::Tensor in_chunks(const at::Tensor& x, const Adapters& adapters,
-                     const std::function<at::Tensor(const at::Tensor&, const Adapters&)>& work);
+// Calls work(first row, rows, the adapters' runs over them) for chunks of rows [0, rows) of about one size,
+// none larger than kChunkRows.
+void over_chunks(std::int64_t rows, const Adapters& adapters,
+                 const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work);
 
 }  // namespace preferd

@@ -1,6 +1,7 @@
 #include "model/layers/decoder.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
 
 #include "model/layers/chunks.h"
 #include "model/layers/pool.h"
@@ -23,8 +24,6 @@ Operand gated(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const
           }};
 }
 
-}  // namespace
-
 Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x) {
   const at::Tensor y = rms_norm(compute, x, norm);
   if (!at::GradMode::is_enabled()) return y;
@@ -34,45 +33,94 @@ Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x) {
           }};
 }
 
-at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const Operand& x, Queries queries,
-                          std::span<const AdapterRun> pooled_runs) {
-  const auto turn = [&](const at::Tensor& t, std::span<const std::int32_t> positions) {
-    return rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine,
-                  static_cast<std::int64_t>(layer.shape.head_dim));
-  };
-  if (queries == Queries::kAllRows) {
+// Turns queries and keys by their positions; in place where nothing is recorded.
+void turn(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
+          std::span<at::Tensor> tensors) {
+  const auto dim = static_cast<std::int64_t>(layer.shape.head_dim);
+  if (!f.compute.composed() && !at::GradMode::is_enabled())
+    return rotate_in_place(f.compute, tensors, positions, f.rope.cosine, f.rope.sine, dim);
+  for (at::Tensor& t : tensors) t = rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine, dim);
+}
+
+// What attention gives for the rows that are owed, [.., q]; x is let go as soon as it was read.
+at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, const Owed& owed) {
+  if (owed.queries == Queries::kAllRows) {
     const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
-    const auto qkv = linears(f.compute, x, sites, f.adapters);
-    const at::Tensor seen =
-        attention(f.compute, layer.shape, f.batch, queries, turn(qkv[0], f.batch.positions),
-                  turn(qkv[1], f.batch.positions), qkv[2]);
-    const Linear* out[] = {&layer.out};
-    return linears(f.compute, seen, out, f.adapters)[0];
+    auto qkv = linears(f.compute, x, sites, f.adapters);
+    x = at::Tensor();
+    turn(f, layer, f.batch.positions, std::span(qkv).first(2));
+    return attention(f.compute, layer.shape, f.batch, owed.queries, qkv[0], qkv[1], qkv[2]);
   }
-  const Linear* sites[] = {&layer.key, &layer.value};
-  const auto kv = linears(f.compute, x, sites, f.adapters);
+  const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
+  auto kv = linears(f.compute, x, sites, f.adapters);
   const auto rows = last_rows(f.batch);
-  const Adapters adapters{f.adapters.sites, pooled_runs};
-  const Linear* query[] = {&layer.query};
-  const at::Tensor q = linears(f.compute, gather(x.value, rows), query, adapters)[0];
-  const at::Tensor seen =
-      attention(f.compute, layer.shape, f.batch, queries, turn(q, positions_of(f.batch, rows)),
-                turn(kv[0], f.batch.positions), kv[1]);
-  const Linear* out[] = {&layer.out};
-  return linears(f.compute, seen, out, adapters)[0];
+  auto q = linears(f.compute, gather(x.value, rows), query, {f.adapters.sites, owed.pooled_runs});
+  x = at::Tensor();
+  turn(f, layer, f.batch.positions, std::span(kv).first(1));
+  turn(f, layer, positions_of(f.batch, rows), q);
+  return attention(f.compute, layer.shape, f.batch, owed.queries, q[0], kv[0], kv[1]);
+}
+
+at::Tensor owed_rows(const Forward& f, const at::Tensor& x, const Owed& owed) {
+  return owed.queries == Queries::kAllRows ? x : gather(x, last_rows(f.batch));
+}
+
+Adapters owed_adapters(const Forward& f, const Owed& owed) {
+  return {f.adapters.sites, owed.queries == Queries::kAllRows ? f.adapters.runs : owed.pooled_runs};
 }
 
 at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters) {
-  const Linear* in[] = {&layer.gate, &layer.up};
-  const Linear* out[] = {&layer.down};
-  if (compute.composed() || at::GradMode::is_enabled()) {
-    const auto gate_up = linears(compute, x, in, adapters);
-    return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters)[0];
-  }
-  return in_chunks(x.value, adapters, [&](const at::Tensor& rows, const Adapters& here) {
-    const auto gate_up = linears(compute, rows, in, here);
-    return linears(compute, glu(compute, layer.glu, gate_up[0], gate_up[1]), out, here)[0];
-  });
+  const Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
+  const auto gate_up = linears(compute, x, in, adapters);
+  return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters)[0];
+}
+
+at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at::Tensor& x,
+                              const Adapters& adapters) {
+  const Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
+  auto gate_up = linears(compute, x, in, adapters);
+  glu_in_place(compute, layer.glu, gate_up[0], gate_up[1]);
+  gate_up.pop_back();
+  return linears(compute, gate_up[0], out, adapters)[0];
+}
+
+}  // namespace
+
+at::Tensor decoder_block(const Forward& f, const DecoderBlock& block, const at::Tensor& x, const Owed& owed) {
+  const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
+    return norm ? rms_norm(f.compute, t, *norm) : t;
+  };
+  const Adapters adapters = owed_adapters(f, owed);
+  const Linear* out[] = {&block.attention.out};
+  const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), owed);
+  const at::Tensor y = add(f.compute, owed_rows(f, x, owed),
+                           after(block.after_attention, linears(f.compute, seen, out, adapters)[0]));
+  return add(f.compute, y,
+             after(block.after_mlp,
+                   gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters)));
+}
+
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next,
+               const Owed& owed) {
+  const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), owed);
+  Stream to{owed_rows(f, stream.x, owed), {}};
+  stream.x.reset();
+  to.normed = at::empty_like(to.x);
+  const Linear* out[] = {&block.attention.out};
+  const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
+    if (norm) rms_norm_to(f.compute, t, *norm, t);
+  };
+  over_chunks(to.x.size(0), owed_adapters(f, owed),
+              [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
+                const at::Tensor x = to.x.narrow(0, first, rows);
+                const at::Tensor y = linears(f.compute, seen.narrow(0, first, rows), out, here)[0];
+                after(block.after_attention, y);
+                add_rms_norm(f.compute, x, y, block.before_mlp, y);
+                const at::Tensor z = gated_mlp_in_place(f.compute, block.mlp, y, here);
+                after(block.after_mlp, z);
+                add_rms_norm(f.compute, x, z, next, to.normed.narrow(0, first, rows));
+              });
+  return to;
 }
 
 }  // namespace preferd

@@ -2,6 +2,9 @@
 // nothing is kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads * head_dim, f = ffn.
 #pragma once
 
+#include <optional>
+#include <span>
+
 #include <ATen/core/Tensor.h>
 
 #include "model/kernels/attention.h"
@@ -26,6 +29,13 @@ struct GatedMlp {
   kernels::Glu glu = kernels::Glu::kSwiGlu;
 };
 
+struct DecoderBlock {
+  Norm before_attention, before_mlp;               // [h]
+  std::optional<Norm> after_attention, after_mlp;  // [h]
+  SelfAttention attention;
+  GatedMlp mlp;
+};
+
 // What every block of one forward shares.
 struct Forward {
   Compute& compute;
@@ -34,16 +44,25 @@ struct Forward {
   const RopeTable& rope;
 };
 
-// The norm of x, made again in backward where a gradient is recorded. `norm` outlives the backward.
-Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x);
+// Rows that a block owes: all, or with Queries::kPooledRows those of batch.pooled alone, of which
+// `pooled_runs` are the adapters' runs; keys and values are of all rows in both cases.
+struct Owed {
+  Queries queries = Queries::kAllRows;
+  std::span<const AdapterRun> pooled_runs = {};
+};
 
-// x [rows, h] -> [rows, h], or with Queries::kPooledRows [pooled, h]: keys and values of all rows, queries
-// and outputs of the pooled ones alone. `pooled_runs`: the adapters' runs over those.
-at::Tensor self_attention(const Forward& f, const SelfAttention& layer, const Operand& x, Queries queries,
-                          std::span<const AdapterRun> pooled_runs);
+// x [rows, h] -> the rows that are owed, [.., h]. Writes nothing; composed or recorded too, then norms and
+// gated products are made again in backward. `block` outlives the backward.
+at::Tensor decoder_block(const Forward& f, const DecoderBlock& block, const at::Tensor& x, const Owed& owed);
 
-// x [rows, h] -> down(glu(gate x, up x)), computed in chunks of rows so that no [rows, 2 f] buffer exists;
-// where a gradient is recorded in one piece, the product made again in backward.
-at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters);
+// The residual stream and the norm of it that the next block, or the head, reads: [rows, h] each.
+struct Stream {
+  at::Tensor x, normed;
+};
+
+// The same where nothing is recorded, bit for bit, in memory of the stream: what is row-local goes in chunks
+// of rows, sums are made in place and each with the norm that follows. `next`: the norm behind the block.
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next,
+               const Owed& owed);
 
 }  // namespace preferd

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
 
 #include "model/layers/chunks.h"
 
@@ -39,35 +40,55 @@ std::vector<RelativePositions> relative_positions(Compute& compute, const Disent
   return out;
 }
 
-}  // namespace
-
-at::Tensor disentangled_attention(Compute& compute, const DisentangledAttention& layer, const Batch& batch,
-                                  const Adapters& adapters, const Distances& distances,
-                                  const at::Tensor& positions, const at::Tensor& x) {
+at::Tensor seen_by(const EncoderForward& f, const DisentangledAttention& layer, const at::Tensor& x) {
   const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
-  const auto qkv = linears(compute, x, sites, adapters);
+  const auto qkv = linears(f.compute, x, sites, f.adapters);
   std::vector<RelativePositions> relative;
-  if (positions.defined()) relative = relative_positions(compute, layer, adapters, positions);
-  const at::Tensor seen =
-      attention_both_ways(compute, layer.shape, batch, distances, relative, qkv[0], qkv[1], qkv[2]);
-  const Linear* out[] = {&layer.out};
-  return linears(compute, seen, out, adapters)[0];
+  if (f.positions.defined()) relative = relative_positions(f.compute, layer, f.adapters, f.positions);
+  return attention_both_ways(f.compute, layer.shape, f.batch, f.distances, relative, qkv[0], qkv[1], qkv[2]);
 }
 
 at::Tensor plain_mlp(Compute& compute, const PlainMlp& layer, const at::Tensor& x, const Adapters& adapters) {
-  const Linear* up[] = {&layer.up};
-  const Linear* down[] = {&layer.down};
-  if (compute.composed() || at::GradMode::is_enabled()) {
-    const at::Tensor wide = linears(compute, x, up, adapters)[0];
-    const Operand bent{bend(compute, layer.bend, wide), [&compute, kind = layer.bend, wide = wide.detach()] {
-                         const at::NoGradGuard no_grad;
-                         return bend(compute, kind, wide);
-                       }};
-    return linears(compute, bent, down, adapters)[0];
+  const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
+  const at::Tensor wide = linears(compute, x, up, adapters)[0];
+  const Operand bent{bend(compute, layer.bend, wide), [&compute, kind = layer.bend, wide = wide.detach()] {
+                       const at::NoGradGuard no_grad;
+                       return bend(compute, kind, wide);
+                     }};
+  return linears(compute, bent, down, adapters)[0];
+}
+
+at::Tensor plain_mlp_in_place(Compute& compute, const PlainMlp& layer, const at::Tensor& x,
+                              const Adapters& adapters) {
+  const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
+  const at::Tensor wide = linears(compute, x, up, adapters)[0];
+  bend_in_place(compute, layer.bend, wide);
+  return linears(compute, wide, down, adapters)[0];
+}
+
+}  // namespace
+
+at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
+                         const OwedRows* owed, Input input) {
+  const Linear* out[] = {&block.attention.out};
+  const Adapters adapters{f.adapters.sites, owed == nullptr ? f.adapters.runs : std::span(owed->runs)};
+  at::Tensor seen = seen_by(f, block.attention, given);
+  if (owed != nullptr) seen = gather(seen, owed->rows);
+  const at::Tensor x = owed == nullptr ? given : gather(given, owed->rows);
+  if (f.compute.composed() || at::GradMode::is_enabled()) {
+    const at::Tensor y = layer_norm(f.compute, add(f.compute, linears(f.compute, seen, out, adapters)[0], x),
+                                    block.after_attention);
+    return layer_norm(f.compute, add(f.compute, plain_mlp(f.compute, block.mlp, y, adapters), y),
+                      block.after_mlp);
   }
-  return in_chunks(x, adapters, [&](const at::Tensor& rows, const Adapters& here) {
-    return linears(compute, bend(compute, layer.bend, linears(compute, rows, up, here)[0]), down, here)[0];
+  const at::Tensor to = owed == nullptr && input == Input::kKept ? at::empty_like(x) : x;
+  over_chunks(x.size(0), adapters, [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
+    const at::Tensor y = linears(f.compute, seen.narrow(0, first, rows), out, here)[0];
+    add_layer_norm(f.compute, y, x.narrow(0, first, rows), block.after_attention, y);
+    const at::Tensor z = plain_mlp_in_place(f.compute, block.mlp, y, here);
+    add_layer_norm(f.compute, z, y, block.after_mlp, to.narrow(0, first, rows));
   });
+  return to;
 }
 
 }  // namespace preferd

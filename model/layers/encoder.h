@@ -2,7 +2,8 @@
 // adapters), as those of a decoder block are (decoder.h). h = hidden, a = heads * head_dim, f = ffn.
 #pragma once
 
-#include <span>
+#include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -26,20 +27,39 @@ struct DisentangledAttention {
   kernels::DisentangledShape shape;
 };
 
-// x [rows, h] -> [rows, h]. `positions`: the embeddings of relative positions that `distances` names rows of,
-// [table rows, h], or undefined.
-at::Tensor disentangled_attention(Compute& compute, const DisentangledAttention& layer, const Batch& batch,
-                                  const Adapters& adapters, const Distances& distances,
-                                  const at::Tensor& positions, const at::Tensor& x);
-
 struct PlainMlp {
   Linear up;    // [f, h]
   Linear down;  // [h, f]
   kernels::Bend bend = kernels::Bend::kGelu;
 };
 
-// x [rows, h] -> down(bend(up x)), in chunks of rows so that no [rows, f] buffer exists; where a gradient is
-// recorded in one piece, the bend made again in backward.
-at::Tensor plain_mlp(Compute& compute, const PlainMlp& layer, const at::Tensor& x, const Adapters& adapters);
+struct EncoderBlock {
+  DisentangledAttention attention;
+  LayerNorm after_attention;
+  PlainMlp mlp;
+  LayerNorm after_mlp;
+};
+
+// What every block of one forward shares.
+struct EncoderForward {
+  Compute& compute;
+  const Batch& batch;
+  Adapters adapters;           // runs over all rows
+  const Distances& distances;  // they name rows of `positions`
+  at::Tensor positions;        // embeddings of relative positions [table rows, h], or undefined
+};
+
+// Rows that a block owes, with the adapters' runs over them; nullptr: all.
+struct OwedRows {
+  std::vector<std::int32_t> rows;
+  std::vector<AdapterRun> runs;
+};
+
+// x [rows, h] -> the rows that are owed, [.., h]; keys and values are of all rows. Where a gradient is
+// recorded the bend is made again in backward; elsewhere what is row-local goes in chunks of rows. With
+// kInPlace x may be overwritten.
+enum class Input { kKept, kInPlace };
+at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,
+                         const OwedRows* owed, Input input);
 
 }  // namespace preferd

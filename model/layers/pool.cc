@@ -30,21 +30,21 @@ std::vector<std::int32_t> rows_of_line(const Batch& batch, std::int32_t segment)
   return rows;
 }
 
-at::Tensor mean_over_lines(const at::Tensor& x, const Batch& batch) {
+at::Tensor mean_over_lines(Compute& compute, const at::Tensor& x, const Batch& batch) {
   const auto width = static_cast<std::size_t>(x.size(1));
   at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);
-  std::vector<double> sum(width);
-  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
-    std::fill(sum.begin(), sum.end(), 0.0);
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  compute.pool().run(batch.pooled.size(), [&](std::size_t i, int) {
+    std::vector<double> sum(width);
     const auto rows = rows_of_line(batch, batch.pooled[i]);
     for (const std::int32_t r : rows) {
-      const float* row = x.data_ptr<float>() + static_cast<std::size_t>(r) * width;
+      const float* row = from + static_cast<std::size_t>(r) * width;
       for (std::size_t j = 0; j < width; ++j) sum[j] += row[j];
     }
-    float* out = y.data_ptr<float>() + i * width;
     for (std::size_t j = 0; j < width; ++j)
-      out[j] = static_cast<float>(sum[j] / static_cast<double>(rows.size()));
-  }
+      to[i * width + j] = static_cast<float>(sum[j] / static_cast<double>(rows.size()));
+  });
   return y;
 }
 
@@ -77,6 +77,15 @@ std::vector<std::int32_t> last_rows(const Batch& batch) {
   return rows;
 }
 
+std::vector<std::int32_t> pooled_rows(const Batch& batch, Pooling pooling) {
+  if (pooling == Pooling::kLast) return last_rows(batch);
+  PREFERD_CHECK(pooling == Pooling::kFirst);
+  std::vector<std::int32_t> rows;
+  for (const std::int32_t segment : batch.pooled)
+    rows.push_back(batch.offsets[line_of(batch, segment).front()]);
+  return rows;
+}
+
 std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
   std::vector<AdapterRun> out;
   const auto rows = last_rows(batch);
@@ -94,18 +103,12 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
 }
 
 at::Tensor pool_rows(Compute& compute, const at::Tensor& x, const Batch& batch, Pooling pooling) {
-  if (pooling == Pooling::kLast) return gather(x, last_rows(batch));
-  if (pooling == Pooling::kFirst) {
-    std::vector<std::int32_t> firsts;
-    for (const std::int32_t segment : batch.pooled)
-      firsts.push_back(batch.offsets[line_of(batch, segment).front()]);
-    return gather(x, firsts);
-  }
+  if (pooling != Pooling::kMean) return gather(x, pooled_rows(batch, pooling));
   if (compute.composed()) return composed_mean(x, batch);
-  if (!wants_gradient(x)) return mean_over_lines(x, batch);
+  if (!wants_gradient(x)) return mean_over_lines(compute, x, batch);
   using Tensors = std::vector<at::Tensor>;
   return record(
-      {x}, [&] { return Tensors{mean_over_lines(x, batch)}; },
+      {x}, [&] { return Tensors{mean_over_lines(compute, x, batch)}; },
       [batch](const Tensors& dy) { return Tensors{mean_backward(dy[0], batch)}; })[0];
 }
 

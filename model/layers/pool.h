@@ -14,6 +14,10 @@ namespace preferd {
 // Last row of each pooled segment, in the order of batch.pooled.
 std::vector<std::int32_t> last_rows(const Batch& batch);
 
+// The row that is the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's
+// line).
+std::vector<std::int32_t> pooled_rows(const Batch& batch, Pooling pooling);
+
 // The adapters' runs over the pooled rows.
 std::vector<AdapterRun> runs_of_pooled(const Batch& batch);
 

@@ -211,7 +211,7 @@ Result<std::vector<GoldenPair>> pairs_of(const Source& source) {
 
 Result<std::vector<Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, int threads,
                                          const std::vector<GoldenPair>& pairs) {
-  auto scorer = load_scorer(package, {.threads = threads});
+  auto scorer = load_scorer(package, {.threads = threads, .compute = ComputeType::kFp32});
   if (!scorer) return scorer.error();
   return score_golden(pairs, **scorer);
 }
@@ -280,7 +280,8 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
 
   const auto merged = open_directory(folder.path());
   if (!merged) return merged.error();
-  auto scorer = load_scorer(*merged, {.threads = options.threads, .golden = Golden::kSkip});
+  auto scorer = load_scorer(
+      *merged, {.threads = options.threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
   if (!scorer) return scorer.error();
   for (GoldenPair& pair : *pairs) pair.ask.adapter.clear();
   const auto after = score_golden(*pairs, **scorer);
@@ -289,7 +290,8 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
   if (const Status s = folder.write(kGolden, golden_text(*pairs, *after)); !s) return s.error();
   (*json)["golden"] = kGolden;
   if (const Status s = folder.write("package.json", json->dump(2) + "\n"); !s) return s.error();
-  if (const auto verified = verify_golden(**merged, kGolden, **scorer); !verified) return verified.error();
+  if (const auto verified = verify_golden(**merged, kGolden, **scorer, kFp32Tolerance); !verified)
+    return verified.error();
   return report;
 }
 

@@ -231,7 +231,8 @@ Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
 Result<std::string> record(const PackOptions& options, const std::string& made) {
   const auto files = open_directory(made);
   if (!files) return files.error();
-  auto scorer = load_scorer(*files, {.threads = options.threads, .golden = Golden::kSkip});
+  auto scorer = load_scorer(
+      *files, {.threads = options.threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
   if (!scorer) return scorer.error();
   auto pairs = golden_pairs(options, (*scorer)->info().adapters);
   if (!pairs) return pairs.error();
@@ -263,7 +264,7 @@ Status make_package(const PackOptions& options, AtomicFolder& folder) {
   if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   const auto files = open_directory(folder.path());
   if (!files) return files.error();
-  const auto scorer = load_scorer(*files, {.threads = options.threads});
+  const auto scorer = load_scorer(*files, {.threads = options.threads, .compute = ComputeType::kFp32});
   if (!scorer) return told_by_parts(scorer.error(), *plan, folder.path());
   return Ok{};
 }

@@ -23,7 +23,7 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
                      const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
   std::vector<kernels::AttentionItem> items;
-  const auto tile = static_cast<std::int32_t>(kernels::kQueryTile);
+  const auto tile = static_cast<std::int32_t>(kernels::query_tile(shape));
   for (const QueryStretch& s : plan.stretches)
     for (std::int32_t i = 0; i < s.queries; i += tile)
       for (std::size_t head = 0; head < shape.kv_heads; ++head)

@@ -33,6 +33,10 @@ namespace preferd {
 class LiveWeights;
 struct PaddedBatch;
 
+// What linears() multiply when nothing is recorded. kInt16: inputs and weights are rounded to integers, 14
+// and 11 bits of them, that share a scale over stretches of at most 256 (model/quant/int16.h).
+enum class Arithmetic { kFp32, kInt16 };
+
 // What a training step adds to a forward; nothing when serving.
 struct TrainingStep {
   enum class Blocks {
@@ -63,6 +67,10 @@ class Compute {
   at::Device device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
   at::ScalarType wide() const { return dtype_ == at::kDouble ? at::kDouble : at::kFloat; }
+
+  // Of the linears that follow; kFp32 to begin with. Composed compute has its dtype() instead.
+  void set_arithmetic(Arithmetic arithmetic) { arithmetic_ = arithmetic; }
+  Arithmetic arithmetic() const { return arithmetic_; }
 
   // Holds from one forward to the end of its backward.
   void set_step(TrainingStep step) { step_ = step; }
@@ -101,6 +109,7 @@ class Compute {
   bool composed_;
   at::Device device_;
   at::ScalarType dtype_;
+  Arithmetic arithmetic_ = Arithmetic::kFp32;
   TrainingStep step_;
   std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
   std::vector<std::shared_ptr<const PaddedBatch>> padded_;

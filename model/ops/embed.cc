@@ -14,6 +14,8 @@
 namespace preferd {
 namespace {
 
+constexpr std::size_t kTokens = 16;  // of one work item
+
 // Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
 struct Picked {
   const LoraSite* site;
@@ -21,14 +23,21 @@ struct Picked {
   at::Tensor h;
 };
 
-Picked pick(std::span<const std::int32_t> ids, const LoraSite& site, const AdapterRun& run) {
+Picked pick(Compute& compute, std::span<const std::int32_t> ids, const LoraSite& site,
+            const AdapterRun& run) {
   Picked out{&site, run, at::empty({run.rows, site.a.rows}, at::kFloat)};
-  float* h = out.h.data_ptr<float>();
-  for (std::int32_t i = 0; i < run.rows; ++i)
-    for (std::int64_t j = 0; j < site.a.rows; ++j, ++h) {
-      quant::decode(site.a, j, ids[static_cast<std::size_t>(run.first_row + i)], 1, h);
-      *h *= site.scale;
+  float* all = out.h.data_ptr<float>();
+  const auto rows = static_cast<std::size_t>(run.rows), rank = static_cast<std::size_t>(site.a.rows);
+  compute.pool().run(ceil_div(rows, kTokens), [&](std::size_t item, int) {
+    for (std::size_t i = item * kTokens; i < std::min(rows, (item + 1) * kTokens); ++i) {
+      const std::int32_t id = ids[static_cast<std::size_t>(run.first_row) + i];
+      float* h = all + i * rank;
+      for (std::int64_t j = 0; j < site.a.rows; ++j, ++h) {
+        quant::decode(site.a, j, id, 1, h);
+        *h *= site.scale;
+      }
     }
+  });
   return out;
 }
 
@@ -43,20 +52,23 @@ EmbedForward run_embed(Compute& compute, std::span<const std::int32_t> ids, cons
   EmbedForward forward{at::empty({static_cast<std::int64_t>(ids.size()), cols}, at::kFloat), {}};
   float* out = forward.y.data_ptr<float>();
   const auto width = static_cast<std::size_t>(cols);
-  compute.pool().run(ids.size(), [&](std::size_t i, int) {
-    quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
+  compute.pool().run(ceil_div(ids.size(), kTokens), [&](std::size_t item, int) {
+    for (std::size_t i = item * kTokens; i < std::min(ids.size(), (item + 1) * kTokens); ++i)
+      quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
   });
   for (const AdapterRun& run : adapters.runs) {
     const LoraSite* lora = adapters.find(run, embedding.module);
     if (lora == nullptr) continue;
-    forward.low.push_back(pick(ids, *lora, run));
+    forward.low.push_back(pick(compute, ids, *lora, run));
     const RowsOf<const float> h{forward.low.back().h.data_ptr<float>(),
                                 static_cast<std::size_t>(lora->a.rows)};
-    for (std::size_t c = 0; c < width; c += group_width())
+    float* to = out + static_cast<std::size_t>(run.first_row) * width;
+    compute.pool().run(ceil_div(width, group_width()), [&](std::size_t item, int worker) {
+      const std::size_t c = item * group_width();
       times_transposed(h, lora->b, {c, std::min(group_width(), width - c)},
-                       static_cast<std::size_t>(run.rows), kernels::Start::kContinue,
-                       {out + static_cast<std::size_t>(run.first_row) * width + c, width},
-                       compute.scratch(0, panel_scratch()));
+                       static_cast<std::size_t>(run.rows), kernels::Start::kContinue, {to + c, width},
+                       compute.scratch(worker, panel_scratch()));
+    });
   }
   return forward;
 }

@@ -1,6 +1,7 @@
 #include "model/ops/recurrence.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -9,6 +10,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/kernels/gemm.h"
 #include "model/kernels/lstm.h"
 #include "model/ops/record.h"
 
@@ -28,15 +30,26 @@ kernels::HeadRows<T> rows_from(const at::Tensor& t, std::int64_t row, std::int64
   return {t.data_ptr<float>() + row * t.size(1) + column, static_cast<std::size_t>(t.size(1))};
 }
 
-// W or its transpose as rows of `columns` floats, zeros behind.
-std::vector<float> panel(const quant::Matrix& weight, bool transposed) {
+// W as lstm_forward takes it, into a tensor: its memory begins a cache line.
+void pack_forward(const quant::Matrix& weight, const at::Tensor& panels) {
   const auto rows = static_cast<std::size_t>(weight.rows), cols = static_cast<std::size_t>(weight.cols);
-  const std::size_t columns = kernels::lstm_columns(transposed ? rows : cols);
-  std::vector<float> out((transposed ? cols : rows) * columns), row(cols);
-  for (std::size_t i = 0; i < rows; ++i) {
-    quant::decode(weight, static_cast<std::int64_t>(i), 0, weight.cols, row.data());
-    for (std::size_t j = 0; j < cols; ++j) out[transposed ? j * columns + i : i * columns + j] = row[j];
+  const std::size_t width = kernels::panel_width();
+  std::vector<float> some(width * cols);
+  for (std::size_t i = 0; i < rows; i += width) {
+    const std::size_t count = std::min(width, rows - i);
+    for (std::size_t j = 0; j < count; ++j)
+      quant::decode(weight, static_cast<std::int64_t>(i + j), 0, weight.cols, some.data() + j * cols);
+    kernels::pack_panel(some.data(), cols, count, cols, panels.data_ptr<float>() + i * cols);
   }
+}
+
+// W as lstm_backward takes it: zeros behind each row.
+std::vector<float> backward_panel(const quant::Matrix& weight) {
+  const auto rows = static_cast<std::size_t>(weight.rows);
+  const std::size_t columns = kernels::lstm_columns(static_cast<std::size_t>(weight.cols));
+  std::vector<float> out(rows * columns);
+  for (std::size_t i = 0; i < rows; ++i)
+    quant::decode(weight, static_cast<std::int64_t>(i), 0, weight.cols, out.data() + i * columns);
   return out;
 }
 
@@ -51,21 +64,46 @@ void over_sequences(Compute& compute, const std::vector<std::int32_t>& offsets, 
   });
 }
 
+// Sequences by length, the longest first.
+std::vector<std::size_t> longest_first(const std::vector<std::int32_t>& offsets) {
+  std::vector<std::size_t> order(offsets.size() - 1);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b];
+  });
+  return order;
+}
+
+// Both ways, and as many sequences side by side as leave work for every thread.
 at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offsets,
                        const std::array<Recurrence, 2>& ways, const std::array<at::Tensor, 2>& inputs,
                        const std::array<Kept, 2>& kept) {
   const std::int64_t hidden = ways[0].weight.cols;
-  const auto size = static_cast<std::size_t>(hidden);
+  const auto size = static_cast<std::size_t>(hidden),
+             threads = static_cast<std::size_t>(compute.pool().threads());
   at::Tensor states = at::empty({inputs[0].size(0), 2 * hidden}, at::kFloat);
-  const std::vector<float> panels[] = {panel(ways[0].weight, true), panel(ways[1].weight, true)};
-  over_sequences(compute, offsets, [&](std::size_t way, std::int32_t row, std::size_t length, int worker) {
-    const kernels::LstmWeights weights{size, panels[way].data(), nullptr, ways[way].bias.data()};
-    kernels::lstm_forward(
-        weights,
-        {rows_from<const float>(inputs[way], row),
-         rows_from<float>(states, row, static_cast<std::int64_t>(way) * hidden),
-         rows_from<float>(kept[way].gates, row), rows_from<float>(kept[way].cells, row), length, kWalks[way]},
-        compute.scratch(worker, kernels::lstm_scratch(size)));
+  const std::vector<std::size_t> order = longest_first(offsets);
+  const std::size_t side = std::clamp<std::size_t>(2 * order.size() / threads, 1, kernels::kLstmSequences);
+  const std::size_t groups = (order.size() + side - 1) / side;
+  const auto columns = static_cast<std::int64_t>(kernels::lstm_columns(4 * size));
+  const std::array<at::Tensor, 2> panels = {at::empty({columns, hidden}, at::kFloat),
+                                            at::empty({columns, hidden}, at::kFloat)};
+  compute.pool().run(2, [&](std::size_t way, int) { pack_forward(ways[way].weight, panels[way]); });
+  compute.pool().run(2 * groups, [&](std::size_t item, int worker) {
+    const std::size_t way = item % 2, first = item / 2 * side, count = std::min(side, order.size() - first);
+    std::array<kernels::LstmForward, kernels::kLstmSequences> sequences;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int32_t row = offsets[order[first + i]];
+      sequences[i] = {rows_from<const float>(inputs[way], row),
+                      rows_from<float>(states, row, static_cast<std::int64_t>(way) * hidden),
+                      rows_from<float>(kept[way].gates, row),
+                      rows_from<float>(kept[way].cells, row),
+                      static_cast<std::size_t>(offsets[order[first + i] + 1] - row),
+                      kWalks[way]};
+    }
+    kernels::lstm_forward({size, panels[way].data_ptr<float>(), nullptr, ways[way].bias.data()},
+                          std::span(sequences).first(count),
+                          compute.scratch(worker, kernels::lstm_scratch(size)));
   });
   return states;
 }
@@ -91,7 +129,7 @@ std::array<at::Tensor, 2> run_backward(Compute& compute, const std::vector<std::
   const auto size = static_cast<std::size_t>(hidden);
   std::array<at::Tensor, 2> dx = {at::empty({dh.size(0), 4 * hidden}, at::kFloat),
                                   at::empty({dh.size(0), 4 * hidden}, at::kFloat)};
-  const std::vector<float> panels[] = {panel(ways[0].weight, false), panel(ways[1].weight, false)};
+  const std::vector<float> panels[] = {backward_panel(ways[0].weight), backward_panel(ways[1].weight)};
   over_sequences(compute, offsets, [&](std::size_t way, std::int32_t row, std::size_t length, int worker) {
     kernels::lstm_backward(
         {size, nullptr, panels[way].data(), nullptr},

@@ -16,7 +16,7 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kChunk = 64;     // rows of one work item
+constexpr std::size_t kChunk = 16;     // rows of one work item
 constexpr std::size_t kSumRows = 512;  // rows of one partial sum of a weight's gradient
 
 void check_rows(const at::Tensor& x) {
@@ -36,13 +36,8 @@ void over_rows(Compute& compute, const at::Tensor& x, F body) {
 kernels::NormScale scale_of(const Norm& norm) { return {norm.weight.data(), norm.offset}; }
 
 at::Tensor run_rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
-  const std::size_t width = norm.weight.size();
   at::Tensor y = at::empty_like(x);
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
-    kernels::rms_norm(from + first, scale_of(norm), norm.eps, count / width, width, to + first);
-  });
+  rms_norm_to(compute, x, norm, y);
   return y;
 }
 
@@ -77,13 +72,18 @@ at::Tensor rms_norm_dweight(Compute& compute, const at::Tensor& x, float eps, co
   return out;
 }
 
-at::Tensor run_glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
-  at::Tensor y = at::empty_like(gate);
+void glu_to(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+            const at::Tensor& y) {
   const float *g = gate.data_ptr<float>(), *u = up.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(compute, gate, [&](std::size_t first, std::size_t count) {
     kernels::glu(kind, g + first, u + first, count, to + first);
   });
+}
+
+at::Tensor run_glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  at::Tensor y = at::empty_like(gate);
+  glu_to(compute, kind, gate, up, y);
   return y;
 }
 
@@ -120,13 +120,17 @@ at::Tensor run_layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm
   return y;
 }
 
-at::Tensor run_bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
-  at::Tensor y = at::empty_like(x);
+void bend_to(Compute& compute, kernels::Bend kind, const at::Tensor& x, const at::Tensor& y) {
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(compute, x, [&](std::size_t first, std::size_t count) {
     kernels::bend(kind, from + first, count, to + first);
   });
+}
+
+at::Tensor run_bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
+  at::Tensor y = at::empty_like(x);
+  bend_to(compute, kind, x, y);
   return y;
 }
 
@@ -229,6 +233,75 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
 
 at::Tensor widen(const Compute& compute, const at::Tensor& x) {
   return compute.composed() ? x.to(compute.wide()) : x;
+}
+
+void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const Norm& norm,
+                  const at::Tensor& y) {
+  PREFERD_CHECK(x.sizes() == z.sizes() && x.sizes() == y.sizes() && y.is_contiguous());
+  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
+  const std::size_t width = norm.weight.size();
+  float *sum = x.data_ptr<float>(), *to = y.data_ptr<float>();
+  const float* from = z.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::add_rms_norm(sum + first, from + first, scale_of(norm), norm.eps, count / width, width,
+                          to + first);
+  });
+}
+
+void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
+                    const at::Tensor& y) {
+  PREFERD_CHECK(x.sizes() == z.sizes() && x.sizes() == y.sizes() && y.is_contiguous());
+  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
+  const std::size_t width = norm.weight.size();
+  const float *a = x.data_ptr<float>(), *b = z.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::add_layer_norm(a + first, b + first, norm.weight.data(), norm.bias.data(), norm.eps,
+                            count / width, width, to + first);
+  });
+}
+
+void rms_norm_to(Compute& compute, const at::Tensor& x, const Norm& norm, const at::Tensor& y) {
+  PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()) && y.is_contiguous());
+  const std::size_t width = norm.weight.size();
+  const float* from = x.data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(compute, x, [&](std::size_t first, std::size_t count) {
+    kernels::rms_norm(from + first, scale_of(norm), norm.eps, count / width, width, to + first);
+  });
+}
+
+void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  PREFERD_CHECK(gate.sizes() == up.sizes());
+  glu_to(compute, kind, gate, up, gate);
+}
+
+void bend_in_place(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
+  bend_to(compute, kind, x, x);
+}
+
+void scale_in_place(Compute& compute, const at::Tensor& x, float factor) {
+  float* to = x.data_ptr<float>();
+  over_rows(compute, x,
+            [&](std::size_t first, std::size_t count) { kernels::scale(to + first, count, factor); });
+}
+
+void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
+                     std::span<const std::int32_t> positions, std::span<const float> cosine,
+                     std::span<const float> sine, std::int64_t head_dim) {
+  const std::size_t rows = positions.size(), dim = static_cast<std::size_t>(head_dim);
+  for (const at::Tensor& x : tensors) {
+    check_rows(x);
+    PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(rows) && x.size(1) % head_dim == 0);
+  }
+  compute.pool().run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
+    const std::size_t first = item * kChunk, count = std::min(kChunk, rows - first);
+    for (const at::Tensor& x : tensors) {
+      const auto width = static_cast<std::size_t>(x.size(1));
+      kernels::rotate(x.data_ptr<float>() + first * width, positions.data() + first, cosine.data(),
+                      sine.data(), count, width / dim, dim);
+    }
+  });
 }
 
 at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) {

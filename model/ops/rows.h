@@ -1,5 +1,6 @@
 // Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous (composed: the
-// compute's type); never write an input. Gradients: of every tensor, and of a live weight.
+// compute's type); never write an input but where they say so. Gradients: of every tensor, and of a live
+// weight.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,27 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
 
 // Composed: x in the compute's wide() type, in which norms, poolings and heads are computed. Else x itself.
 at::Tensor widen(const Compute& compute, const at::Tensor& x);
+
+// Operations that write an input, for memory that only their caller sees. Kernels only: they record no
+// gradient.
+//
+// x = x + z, then y = rms_norm(x); y may be z.
+void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const Norm& norm,
+                  const at::Tensor& y);
+// y = layer_norm(x + z); y may be either.
+void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
+                    const at::Tensor& y);
+// y = rms_norm(x); y may be x.
+void rms_norm_to(Compute& compute, const at::Tensor& x, const Norm& norm, const at::Tensor& y);
+// gate = glu(gate, up).
+void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
+void bend_in_place(Compute& compute, kernels::Bend kind, const at::Tensor& x);
+void scale_in_place(Compute& compute, const at::Tensor& x, float factor);
+
+// Contract: rotate. Queries and keys of the same rows in one pass.
+void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
+                     std::span<const std::int32_t> positions, std::span<const float> cosine,
+                     std::span<const float> sine, std::int64_t head_dim);
 
 // Rows of x in the given order; any type and device.
 at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows);

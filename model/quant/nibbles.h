@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+
+#include "model/quant/dtype.h"
 
 namespace preferd::quant {
 
@@ -11,5 +14,17 @@ void look_up_nibbles(const std::uint8_t* codes, std::size_t bytes, const float* 
 
 // table[c] = code[c] * scale rounded to bf16 (round to nearest even), c < 16. Requires finite products.
 void scale_table_bf16(const float* code, float scale, float* table);
+
+// 4-bit codes, high nibble first, whose values are rounded_to(dtype, code[nibble] * scale).
+struct NibbleRun {
+  const std::uint8_t* codes;
+  std::size_t bytes;  // a multiple of 16
+  float scale;
+};
+
+// Integers of the runs' values one after the other, under one scale, which is returned: that of
+// round_to_levels (model/quant/int16.h), from the largest value that the codes could name. At most 8 runs.
+float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                    std::int16_t* out);
 
 }  // namespace preferd::quant

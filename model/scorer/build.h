@@ -3,10 +3,13 @@
 
 #include <string>
 
+#include "base/result.h"
+
 namespace preferd {
 
-std::string torch_version();    // of the libtorch that is linked: "1.13.1"
-std::string instruction_set();  // in use by the kernels: "AVX2"
-std::string devices();          // "cpu"
+std::string torch_version();        // of the libtorch that is linked: "1.13.1"
+std::string instruction_set();      // in use by the kernels: "AVX2"
+Status instruction_set_as_asked();  // the error of PREFERD_INSTRUCTION_SET (model/kernels/instruction_set.h)
+std::string devices();              // "cpu"
 
 }  // namespace preferd

@@ -66,7 +66,6 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
   info_.name = manifest.name;
   info_.revision = manifest.revision;
   info_.kind = info_.output = kind_name(manifest.kind);
-  info_.compute = members_[0].scorer->info().compute;
   std::string digests = manifest.digest;
   std::set<const Scorer*> distinct;
   for (const Member& m : members_) {
@@ -74,6 +73,8 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
     agree(info_.layout, own.layout);
     agree(info_.family, own.family);
     agree(info_.quantization, own.quantization);
+    agree(info_.compute, own.compute);
+    if (!own.compute_note.empty()) info_.compute_note = m.spec.label() + ": " + own.compute_note;
     info_.max_tokens = info_.max_tokens == 0 ? own.max_tokens : std::min(info_.max_tokens, own.max_tokens);
     info_.classes = m.classes;
     digests += own.digest;

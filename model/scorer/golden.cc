@@ -1,7 +1,9 @@
 #include "model/scorer/golden.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "base/check.h"
 #include "base/json.h"
@@ -47,7 +49,17 @@ std::string list_of(const auto& values) {
   return out;
 }
 
+std::string text_of(double tolerance) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", tolerance);
+  return text.data();
+}
+
 }  // namespace
+
+double golden_tolerance(const ScorerInfo& info) {
+  return info.compute == "int16" ? kInt16Tolerance : kFp32Tolerance;
+}
 
 void append_golden(std::string& text, const GoldenPair& pair) {
   JsonWriter json(text);
@@ -108,7 +120,8 @@ std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> 
   return text;
 }
 
-Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer) {
+Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer,
+                                   double tolerance) {
   const std::string where = package.name() + "/" + path;
   const auto pairs = read_golden(package, path);
   if (!pairs) return pairs.error();
@@ -121,9 +134,9 @@ Result<GoldenReport> verify_golden(const Files& package, const std::string& path
     double worst = got.size() == recorded.size() ? 0 : HUGE_VAL;
     for (std::size_t j = 0; j < got.size() && j < recorded.size(); ++j)
       worst = std::max(worst, std::fabs(static_cast<double>(got[j]) - recorded[j]));
-    if (!(worst <= kGoldenTolerance))
+    if (!(worst <= tolerance))
       return invalid(where + ": row " + (*pairs)[i].id + ": logits " + list_of(got) + ", recorded " +
-                     list_of(recorded) + ", tolerance 2e-4");
+                     list_of(recorded) + ", tolerance " + text_of(tolerance));
     report.worst = std::max(report.worst, worst);
   }
   return report;

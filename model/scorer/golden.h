@@ -11,7 +11,10 @@
 
 namespace preferd {
 
-inline constexpr double kGoldenTolerance = 2e-4;  // absolute, on logits, fp32
+// Absolute, on logits.
+inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2;
+double golden_tolerance(const ScorerInfo& info);  // of its compute type
+
 inline constexpr std::size_t kFewestGolden = 16, kMostGolden = 64;
 
 struct GoldenPair {
@@ -38,7 +41,8 @@ Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Sco
 std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> verdicts);
 
 // Scores each line of `path` (16 to 64 of them) and compares. Errors: a bad line, or a logit that is off by
-// more than the tolerance, with the row's id and both values.
-Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer);
+// more than `tolerance`, with the row's id and both values.
+Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer,
+                                   double tolerance);
 
 }  // namespace preferd

@@ -13,14 +13,14 @@ namespace {
 class Loader {
  public:
   explicit Loader(const LoadOptions& options)
-      : golden_(options.golden), compute_(std::make_shared<Compute>(options.threads)) {}
+      : options_(options), compute_(std::make_shared<Compute>(options.threads)) {}
 
   Result<std::shared_ptr<Scorer>> load(const std::shared_ptr<const Files>& folder, int depth) {
     if (const auto known = loaded_.find(folder->name()); known != loaded_.end()) return known->second;
     const auto kind = package_kind(*folder);
     if (!kind) return kind.error();
     auto scorer =
-        *kind == PackageKind::kPackage ? load_package(folder, compute_, golden_) : composite(folder, depth);
+        *kind == PackageKind::kPackage ? load_package(folder, compute_, options_) : composite(folder, depth);
     if (scorer) loaded_[folder->name()] = *scorer;
     return scorer;
   }
@@ -60,7 +60,7 @@ class Loader {
     return invalid("it has no adapter '" + spec.adapter + "'");
   }
 
-  Golden golden_;
+  LoadOptions options_;
   std::shared_ptr<Compute> compute_;
   std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
 };

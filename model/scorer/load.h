@@ -9,7 +9,8 @@
 
 namespace preferd {
 
-enum class ComputeType { kAuto, kFp32 };  // kAuto: the fastest path that passed its accuracy gate, today fp32
+// kAuto: int16 where the golden pairs agree within its tolerance (or there are none), else fp32.
+enum class ComputeType { kAuto, kFp32, kInt16 };
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
@@ -21,8 +22,8 @@ struct LoadOptions {
 // A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.
 //
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
-// pairs and compares their logits (fp32: within 2e-4). Errors name file and tensor, what was found and what
-// was expected.
+// pairs and compares their logits (fp32: within 2e-4, int16: within 1e-2). Errors name file and tensor, what
+// was found and what was expected.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 
 }  // namespace preferd

@@ -94,7 +94,8 @@ struct ScorerInfo {
   std::string family;                      // "llama"
   std::string quantization;                // scheme of the base
   std::string output;                      // head output
-  std::string compute;                     // "fp32"
+  std::string compute;                     // "fp32" | "int16"; of members that differ: "mixed"
+  std::string compute_note;                // why the fast path was not taken, where it was not chosen
   std::string digest;                      // SHA-256 of package.json (and its members'), hexadecimal
   int max_tokens = 0;                      // per sequence
   int classes = 2;                         // 2, or 3 with ties

@@ -28,7 +28,7 @@ class CompositeFolder {
   }
   std::string path(const std::string& under = "") const { return root_ + "/" + under; }
   Result<std::shared_ptr<Scorer>> load(int threads = 1) const {
-    return load_scorer(*open_directory(root_), {threads, ComputeType::kAuto, Golden::kVerify});
+    return load_scorer(*open_directory(root_), {threads, ComputeType::kFp32, Golden::kVerify});
   }
   std::string refusal() const {
     const auto scorer = load();

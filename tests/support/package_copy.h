@@ -75,7 +75,7 @@ class PackageCopy {
   }
 
   Result<std::shared_ptr<Scorer>> load(Golden golden = Golden::kSkip) const {
-    return load_scorer(*open_directory(root_), {1, ComputeType::kAuto, golden});
+    return load_scorer(*open_directory(root_), {1, ComputeType::kFp32, golden});
   }
   // What loading says of it; empty when it loads.
   std::string refusal(Golden golden = Golden::kSkip) const {

@@ -97,7 +97,8 @@ int evaluate_command(const Arguments& arguments) {
   app.add_option("--draws", e.resampling.draws, "of the bootstrap; 0 gives no intervals")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
-  add_choice(app, "--compute", e.compute, {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}},
+  add_choice(app, "--compute", e.compute,
+             {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}, {"int16", ComputeType::kInt16}},
              "arithmetic of the model");
   app.add_option("--threads", e.threads, "threads that compute")
       ->check(CLI::Range(1, 1024))

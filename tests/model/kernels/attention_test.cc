@@ -1,6 +1,8 @@
 #include "model/kernels/attention.h"
 
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 #include <string>
@@ -53,12 +55,11 @@ std::vector<double> reference(const Case& c, const std::vector<float>& q, const 
 void run(const AttentionShape& s, std::span<const KeyRun> runs, std::int32_t query_row, std::int32_t position,
          std::int32_t count, const std::vector<float>& q, const std::vector<float>& k,
          const std::vector<float>& v, std::vector<float>& out) {
-  std::vector<float> scratch(attention_scratch(s));
+  std::vector<float> scratch(attention_scratch(s), NAN);
+  const auto tile = static_cast<std::int32_t>(query_tile(s));
   for (std::size_t head = 0; head < s.kv_heads; ++head)
-    for (std::int32_t i = 0; i < count; i += static_cast<std::int32_t>(kQueryTile))
-      attend(s,
-             {runs, query_row + i, position + i, std::min(count - i, static_cast<std::int32_t>(kQueryTile)),
-              head},
+    for (std::int32_t i = 0; i < count; i += tile)
+      attend(s, {runs, query_row + i, position + i, std::min(count - i, tile), head},
              {q.data(), s.query_heads * s.head_dim}, {k.data(), s.kv_heads * s.head_dim},
              {v.data(), s.kv_heads * s.head_dim}, {out.data(), s.query_heads * s.head_dim}, scratch.data());
 }
@@ -118,11 +119,28 @@ TEST_P(Attention, APrefixElsewhereInMemoryChangesNoBit) {
     ASSERT_EQ(out[i], all[static_cast<std::size_t>(prefix) * width + i]);
 }
 
+#if HWY_ARCH_X86
+TEST_P(Attention, Avx2AndAvx512AgreeInEveryBit) {
+  const Case& c = GetParam();
+  if ((hwy::SupportedTargets() & HWY_AVX3) == 0) GTEST_SKIP() << "no AVX-512 here";
+  const KeyRun line[] = {{0, c.length}};
+  std::vector<float> narrow(q.size()), wide(q.size());
+  hwy::SetSupportedTargetsForTest(HWY_AVX2);
+  run(c.shape, line, 0, 0, c.length, q, k, v, narrow);
+  hwy::SetSupportedTargetsForTest(HWY_AVX3);
+  run(c.shape, line, 0, 0, c.length, q, k, v, wide);
+  hwy::SetSupportedTargetsForTest(0);
+  EXPECT_EQ(narrow, wide);
+}
+#endif
+
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
     testing::Values(Case{"one_token", {2, 1, 8, 0.35f}, 1}, Case{"smollm", {9, 3, 64, 0.125f}, 150},
                     Case{"tile_edge", {4, 2, 16, 0.25f}, 64}, Case{"past_the_edge", {4, 2, 16, 0.25f}, 65},
-                    Case{"odd_head", {4, 4, 10, 0.3f}, 97}, Case{"softcap", {2, 1, 32, 0.18f, 5.0f}, 130},
+                    Case{"tile", {4, 2, 16, 0.25f}, 96}, Case{"two_tiles", {3, 3, 80, 0.11f}, 193},
+                    Case{"many_heads", {100, 1, 8, 0.35f}, 5}, Case{"odd_head", {4, 4, 10, 0.3f}, 97},
+                    Case{"softcap", {2, 1, 32, 0.18f, 5.0f}, 130},
                     Case{"window", {2, 2, 16, 0.25f, 0, 20}, 200},
                     Case{"window_of_one", {2, 2, 16, 0.25f, 0, 1}, 70},
                     Case{"wide_head", {2, 1, 256, 0.0625f, 50.0f, 100}, 180}),

@@ -1,6 +1,8 @@
 #include "model/kernels/disentangled.h"
 
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +18,7 @@ struct Case {
   const char* name;
   std::size_t heads, head_dim, length, rows;  // rows of the position tables
   bool key, query;
+  std::int32_t step = 1;  // rows from one distance to the next
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
@@ -36,7 +39,7 @@ class Disentangled : public testing::TestWithParam<Case> {
     position_query = random_floats(c.rows * width, 5);
     const auto middle = static_cast<std::int32_t>(c.rows / 2);
     for (auto d = 1 - static_cast<std::int32_t>(c.length); d < static_cast<std::int32_t>(c.length); ++d)
-      row_of.push_back(std::clamp(middle + d, 0, static_cast<std::int32_t>(c.rows) - 1));
+      row_of.push_back(std::clamp(middle + d * c.step, 0, static_cast<std::int32_t>(c.rows) - 1));
   }
 
   std::vector<float> run() const {
@@ -97,12 +100,26 @@ TEST_P(Disentangled, FollowsItsDefinition) {
     ASSERT_NEAR(got[i], want[i], 1e-5) << i;  // scores up to 10 in fp32
 }
 
+#if HWY_ARCH_X86
+TEST_P(Disentangled, Avx2AndAvx512AgreeInEveryBit) {
+  if ((hwy::SupportedTargets() & HWY_AVX3) == 0) GTEST_SKIP() << "no AVX-512 here";
+  hwy::SetSupportedTargetsForTest(HWY_AVX2);
+  const auto narrow = run();
+  hwy::SetSupportedTargetsForTest(HWY_AVX3);
+  const auto wide = run();
+  hwy::SetSupportedTargetsForTest(0);
+  EXPECT_EQ(narrow, wide);
+}
+#endif
+
 INSTANTIATE_TEST_SUITE_P(All, Disentangled,
                          testing::Values(Case{"one_token", 1, 8, 1, 2, true, true},
                                          Case{"both", 3, 16, 70, 24, true, true},
                                          Case{"odd_head", 2, 10, 97, 17, true, true},
                                          Case{"content_to_position", 2, 32, 49, 40, true, false},
                                          Case{"position_to_content", 2, 7, 130, 31, false, true},
+                                         Case{"several_tiles", 1, 24, 210, 300, true, true},
+                                         Case{"rows_left_out", 2, 16, 120, 400, true, true, 3},
                                          Case{"content_alone", 2, 64, 48, 2, false, false}),
                          [](const auto& c) { return std::string(c.param.name); });
 

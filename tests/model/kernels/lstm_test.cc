@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "model/kernels/gemm.h"
 #include "tests/support/random_floats.h"
 
 namespace preferd::kernels {
@@ -18,15 +19,17 @@ struct Sequence {
   std::size_t hidden, length, forth_columns = lstm_columns(4 * hidden), back_columns = lstm_columns(hidden);
   std::vector<float> weight = random_floats(4 * hidden * hidden, 1, 0.6f),
                      bias = random_floats(4 * hidden, 2), x = random_floats(length * 4 * hidden, 3);
-  std::vector<float> forth = std::vector<float>(hidden * forth_columns),
+  std::vector<float> forth = std::vector<float>(forth_columns * hidden),
                      back = std::vector<float>(4 * hidden * back_columns);
 
   Sequence(std::size_t h, std::size_t l) : hidden(h), length(l) {
     for (std::size_t i = 0; i < 4 * hidden; ++i)
       for (std::size_t j = 0; j < hidden; ++j) {
-        forth[j * forth_columns + i] = weight[i * hidden + j];
         back[i * back_columns + j] = weight[i * hidden + j];
       }
+    for (std::size_t i = 0; i < 4 * hidden; i += panel_width())
+      pack_panel(weight.data() + i * hidden, hidden, std::min(panel_width(), 4 * hidden - i), hidden,
+                 forth.data() + i * hidden);
   }
 
   // In double.
@@ -55,10 +58,40 @@ TEST(Lstm, FollowsItsDefinition) {
     for (const Walk walk : {Walk::kForth, Walk::kBack}) {
       const Sequence s(hidden, length);
       std::vector<float> h(s.length * hidden), scratch(lstm_scratch(hidden), NAN);
-      lstm_forward({hidden, s.forth.data(), nullptr, s.bias.data()},
-                   {{s.x.data(), 4 * hidden}, {h.data(), hidden}, {}, {}, s.length, walk}, scratch.data());
+      lstm_forward(
+          {hidden, s.forth.data(), nullptr, s.bias.data()},
+          std::vector<LstmForward>{{{s.x.data(), 4 * hidden}, {h.data(), hidden}, {}, {}, s.length, walk}},
+          scratch.data());
       const auto want = s.states(walk, s.x);
       for (std::size_t i = 0; i < h.size(); ++i) ASSERT_NEAR(h[i], want[i], 1e-6) << hidden << " " << i;
+    }
+}
+
+TEST(Lstm, SideBySideChangesNoBit) {
+  for (const std::size_t hidden : {5u, 32u, 70u})
+    for (const Walk walk : {Walk::kForth, Walk::kBack}) {
+      const Sequence s(hidden, 64);
+      std::vector<float> alone(64 * hidden), side(64 * hidden), scratch(lstm_scratch(hidden), NAN);
+      const auto rows = [&](std::size_t first, std::size_t length, std::vector<float>& h) {
+        return LstmForward{{s.x.data() + first * 4 * hidden, 4 * hidden},
+                           {h.data() + first * hidden, hidden},
+                           {},
+                           {},
+                           length,
+                           walk};
+      };
+      std::vector<LstmForward> all;
+      std::size_t first = 0;
+      for (const std::size_t length : {17u, 17u, 11u, 9u, 8u, 1u, 1u, 0u}) {
+        all.push_back(rows(first, length, side));
+        lstm_forward({hidden, s.forth.data(), nullptr, s.bias.data()},
+                     std::vector<LstmForward>{rows(first, length, alone)}, scratch.data());
+        first += length;
+      }
+      ASSERT_EQ(first, 64u);
+      ASSERT_EQ(all.size(), kLstmSequences);
+      lstm_forward({hidden, s.forth.data(), nullptr, s.bias.data()}, all, scratch.data());
+      EXPECT_EQ(alone, side) << hidden;
     }
 }
 
@@ -70,12 +103,12 @@ TEST(Lstm, GradientIsTheSlope) {
     std::vector<float> h(kLength * kHidden), gates(4 * h.size()), cells(h.size()), dx(4 * h.size()),
         scratch(lstm_scratch(kHidden), NAN);
     lstm_forward({kHidden, s.forth.data(), nullptr, s.bias.data()},
-                 {{s.x.data(), 4 * kHidden},
-                  {h.data(), kHidden},
-                  {gates.data(), 4 * kHidden},
-                  {cells.data(), kHidden},
-                  kLength,
-                  walk},
+                 std::vector<LstmForward>{{{s.x.data(), 4 * kHidden},
+                                           {h.data(), kHidden},
+                                           {gates.data(), 4 * kHidden},
+                                           {cells.data(), kHidden},
+                                           kLength,
+                                           walk}},
                  scratch.data());
     lstm_backward({kHidden, nullptr, s.back.data(), nullptr},
                   {{weights.data(), kHidden},

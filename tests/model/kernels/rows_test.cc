@@ -26,6 +26,52 @@ TEST(RmsNorm, FollowsItsFormula) {
     EXPECT_NEAR(y[i], x[i] / std::sqrt(square / 37 + 1e-5) * (0.5 + w[i]), 1e-6);
 }
 
+// What is done in one pass has the bits of what is done in two, in place or not.
+TEST(AddRmsNorm, IsTheSumThenItsNorm) {
+  for (const std::size_t width : {1u, 15u, 16u, 37u, 64u, 83u}) {
+    const auto x = ramp(3 * width), w = ramp(width);
+    std::vector<float> z(x.rbegin(), x.rend()), sum(x.size()), norm(x.size());
+    add(x.data(), z.data(), x.size(), sum.data());
+    rms_norm(sum.data(), {w.data(), 1.0f}, 1e-5f, 3, width, norm.data());
+    std::vector<float> stream = x, apart(x.size());
+    add_rms_norm(stream.data(), z.data(), {w.data(), 1.0f}, 1e-5f, 3, width, apart.data());
+    EXPECT_EQ(stream, sum);
+    EXPECT_EQ(apart, norm);
+    stream = x;
+    add_rms_norm(stream.data(), z.data(), {w.data(), 1.0f}, 1e-5f, 3, width, z.data());
+    EXPECT_EQ(stream, sum);
+    EXPECT_EQ(z, norm);
+  }
+}
+
+TEST(AddLayerNorm, IsTheNormOfTheSum) {
+  for (const std::size_t width : {1u, 15u, 16u, 37u, 64u, 83u}) {
+    const auto x = ramp(3 * width), w = ramp(width), b = ramp(width);
+    std::vector<float> z(x.rbegin(), x.rend()), sum(x.size()), norm(x.size());
+    add(x.data(), z.data(), x.size(), sum.data());
+    layer_norm(sum.data(), w.data(), b.data(), 1e-5f, 3, width, norm.data());
+    std::vector<float> in_place = x;
+    add_layer_norm(in_place.data(), z.data(), w.data(), b.data(), 1e-5f, 3, width, in_place.data());
+    EXPECT_EQ(in_place, norm);
+    add_layer_norm(x.data(), z.data(), w.data(), b.data(), 1e-5f, 3, width, z.data());
+    EXPECT_EQ(z, norm);
+  }
+}
+
+// A mean that is thousands of times the deviation takes nothing off the variance.
+TEST(LayerNorm, FollowsItsFormulaFarFromZero) {
+  for (const std::size_t width : {1u, 7u, 16u, 50u, 768u}) {
+    std::vector<float> x = ramp(width), y(width);
+    for (float& v : x) v += 5000;
+    layer_norm(x.data(), 1e-7f, 1, width, y.data());
+    double mean = 0, square = 0;
+    for (const float v : x) mean += static_cast<double>(v) / static_cast<double>(width);
+    for (const float v : x) square += (v - mean) * (v - mean) / static_cast<double>(width);
+    for (std::size_t i = 0; i < width; ++i)
+      EXPECT_NEAR(y[i], (x[i] - mean) / std::sqrt(square + 1e-7f), 2e-6) << width;
+  }
+}
+
 TEST(LayerNorm, HasMeanZeroAndVarianceOne) {
   const auto x = ramp(50);
   std::vector<float> y(50);
@@ -103,6 +149,35 @@ TEST(Glu, IsAllOrNothingFarFromZero) {
     std::vector<float> y(8);
     glu(kind, gate.data(), up.data(), 8, y.data());
     for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(y[i], std::max(gate[i], 0.0f), 1e-6) << gate[i];
+  }
+}
+
+TEST(Scale, MultipliesEveryLengthOfTail) {
+  for (std::size_t n = 1; n < 40; ++n) {
+    auto x = ramp(n), y = x;
+    scale(y.data(), n, 1.7f);
+    for (std::size_t i = 0; i < n; ++i) EXPECT_EQ(y[i], x[i] * 1.7f);
+  }
+}
+
+TEST(Rotate, FollowsItsFormulaForEveryHalfAndWay) {
+  for (const std::size_t half : {1u, 5u, 16u, 32u, 37u}) {
+    const std::vector<std::int32_t> positions = {2, 0};
+    const auto cosine = ramp(3 * half), x = ramp(2 * 3 * 2 * half);
+    const std::vector<float> sine(cosine.rbegin(), cosine.rend());
+    for (const Turn turn : {Turn::kForth, Turn::kBack}) {
+      auto y = x;
+      rotate(y.data(), positions.data(), cosine.data(), sine.data(), 2, 3, 2 * half, turn);
+      for (std::size_t row = 0; row < 2; ++row)
+        for (std::size_t head = 0; head < 3; ++head)
+          for (std::size_t i = 0; i < half; ++i) {
+            const std::size_t at = (row * 3 + head) * 2 * half + i;
+            const std::size_t angle = static_cast<std::size_t>(positions[row]) * half + i;
+            const float s = turn == Turn::kForth ? sine[angle] : -sine[angle], c = cosine[angle];
+            EXPECT_EQ(y[at], x[at] * c - x[at + half] * s);
+            EXPECT_EQ(y[at + half], x[at + half] * c + x[at] * s);
+          }
+    }
   }
 }
 

@@ -60,6 +60,49 @@ TEST(RotateGradient, TurnsBack) {
   });
 }
 
+// What writes its input has the bits of what does not, on one thread and on three.
+TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
+  const at::NoGradGuard serving;
+  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const LayerNorm layer{random_values(83, 1, 2), random_values(83, 1, 3), 1e-5f};
+  const at::Tensor x = random_tensor(140, 83, 4), z = random_tensor(140, 83, 5);
+  for (const int threads : {1, 3}) {
+    Compute c(threads);
+    const at::Tensor sum = add(c, x, z);
+    at::Tensor stream = x.clone(), out = z.clone();
+    add_rms_norm(c, stream, out, norm, out);
+    EXPECT_TRUE(stream.equal(sum));
+    EXPECT_TRUE(out.equal(rms_norm(c, sum, norm)));
+    rms_norm_to(c, stream, norm, stream);
+    EXPECT_TRUE(stream.equal(out));
+    out = z.clone();
+    add_layer_norm(c, x, out, layer, out);
+    EXPECT_TRUE(out.equal(layer_norm(c, sum, layer)));
+    out = x.clone();
+    glu_in_place(c, kernels::Glu::kGeGlu, out, z);
+    EXPECT_TRUE(out.equal(glu(c, kernels::Glu::kGeGlu, x, z)));
+    bend_in_place(c, kernels::Bend::kGelu, out = x.clone());
+    EXPECT_TRUE(out.equal(bend(c, kernels::Bend::kGelu, x)));
+    scale_in_place(c, out = x.clone(), 1.5f);
+    EXPECT_TRUE(out.equal(x * 1.5));
+  }
+}
+
+TEST(InPlace, TurnsSeveralTensorsInOnePass) {
+  const at::NoGradGuard serving;
+  const std::vector<float> cosine = random_values(50 * 5, 1, 1), sine = random_values(50 * 5, 1, 2);
+  std::vector<std::int32_t> positions;
+  for (int i = 0; i < 70; ++i) positions.push_back(i * 13 % 50);
+  const at::Tensor q = random_tensor(70, 30, 3), k = random_tensor(70, 10, 4);
+  for (const int threads : {1, 3}) {
+    Compute c(threads);
+    const at::Tensor turned[] = {q.clone(), k.clone()};
+    rotate_in_place(c, turned, positions, cosine, sine, 10);
+    EXPECT_TRUE(turned[0].equal(rotate(c, q, positions, cosine, sine, 10)));
+    EXPECT_TRUE(turned[1].equal(rotate(c, k, positions, cosine, sine, 10)));
+  }
+}
+
 TEST(GatherGradient, AddsWhereARowIsTakenTwice) {
   const std::vector<std::int32_t> rows = {4, 0, 4, 6};
   expect_gradients({random_tensor(9, 5, 1)},

@@ -39,7 +39,7 @@ inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads
   auto& slot = loaded[{package, threads}];
   if (slot != nullptr) return slot;
   const auto golden = threads == 1 ? Golden::kVerify : Golden::kSkip;
-  auto scorer = load_scorer(*open_directory(kPackages + package), {threads, ComputeType::kAuto, golden});
+  auto scorer = load_scorer(*open_directory(kPackages + package), {threads, ComputeType::kFp32, golden});
   EXPECT_TRUE(scorer) << scorer.error().what;
   if (scorer) slot = std::move(*scorer);
   return slot;

@@ -1,0 +1,84 @@
+// What encoders have besides linears. disentangled: attention_both_ways() over one sequence, 12 heads of 64,
+// with both kinds of relative positions, one row of the tables for each distance up to 128 and a share of 128
+// more for those beyond. Counted are its four products, 4 FLOP for each pair of tokens and for each pair of
+// token and row. recurrence: recur_both_ways() over sequences of 128 tokens, 8 FLOP a token, direction and
+// weight of a gate; nothing is counted for what bends.
+#include "bench/beside.h"
+#include "model/layers/buckets.h"
+#include "model/ops/disentangled.h"
+#include "model/ops/recurrence.h"
+
+#include <ATen/ops/from_blob.h>
+
+namespace preferd::bench {
+namespace {
+
+// Sequences of one length.
+Batch sequences(std::int32_t count, std::int32_t length) {
+  Batch batch;
+  batch.offsets = {0};
+  for (std::int32_t i = 0; i < count; ++i) {
+    batch.offsets.push_back((i + 1) * length);
+    batch.parent.push_back(-1);
+    for (std::int32_t p = 0; p < length; ++p) batch.positions.push_back(p);
+  }
+  batch.runs = {{0, count * length, 0}};
+  return batch;
+}
+
+// Random rows that live as long as this.
+struct Rows {
+  Rows(std::int64_t rows, std::int64_t width, unsigned seed)
+      : values(random_floats(static_cast<std::size_t>(rows * width), seed)),
+        tensor(at::from_blob(values.data(), {rows, width}, at::kFloat)) {}
+  std::vector<float> values;
+  at::Tensor tensor;
+};
+
+void disentangled(benchmark::State& state) {
+  constexpr kernels::DisentangledShape kShape{.heads = 12, .head_dim = 64, .scale = 0.0721688f};
+  constexpr std::int64_t kWidth = 12 * 64;
+  const std::int64_t length = state.range(0);
+  const Batch batch = sequences(1, static_cast<std::int32_t>(length));
+  const Reached reach = reached(make_buckets(256, 512, 512), batch);
+  Rows q(length, kWidth, 5), k(length, kWidth, 6), v(length, kWidth, 7);
+  Rows key(reach.count, kWidth, 8), query(reach.count, kWidth, 9);
+  const std::vector<RelativePositions> relative = {{0, key.tensor, query.tensor}};
+  Compute compute(static_cast<int>(state.range(1)));
+  const auto run = [&] {
+    benchmark::DoNotOptimize(
+        attention_both_ways(compute, kShape, batch, reach.distances, relative, q.tensor, k.tensor, v.tensor));
+  };
+  const double size = 4.0 * static_cast<double>(length * (length + reach.count) * kWidth);
+  beside(state, compute.pool().threads(), {run, size}, sgemm(compute.pool(), 512, 768, 768),
+         "FLOP/s; SGEMM 512x768x768");
+}
+
+void recurrence(benchmark::State& state) {
+  constexpr std::int32_t kLength = 128;
+  const std::int64_t hidden = state.range(0), gates = 4 * hidden;
+  const auto count = static_cast<std::int32_t>(state.range(1));
+  const Batch batch = sequences(count, kLength);
+  Rows weight(gates, hidden, 5), forth(count * kLength, gates, 6), back(count * kLength, gates, 7);
+  for (float& w : weight.values) w *= 0.1f;
+  const quant::Dense form{reinterpret_cast<const std::byte*>(weight.values.data()), quant::DType::kF32};
+  const Recurrence way{{gates, hidden, form, nullptr}, random_floats(static_cast<std::size_t>(gates), 8)};
+  const std::array<Recurrence, 2> ways = {way, way};
+  Compute compute(static_cast<int>(state.range(2)));
+  const auto run = [&] {
+    benchmark::DoNotOptimize(recur_both_ways(compute, batch, ways, {forth.tensor, back.tensor}));
+  };
+  const double size = 2.0 * 8.0 * static_cast<double>(hidden * hidden * count * kLength);
+  beside(state, compute.pool().threads(), {run, size}, sgemm(compute.pool(), 512, 512, 512),
+         "FLOP/s; SGEMM 512x512x512");
+}
+
+BENCHMARK(disentangled)->Apply([](benchmark::internal::Benchmark* b) {
+  in_rounds(b->ArgsProduct({{128, 256, 512}, {1, 2}})->ArgNames({"length", "threads"}));
+});
+BENCHMARK(recurrence)->Apply([](benchmark::internal::Benchmark* b) {
+  in_rounds(b->ArgsProduct({{64, 256}, {1, 2, 8}, {1, 2}})->ArgNames({"hidden", "sequences", "threads"}));
+});
+
+}  // namespace
+}  // namespace preferd::bench

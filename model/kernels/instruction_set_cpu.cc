@@ -1,0 +1,92 @@
+#include "model/kernels/instruction_set.h"
+
+#include <cstdlib>
+#include <string>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/kernels/instruction_set_cpu.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "model/kernels/tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace preferd::kernels::HWY_NAMESPACE {
+
+std::size_t PanelWidth() { return 2 * hn::Lanes(Float()); }
+
+const char* InstructionSet() {
+  if (HWY_TARGET != HWY_AVX3) return hwy::TargetName(HWY_TARGET);
+  return has_vnni() ? "AVX-512 VNNI" : "AVX-512";
+}
+
+}  // namespace preferd::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace preferd::kernels {
+
+HWY_EXPORT(PanelWidth);
+HWY_EXPORT(InstructionSet);
+
+namespace {
+
+struct Choice {
+  std::string error;
+  bool vnni = false;
+};
+
+#if HWY_ARCH_X86
+
+struct Named {
+  const char* name;
+  std::int64_t target;
+  bool vnni;
+};
+constexpr Named kNamed[] = {
+    {"avx2", HWY_AVX2, false}, {"avx512", HWY_AVX3, false}, {"avx512vnni", HWY_AVX3, true}};
+
+// A lower bit is a better target.
+Choice choose() {
+  Choice choice{{}, __builtin_cpu_supports("avx512vnni") != 0};
+  const char* asked = std::getenv("PREFERD_INSTRUCTION_SET");
+  if (asked == nullptr || *asked == '\0') return choice;
+  for (const Named& n : kNamed) {
+    if (std::string(n.name) != asked) continue;
+    if ((hwy::SupportedTargets() & n.target) == 0 || (n.vnni && !choice.vnni))
+      return {std::string("PREFERD_INSTRUCTION_SET: this machine has no ") + asked, choice.vnni};
+    hwy::DisableTargets(n.target - 1);
+    choice.vnni = n.vnni;
+    return choice;
+  }
+  return {std::string("PREFERD_INSTRUCTION_SET: '") + asked + "' is none of avx2, avx512, avx512vnni",
+          choice.vnni};
+}
+
+#else
+
+Choice choose() {
+  const char* asked = std::getenv("PREFERD_INSTRUCTION_SET");
+  if (asked == nullptr || *asked == '\0') return {};
+  return {std::string("PREFERD_INSTRUCTION_SET: '") + asked + "': there is no choice on this machine"};
+}
+
+#endif
+
+const Choice kChoice = choose();
+
+}  // namespace
+
+Status instruction_set_as_asked() {
+  if (!kChoice.error.empty()) return invalid(kChoice.error);
+  return Ok{};
+}
+
+bool has_vnni() { return kChoice.vnni; }
+
+std::size_t panel_width() { return HWY_DYNAMIC_DISPATCH(PanelWidth)(); }
+
+const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
+
+}  // namespace preferd::kernels
+#endif

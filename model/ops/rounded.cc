@@ -1,0 +1,167 @@
+// Panels of a group of columns are decoded for as much of k as the second-level cache holds. Then rows pass
+// by in chunks: a chunk's sums for one panel stay in the first-level cache until all stretches are in, and y
+// is written once.
+#include "model/ops/rounded.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <ATen/ops/empty.h>
+
+#include "model/kernels/gemm_int16.h"
+#include "model/quant/int16.h"
+
+namespace preferd {
+namespace {
+
+constexpr std::size_t kMostPairs = 1024, kMostStretches = 32;  // of one decoded panel
+
+std::size_t stretch_of(std::size_t k) {
+  return std::min(quant::kLevelBlock, ceil_div(ceil_div(k, ceil_div(k, quant::kLevelBlock)), 64) * 64);
+}
+
+// A stretch of a term's k, and where its panels stand in those that are decoded together.
+struct Stretch {
+  const RoundedTerm* term;
+  std::size_t index, begin, depth;
+  std::size_t offset;  // in pairs
+  std::size_t pairs() const { return ceil_div(depth, 2); }
+};
+
+struct Scratch {
+  explicit Scratch(float* floats)
+      : sums(floats),
+        scales(sums + kRowChunk * kernels::panel_width()),
+        decoded(reinterpret_cast<std::int16_t*>(scales + kMostStretches * group_width())),
+        panels(decoded + quant::kLevelBlock * kernels::panel_width()) {}
+
+  float* sums;            // [kRowChunk, width]
+  float* scales;          // [stretches, group width]
+  std::int16_t* decoded;  // [width, depth]
+  std::int16_t* panels;   // kGroupPanels x [kMostPairs, width, 2]
+};
+
+std::int16_t* panel_at(const Scratch& at, std::size_t p, std::size_t offset) {
+  return at.panels + (p * kMostPairs + offset) * 2 * kernels::panel_width();
+}
+
+void decode_panel(const Stretch& s, Columns columns, std::size_t p, float* scales, const Scratch& at) {
+  const std::size_t width = kernels::panel_width(), count = std::min(width, columns.count - p * width);
+  for (std::size_t j = 0; j < count; ++j) {
+    std::int16_t* row = at.decoded + j * 2 * s.pairs();
+    if (s.depth % 2 == 1) row[s.depth] = 0;
+    scales[j] =
+        quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width + j),
+                             static_cast<std::int64_t>(s.begin), static_cast<std::int64_t>(s.depth), row);
+  }
+  std::fill(scales + count, scales + width, 0.0f);
+  kernels::pack_panel(at.decoded, s.pairs(), count, s.pairs(), panel_at(at, p, s.offset));
+}
+
+// Sums [rows [row, end), width] of panel p, the stretches in order.
+void sum_chunk(std::span<const Stretch> stretches, std::size_t p, std::size_t row, std::size_t end,
+               const Scratch& at) {
+  const std::size_t width = kernels::panel_width();
+  kernels::Start start = kernels::Start::kZero;
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    const Stretch& s = stretches[i];
+    const std::size_t first = std::max(row, s.term->first),
+                      last = std::min(end, s.term->first + s.term->count);
+    if (start == kernels::Start::kZero && (first > row || last < end)) {
+      std::fill_n(at.sums, (end - row) * width, 0.0f);
+      start = kernels::Start::kContinue;
+    }
+    if (first >= last) continue;
+    const RoundedRows x = s.term->x.from(first - s.term->first);
+    kernels::multiply_int16({.x = x.data + s.begin,
+                             .x_stride = x.stride,
+                             .x_scale = x.scales + s.index,
+                             .x_scale_stride = x.stretches,
+                             .panel = panel_at(at, p, s.offset),
+                             .panel_scale = at.scales + i * group_width() + p * width,
+                             .y = at.sums + (first - row) * width,
+                             .rows = last - first,
+                             .pairs = s.pairs(),
+                             .start = start});
+    start = kernels::Start::kContinue;
+  }
+}
+
+// y (+)= what the stretches give together.
+void add_stretches(std::span<const Stretch> stretches, const float* bias, kernels::Start start,
+                   Columns columns, std::size_t rows, RowsOf<float> y, const Scratch& at) {
+  const std::size_t width = kernels::panel_width(), group = ceil_div(columns.count, width);
+  for (std::size_t i = 0; i < stretches.size(); ++i)
+    for (std::size_t p = 0; p < group; ++p)
+      decode_panel(stretches[i], columns, p, at.scales + i * group_width() + p * width, at);
+  for (std::size_t row = 0; row < rows; row += kRowChunk)
+    for (std::size_t p = 0; p < group; ++p) {
+      const std::size_t end = std::min(rows, row + kRowChunk);
+      for (std::size_t i = row; i < end; ++i)
+        for (std::size_t c = 0; c < width; c += 16) __builtin_prefetch(y.from(i).data + p * width + c, 1, 2);
+      sum_chunk(stretches, p, row, end, at);
+      kernels::write_sums({.sums = at.sums,
+                           .bias = bias == nullptr ? nullptr : bias + p * width,
+                           .y = y.from(row).data + p * width,
+                           .y_stride = y.stride,
+                           .rows = end - row,
+                           .columns = std::min(width, columns.count - p * width),
+                           .start = start});
+    }
+}
+
+}  // namespace
+
+Rounded::Rounded(Compute& compute, const at::Tensor& x) {
+  const auto rows = static_cast<std::size_t>(x.size(0)), k = static_cast<std::size_t>(x.size(1));
+  const std::size_t stretch = stretch_of(k), even = ceil_div(k, 2) * 2, stretches = ceil_div(k, stretch);
+  levels_ = at::empty({x.size(0), static_cast<std::int64_t>(even)}, at::kShort);
+  scales_ = at::empty({x.size(0), static_cast<std::int64_t>(stretches)}, at::kFloat);
+  const float* from = x.data_ptr<float>();
+  auto* levels = levels_.data_ptr<std::int16_t>();
+  auto* scales = scales_.data_ptr<float>();
+  rows_ = {levels, even, scales, stretches};
+  compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
+    for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
+      for (std::size_t s = 0, begin = 0; s < stretches; ++s, begin += stretch)
+        scales[i * stretches + s] =
+            quant::round_to_levels(from + i * k + begin, std::min(stretch, k - begin),
+                                   quant::kActivationLevels, levels + i * even + begin);
+      if (even > k) levels[i * even + k] = 0;
+    }
+  });
+}
+
+std::size_t rounded_scratch() {
+  const std::size_t width = kernels::panel_width();
+  return kRowChunk * width + kMostStretches * group_width() + quant::kLevelBlock * width / 2 +
+         kGroupPanels * kMostPairs * width;
+}
+
+void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> bias, Columns columns,
+                     std::size_t rows, RowsOf<float> y, float* scratch) {
+  const Scratch at(scratch);
+  const float* shift = bias.empty() ? nullptr : bias.data() + columns.first;
+  kernels::Start start = kernels::Start::kZero;
+  std::vector<Stretch> stretches;
+  std::size_t offset = 0;
+  const auto flush = [&] {
+    add_stretches(stretches, shift, start, columns, rows, y, at);
+    stretches.clear();
+    offset = 0;
+    start = kernels::Start::kContinue;
+  };
+  for (const RoundedTerm& term : terms) {
+    const auto k = static_cast<std::size_t>(term.weight->cols);
+    const std::size_t stretch = stretch_of(k);
+    for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
+      const std::size_t depth = std::min(stretch, k - begin), pairs = ceil_div(depth, 2);
+      if (offset + pairs > kMostPairs || stretches.size() == kMostStretches) flush();
+      stretches.push_back({&term, index, begin, depth, offset});
+      offset += pairs;
+    }
+  }
+  flush();
+}
+
+}  // namespace preferd

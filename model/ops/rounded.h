@@ -1,0 +1,58 @@
+// Products with both sides rounded to int16 (model/quant/int16.h): the pieces of linears() on the fast path,
+// as model/ops/panels.h has them in fp32.
+//
+// k, the index that is summed over, is cut into stretches of at most 256; each has a scale a row of x and a
+// scale a column of W. An element of y is the sum over stretches, in order, of one exact integer sum times
+// both scales: its bits depend on its row and its column, never on the other rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <ATen/core/Tensor.h>
+
+#include "model/ops/compute.h"
+#include "model/ops/panels.h"
+#include "model/quant/matrix.h"
+
+namespace preferd {
+
+// Rows of k values. A row's step is even; where k is odd a zero stands behind it.
+struct RoundedRows {
+  const std::int16_t* data = nullptr;
+  std::size_t stride = 0;
+  const float* scales = nullptr;  // [rows, stretches]
+  std::size_t stretches = 0;
+  RoundedRows from(std::size_t row) const {
+    return {data + row * stride, stride, scales + row * stretches, stretches};
+  }
+};
+
+// A tensor's rows, rounded.
+class Rounded {
+ public:
+  Rounded(Compute& compute, const at::Tensor& x);  // x [rows, k] fp32 contiguous
+  const RoundedRows& rows() const { return rows_; }
+
+ private:
+  at::Tensor levels_, scales_;
+  RoundedRows rows_;
+};
+
+// x W^T for rows [first, first + count) of a sum: that of x's row 0 at `first`.
+struct RoundedTerm {
+  RoundedRows x;
+  const quant::Matrix* weight;
+  std::size_t first, count;
+};
+
+// Floats of scratch that sum_of_products() needs.
+std::size_t rounded_scratch();
+
+// y[rows, columns] = bias[columns] + the sum of the terms' products, the terms in order. `bias` is empty or
+// has an entry for each row of the weights; y points at the first of the columns.
+void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> bias, Columns columns,
+                     std::size_t rows, RowsOf<float> y, float* scratch);
+
+}  // namespace preferd

@@ -1,0 +1,48 @@
+#include "model/quant/int16.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/check.h"
+#include "model/quant/nibbles.h"
+
+namespace preferd::quant {
+namespace {
+
+// Stretches that start at an odd value, or end at one, go by way of floats.
+float by_floats(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count,
+                std::int16_t* out) {
+  std::array<float, kLevelBlock> values;
+  decode(m, row, first, count, values.data());
+  return round_to_levels(values.data(), static_cast<std::size_t>(count),
+                         weight_levels(static_cast<std::size_t>(count)), out);
+}
+
+}  // namespace
+
+int weight_levels(std::size_t count) {
+  constexpr auto kMost = std::size_t{std::numeric_limits<std::int32_t>::max()};
+  return static_cast<int>(std::min<std::size_t>(kActivationLevels, kMost / kActivationLevels / count));
+}
+
+float decode_levels(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count,
+                    std::int16_t* out) {
+  PREFERD_CHECK(0 < count && count <= static_cast<std::int64_t>(kLevelBlock));
+  const auto* q = std::get_if<Block4>(&m.form);
+  const auto begin = static_cast<std::size_t>(row * m.cols + first);
+  const auto n = static_cast<std::size_t>(count);
+  if (q == nullptr || q->block < 32 || begin % 32 != 0 || n % 32 != 0)
+    return by_floats(m, row, first, count, out);
+  const auto block = static_cast<std::size_t>(q->block);
+  std::array<NibbleRun, kLevelBlock / 32> runs;
+  std::size_t used = 0;
+  for (std::size_t at = begin; at < begin + n; ++used) {
+    const std::size_t stop = std::min(begin + n, (at / block + 1) * block);
+    runs[used] = {q->codes + at / 2, (stop - at) / 2, q->scale(at / block)};
+    at = stop;
+  }
+  return nibble_levels(q->code.data(), q->dtype, {runs.data(), used}, weight_levels(n), out);
+}
+
+}  // namespace preferd::quant

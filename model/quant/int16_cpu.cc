@@ -1,0 +1,173 @@
+// 4-bit codes become int16 without a float a value: the 16 levels of a block are cut into a table of low
+// bytes and one of high bytes, each of which answers 16 codes in one instruction.
+#include "model/quant/int16.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "model/quant/nibbles.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/quant/int16_cpu.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace preferd::quant::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using Float = hn::CappedTag<float, 16>;
+
+constexpr std::uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
+constexpr std::size_t kMostRuns = 8;
+
+// The bits of non-negative floats are ordered as they are, NaN above all.
+HWY_INLINE std::uint32_t TopMagnitude(const float* x, std::size_t count) {
+  const Float d;
+  const hn::RebindToSigned<Float> di;
+  const std::size_t lanes = hn::Lanes(d);
+  auto top = hn::Zero(di);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) top = hn::Max(top, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + i))));
+  auto best = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, top)));
+  for (; i < count; ++i) best = std::max(best, std::bit_cast<std::uint32_t>(x[i]) & kMagnitude);
+  return best;
+}
+
+struct Scale {
+  float scale, inverse;  // inverse 0: all levels are 0
+};
+
+HWY_INLINE Scale ScaleOf(std::uint32_t top, int levels) {
+  if (top >= kInfinity) return {std::numeric_limits<float>::quiet_NaN(), 0};
+  const float magnitude = std::bit_cast<float>(top);
+  if (magnitude < 1e-30f) return {0, 0};
+  return {magnitude / static_cast<float>(levels), static_cast<float>(levels) / magnitude};
+}
+
+HWY_INLINE void Round(const float* x, std::size_t count, float inverse, std::int16_t* out) {
+  const Float d;
+  const hn::Rebind<std::int16_t, Float> d16;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto factor = hn::Set(d, inverse);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::DemoteTo(d16, hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor))), d16, out + i);
+  const hn::CappedTag<float, 1> one;
+  for (; i < count; ++i)
+    out[i] = static_cast<std::int16_t>(hn::GetLane(hn::NearestInt(hn::Set(one, x[i] * inverse))));
+}
+
+float RoundToLevels(const float* x, std::size_t count, int levels, std::int16_t* out) {
+  const Scale s = ScaleOf(TopMagnitude(x, count), levels);
+  if (s.inverse == 0)
+    std::fill_n(out, count, std::int16_t{0});
+  else
+    Round(x, count, s.inverse, out);
+  return s.scale;
+}
+
+// The 16 values that a block's codes name.
+HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* table) {
+  if (dtype != DType::kBF16) {
+    for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
+    return;
+  }
+  const Float d;
+  const hn::RebindToUnsigned<Float> du;
+  for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
+    const auto bits = hn::BitCast(du, hn::Mul(hn::LoadU(d, code + c), hn::Set(d, scale)));
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+    const auto up = hn::Add(bits, hn::Add(even, hn::Set(du, 0x7FFF)));
+    hn::StoreU(hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u))), d, table + c);
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+
+HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int16_t* out) {
+  for (std::size_t i = 0; i < run.bytes; ++i) {
+    out[2 * i] = table[run.codes[i] >> 4];
+    out[2 * i + 1] = table[run.codes[i] & 15];
+  }
+}
+
+#else
+
+HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int16_t* out) {
+  const hn::FixedTag<std::uint8_t, 16> d8;
+  const hn::FixedTag<std::int16_t, 8> d16;
+  const hn::FixedTag<std::uint8_t, 8> half;
+  const hn::FixedTag<std::int8_t, 8> signed_half;
+  const auto t0 = hn::LoadU(d16, table), t1 = hn::LoadU(d16, table + 8), byte = hn::Set(d16, 255);
+  const auto low =
+      hn::Combine(d8, hn::DemoteTo(half, hn::And(t1, byte)), hn::DemoteTo(half, hn::And(t0, byte)));
+  const auto high = hn::Combine(d8, hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t1))),
+                                hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t0))));
+#if HWY_CAP_GE256
+  const hn::FixedTag<std::uint8_t, 32> d32;
+  const hn::FixedTag<std::uint16_t, 16> pairs;
+  const auto low2 = hn::Combine(d32, low, low), high2 = hn::Combine(d32, high, high);
+  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
+    const auto packed = hn::PromoteTo(pairs, hn::LoadU(d8, run.codes + i));
+    const auto codes = hn::And(hn::BitCast(d32, hn::Or(hn::ShiftRight<4>(packed), hn::ShiftLeft<8>(packed))),
+                               hn::Set(d32, 15));
+    const auto l = hn::TableLookupBytes(low2, codes), h = hn::TableLookupBytes(high2, codes);
+    const auto even = hn::InterleaveLower(d32, l, h), odd = hn::InterleaveUpper(d32, l, h);
+    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, even)), d16, out);
+    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, odd)), d16, out + 8);
+    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, even)), d16, out + 16);
+    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, odd)), d16, out + 24);
+  }
+#else
+  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
+    const auto packed = hn::LoadU(d8, run.codes + i);
+    const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(d8, 15));
+    const auto write = [&](auto codes, std::int16_t* to) HWY_ATTR {
+      const auto l = hn::TableLookupBytes(low, codes), h = hn::TableLookupBytes(high, codes);
+      hn::StoreU(hn::BitCast(d16, hn::InterleaveLower(d8, l, h)), d16, to);
+      hn::StoreU(hn::BitCast(d16, hn::InterleaveUpper(d8, l, h)), d16, to + 8);
+    };
+    write(hn::InterleaveLower(d8, first, second), out);
+    write(hn::InterleaveUpper(d8, first, second), out + 16);
+  }
+#endif
+}
+
+#endif
+
+float NibbleLevels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                   std::int16_t* out) {
+  HWY_ALIGN float tables[kMostRuns][16];
+  HWY_ALIGN std::int16_t table[16];
+  for (std::size_t r = 0; r < runs.size(); ++r) FillTable(code, dtype, runs[r].scale, tables[r]);
+  const Scale s = ScaleOf(TopMagnitude(tables[0], 16 * runs.size()), levels);
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    Round(tables[r], 16, s.inverse, table);
+    LookUp(runs[r], table, out);
+    out += 2 * runs[r].bytes;
+  }
+  return s.scale;
+}
+
+}  // namespace preferd::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace preferd::quant {
+
+HWY_EXPORT(RoundToLevels);
+HWY_EXPORT(NibbleLevels);
+
+float round_to_levels(const float* x, std::size_t count, int levels, std::int16_t* out) {
+  return HWY_DYNAMIC_DISPATCH(RoundToLevels)(x, count, levels, out);
+}
+
+float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                    std::int16_t* out) {
+  return HWY_DYNAMIC_DISPATCH(NibbleLevels)(code, dtype, runs, levels, out);
+}
+
+}  // namespace preferd::quant
+#endif
