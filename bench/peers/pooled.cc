@@ -1,6 +1,6 @@
 // A package's body by itself, for bench/peers: token ids in, states of the last tokens out, timed.
 //
-//   preferd_pooled PACKAGE TOKENS.jsonl THREADS COMPUTE
+//   preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16
 //
 // Each line of the file is {"name", "sequences": [[ids]]}. Says `ready VERSION`, then answers each line `NAME
 // [FILE]` of standard input with the seconds of one forward of that line's sequences, packed, and writes the
@@ -20,14 +20,13 @@
 #include "model/ops/compute.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/build.h"
-#include "model/scorer/load.h"
 
 namespace preferd::bench {
 namespace {
 
-const std::map<std::string, ComputeType> kComputes = {
-    {"auto", ComputeType::kAuto},
-    {"fp32", ComputeType::kFp32},
+const std::map<std::string, Arithmetic> kArithmetics = {
+    {"fp32", Arithmetic::kFp32},
+    {"int16", Arithmetic::kInt16},
 };
 
 Batch batch_of(const Json& sequences) {
@@ -58,7 +57,7 @@ Result<std::map<std::string, Batch>> read_batches(const std::string& path) {
   return batches;
 }
 
-Status serve(const std::string& package, const std::string& tokens, int threads, ComputeType) {
+Status serve(const std::string& package, const std::string& tokens, int threads, Arithmetic arithmetic) {
   const auto batches = read_batches(tokens);
   if (!batches) return batches.error();
   auto files = open_directory(package);
@@ -69,7 +68,9 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   if (!model) return model.error();
   const c10::InferenceMode inference;
   at::set_num_threads(1);
+  if (const Status s = instruction_set_as_asked(); !s) return s.error();
   Compute compute(threads);
+  compute.set_arithmetic(arithmetic);
   const std::map<std::string, LoraSite>* const sites = &model->adapters.front().sites;
 
   std::cout << "ready preferd, " << instruction_set() << std::endl;
@@ -100,12 +101,12 @@ int main(int count, char** arguments) {
   using namespace preferd;
   const std::vector<std::string> given(arguments + 1, arguments + count);
   const auto threads = given.size() == 4 ? parse_number<int>(given[2]) : std::nullopt;
-  const auto compute = given.size() == 4 ? bench::kComputes.find(given[3]) : bench::kComputes.end();
-  if (!threads || *threads < 1 || compute == bench::kComputes.end()) {
-    std::cerr << "usage: preferd_pooled PACKAGE TOKENS.jsonl THREADS auto|fp32\n";
+  const auto arithmetic = given.size() == 4 ? bench::kArithmetics.find(given[3]) : bench::kArithmetics.end();
+  if (!threads || *threads < 1 || arithmetic == bench::kArithmetics.end()) {
+    std::cerr << "usage: preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16\n";
     return 2;
   }
-  const Status status = bench::serve(given[0], given[1], *threads, compute->second);
+  const Status status = bench::serve(given[0], given[1], *threads, arithmetic->second);
   if (status) return 0;
   std::cerr << "error: " << status.error().what << "\n";
   return 1;
