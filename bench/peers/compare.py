@@ -137,7 +137,7 @@ def compare_one(args, key, names, calibrator, right, lengths):
     print("{section}, {threads} threads, round {round}: {engine}".format(**key), file=sys.stderr, flush=True)
     try:
         for record in run_engine(key["engine"], args, key["threads"], key["section"], names, calibrator, right):
-            append(args.results, {**key, **record, "lengths": lengths[record["workload"]]})
+            append(args.results, {**key, **record, "cores": os.cpu_count(), "lengths": lengths[record["workload"]]})
     except (RuntimeError, OSError, ValueError) as error:
         failed(args, key, str(error))
 

@@ -23,6 +23,7 @@ def row_of(engine, runs):
     return {"engine": engine, "median": statistics.median(rates), "best": max(rates), "n": len(runs),
             "calibration": statistics.median(r["calibration"] for r in runs), "per": middle,
             "percent": 100 * middle * flop(runs[0]) / tokens(runs[0]) / 1e9, "others": statistics.median(r["others"] for r in runs),
+            "mark": " (*)" if statistics.median(r["others"] + r["threads"] - r["cores"] for r in runs) > 0.25 else "",
             "peak": max(r["peak_mb"] for r in runs), "cosine": min(r["cosine"] for r in runs), "of": runs[0]["of"]}
 
 
@@ -58,7 +59,7 @@ def table(records, args):
                   "| engine | tok/s, median (best) | n | GFLOP/s beside | tok/s per GFLOP/s | % of peak | others' cores | peak MB | cosine |",
                   "|---|---|---|---|---|---|---|---|---|"]
         for r in rows:
-            lines.append(f"| {r['engine']} | {r['median']:.0f} ({r['best']:.0f}) | {r['n']} | {r['calibration']:.0f} | {r['per']:.2f} | "
+            lines.append(f"| {r['engine']} | {r['median']:.0f} ({r['best']:.0f}){r['mark']} | {r['n']} | {r['calibration']:.0f} | {r['per']:.2f} | "
                          f"{r['percent']:.0f} | {r['others']:.2f} | {r['peak']:.0f} | {r['cosine']:.5f} ({r['of']}) |")
         lines.append("")
     bad = failures(records, args)
