@@ -112,13 +112,13 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
   };
   over_chunks(to.x.size(0), owed_adapters(f, owed),
               [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
-                const at::Tensor x = to.x.narrow(0, first, rows);
-                const at::Tensor y = linears(f.compute, seen.narrow(0, first, rows), out, here)[0];
+                const at::Tensor x = chunk_of(to.x, first, rows);
+                const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
                 after(block.after_attention, y);
                 add_rms_norm(f.compute, x, y, block.before_mlp, y);
                 const at::Tensor z = gated_mlp_in_place(f.compute, block.mlp, y, here);
                 after(block.after_mlp, z);
-                add_rms_norm(f.compute, x, z, next, to.normed.narrow(0, first, rows));
+                add_rms_norm(f.compute, x, z, next, chunk_of(to.normed, first, rows));
               });
   return to;
 }
