@@ -10,7 +10,7 @@
 
 namespace preferd {
 
-inline constexpr std::int64_t kChunkRows = 512;
+inline constexpr std::int64_t kChunkRows = 1024;
 
 // Calls work(first row, rows, the adapters' runs over them) for chunks of rows [0, rows) of about one size,
 // none larger than kChunkRows.

@@ -105,7 +105,8 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), owed);
   Stream to{owed_rows(f, stream.x, owed), {}};
   stream.x.reset();
-  to.normed = at::empty_like(to.x);
+  // A chunk's rows of what attention gave were read when its norm is written.
+  to.normed = seen.sizes() == to.x.sizes() ? seen : at::empty_like(to.x);
   const Linear* out[] = {&block.attention.out};
   const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
     if (norm) rms_norm_to(f.compute, t, *norm, t);
