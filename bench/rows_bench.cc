@@ -1,6 +1,5 @@
 // Row-local kernels of the embedded package's shapes beside memcpy of as many bytes: bytes that are read and
-// written over two, so that a copy counts as what it copies. 512 rows are what a chunk of a forward holds,
-// 4096 a full forward.
+// written over two, so that a copy counts as what it copies. 512 rows are a short forward, 4096 a full one.
 #include "bench/beside.h"
 #include "model/kernels/rows.h"
 

@@ -33,7 +33,7 @@ class Causal : public Body {
   float logit_softcap() const override { return output_softcap; }
 
   // At one time there are the residual stream, queries, keys and values of all rows, and the norm or what
-  // attention gives; or the stream, its next norm, what attention gives and one chunk of the MLP.
+  // attention gives; or the stream, what attention gives, the next norm and one chunk of the MLP.
   std::size_t activation_bytes(std::int64_t rows) const override {
     const SelfAttention& a = blocks.front().attention;
     const std::int64_t q = a.query.weight.rows, kv = a.key.weight.rows + a.value.weight.rows;

@@ -31,4 +31,8 @@ void over_chunks(std::int64_t rows, const Adapters& adapters,
   }
 }
 
+at::Tensor chunk_of(const at::Tensor& x, std::int64_t first, std::int64_t rows) {
+  return rows == x.size(0) ? x : x.narrow(0, first, rows);
+}
+
 }  // namespace preferd

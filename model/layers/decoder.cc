@@ -105,20 +105,21 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), owed);
   Stream to{owed_rows(f, stream.x, owed), {}};
   stream.x.reset();
-  to.normed = at::empty_like(to.x);
+  // A chunk's rows of what attention gave were read when its norm is written.
+  to.normed = seen.sizes() == to.x.sizes() ? seen : at::empty_like(to.x);
   const Linear* out[] = {&block.attention.out};
   const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
     if (norm) rms_norm_to(f.compute, t, *norm, t);
   };
   over_chunks(to.x.size(0), owed_adapters(f, owed),
               [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
-                const at::Tensor x = to.x.narrow(0, first, rows);
-                const at::Tensor y = linears(f.compute, seen.narrow(0, first, rows), out, here)[0];
+                const at::Tensor x = chunk_of(to.x, first, rows);
+                const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
                 after(block.after_attention, y);
                 add_rms_norm(f.compute, x, y, block.before_mlp, y);
                 const at::Tensor z = gated_mlp_in_place(f.compute, block.mlp, y, here);
                 after(block.after_mlp, z);
-                add_rms_norm(f.compute, x, z, next, to.normed.narrow(0, first, rows));
+                add_rms_norm(f.compute, x, z, next, chunk_of(to.normed, first, rows));
               });
   return to;
 }

@@ -83,10 +83,10 @@ at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, con
   }
   const at::Tensor to = owed == nullptr && input == Input::kKept ? at::empty_like(x) : x;
   over_chunks(x.size(0), adapters, [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
-    const at::Tensor y = linears(f.compute, seen.narrow(0, first, rows), out, here)[0];
-    add_layer_norm(f.compute, y, x.narrow(0, first, rows), block.after_attention, y);
+    const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
+    add_layer_norm(f.compute, y, chunk_of(x, first, rows), block.after_attention, y);
     const at::Tensor z = plain_mlp_in_place(f.compute, block.mlp, y, here);
-    add_layer_norm(f.compute, z, y, block.after_mlp, to.narrow(0, first, rows));
+    add_layer_norm(f.compute, z, y, block.after_mlp, chunk_of(to, first, rows));
   });
   return to;
 }

@@ -21,12 +21,14 @@ TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
   ASSERT_TRUE(model) << model.error().what;
   std::vector<Encoded> items;
   std::size_t tokens = 0;
-  for (const Ask& ask : asks_of(GetParam())) {
-    auto encoded = (*encoder)->encode(ask);
-    ASSERT_TRUE(encoded) << encoded.error().what;
-    tokens += encoded->cost_tokens;
-    items.push_back(std::move(*encoded));
-  }
+  for (Ask ask : asks_of(GetParam()))
+    for (const Swap swap : {Swap::kNone, Swap::kAverage}) {
+      ask.swap = swap;
+      auto encoded = (*encoder)->encode(ask);
+      ASSERT_TRUE(encoded) << encoded.error().what;
+      tokens += encoded->cost_tokens;
+      items.push_back(std::move(*encoded));
+    }
   ASSERT_GT(tokens, static_cast<std::size_t>(kChunkRows));
   std::stable_sort(items.begin(), items.end(),
                    [](const auto& a, const auto& b) { return a.adapter < b.adapter; });
