@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/kernels/gemm_amx.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/gemm_int16_cpu.cc"
 #include <hwy/foreach_target.h>
@@ -22,7 +24,7 @@ void MultiplyInt16(const Int16Product& p) {
       const std::int16_t* x = p.x + i * p.x_stride;
       const std::int16_t* panel = p.panel + 2 * j;
       std::int32_t sum = 0;
-      for (std::size_t k = 0; k < p.pairs; ++k, x += 2, panel += 2 * width)
+      for (std::size_t k = 0; k < (p.depth + 1) / 2; ++k, x += 2, panel += 2 * width)
         sum += x[0] * panel[0] + x[1] * panel[1];
       float& y = p.y[i * width + j];
       y = std::fma(static_cast<float>(sum), p.x_scale[i * p.x_scale_stride] * p.panel_scale[j],
@@ -114,13 +116,13 @@ struct Tile<M, 0> {
 template <class M, std::size_t kRows>
 HWY_INLINE std::size_t Tiles(const Int16Product& p, std::size_t row) {
   const Int16 d16;
-  const std::size_t lanes = hn::Lanes(d16);
+  const std::size_t lanes = hn::Lanes(d16), pairs = (p.depth + 1) / 2;
   for (; row + kRows <= p.rows; row += kRows) {
     const std::int16_t* HWY_RESTRICT x = p.x + row * p.x_stride;
     const std::int16_t* HWY_RESTRICT panel = p.panel;
     Tile<M, kRows> tile;
     tile.Begin();
-    for (std::size_t i = 0; i < p.pairs; ++i, x += 2, panel += 2 * lanes)
+    for (std::size_t i = 0; i < pairs; ++i, x += 2, panel += 2 * lanes)
       tile.Step(x, p.x_stride, hn::LoadU(d16, panel), hn::LoadU(d16, panel + lanes));
     tile.End(p, row);
   }
@@ -169,7 +171,28 @@ namespace preferd::kernels {
 HWY_EXPORT(MultiplyInt16);
 HWY_EXPORT(WriteSums);
 
-void multiply_int16(const Int16Product& p) { HWY_DYNAMIC_DISPATCH(MultiplyInt16)(p); }
+std::size_t int16_places(std::size_t depth) {
+  return has_amx() ? (depth + 63) / 64 * 64 : (depth + 1) / 2 * 2;
+}
+
+void lay_out(std::int16_t* levels, std::size_t depth) {
+  if (has_amx())
+    amx::split(levels, depth);
+  else if (depth % 2 == 1)
+    levels[depth] = 0;
+}
+
+void pack_int16(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel) {
+  const std::size_t places = int16_places(depth), words = places / 2;
+  if (!has_amx()) return pack_panel(rows, words, count, words, panel);
+  pack_panel(rows, words, count, words / 2, panel);
+  pack_panel(rows + places / 2, words, count, words / 2, panel + places / 2 * panel_width());
+}
+
+void multiply_int16(const Int16Product& p) {
+  if (has_amx()) return amx::multiply(p);
+  HWY_DYNAMIC_DISPATCH(MultiplyInt16)(p);
+}
 
 void write_sums(const SumsOut& out) { HWY_DYNAMIC_DISPATCH(WriteSums)(out); }
 

@@ -1,6 +1,6 @@
 // The vector instructions that all kernels use: the best set that this machine has, chosen when the first
 // kernel runs (Highway), or a lower one where the environment variable PREFERD_INSTRUCTION_SET names it:
-// sse4, avx2, avx512, avx512vnni on x86. It is read once, before main.
+// sse4, avx2, avx512, avx512vnni, amx on x86. It is read once, before main.
 //
 // Any thread.
 #pragma once
@@ -11,15 +11,15 @@
 
 namespace preferd::kernels {
 
-// "AVX2", "AVX-512", "AVX-512 VNNI" ...
+// "AVX2", "AVX-512", "AVX-512 VNNI", "AVX-512 VNNI AMX" ...
 const char* instruction_set();
 
 // The error of PREFERD_INSTRUCTION_SET: a name that is unknown here, or a set that this machine lacks.
 // Programs ask before they compute.
 Status instruction_set_as_asked();
 
-// vpdpwssd and vpdpbusd on 512-bit registers.
-bool has_vnni();
+bool has_vnni();  // vpdpwssd on 512-bit registers
+bool has_amx();   // tiles of int8, which the system lets this process use
 
 // Columns of a panel, two vectors of 32-bit lanes: 8 (SSE4), 16 (AVX2), 32 (AVX-512). Constant while the
 // process runs.

@@ -14,7 +14,7 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kMostPairs = 1024, kMostStretches = 32;  // of one decoded panel
+constexpr std::size_t kMostPlaces = 2048, kMostStretches = 32;  // of one decoded panel
 
 std::size_t stretch_of(std::size_t k) {
   return std::min(quant::kLevelBlock, ceil_div(ceil_div(k, ceil_div(k, quant::kLevelBlock)), 64) * 64);
@@ -24,8 +24,7 @@ std::size_t stretch_of(std::size_t k) {
 struct Stretch {
   const RoundedTerm* term;
   std::size_t index, begin, depth;
-  std::size_t offset;  // in pairs
-  std::size_t pairs() const { return ceil_div(depth, 2); }
+  std::size_t offset;  // in places
 };
 
 struct Scratch {
@@ -38,24 +37,24 @@ struct Scratch {
   float* sums;            // [kRowChunk, width]
   float* scales;          // [stretches, group width]
   std::int16_t* decoded;  // [width, depth]
-  std::int16_t* panels;   // kGroupPanels x [kMostPairs, width, 2]
+  std::int16_t* panels;   // kGroupPanels x [kMostPlaces, width]
 };
 
 std::int16_t* panel_at(const Scratch& at, std::size_t p, std::size_t offset) {
-  return at.panels + (p * kMostPairs + offset) * 2 * kernels::panel_width();
+  return at.panels + (p * kMostPlaces + offset) * kernels::panel_width();
 }
 
 void decode_panel(const Stretch& s, Columns columns, std::size_t p, float* scales, const Scratch& at) {
   const std::size_t width = kernels::panel_width(), count = std::min(width, columns.count - p * width);
   for (std::size_t j = 0; j < count; ++j) {
-    std::int16_t* row = at.decoded + j * 2 * s.pairs();
-    if (s.depth % 2 == 1) row[s.depth] = 0;
+    std::int16_t* row = at.decoded + j * kernels::int16_places(s.depth);
     scales[j] =
         quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width + j),
                              static_cast<std::int64_t>(s.begin), static_cast<std::int64_t>(s.depth), row);
+    kernels::lay_out(row, s.depth);
   }
   std::fill(scales + count, scales + width, 0.0f);
-  kernels::pack_panel(at.decoded, s.pairs(), count, s.pairs(), panel_at(at, p, s.offset));
+  kernels::pack_int16(at.decoded, count, s.depth, panel_at(at, p, s.offset));
 }
 
 // Sums [rows [row, end), width] of panel p, the stretches in order.
@@ -81,7 +80,7 @@ void sum_chunk(std::span<const Stretch> stretches, std::size_t p, std::size_t ro
                              .panel_scale = at.scales + i * group_width() + p * width,
                              .y = at.sums + (first - row) * width,
                              .rows = last - first,
-                             .pairs = s.pairs(),
+                             .depth = s.depth,
                              .start = start});
     start = kernels::Start::kContinue;
   }
@@ -115,28 +114,31 @@ void add_stretches(std::span<const Stretch> stretches, const float* bias, kernel
 
 Rounded::Rounded(Compute& compute, const at::Tensor& x) {
   const auto rows = static_cast<std::size_t>(x.size(0)), k = static_cast<std::size_t>(x.size(1));
-  const std::size_t stretch = stretch_of(k), even = ceil_div(k, 2) * 2, stretches = ceil_div(k, stretch);
-  levels_ = at::empty({x.size(0), static_cast<std::int64_t>(even)}, at::kShort);
+  const std::size_t stretch = stretch_of(k), stretches = ceil_div(k, stretch),
+                    last = (stretches - 1) * stretch;
+  const std::size_t places = last + kernels::int16_places(k - last);
+  levels_ = at::empty({x.size(0), static_cast<std::int64_t>(places)}, at::kShort);
   scales_ = at::empty({x.size(0), static_cast<std::int64_t>(stretches)}, at::kFloat);
   const float* from = x.data_ptr<float>();
   auto* levels = levels_.data_ptr<std::int16_t>();
   auto* scales = scales_.data_ptr<float>();
-  rows_ = {levels, even, scales, stretches};
+  rows_ = {levels, places, scales, stretches};
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
-    for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
-      for (std::size_t s = 0, begin = 0; s < stretches; ++s, begin += stretch)
+    for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i)
+      for (std::size_t s = 0, begin = 0; s < stretches; ++s, begin += stretch) {
+        const std::size_t depth = std::min(stretch, k - begin);
+        std::int16_t* to = levels + i * places + begin;
         scales[i * stretches + s] =
-            quant::round_to_levels(from + i * k + begin, std::min(stretch, k - begin),
-                                   quant::kActivationLevels, levels + i * even + begin);
-      if (even > k) levels[i * even + k] = 0;
-    }
+            quant::round_to_levels(from + i * k + begin, depth, quant::kActivationLevels, to);
+        kernels::lay_out(to, depth);
+      }
   });
 }
 
 std::size_t rounded_scratch() {
   const std::size_t width = kernels::panel_width();
   return kRowChunk * width + kMostStretches * group_width() + quant::kLevelBlock * width / 2 +
-         kGroupPanels * kMostPairs * width;
+         kGroupPanels * kMostPlaces * width / 2;
 }
 
 void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> bias, Columns columns,
@@ -156,10 +158,10 @@ void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> 
     const auto k = static_cast<std::size_t>(term.weight->cols);
     const std::size_t stretch = stretch_of(k);
     for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
-      const std::size_t depth = std::min(stretch, k - begin), pairs = ceil_div(depth, 2);
-      if (offset + pairs > kMostPairs || stretches.size() == kMostStretches) flush();
+      const std::size_t depth = std::min(stretch, k - begin), places = kernels::int16_places(depth);
+      if (offset + places > kMostPlaces || stretches.size() == kMostStretches) flush();
       stretches.push_back({&term, index, begin, depth, offset});
-      offset += pairs;
+      offset += places;
     }
   }
   flush();

@@ -18,7 +18,7 @@
 
 namespace preferd {
 
-// Rows of k values. A row's step is even; where k is odd a zero stands behind it.
+// Rows of k values, stretch by stretch, laid out for the kernel (model/kernels/gemm_int16.h).
 struct RoundedRows {
   const std::int16_t* data = nullptr;
   std::size_t stride = 0;

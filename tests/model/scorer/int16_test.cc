@@ -43,7 +43,7 @@ Result<std::shared_ptr<Scorer>> load(const testing_support::PackageCopy& copy, C
 }
 
 TEST(Auto, TakesInt16WhereTheGoldenPairsAgree) {
-  const testing_support::PackageCopy copy("dense");
+  const testing_support::PackageCopy copy("gemma2_nf4_lora");
   const auto scorer = load(copy, ComputeType::kAuto);
   ASSERT_TRUE(scorer) << scorer.error().what;
   EXPECT_EQ((*scorer)->info().compute, "int16");

@@ -1,0 +1,27 @@
+// int16 products by tiles of int8 (Intel AMX), exactly.
+//
+// A level l, |l| <= 8191, is 128 h + s with bytes -64 <= h <= 64 and -64 <= s < 64. So
+//
+//     sum x w = 16384 sum x_h w_h + 128 (sum x_h w_s + sum x_s w_h) + sum x_s w_s
+//
+// Each of the four sums fits in int32 by far, the whole by the caller's promise, and integers do not round:
+// the bits are those of every other instruction set. A tile multiplies 16 x 64 by 64 x 16 in 16 cycles, 16
+// times what vpdpwssd does; a quarter of that is left.
+//
+// A stretch of `depth` levels, padded to d = a multiple of 64, lies as d bytes h and then d bytes s. A panel
+// has [d / 4, 32, 4] bytes h, then as many s: four consecutive k of a column side by side.
+//
+// Source: Intel 64 and IA-32 SDM, volume 2, TDPBSSD; volume 1, chapter 18. Only where has_amx().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "model/kernels/gemm_int16.h"
+
+namespace preferd::kernels::amx {
+
+void split(std::int16_t* levels, std::size_t depth);  // in place
+void multiply(const Int16Product& p);
+
+}  // namespace preferd::kernels::amx
