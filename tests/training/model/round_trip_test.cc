@@ -61,8 +61,8 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
   const auto written = write_package(package.path("best"), package.form, (*model)->tensors(), {});
   ASSERT_TRUE(written) << written.error().what;
 
-  const auto scorer =
-      load_scorer(*open_directory(package.path("best")), {.threads = 1, .golden = Golden::kSkip});
+  const auto scorer = load_scorer(*open_directory(package.path("best")),
+                                  {.threads = 1, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
   ASSERT_TRUE(scorer) << scorer.error().what;
   const auto rows = encoded_rows(*package.encoder);
   std::vector<const Encoded*> views;
