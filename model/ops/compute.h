@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,11 +57,14 @@ class Compute {
 
   ThreadPool& pool() { return pool_; }
 
-  // At least `floats` floats for this worker; valid until its next call, contents undefined.
+  // At least `floats` floats for this worker, from the begin of a cache line on; valid until its next call,
+  // contents undefined.
   float* scratch(int worker, std::size_t floats) {
+    constexpr std::size_t kLine = 16;
     auto& buffer = scratch_[static_cast<std::size_t>(worker)];
-    if (buffer.size() < floats) buffer.resize(floats);
-    return buffer.data();
+    if (buffer.size() < floats + kLine) buffer.resize(floats + kLine);
+    const auto past = reinterpret_cast<std::uintptr_t>(buffer.data()) / sizeof(float) % kLine;
+    return buffer.data() + (kLine - past) % kLine;
   }
 
   bool composed() const { return composed_; }
