@@ -19,6 +19,10 @@ namespace {
 
 constexpr std::size_t kTile = 16, kDepth = 64, kWidth = 32;
 
+// GCC 12 does not know that tiles are loaded from memory and stored to it, nor that a configuration has 64
+// bytes.
+inline void settle_memory() { asm volatile("" : : : "memory"); }
+
 struct alignas(64) Config {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t row_bytes[16] = {};
@@ -32,7 +36,7 @@ void configure(std::size_t rows) {
     config.row_bytes[t] = kDepth;
     config.rows[t] = static_cast<std::uint8_t>(t < 6 ? rows : kTile);
   }
-  _tile_loadconfig(&config);
+  asm volatile("ldtilecfg %0" : : "m"(config));
 }
 
 using Sums = std::int32_t[4][kTile][kTile];
@@ -42,6 +46,7 @@ void sum_tiles(const Int16Product& p, std::size_t row, std::size_t column, std::
   const auto* x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride);
   const auto* panel = reinterpret_cast<const std::int8_t*>(p.panel) + column * 4;
   const std::size_t step = 2 * p.x_stride, low = depth * kWidth;
+  settle_memory();
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -60,6 +65,7 @@ void sum_tiles(const Int16Product& p, std::size_t row, std::size_t column, std::
   _tile_stored(1, sums[1], 64);
   _tile_stored(2, sums[2], 64);
   _tile_stored(3, sums[3], 64);
+  settle_memory();
 }
 
 // y (+)= the whole sums, scaled, of one tile.
