@@ -146,7 +146,8 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
       for (const LowRank& low : forward.low[i]) work.back().h.emplace_back(compute, low.h);
   }
   const RowsOf<const float> from{x.data_ptr<float>(), in};
-  const std::size_t wanted = 6 * static_cast<std::size_t>(compute.pool().threads());
+  const auto threads = static_cast<std::size_t>(compute.pool().threads());
+  const std::size_t wanted = threads == 1 ? 1 : 6 * threads;  // items; each decodes its panels anew
   const std::size_t shares =
       std::clamp(ceil_div(wanted, groups), std::size_t{1}, ceil_div(rows, kMinRowsOfItem));
   const std::size_t share = ceil_div(rows, shares);
