@@ -116,13 +116,13 @@ class Trained(Folder):
         return made
 
     def scored(self, package, rows):
-        p = run(PREFERD, "score", "--package", package, "--input", rows, "--output", "-")
+        p = run(PREFERD, "score", "--compute", "fp32", "--package", package, "--input", rows, "--output", "-")
         self.assertEqual(p.returncode, 0, p.stderr)
         return {r["id"]: r for r in map(json.loads, p.stdout.splitlines())}
 
     def served(self, package, rows):
         port = free_port()
-        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port), "--threads", "1"], stderr=subprocess.DEVNULL, env=CLEAN)
+        server = subprocess.Popen([PREFERD, "serve", "--compute", "fp32", "--package", package, "--port", str(port), "--threads", "1"], stderr=subprocess.DEVNULL, env=CLEAN)
         try:
             for _ in range(400):
                 try:
@@ -187,7 +187,7 @@ class Trained(Folder):
                 self.assertEqual(json.loads(line)["logits"], verdicts[json.loads(line)["id"]]["logits"])
             self.assertGreater(len({json.dumps(v["logits"]) for v in verdicts.values()}), len(verdicts) // 2)
             rows = [json.loads(line) for line in self.files["valid" + side].read_text("utf-8").splitlines()]
-            evaluated = run(TRAINER, "evaluate", "--package", best, "--input", self.files["valid" + side], "--output", out / "evaluation")
+            evaluated = run(TRAINER, "evaluate", "--compute", "fp32", "--package", best, "--input", self.files["valid" + side], "--output", out / "evaluation")
             self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
             right = sum(verdicts[r["id"]]["winner"] == r["winner"] for r in rows)
             self.assertAlmostEqual(json.loads((out / "evaluation/evaluation.json").read_text())["accuracy"]["value"], right / len(rows), places=12)

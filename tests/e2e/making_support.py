@@ -82,6 +82,6 @@ class Folder(unittest.TestCase):
     def scored(self, package, rows=ROWS):
         """What preferd score writes, as text."""
         to = self.dir / "scored.jsonl"
-        code, _, err = run("score", "--package", package, "--input", rows, "--output", to, "--quiet")
+        code, _, err = run("score", "--compute", "fp32", "--package", package, "--input", rows, "--output", to, "--quiet")
         self.assertEqual(code, 0, err)
         return to.read_text()

@@ -228,7 +228,7 @@ class Trainer(unittest.TestCase):
     def test_run_report_stands_alone(self):
         self.check_page(self.first / "report.html", "Training", "Most confident errors", "Configuration", "temperature", 'name = "tiny"'[:4])
         figures = json.loads((self.first / "evaluation.json").read_text())
-        run("trainer", "evaluate", "--package", self.first / "best", "--input", VALID, "--output", self.dir / "again")
+        run("trainer", "evaluate", "--compute", "fp32", "--package", self.first / "best", "--input", VALID, "--output", self.dir / "again")
         again = json.loads((self.dir / "again/evaluation.json").read_text())
         for measure in ("accuracy", "log_loss", "brier", "ece", "auc"):
             self.assertAlmostEqual(figures[measure]["value"], again[measure]["value"], delta=1e-12)
