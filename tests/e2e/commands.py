@@ -179,6 +179,12 @@ class Others(Folder):
         self.assertEqual(code, 0, err)
         self.assertRegex(out, r"golden pairs agree")
 
+    def test_an_unknown_instruction_set_is_refused(self):
+        pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")
+        code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})
+        self.assertEqual(code, 2)
+        self.assertRegex(err, "PREFERD_INSTRUCTION_SET: 'avx9' is none of ")
+
     def test_compare_prefers_the_answer(self):
         prompt = self.write("prompt.txt", "How do I boil an egg?")
         code, out, _ = run("compare", "--prompt", f"@{prompt}", "--json", "--response-a", "Eggs are laid by hens.", "--response-b",
