@@ -6,12 +6,6 @@
 namespace preferd {
 namespace {
 
-constexpr std::size_t kBlock = 256;
-
-std::size_t block_of(std::size_t k) {
-  return std::min(kBlock, ceil_div(ceil_div(k, ceil_div(k, kBlock)), 64) * 64);
-}
-
 // y (+)= x[:, begin .. begin + depth) times the panels of the group, each [depth, width].
 void multiply_group(RowsOf<const float> x, std::size_t begin, std::size_t depth, const float* panels,
                     std::size_t panel_floats, Columns columns, std::size_t rows, kernels::Start start,
@@ -49,9 +43,13 @@ void spread(const float* values, std::size_t count, std::size_t i, std::size_t p
 
 }  // namespace
 
+std::size_t block_of(std::size_t k) {
+  return std::min(kMostBlock, ceil_div(ceil_div(k, ceil_div(k, kMostBlock)), 64) * 64);
+}
+
 std::size_t panel_scratch() {
-  const std::size_t decoded = std::max(kernels::panel_width(), kRowChunk) * kBlock;
-  return decoded + group_width() * kBlock;
+  const std::size_t decoded = std::max(kernels::panel_width(), kRowChunk) * kMostBlock;
+  return decoded + group_width() * kMostBlock;
 }
 
 void times_transposed(RowsOf<const float> x, const quant::Matrix& weight, Columns columns, std::size_t rows,

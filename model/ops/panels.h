@@ -1,10 +1,10 @@
 // Products with stored matrices and between tensors, cut for the caches. The pieces of linears() and of its
 // backward: each function works on a group of columns, and callers spread groups and rows over threads.
 //
-// k, the index that is summed over, is walked in blocks of at most kBlock, so that one decoded panel (kBlock
-// x panel_width() floats) stays in L1 while rows pass by, and the group's panels and the rows' blocks stay in
-// L2. How the work is cut never shows in a result: every element is one chain of fused multiply-adds over k
-// from 0 up (model/kernels/gemm.h).
+// k, the index that is summed over, is walked in blocks of at most kMostBlock, so that one decoded panel
+// (kMostBlock x panel_width() floats) stays in L1 while rows pass by, and the group's panels and the rows'
+// blocks stay in L2. How the work is cut never shows in a result: every element is one chain of fused
+// multiply-adds over k from 0 up (model/kernels/gemm.h).
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,16 @@
 
 namespace preferd {
 
+inline constexpr std::size_t kMostBlock = 256;
 inline constexpr std::size_t kGroupPanels = 4;
 inline constexpr std::size_t kRowChunk = 96;
 inline constexpr std::size_t kMinRowsOfItem = 240;
 
 inline std::size_t group_width() { return kGroupPanels * kernels::panel_width(); }
 inline std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+// Length of the blocks that k is cut into, the last one aside: nearly equal, a multiple of 64.
+std::size_t block_of(std::size_t k);
 
 // Rows of a row-major tensor.
 template <class T>

@@ -16,9 +16,7 @@ namespace {
 
 constexpr std::size_t kMostPlaces = 2048, kMostStretches = 32;  // of one decoded panel
 
-std::size_t stretch_of(std::size_t k) {
-  return std::min(quant::kLevelBlock, ceil_div(ceil_div(k, ceil_div(k, quant::kLevelBlock)), 64) * 64);
-}
+static_assert(kMostBlock <= quant::kLevelBlock);
 
 // A stretch of a term's k, and where its panels stand in those that are decoded together.
 struct Stretch {
@@ -114,8 +112,7 @@ void add_stretches(std::span<const Stretch> stretches, const float* bias, kernel
 
 Rounded::Rounded(Compute& compute, const at::Tensor& x) {
   const auto rows = static_cast<std::size_t>(x.size(0)), k = static_cast<std::size_t>(x.size(1));
-  const std::size_t stretch = stretch_of(k), stretches = ceil_div(k, stretch),
-                    last = (stretches - 1) * stretch;
+  const std::size_t stretch = block_of(k), stretches = ceil_div(k, stretch), last = (stretches - 1) * stretch;
   const std::size_t places = last + kernels::int16_places(k - last);
   levels_ = at::empty({x.size(0), static_cast<std::int64_t>(places)}, at::kShort);
   scales_ = at::empty({x.size(0), static_cast<std::int64_t>(stretches)}, at::kFloat);
@@ -156,7 +153,7 @@ void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> 
   };
   for (const RoundedTerm& term : terms) {
     const auto k = static_cast<std::size_t>(term.weight->cols);
-    const std::size_t stretch = stretch_of(k);
+    const std::size_t stretch = block_of(k);
     for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
       const std::size_t depth = std::min(stretch, k - begin), places = kernels::int16_places(depth);
       if (offset + places > kMostPlaces || stretches.size() == kMostStretches) flush();

@@ -122,7 +122,8 @@ TEST_P(Attention, APrefixElsewhereInMemoryChangesNoBit) {
 #if HWY_ARCH_X86
 TEST_P(Attention, Avx2AndAvx512AgreeInEveryBit) {
   const Case& c = GetParam();
-  if ((hwy::SupportedTargets() & HWY_AVX3) == 0) GTEST_SKIP() << "no AVX-512 here";
+  if ((hwy::SupportedTargets() & HWY_AVX3) == 0)
+    GTEST_SKIP() << "compares AVX2 with AVX-512, which this machine lacks or PREFERD_INSTRUCTION_SET hides";
   const KeyRun line[] = {{0, c.length}};
   std::vector<float> narrow(q.size()), wide(q.size());
   hwy::SetSupportedTargetsForTest(HWY_AVX2);
