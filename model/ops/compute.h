@@ -34,8 +34,9 @@ namespace preferd {
 class LiveWeights;
 struct PaddedBatch;
 
-// What linears() multiply when nothing is recorded. kInt16: inputs and weights are rounded to integers, 14
-// and 11 bits of them, that share a scale over stretches of at most 256 (model/quant/int16.h).
+// What linears() multiply; where gradients are recorded it must be kFp32. kInt16: inputs and weights are
+// rounded to integers, 14 and 11 bits of them, that share a scale over stretches of at most 256
+// (model/quant/int16.h).
 enum class Arithmetic { kFp32, kInt16 };
 
 // What a training step adds to a forward; nothing when serving.

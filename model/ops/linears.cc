@@ -25,7 +25,7 @@ LowRank project(Compute& compute, const Linear& linear, const LoraSite& site, co
   const auto rank = static_cast<std::size_t>(site.a.rows);
   LowRank low{&site, static_cast<std::size_t>(run.first_row), rows, std::nullopt,
               at::empty({run.rows, site.a.rows}, at::kFloat)};
-  if (const auto dropout = compute.dropout(); !rounded && dropout && dropout->adapter_p > 0)
+  if (const auto dropout = compute.dropout(); dropout && dropout->adapter_p > 0)
     low.mask = {dropout_stream(dropout->key, linear.module), dropout->adapter_p};
   const at::Tensor seen = masked_rows(compute, x, low);
   const RowsOf<float> h{low.h.data_ptr<float>(), rank};

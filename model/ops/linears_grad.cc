@@ -12,6 +12,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include "base/check.h"
 #include "model/kernels/rows.h"
 #include "model/ops/linears_parts.h"
 #include "model/ops/panels.h"
@@ -183,6 +184,7 @@ bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::spa
 
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
                                        std::span<const Linear* const> sites, const Adapters& adapters) {
+  PREFERD_CHECK(compute.arithmetic() == Arithmetic::kFp32);
   std::vector<Leaves> leaves;
   std::vector<at::Tensor> inputs = {x.value};
   const auto input = [&](const at::Tensor& t) {

@@ -9,7 +9,8 @@
 
 namespace preferd {
 
-// kAuto: int16 where the golden pairs agree within its tolerance (or there are none), else fp32.
+// kAuto: int16 where the golden pairs agree within its tolerance (or there are none, or they
+// are skipped), else fp32.
 enum class ComputeType { kAuto, kFp32, kInt16 };
 enum class Golden { kVerify, kSkip };
 
