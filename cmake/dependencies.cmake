@@ -31,6 +31,9 @@ target_link_libraries(torch INTERFACE ${TORCH_CPU} ${TORCH_C10})
 
 # A libtorch with CUDA registers its kernels when it is loaded; nothing here names them.
 find_library(TORCH_CUDA torch_cuda HINTS ${TORCH_ROOT}/lib)
+if(PREFERD_CUDA AND NOT TORCH_CUDA)
+  message(FATAL_ERROR "PREFERD_CUDA: ${TORCH_CPU} is a libtorch without CUDA; name one with CUDA by -DTORCH_ROOT=")
+endif()
 if(TORCH_CUDA)
   find_library(TORCH_C10_CUDA c10_cuda HINTS ${TORCH_ROOT}/lib REQUIRED)
   find_path(CUDA_INCLUDE cuda_runtime_api.h HINTS ${CUDA_ROOT}/include REQUIRED)

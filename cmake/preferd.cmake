@@ -1,16 +1,33 @@
-# How a room of the house is built: every .cc of its folder, our warnings, its dependencies by name.
+# The language and our warnings, and how a room of the house is built: every .cc of its folder, its dependencies by name.
 #
 #   preferd_library(NAME DEPS ...)   static library of the folder's *.cc
 #   preferd_test(NAME DEPS ...)      one GoogleTest binary of the folder's *_test.cc, run by ctest
 
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+get_filename_component(root ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
 add_library(preferd_flags INTERFACE)
-target_include_directories(preferd_flags INTERFACE ${PROJECT_SOURCE_DIR})
-# Contraction would change sums that are promised bit for bit; kernels ask for FMA by name.
+target_include_directories(preferd_flags INTERFACE ${root})
+# Contraction would change sums that are promised bit for bit; kernels ask for FMA by name. nvcc's own host code is not
+# pedantic.
+set(not_cuda $<NOT:$<COMPILE_LANGUAGE:CUDA>>)
 target_compile_options(preferd_flags INTERFACE
-  -ffp-contract=off -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # false alarms on std::string + (GCC bug 105651)
+  -ffp-contract=off -Wall -Wextra $<${not_cuda}:-Wpedantic> -Wshadow -Wconversion -Wno-sign-conversion
+  $<$<AND:${not_cuda},$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)  # false alarms on std::string + (GCC bug 105651)
 if(PREFERD_WERROR)
-  target_compile_options(preferd_flags INTERFACE -Werror)
+  target_compile_options(preferd_flags INTERFACE -Werror$<$<COMPILE_LANGUAGE:CUDA>:=all-warnings>)
 endif()
 if(PREFERD_SANITIZE)
   target_compile_options(preferd_flags INTERFACE -fsanitize=${PREFERD_SANITIZE} -fno-omit-frame-pointer)

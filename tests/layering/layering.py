@@ -60,7 +60,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
 def sources(root):
     for room in ("base", "rows", "features", "model", "server", "training", "cli"):
         for path in sorted((root / room).rglob("*")):
-            if path.suffix in (".cc", ".h", ".S", ".cu"):
+            if path.suffix in (".cc", ".h", ".S", ".cu", ".cuh"):
                 yield path.relative_to(root).as_posix(), path.read_text("utf-8", "replace")
 
 

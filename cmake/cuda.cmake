@@ -1,0 +1,38 @@
+# PREFERD_CUDA: nvcc as a language, and how its programs are built.
+#
+#   preferd_cuda_programs(DEPS ...)   one stand-alone executable of each *.cu of the folder, named as the file
+#
+# nvcc is found on PATH, in CUDA_ROOT or in /usr/local/cuda. The code is for Hopper alone: wgmma and the bulk tensor copy
+# engine exist under the target sm_90a only.
+
+if(NOT CMAKE_CUDA_COMPILER)
+  find_program(PREFERD_NVCC nvcc HINTS ${CUDA_ROOT}/bin /usr/local/cuda/bin REQUIRED)
+  set(CMAKE_CUDA_COMPILER ${PREFERD_NVCC})
+endif()
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 90a-real)
+endif()
+if(NOT CMAKE_CUDA_HOST_COMPILER)
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit 12.4 REQUIRED)
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc can
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+endif()
+if(CCACHE)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+function(preferd_cuda_programs)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE preferd_flags ${ARG_DEPS})
+  endforeach()
+endfunction()
