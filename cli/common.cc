@@ -112,8 +112,8 @@ void declare(Settings& settings, EngineOptions& options) {
       .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
 }
 
-int thread_count(const EngineOptions& options) {
-  if (options.threads > 0) return options.threads;
+int thread_count(int wanted) {
+  if (wanted > 0) return wanted;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
@@ -126,7 +126,7 @@ Result<LoadOptions> load_options(const EngineOptions& options, Golden golden) {
   const auto devices = parse_devices(options.device);
   if (!devices) return devices.error();
   if (devices->size() > 1) return invalid("device names several, expected one");
-  return LoadOptions{.threads = thread_count(options),
+  return LoadOptions{.threads = thread_count(options.threads),
                      .device = devices->front(),
                      .residency = options.residency,
                      .compute = options.compute,

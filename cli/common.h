@@ -33,7 +33,7 @@ struct EngineOptions {
 };
 void declare(Settings& settings, EngineOptions& options);
 
-int thread_count(const EngineOptions& options);
+int thread_count(int wanted);
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
 Result<LoadOptions> load_options(const EngineOptions& options, Golden golden);
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);

@@ -80,15 +80,17 @@ Result<Engine> on_gpu(const LoadOptions& options, std::shared_ptr<Compute> cpu, 
   const std::string device = name_of(options.device);
   const auto family = find_family(model.family);
   if (!family) return family.error();
-  Engine engine{
-      .body = {}, .heads = cpu, .forward_tokens = kGpuForwardTokens, .device = device, .residency = {}};
+  Engine engine;
+  engine.heads = cpu;
+  engine.forward_tokens = kGpuForwardTokens;
+  engine.device = device;
   const bool kernels = (*family)->sight == Sight::kBack && options.compute != ComputeType::kFp32;
   if (!kernels) {
     if (options.residency != Residency::kAuto)
       return invalid("residency is " + std::string(name_of(options.residency)) +
                      ", expected auto: compute fp32 and encoders have no other on cuda");
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
-    engine.body = std::make_shared<Compute>(Compute::composed(cpu->pool().threads(), there, at::kFloat));
+    engine.body.reset(new Compute(Compute::composed(cpu->pool().threads(), there, at::kFloat)));
     engine.compute = "fp32";
     return engine;
   }
@@ -101,7 +103,7 @@ Result<Engine> on_gpu(const LoadOptions& options, std::shared_ptr<Compute> cpu, 
   engine.device += " " + (*accelerator)->name();
   engine.compute = (*accelerator)->arithmetic();
   engine.residency = name_of(*residency);
-  engine.body = std::make_shared<Compute>(Compute::accelerated(1, *accelerator));
+  engine.body.reset(new Compute(Compute::accelerated(1, *accelerator)));
   return engine;
 }
 

@@ -17,7 +17,7 @@ enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
   int threads = 1;  // that compute on the CPU, the calling thread included
-  Device device;
+  Device device{};
   Residency residency = Residency::kAuto;  // of a GPU
   ComputeType compute = ComputeType::kAuto;
   Golden golden = Golden::kVerify;

@@ -68,7 +68,7 @@ class PackageScorer : public Scorer {
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     const c10::InferenceMode inference;
-    const c10::OptionalDeviceGuard current(on_device());
+    const c10::DeviceGuard current(engine_.body->device());
     std::vector<std::size_t> order(items.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     const auto key = [&](std::size_t i) {
@@ -98,11 +98,6 @@ class PackageScorer : public Scorer {
   }
 
  private:
-  std::optional<at::Device> on_device() const {
-    const at::Device device = engine_.body->device();
-    return device.is_cpu() ? std::nullopt : std::optional(device);
-  }
-
   // forward(), where a device may fail: out of its memory, smaller batches are tried, down to one item.
   std::vector<Result<Verdict>> guarded(std::span<const Encoded* const> items) {
     std::string why;
