@@ -40,6 +40,8 @@ const std::vector<std::string> kEveryOption = {"host",
                                                "log-level",
                                                "package",
                                                "compute",
+                                               "device",
+                                               "residency",
                                                "threads",
                                                "input",
                                                "output",
@@ -99,11 +101,19 @@ void declare(Settings& settings, EngineOptions& options) {
       .choice("compute", options.compute,
               {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}, {"int16", ComputeType::kInt16}},
               "arithmetic of the model; auto is the fastest that passed its accuracy gate")
+      .text("device", options.device,
+            "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")
+      .choice("residency", options.residency,
+              {{"auto", Residency::kAuto},
+               {"packed", Residency::kPacked},
+               {"dense", Residency::kDense},
+               {"fp8", Residency::kFp8}},
+              "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8")
       .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
 }
 
-int thread_count(const EngineOptions& options) {
-  if (options.threads > 0) return options.threads;
+int thread_count(int wanted) {
+  if (wanted > 0) return wanted;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
@@ -112,11 +122,23 @@ Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) 
   return open_directory(options.package);
 }
 
+Result<LoadOptions> load_options(const EngineOptions& options, Golden golden) {
+  const auto devices = parse_devices(options.device);
+  if (!devices) return devices.error();
+  if (devices->size() > 1) return invalid("device names several, expected one");
+  return LoadOptions{.threads = thread_count(options.threads),
+                     .device = devices->front(),
+                     .residency = options.residency,
+                     .compute = options.compute,
+                     .golden = golden};
+}
+
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden) {
   auto package = open_package(options);
   if (!package) return package.error();
-  return load_scorer(*package,
-                     {.threads = thread_count(options), .compute = options.compute, .golden = golden});
+  auto load = load_options(options, golden);
+  if (!load) return load.error();
+  return load_scorer(*package, *load);
 }
 
 std::vector<std::string> words_of(const std::vector<std::string>& given) {

@@ -27,12 +27,15 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 struct EngineOptions {
   std::string package;  // empty: the embedded default
   ComputeType compute = ComputeType::kAuto;
+  std::string device = "cpu";
+  Residency residency = Residency::kAuto;
   int threads = 0;  // 0: all cores
 };
 void declare(Settings& settings, EngineOptions& options);
 
-int thread_count(const EngineOptions& options);
+int thread_count(int wanted);
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
+Result<LoadOptions> load_options(const EngineOptions& options, Golden golden);
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);
 
 // "a,b" and repeated flags are the same.

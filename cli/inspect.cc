@@ -76,7 +76,9 @@ int print_tokens(const Encoder& encoder, const std::string& path) {
 }
 
 int verify(const std::shared_ptr<const Files>& package, const EngineOptions& engine) {
-  const auto scorer = load_scorer(package, {.threads = thread_count(engine), .compute = engine.compute});
+  const auto options = load_options(engine, Golden::kVerify);
+  if (!options) return report(options.error(), kFailed);
+  const auto scorer = load_scorer(package, *options);
   if (!scorer) return report(scorer.error(), kFailed);
   const ScorerInfo& info = (*scorer)->info();
   if (!info.compute_note.empty()) std::printf("%s\n", info.compute_note.c_str());
@@ -131,8 +133,9 @@ int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectO
   print_row("digest", manifest->digest);
   for (std::size_t i = 0; i < manifest->members.size(); ++i) print_row("member", member_text(*manifest, i));
   if (o.verify) {  // as a whole: what members must agree on
-    const auto whole = load_scorer(
-        folder, {.threads = thread_count(o.engine), .compute = o.engine.compute, .golden = Golden::kSkip});
+    const auto options = load_options(o.engine, Golden::kSkip);
+    if (!options) return report(options.error(), kFailed);
+    const auto whole = load_scorer(folder, *options);
     if (!whole) return report(whole.error(), kFailed);
   }
   std::set<std::string> seen;

@@ -74,7 +74,7 @@ int merge(const Arguments& arguments) {
       .toggle("quiet", o.quiet, "no progress and no report");
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (o.tolerance > 0) o.merge.tolerance = o.tolerance;
-  o.merge.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
+  o.merge.threads = thread_count(o.threads);
   return run(o);
 }
 

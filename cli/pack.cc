@@ -135,7 +135,7 @@ int pack(const Arguments& arguments) {
   if (o.pack.draft.name.empty() && o.pack.manifest.empty())
     o.pack.draft.name = std::filesystem::path(o.output).lexically_normal().filename().string();
   o.pack.placed = o.link_base ? PackOptions::Base::kLinked : PackOptions::Base::kCopied;
-  o.pack.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
+  o.pack.threads = thread_count(o.threads);
   return run(o);
 }
 

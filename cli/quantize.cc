@@ -64,7 +64,7 @@ int quantize(const Arguments& arguments) {
   if (const auto code = load_settings(settings, arguments)) return *code;
   form.skip = words_of(o.skip);
   if (const Status s = check(o, settings); !s) return report(s.error(), kBadUsage);
-  o.quantize.threads = thread_count(EngineOptions{{}, ComputeType::kAuto, o.threads});
+  o.quantize.threads = thread_count(o.threads);
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
   Result<QuantizeReport> done = [&] {

@@ -109,7 +109,7 @@ class Run {
         scorer_(std::move(scorer)),
         output_(std::move(output)),
         reader_(std::move(reader)),
-        encoders_(thread_count(options_.engine)) {}
+        encoders_(thread_count(options_.engine.threads)) {}
 
   Result<Totals> operator()() {
     Progress progress(options_.quiet);

@@ -80,9 +80,12 @@ class Causal : public Body {
     if (embedding_scale != 1) scale_in_place(compute, embedded, embedding_scale);
     Stream stream{std::move(embedded), {}};
     stream.normed = rms_norm(compute, stream.x, blocks.front().before_attention);
-    for (std::size_t i = 0; i < blocks.size(); ++i)
-      stream = advance(forward, blocks[i], std::move(stream),
-                       i + 1 < blocks.size() ? blocks[i + 1].before_attention : final_norm, owed(blocks[i]));
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const bool last = i + 1 == blocks.size();
+      stream =
+          advance(forward, blocks[i], std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
+                  last ? Reader::kHead : Reader::kLinears, owed(blocks[i]));
+    }
     return stream.normed;
   }
 };

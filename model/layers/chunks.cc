@@ -21,8 +21,9 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
 
 }  // namespace
 
-void over_chunks(std::int64_t rows, const Adapters& adapters,
+void over_chunks(const Compute& compute, std::int64_t rows, const Adapters& adapters,
                  const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work) {
+  if (compute.accelerator() != nullptr) return work(0, rows, adapters);
   const std::int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
   for (std::int64_t i = 0; i < chunks; ++i) {
     const std::int64_t first = rows * i / chunks, count = rows * (i + 1) / chunks - first;

@@ -13,8 +13,8 @@ namespace preferd {
 inline constexpr std::int64_t kChunkRows = 1024;
 
 // Calls work(first row, rows, the adapters' runs over them) for chunks of rows [0, rows) of about one size,
-// none larger than kChunkRows.
-void over_chunks(std::int64_t rows, const Adapters& adapters,
+// none larger than kChunkRows; an accelerator, which wants many rows, has them in one.
+void over_chunks(const Compute& compute, std::int64_t rows, const Adapters& adapters,
                  const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work);
 
 // Rows [first, first + rows) of x: x itself where those are all.

@@ -54,7 +54,7 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, cons
   const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = linears(f.compute, x, sites, f.adapters);
   const auto rows = last_rows(f.batch);
-  auto q = linears(f.compute, gather(x.value, rows), query, {f.adapters.sites, owed.pooled_runs});
+  auto q = linears(f.compute, gather(f.compute, x.value, rows), query, {f.adapters.sites, owed.pooled_runs});
   x = at::Tensor();
   turn(f, layer, f.batch.positions, std::span(kv).first(1));
   turn(f, layer, positions_of(f.batch, rows), q);
@@ -62,7 +62,7 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, cons
 }
 
 at::Tensor owed_rows(const Forward& f, const at::Tensor& x, const Owed& owed) {
-  return owed.queries == Queries::kAllRows ? x : gather(x, last_rows(f.batch));
+  return owed.queries == Queries::kAllRows ? x : gather(f.compute, x, last_rows(f.batch));
 }
 
 Adapters owed_adapters(const Forward& f, const Owed& owed) {
@@ -100,26 +100,25 @@ at::Tensor decoder_block(const Forward& f, const DecoderBlock& block, const at::
                    gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters)));
 }
 
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next,
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next, Reader reader,
                const Owed& owed) {
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), owed);
   Stream to{owed_rows(f, stream.x, owed), {}};
   stream.x.reset();
   // A chunk's rows of what attention gave were read when its norm is written.
-  to.normed = seen.sizes() == to.x.sizes() ? seen : at::empty_like(to.x);
+  const bool fits = seen.sizes() == to.x.sizes() &&
+                    (reader == Reader::kLinears || seen.scalar_type() == to.x.scalar_type());
+  to.normed = fits                         ? seen
+              : reader == Reader::kLinears ? empty_rows(f.compute, to.x.size(0), to.x.size(1))
+                                           : at::empty_like(to.x);
   const Linear* out[] = {&block.attention.out};
-  const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
-    if (norm) rms_norm_to(f.compute, t, *norm, t);
-  };
-  over_chunks(to.x.size(0), owed_adapters(f, owed),
+  over_chunks(f.compute, to.x.size(0), owed_adapters(f, owed),
               [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-                after(block.after_attention, y);
-                add_rms_norm(f.compute, x, y, block.before_mlp, y);
+                add_rms_norm(f.compute, x, y, block.after_attention, block.before_mlp, y);
                 const at::Tensor z = gated_mlp_in_place(f.compute, block.mlp, y, here);
-                after(block.after_mlp, z);
-                add_rms_norm(f.compute, x, z, next, chunk_of(to.normed, first, rows));
+                add_rms_norm(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
               });
   return to;
 }

@@ -73,8 +73,8 @@ at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, con
   const Linear* out[] = {&block.attention.out};
   const Adapters adapters{f.adapters.sites, owed == nullptr ? f.adapters.runs : std::span(owed->runs)};
   at::Tensor seen = seen_by(f, block.attention, given);
-  if (owed != nullptr) seen = gather(seen, owed->rows);
-  const at::Tensor x = owed == nullptr ? given : gather(given, owed->rows);
+  if (owed != nullptr) seen = gather(f.compute, seen, owed->rows);
+  const at::Tensor x = owed == nullptr ? given : gather(f.compute, given, owed->rows);
   if (f.compute.composed() || at::GradMode::is_enabled()) {
     const at::Tensor y = layer_norm(f.compute, add(f.compute, linears(f.compute, seen, out, adapters)[0], x),
                                     block.after_attention);
@@ -82,12 +82,13 @@ at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, con
                       block.after_mlp);
   }
   const at::Tensor to = owed == nullptr && input == Input::kKept ? at::empty_like(x) : x;
-  over_chunks(x.size(0), adapters, [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
-    const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-    add_layer_norm(f.compute, y, chunk_of(x, first, rows), block.after_attention, y);
-    const at::Tensor z = plain_mlp_in_place(f.compute, block.mlp, y, here);
-    add_layer_norm(f.compute, z, y, block.after_mlp, chunk_of(to, first, rows));
-  });
+  over_chunks(f.compute, x.size(0), adapters,
+              [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
+                const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
+                add_layer_norm(f.compute, y, chunk_of(x, first, rows), block.after_attention, y);
+                const at::Tensor z = plain_mlp_in_place(f.compute, block.mlp, y, here);
+                add_layer_norm(f.compute, z, y, block.after_mlp, chunk_of(to, first, rows));
+              });
   return to;
 }
 

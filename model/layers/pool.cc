@@ -61,10 +61,10 @@ at::Tensor mean_backward(const at::Tensor& dy, const Batch& batch) {
   return dx;
 }
 
-at::Tensor composed_mean(const at::Tensor& x, const Batch& batch) {
+at::Tensor composed_mean(const Compute& compute, const at::Tensor& x, const Batch& batch) {
   std::vector<at::Tensor> means;
   for (const std::int32_t segment : batch.pooled)
-    means.push_back(gather(x, rows_of_line(batch, segment)).mean(0));
+    means.push_back(gather(compute, x, rows_of_line(batch, segment)).mean(0));
   return at::stack(means);
 }
 
@@ -103,9 +103,9 @@ std::vector<AdapterRun> runs_of_pooled(const Batch& batch) {
 }
 
 at::Tensor pool_rows(Compute& compute, const at::Tensor& x, const Batch& batch, Pooling pooling) {
-  if (pooling != Pooling::kMean) return gather(x, pooled_rows(batch, pooling));
-  if (compute.composed()) return composed_mean(x, batch);
-  if (!wants_gradient(x)) return mean_over_lines(compute, x, batch);
+  if (pooling != Pooling::kMean) return gather(compute, x, pooled_rows(batch, pooling));
+  if (compute.composed()) return composed_mean(compute, x, batch);
+  if (!wants_gradient(x)) return mean_over_lines(compute, x.to(at::kCPU), batch);
   using Tensors = std::vector<at::Tensor>;
   return record(
       {x}, [&] { return Tensors{mean_over_lines(compute, x, batch)}; },

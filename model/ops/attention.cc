@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/check.h"
+#include "model/ops/accelerator.h"
 #include "model/ops/attention_grad.h"
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
@@ -14,6 +15,7 @@ namespace preferd {
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
                      Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   if (compute.composed()) return composed::attention(compute, shape, batch, queries, q, k, v);
+  if (Accelerator* device = compute.accelerator()) return device->attention(shape, batch, queries, q, k, v);
   if (wants_gradient(q) || wants_gradient(k) || wants_gradient(v))
     return attention_with_gradient(compute, shape, batch, queries, q, k, v);
   return attention(compute, shape, attention_plan(batch, queries), q, k, v, nullptr);

@@ -5,31 +5,30 @@
 #include <c10/core/InferenceMode.h>
 
 #include "base/check.h"
+#include "model/ops/accelerator.h"
 #include "model/ops/live.h"
 
 namespace preferd {
-namespace {
 
-const void* address(const quant::Matrix& matrix) {
-  if (const auto* dense = std::get_if<quant::Dense>(&matrix.form)) return dense->data;
-  if (const auto* block = std::get_if<quant::Block4>(&matrix.form)) return block->codes;
-  return std::get<quant::Int8Row>(matrix.form).codes;
-}
+Compute::Compute(int threads) : Compute(threads, false, nullptr, at::kCPU, at::kFloat) {}
 
-}  // namespace
-
-Compute::Compute(int threads) : Compute(threads, false, at::kCPU, at::kFloat) {}
-
-Compute::Compute(int threads, bool composed, at::Device device, at::ScalarType dtype)
+Compute::Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
+                 at::ScalarType dtype)
     : pool_(threads),
       scratch_(static_cast<std::size_t>(threads)),
       composed_(composed),
+      accelerator_(std::move(accelerator)),
       device_(device),
       dtype_(dtype) {}
 
+Compute Compute::accelerated(int threads, std::shared_ptr<Accelerator> accelerator) {
+  const at::Device device = accelerator->device();
+  return Compute(threads, false, std::move(accelerator), device, at::kFloat);
+}
+
 Compute Compute::composed(int threads, at::Device device, at::ScalarType dtype) {
   PREFERD_CHECK(at::isFloatingType(dtype));
-  return Compute(threads, true, device, dtype);
+  return Compute(threads, true, nullptr, device, dtype);
 }
 
 const at::Tensor* Compute::live(const quant::Matrix& matrix) const {
@@ -45,7 +44,7 @@ std::optional<Dropout> Compute::dropout() const {
 }
 
 at::Tensor Compute::decoded(const quant::Matrix& matrix, at::ScalarType type) {
-  at::Tensor& copy = copies_[{address(matrix), type}];
+  at::Tensor& copy = copies_[{quant::stored_address(matrix), type}];
   if (copy.defined() && copy.size(0) == matrix.rows && copy.size(1) == matrix.cols) return copy;
   const c10::InferenceMode usable_in_autograd(false);
   const at::NoGradGuard no_grad;

@@ -2,6 +2,7 @@
 //
 //   Compute(threads)             our kernels, fp32 on the CPU; where a gradient is wanted the same kernels
 //                                run forward and backwards of ours are recorded
+//   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h); no gradients
 //   Compute::composed(...)       every op is a composition of ATen's, on one device and type, differentiated
 //                                by ATen: the reference of the kernels in fp64, and the way to other devices
 //
@@ -31,6 +32,7 @@
 
 namespace preferd {
 
+class Accelerator;
 class LiveWeights;
 struct PaddedBatch;
 
@@ -54,6 +56,7 @@ struct TrainingStep {
 class Compute {
  public:
   explicit Compute(int threads);
+  static Compute accelerated(int threads, std::shared_ptr<Accelerator> accelerator);
   static Compute composed(int threads, at::Device device, at::ScalarType dtype);
 
   ThreadPool& pool() { return pool_; }
@@ -69,6 +72,7 @@ class Compute {
   }
 
   bool composed() const { return composed_; }
+  Accelerator* accelerator() const { return accelerator_.get(); }  // null: kernels of the CPU, or composed
   at::Device device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
   at::ScalarType wide() const { return dtype_ == at::kDouble ? at::kDouble : at::kFloat; }
@@ -106,12 +110,14 @@ class Compute {
   Turns& turns() { return turns_; }
 
  private:
-  Compute(int threads, bool composed, at::Device device, at::ScalarType dtype);
+  Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
+          at::ScalarType dtype);
   at::Tensor decoded(const quant::Matrix& matrix, at::ScalarType type);
 
   ThreadPool pool_;
   std::vector<std::vector<float>> scratch_;
   bool composed_;
+  std::shared_ptr<Accelerator> accelerator_;
   at::Device device_;
   at::ScalarType dtype_;
   Arithmetic arithmetic_ = Arithmetic::kFp32;

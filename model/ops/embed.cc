@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/ops/accelerator.h"
 #include "model/ops/composed.h"
 #include "model/ops/linears.h"
 #include "model/ops/panels.h"
@@ -134,6 +135,7 @@ std::pair<at::Tensor, at::Tensor> gradients_of(Compute& compute, std::span<const
 at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
                  const Adapters& adapters) {
   if (compute.composed()) return composed::embed(compute, ids, embedding, adapters);
+  if (Accelerator* device = compute.accelerator()) return device->embed(ids, embedding, adapters);
   EmbedForward forward = run_embed(compute, ids, embedding, adapters);
   if (!at::GradMode::is_enabled()) return forward.y;
   const at::Tensor* table = compute.live(embedding.table);

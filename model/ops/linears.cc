@@ -9,6 +9,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/check.h"
+#include "model/ops/accelerator.h"
 #include "model/ops/composed.h"
 #include "model/ops/linears_parts.h"
 #include "model/ops/panels.h"
@@ -172,6 +173,7 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
                                 const Adapters& adapters) {
   if (compute.composed()) return composed::linears(compute, x.value, sites, adapters);
+  if (Accelerator* device = compute.accelerator()) return device->linears(x.value, sites, adapters);
   if (linears_want_gradient(compute, x.value, sites, adapters))
     return record_linears(compute, x, sites, adapters);
   return run_linears(compute, x.value, sites, adapters).y;

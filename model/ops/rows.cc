@@ -10,6 +10,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include "base/check.h"
+#include "model/ops/accelerator.h"
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
 
@@ -134,11 +135,6 @@ at::Tensor run_bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
   return y;
 }
 
-struct Angles {
-  std::span<const float> cosine, sine;
-  std::int64_t head_dim;
-};
-
 at::Tensor run_rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                       const Angles& angles, kernels::Turn turn) {
   at::Tensor y = at::empty_like(x);
@@ -160,6 +156,11 @@ using Tensors = std::vector<at::Tensor>;
 at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
   if (compute.composed()) return composed::rms_norm(compute, x, norm);
+  if (Accelerator* device = compute.accelerator()) {
+    at::Tensor y = device->empty_rows(x.size(0), x.size(1));
+    device->rms_norm(x, norm, y);
+    return y;
+  }
   const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(norm.weight) : nullptr;
   const bool to_x = wants_gradient(x), to_weight = live != nullptr;
   if (!to_x && !to_weight) return run_rms_norm(compute, x, norm);
@@ -235,8 +236,11 @@ at::Tensor widen(const Compute& compute, const at::Tensor& x) {
   return compute.composed() ? x.to(compute.wide()) : x;
 }
 
-void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const Norm& norm,
-                  const at::Tensor& y) {
+void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
+                  const std::optional<Norm>& after, const Norm& norm, const at::Tensor& y) {
+  if (Accelerator* device = compute.accelerator())
+    return device->add_rms_norm(x, z, after ? &*after : nullptr, norm, y);
+  if (after) rms_norm_to(compute, z, *after, z);
   PREFERD_CHECK(x.sizes() == z.sizes() && x.sizes() == y.sizes() && y.is_contiguous());
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
   const std::size_t width = norm.weight.size();
@@ -273,6 +277,7 @@ void rms_norm_to(Compute& compute, const at::Tensor& x, const Norm& norm, const 
 
 void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
+  if (Accelerator* device = compute.accelerator()) return device->glu_in_place(kind, gate, up);
   glu_to(compute, kind, gate, up, gate);
 }
 
@@ -281,6 +286,10 @@ void bend_in_place(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
 }
 
 void scale_in_place(Compute& compute, const at::Tensor& x, float factor) {
+  if (compute.accelerator() != nullptr) {
+    x.mul_(static_cast<double>(factor));
+    return;
+  }
   float* to = x.data_ptr<float>();
   over_rows(compute, x,
             [&](std::size_t first, std::size_t count) { kernels::scale(to + first, count, factor); });
@@ -289,6 +298,8 @@ void scale_in_place(Compute& compute, const at::Tensor& x, float factor) {
 void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
                      std::span<const std::int32_t> positions, std::span<const float> cosine,
                      std::span<const float> sine, std::int64_t head_dim) {
+  if (Accelerator* device = compute.accelerator())
+    return device->rotate_in_place(tensors, positions, {cosine, sine, head_dim});
   const std::size_t rows = positions.size(), dim = static_cast<std::size_t>(head_dim);
   for (const at::Tensor& x : tensors) {
     check_rows(x);
@@ -304,7 +315,13 @@ void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
   });
 }
 
-at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
+at::Tensor empty_rows(const Compute& compute, std::int64_t rows, std::int64_t width) {
+  if (Accelerator* device = compute.accelerator()) return device->empty_rows(rows, width);
+  return at::empty({rows, width}, at::kFloat);
+}
+
+at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const std::int32_t> rows) {
+  if (Accelerator* device = compute.accelerator()) return device->gather(x, rows);
   if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || wants_gradient(x)) {
     const std::vector<std::int64_t> wide(rows.begin(), rows.end());
     const at::Tensor at = at::from_blob(const_cast<std::int64_t*>(wide.data()),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,9 +45,10 @@ at::Tensor widen(const Compute& compute, const at::Tensor& x);
 // Operations that write an input, for memory that only their caller sees. Kernels only: they record no
 // gradient.
 //
-// x = x + z, then y = rms_norm(x); y may be z.
-void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const Norm& norm,
-                  const at::Tensor& y);
+// x = x + z, or x + rms_norm(z) by `after` where there is one; then y = rms_norm(x). y may be z, which may be
+// written.
+void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
+                  const std::optional<Norm>& after, const Norm& norm, const at::Tensor& y);
 // y = layer_norm(x + z); y may be either.
 void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
                     const at::Tensor& y);
@@ -63,6 +65,9 @@ void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
                      std::span<const float> sine, std::int64_t head_dim);
 
 // Rows of x in the given order; any type and device.
-at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows);
+at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const std::int32_t> rows);
+
+// [rows, width] for what linears read, contents undefined; of the CPU's kernels or an accelerator.
+at::Tensor empty_rows(const Compute& compute, std::int64_t rows, std::int64_t width);
 
 }  // namespace preferd

@@ -51,6 +51,12 @@ void decode(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t 
       m.form);
 }
 
+const void* stored_address(const Matrix& m) {
+  if (const auto* dense = std::get_if<Dense>(&m.form)) return dense->data;
+  if (const auto* block = std::get_if<Block4>(&m.form)) return block->codes;
+  return std::get<Int8Row>(m.form).codes;
+}
+
 std::size_t stored_bytes(const Matrix& m) {
   const auto n = static_cast<std::size_t>(m.rows * m.cols);
   if (const auto* d = std::get_if<Dense>(&m.form)) return n * size_of(d->dtype);

@@ -59,6 +59,9 @@ struct Matrix {
 // out[i] = value (row, first + i), i < count. Requires 0 <= row < rows, 0 <= first, first + count <= cols.
 void decode(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, float* out);
 
+// Where the stored elements lie: the identity of a weight.
+const void* stored_address(const Matrix& m);
+
 // Bytes that the stored form takes, scales included.
 std::size_t stored_bytes(const Matrix& m);
 

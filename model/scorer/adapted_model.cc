@@ -133,20 +133,23 @@ Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& 
   return Ok{};
 }
 
-std::size_t stored_bytes(const BaseConfig& base, WeightSource& weights) {
+void count_bytes(const BaseConfig& base, WeightSource& weights, AdaptedModel& model) {
   ShapesOnly shapes;
   const auto body = build(base, shapes);
-  std::size_t bytes = 0;
-  if (!body) return 0;
+  if (!body) return;
+  std::size_t& bytes = model.stored_bytes;
   for (const Declared& d : shapes.declared()) {
-    if (d.role == Role::kLinear) bytes += quant::stored_bytes(weights.linear(d.name, d.shape[0], d.shape[1]));
+    if (d.role == Role::kLinear) {
+      model.linear_bytes += quant::stored_bytes(weights.linear(d.name, d.shape[0], d.shape[1]));
+      model.linear_elements += static_cast<std::size_t>(d.shape[0] * d.shape[1]);
+    }
     if (d.role == Role::kEmbedding)
       bytes += quant::stored_bytes(weights.embedding(d.name, d.shape[0], d.shape[1]));
     if (d.role == Role::kOutput) bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
     if (d.role == Role::kPlain) bytes += quant::stored_bytes(weights.plain(d.name, d.shape));
     if (d.role == Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
   }
-  return bytes;
+  bytes += model.linear_bytes;
 }
 
 }  // namespace
@@ -184,7 +187,7 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
   const Status accounted = (*weights)->finish(model.family, static_cast<int>(base->options.layers),
                                               static_cast<int>(base->all_layers));
   if (!accounted) return accounted.error();
-  model.stored_bytes = stored_bytes(*base, source);
+  count_bytes(*base, source, model);
   model.bodies.push_back(std::move(*body));
 
   for (const AdapterSpec& spec : manifest.adapters) {

@@ -27,6 +27,8 @@ struct AdaptedModel {
   std::vector<std::unique_ptr<Body>> bodies;
   std::vector<LoadedAdapter> adapters;  // as in the manifest
   std::size_t stored_bytes = 0;         // weights, as stored
+  std::size_t linear_bytes = 0;         // of these in linears of the base
+  std::size_t linear_elements = 0;
   std::vector<std::shared_ptr<WeightSource>> sources;
 };
 

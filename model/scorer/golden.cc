@@ -58,7 +58,9 @@ std::string text_of(double tolerance) {
 }  // namespace
 
 double golden_tolerance(const ScorerInfo& info) {
-  return info.compute == "int16" ? kInt16Tolerance : kFp32Tolerance;
+  if (info.compute == "int16") return kInt16Tolerance;
+  if (info.compute == "bf16") return kBf16Tolerance;
+  return info.compute == "fp8" ? kFp8Tolerance : kFp32Tolerance;
 }
 
 void append_golden(std::string& text, const GoldenPair& pair) {

@@ -5,17 +5,20 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "model/scorer/device.h"
 #include "model/scorer/scorer.h"
 
 namespace preferd {
 
-// kAuto: int16 where the golden pairs agree within its tolerance (or there are none, or they
-// are skipped), else fp32.
+// On the CPU kAuto is int16 where the golden pairs agree within its tolerance (or there are none, or they are
+// skipped), else fp32. On a GPU kAuto is bf16, or fp8 by Residency::kFp8; kFp32 is ATen's; there is no int16.
 enum class ComputeType { kAuto, kFp32, kInt16 };
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
-  int threads = 1;  // that compute, the calling thread included
+  int threads = 1;  // that compute on the CPU, the calling thread included
+  Device device{};
+  Residency residency = Residency::kAuto;  // of a GPU
   ComputeType compute = ComputeType::kAuto;
   Golden golden = Golden::kVerify;
 };
@@ -23,8 +26,8 @@ struct LoadOptions {
 // A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.
 //
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
-// pairs and compares their logits (fp32: within 2e-4, int16: within 1e-2). Errors name file and tensor, what
-// was found and what was expected.
+// pairs and compares their logits (golden_tolerance()). Errors name file and tensor, what was found and what
+// was expected; or the device's memory, what is free and what is needed.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 
 }  // namespace preferd

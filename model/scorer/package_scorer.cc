@@ -5,11 +5,14 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
 
 #include "model/ops/rows.h"
 #include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
+#include "model/scorer/engine.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
@@ -20,10 +23,11 @@ namespace {
 
 class PackageScorer : public Scorer {
  public:
-  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, std::shared_ptr<Compute> compute,
-                Arithmetic arithmetic)
-      : encoder_(std::move(encoder)), model_(std::move(model)), compute_(std::move(compute)) {
-    use(arithmetic);
+  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, Engine engine)
+      : encoder_(std::move(encoder)), model_(std::move(model)), engine_(std::move(engine)) {
+    info_.device = engine_.device;
+    info_.compute = engine_.compute;
+    info_.residency = engine_.residency;
     at::set_num_threads(1);  // our pool is the one that computes
     use_tensor_memory();
     const Manifest& m = encoder_->manifest();
@@ -47,9 +51,9 @@ class PackageScorer : public Scorer {
     for (const LoadedAdapter& a : model_.adapters) sites_.push_back(&a.sites);
   }
 
-  void use(Arithmetic arithmetic, std::string note = {}) {
-    arithmetic_ = arithmetic;
-    info_.compute = arithmetic == Arithmetic::kInt16 ? "int16" : "fp32";
+  void fall_back_to_fp32(std::string note) {
+    engine_.arithmetic = Arithmetic::kFp32;
+    info_.compute = "fp32";
     info_.compute_note = std::move(note);
   }
 
@@ -64,6 +68,7 @@ class PackageScorer : public Scorer {
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     const c10::InferenceMode inference;
+    const c10::DeviceGuard current(engine_.body->device());
     std::vector<std::size_t> order(items.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     const auto key = [&](std::size_t i) {
@@ -81,11 +86,11 @@ class PackageScorer : public Scorer {
       std::vector<const Encoded*> group;
       for (; end < order.size() && mixes(order[begin], order[end]); ++end) {
         const Encoded* item = items[order[end]];
-        if (!group.empty() && tokens + item->cost_tokens > kForwardTokens) break;
+        if (!group.empty() && tokens + item->cost_tokens > engine_.forward_tokens) break;
         tokens += item->cost_tokens;
         group.push_back(item);
       }
-      std::vector<Result<Verdict>> answers = forward(group);
+      std::vector<Result<Verdict>> answers = guarded(group);
       for (std::size_t i = 0; i < answers.size(); ++i) verdicts[order[begin + i]] = std::move(answers[i]);
       begin = end;
     }
@@ -93,13 +98,35 @@ class PackageScorer : public Scorer {
   }
 
  private:
+  // forward(), where a device may fail: out of its memory, smaller batches are tried, down to one item.
+  std::vector<Result<Verdict>> guarded(std::span<const Encoded* const> items) {
+    std::string why;
+    try {
+      return forward(items);
+    } catch (const c10::OutOfMemoryError& e) {
+      why = e.what_without_backtrace();
+    } catch (const c10::Error& e) {
+      return {items.size(), Error{Code::kInternal, info_.device + ": " + e.what_without_backtrace(), {}}};
+    }
+    if (items.size() == 1)
+      return {Error{Code::kTooLarge,
+                    info_.device + " has no memory for a pair of " + std::to_string(items[0]->cost_tokens) +
+                        " tokens: " + why,
+                    {}}};
+    const std::size_t half = items.size() / 2;
+    std::vector<Result<Verdict>> verdicts = guarded(items.first(half));
+    for (Result<Verdict>& v : guarded(items.subspan(half))) verdicts.push_back(std::move(v));
+    return verdicts;
+  }
+
   // Items that share a body and a pooling, those of one adapter side by side.
-  std::vector<Result<Verdict>> forward(const std::vector<const Encoded*>& items) {
+  std::vector<Result<Verdict>> forward(std::span<const Encoded* const> items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
     const Batch batch = pack(items, encoder_->prefixes());
-    compute_->set_arithmetic(arithmetic_);
-    const at::Tensor states = model_.bodies[first.body]->pooled(*compute_, batch, first.spec.pooling, sites_);
-    compute_->set_arithmetic(Arithmetic::kFp32);  // heads are exact
+    engine_.body->set_arithmetic(engine_.arithmetic);
+    const at::Tensor states =
+        model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, sites_).to(at::kCPU);
+    engine_.body->set_arithmetic(Arithmetic::kFp32);  // heads are exact
     std::vector<Result<Verdict>> answers;
     std::int64_t row = 0;
     for (std::size_t begin = 0; begin < items.size();) {
@@ -108,7 +135,7 @@ class PackageScorer : public Scorer {
       for (; end < items.size() && items[end]->adapter == items[begin]->adapter; ++end)
         for (const EncodedOrder& order : items[end]->orders)
           rows += static_cast<std::int64_t>(order.sequences.size());
-      const std::span<const Encoded* const> group(items.data() + begin, end - begin);
+      const auto group = items.subspan(begin, end - begin);
       answer(group, states.narrow(0, row, rows).contiguous(), answers);
       row += rows;
       begin = end;
@@ -120,7 +147,7 @@ class PackageScorer : public Scorer {
   void answer(std::span<const Encoded* const> items, const at::Tensor& states,
               std::vector<Result<Verdict>>& answers) {
     const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const at::Tensor logits = item_logits(*compute_, model_, sites_, items, encoder_->columns(), states);
+    const at::Tensor logits = item_logits(*engine_.heads, model_, sites_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
     const bool difference = adapter.spec.output == Output::kDifference;
     const float* at = logits.data_ptr<float>();
@@ -138,8 +165,7 @@ class PackageScorer : public Scorer {
 
   std::shared_ptr<const Encoder> encoder_;
   AdaptedModel model_;
-  std::shared_ptr<Compute> compute_;
-  Arithmetic arithmetic_ = Arithmetic::kFp32;
+  Engine engine_;
   ScorerInfo info_;
   std::vector<const std::map<std::string, LoraSite>*> sites_;
 };
@@ -152,9 +178,8 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOption
     return verify_golden(encoder.package(), *recorded, scorer, golden_tolerance(scorer.info()));
   };
   auto report = verify();
-  if (!report && options.compute == ComputeType::kAuto) {
-    const std::string note = "int16 did not agree with the golden pairs: " + report.error().what;
-    scorer.use(Arithmetic::kFp32, note);
+  if (!report && options.compute == ComputeType::kAuto && scorer.info().compute == "int16") {
+    scorer.fall_back_to_fp32("int16 did not agree with the golden pairs: " + report.error().what);
     report = verify();
   }
   if (!report) return report.error();
@@ -165,14 +190,14 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOption
 }  // namespace
 
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> compute, const LoadOptions& options) {
+                                             std::shared_ptr<Compute> cpu, const LoadOptions& options) {
   auto encoder = Encoder::open(std::move(package));
   if (!encoder) return encoder.error();
   auto model = load_model(**encoder);
   if (!model) return model.error();
-  const Arithmetic arithmetic =
-      options.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
-  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(compute), arithmetic);
+  auto engine = make_engine(options, std::move(cpu), *model);
+  if (!engine) return engine.error();
+  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(*engine));
   if (const Status gate = pass_gate(**encoder, *scorer, options); !gate) return gate.error();
   return std::shared_ptr<Scorer>(std::move(scorer));
 }

@@ -13,8 +13,8 @@ namespace preferd {
 
 class Compute;
 
-// `compute` may serve several scorers, one at a time; of `options`, compute and golden count.
+// `cpu` may serve several scorers, one at a time; of `options`, all but threads count.
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> compute, const LoadOptions& options);
+                                             std::shared_ptr<Compute> cpu, const LoadOptions& options);
 
 }  // namespace preferd

@@ -11,8 +11,9 @@
 
 namespace preferd {
 
-// Tokens of one forward, unless a single item is longer.
-inline constexpr std::size_t kForwardTokens = 4096;
+// Tokens of one forward, unless a single item is longer: on the CPU, where more would leave its caches, and
+// on a GPU, which more keep busy.
+inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
 
 // batch.pooled has one segment a sequence, in the order items x orders x sequences. Neighbours under one
 // adapter share a run; runs name adapters by Encoded::adapter.

@@ -89,19 +89,21 @@ struct MemberInfo {
 // "mixed"; output is the kind; max_tokens the smallest; it has neither adapters nor features of its own.
 struct ScorerInfo {
   std::string name, revision;
-  std::string kind = "package";            // | "ensemble" | "cascade"
-  std::string layout;                      // "pair" | "per_response"
-  std::string family;                      // "llama"
-  std::string quantization;                // scheme of the base
-  std::string output;                      // head output
-  std::string compute;                     // "fp32" | "int16"; of members that differ: "mixed"
-  std::string compute_note;                // why the fast path was not taken, where it was not chosen
-  std::size_t golden_pairs = 0;            // that were scored at load; composites: of all members
-  double golden_worst = 0;                 // largest difference of a logit from what was recorded
-  std::string digest;                      // SHA-256 of package.json (and its members'), hexadecimal
-  int max_tokens = 0;                      // per sequence
-  int classes = 2;                         // 2, or 3 with ties
-  std::vector<AdapterInfo> adapters;       // the first is the default
+  std::string kind = "package";       // | "ensemble" | "cascade"
+  std::string layout;                 // "pair" | "per_response"
+  std::string family;                 // "llama"
+  std::string quantization;           // scheme of the base
+  std::string output;                 // head output
+  std::string device = "cpu";         // "cpu" | "cuda:0 NVIDIA H200"
+  std::string compute;                // "fp32" | "int16" | "bf16" | "fp8"; of members that differ: "mixed"
+  std::string residency;              // of a GPU's weights: "packed" | "dense" | "fp8"; else empty
+  std::string compute_note;           // why the fast path was not taken, where it was not chosen
+  std::size_t golden_pairs = 0;       // that were scored at load; composites: of all members
+  double golden_worst = 0;            // largest difference of a logit from what was recorded
+  std::string digest;                 // SHA-256 of package.json (and its members'), hexadecimal
+  int max_tokens = 0;                 // per sequence
+  int classes = 2;                    // 2, or 3 with ties
+  std::vector<AdapterInfo> adapters;  // the first is the default
   std::vector<std::string> feature_names;  // the 63 columns in order; empty without features
   std::size_t resident_bytes = 0;          // weights held in memory or mapped
   std::vector<MemberInfo> members;         // of an ensemble or a cascade

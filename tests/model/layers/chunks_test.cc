@@ -12,7 +12,8 @@ TEST(Chunks, CoverAllRowsWithTheirRuns) {
     const std::vector<AdapterRun> runs = {{0, rows / 3, 1}, {rows / 3, rows - rows / 3, 0}};
     std::int64_t next = 0;
     std::vector<std::int32_t> adapters;
-    over_chunks(rows, {{}, runs}, [&](std::int64_t first, std::int64_t count, const Adapters& here) {
+    Compute compute(1);
+  over_chunks(compute, rows, {{}, runs}, [&](std::int64_t first, std::int64_t count, const Adapters& here) {
       EXPECT_EQ(first, next);
       EXPECT_LE(count, kChunkRows);
       EXPECT_GE(count, rows < kChunkRows ? 1 : kChunkRows / 2);

@@ -70,7 +70,7 @@ TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
     Compute c(threads);
     const at::Tensor sum = add(c, x, z);
     at::Tensor stream = x.clone(), out = z.clone();
-    add_rms_norm(c, stream, out, norm, out);
+    add_rms_norm(c, stream, out, {}, norm, out);
     EXPECT_TRUE(stream.equal(sum));
     EXPECT_TRUE(out.equal(rms_norm(c, sum, norm)));
     rms_norm_to(c, stream, norm, stream);
@@ -106,7 +106,7 @@ TEST(InPlace, TurnsSeveralTensorsInOnePass) {
 TEST(GatherGradient, AddsWhereARowIsTakenTwice) {
   const std::vector<std::int32_t> rows = {4, 0, 4, 6};
   expect_gradients({random_tensor(9, 5, 1)},
-                   [&](Compute&, LiveWeights&, const Tensors& x) { return gather(x[0], rows); });
+                   [&](Compute& c, LiveWeights&, const Tensors& x) { return gather(c, x[0], rows); });
 }
 
 }  // namespace

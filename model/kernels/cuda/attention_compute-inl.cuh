@@ -1,0 +1,199 @@
+// The warpgroups of the attention kernel that compute, 64 rows of a piece of work each.
+//
+// Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
+// that these run while the next scores become weights; and while one warpgroup makes weights the other's
+// products run.
+#pragma once
+
+#include "model/kernels/cuda/attention_softmax-inl.cuh"
+#include "model/kernels/cuda/attention_task-inl.cuh"
+#include "model/kernels/cuda/wgmma-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+// s = q k^T for 64 rows and a tile of keys.
+template <int kWidth, int kCount>
+__device__ __forceinline__ void score(float (&s)[kCount], SharedAddress queries, SharedAddress keys) {
+  constexpr int kQuerySlab = kRows * 128, kKeySlab = kKeys<kWidth> * 128;
+  const std::uint64_t a = descriptor(queries, kQuerySlab), b = descriptor(keys, kKeySlab);
+#pragma unroll
+  for (int k = 0; k < kWidth / 16; ++k)
+    multiply_transposed(s, a + descriptor_step(k / 4 * kQuerySlab + k % 4 * 32),
+                        b + descriptor_step(k / 4 * kKeySlab + k % 4 * 32), k > 0);
+}
+
+// sums += weights v.
+template <int kWidth, int kCount, int kSums>
+__device__ __forceinline__ void gather(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
+                                       SharedAddress values, int keep) {
+  const std::uint64_t b = descriptor(values, kKeys<kWidth> * 128);
+#pragma unroll
+  for (int k = 0; k < kCount / 4; ++k) {
+    const std::uint32_t a[4] = {weights[4 * k], weights[4 * k + 1], weights[4 * k + 2], weights[4 * k + 3]};
+    multiply(sums, a, b + descriptor_step(k * 16 * 128), k > 0 ? 1 : keep);
+  }
+}
+
+__device__ __forceinline__ std::uint32_t pair(float low, float high) {
+  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const std::uint32_t*>(&both);
+}
+
+// A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row trade columns, so that each
+// writes 8 in a row.
+template <int kSums>
+__device__ __forceinline__ void store(const AttentionTask& task, const float (&sums)[kSums], int i, float factor,
+                                      __nv_bfloat16* row) {
+  const int lane = static_cast<int>(threadIdx.x) % 4;
+#pragma unroll
+  for (int j = 0; j < kSums / 4; j += 4) {
+    std::uint32_t mine[4], whole[4];
+#pragma unroll
+    for (int n = 0; n < 4; ++n)
+      mine[n] = pair(sums[4 * (j + n) + 2 * i] * factor, sums[4 * (j + n) + 2 * i + 1] * factor);
+    // Block j + lane is gathered by this thread: its part from thread `from` is that thread's mine[lane].
+#pragma unroll
+    for (int step = 0; step < 4; ++step) {
+      const int to = lane ^ step;
+      const std::uint32_t send = to == 0 ? mine[0] : to == 1 ? mine[1] : to == 2 ? mine[2] : mine[3];
+      const std::uint32_t got = __shfl_xor_sync(~0u, send, step);
+#pragma unroll
+      for (int n = 0; n < 4; ++n)
+        if (n == to) whole[n] = got;
+    }
+    const int column = (j + lane) * 8;
+    if (row == nullptr) continue;
+    if (task.chunk_bytes == 16) {
+      if (column < task.head_dim)
+        *reinterpret_cast<uint4*>(row + column) = make_uint4(whole[0], whole[1], whole[2], whole[3]);
+    } else {
+#pragma unroll
+      for (int n = 0; n < 4; ++n)
+        if (column + 2 * n < task.head_dim) *reinterpret_cast<std::uint32_t*>(row + column + 2 * n) = whole[n];
+    }
+  }
+}
+
+template <int kWidth, Softmax kSoftmax>
+__device__ __forceinline__ void compute(const AttentionTask& task, const Slots<kWidth>& slots) {
+  constexpr int kTile = kKeys<kWidth>;
+  constexpr int kTileBytes = Map<kWidth>::kTileBytes;
+  const int group = static_cast<int>(threadIdx.x) / 128;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int first_row = group * 64, row = first_row + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane / 4;
+  const SharedAddress queries = slots.queries.first + first_row * 128;
+  const auto free = [&](SharedAddress emptied) {
+    if (lane == 0) arrive(emptied);
+  };
+  Turn<1> query_turn;
+  Turn<kStages> key_turn, value_turn;
+  float s[kTile / 2], sums[kWidth / 2];
+  std::uint32_t weights[kTile / 4];
+
+  for (std::int32_t i = 0, piece = piece_of(0); piece < task.pieces; piece = piece_of(++i)) {
+    const AttentionTile tile = task.tiles[piece / task.blocks];
+    const std::int32_t block = piece % task.blocks;
+    const KeyTiles walk = key_tiles<kTile>(tile, task.window);
+    const auto position = [&](int r) { return tile.first_position + min(r / task.pack, tile.queries - 1); };
+    const auto oldest = [&](std::int32_t newest) { return task.window > 0 ? newest - task.window + 1 : 0; };
+    Sight sight;
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      sight.newest[e] = position(row + 8 * e);
+      sight.oldest[e] = oldest(sight.newest[e]);
+    }
+    const std::int32_t all_from = oldest(position(first_row + 63)), all_to = position(first_row);
+    const std::int32_t own_to = first_row / task.pack < tile.queries ? position(first_row + 63) / kTile + 1 : 0;
+    Weights<kSoftmax> softmax;
+    const auto weigh = [&](std::int32_t n) {
+      const std::int32_t begin = n * kTile, own = begin + lane % 4 * 2;
+      if (begin >= all_from && begin + kTile - 1 <= all_to)
+        softmax.template step<Mask::kNone>(s, task, sight, own);
+      else
+        softmax.template step<Mask::kSome>(s, task, sight, own);
+    };
+    const auto pack_weights = [&] {
+#pragma unroll
+      for (int n = 0; n < kTile / 4; ++n) weights[n] = pair(s[2 * n], s[2 * n + 1]);
+    };
+    const auto score_next = [&] {
+      wait(slots.keys.is_filled(key_turn.slot), key_turn.parity);
+      open_products();
+      score<kWidth>(s, queries, slots.keys.first + key_turn.slot * kTileBytes);
+      close_products();
+    };
+    const auto gather_next = [&](int keep) {
+      wait(slots.values.is_filled(value_turn.slot), value_turn.parity);
+      open_products();
+      gather<kWidth>(sums, weights, slots.values.first + value_turn.slot * kTileBytes, keep);
+      close_products();
+    };
+    const auto keys_done = [&] {
+      free(slots.keys.is_emptied(key_turn.slot));
+      key_turn.next();
+    };
+    const auto values_done = [&] {
+      free(slots.values.is_emptied(value_turn.slot));
+      value_turn.next();
+    };
+
+    wait(slots.queries.filled, query_turn.parity);
+    std::int32_t n = walk.from;
+    if (n < own_to) {
+      score_next();
+      wait_products<0>();
+      pin(s);
+      keys_done();
+      weigh(n);
+      pack_weights();
+      int keep = 0;
+      for (++n; n < own_to; ++n) {
+        score_next();
+        gather_next(keep);
+        keep = 1;
+        wait_products<1>();
+        pin(s);
+        keys_done();
+        weigh(n);
+        wait_products<0>();
+        pin(sums);
+        values_done();
+        if constexpr (Weights<kSoftmax>::kCorrects) {
+#pragma unroll
+          for (int m = 0; m < kWidth / 2; ++m) sums[m] *= softmax.correction[m / 2 % 2];
+        }
+        pack_weights();
+      }
+      free(slots.queries.emptied);
+      gather_next(keep);
+      wait_products<0>();
+      pin(sums);
+      values_done();
+    } else {
+      free(slots.queries.emptied);
+    }
+    query_turn.next();
+    for (; n < walk.to; ++n) {
+      wait(slots.keys.is_filled(key_turn.slot), key_turn.parity);
+      keys_done();
+      wait(slots.values.is_filled(value_turn.slot), value_turn.parity);
+      values_done();
+    }
+    if (own_to == 0) continue;
+
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
+      softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
+      const int r = row + 8 * e, query = r / task.pack, head = block * task.pack + r % task.pack;
+      const bool there = query < tile.queries && r < task.pack * (kRows / task.pack);
+      const std::int64_t to = tile.first_query + query;
+      if (there && task.log_sum_exp != nullptr && lane % 4 == 0)
+        task.log_sum_exp[to * task.query_heads + head] = softmax.log_of_total(e);
+      store(task, sums, e, 1.0f / softmax.total[e],
+            there ? task.out.data + to * task.out.stride + std::int64_t{head} * task.head_dim : nullptr);
+    }
+  }
+}
+
+}  // namespace preferd::kernels::cuda

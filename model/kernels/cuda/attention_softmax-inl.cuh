@@ -1,0 +1,147 @@
+// From scores to weights, in the registers that wgmma leaves them in: a thread holds 2 rows (i = 0, 1) of
+// each of its warpgroup's products, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
+// + 2 * (lane % 4) + e) is number 4 j + 2 i + e.
+//
+// Weights are powers of two, log2(e) being in the factors. Where scores are capped low (Gemma-2: at 50),
+// exp(score) needs no maximum subtracted: 2^72 and its sums are far inside fp32 and bf16, whose precision is
+// relative. Then the cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1 x^2 + ...)
+// with x = q.k and all factors in the b, within 1.4e-4 of the score as long as |s| <= cap; beyond, exactly.
+// Both ways depend on the score alone, so which one its neighbours take does not matter. Otherwise the online
+// softmax (arXiv 1805.02867) is used.
+//
+// What a query does not see weighs exactly 0, whatever its score, and is no part of a maximum.
+#pragma once
+
+#include <cmath>
+
+#include "model/kernels/cuda/attention_task-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+inline constexpr float kLog2OfE = 1.4426950408889634f;
+inline constexpr float kLn2 = 0.6931471805599453f;
+
+__device__ __forceinline__ float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ __forceinline__ float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+// tanh within a few units of 1e-7.
+__device__ __forceinline__ float bent(float x) {
+  const float away = 1.0f - 2.0f * reciprocal(1.0f + power_of_two(2.0f * kLog2OfE * fabsf(x)));
+  return copysignf(away, x);
+}
+
+// The positions that each of the 2 rows of a thread sees.
+struct Sight {
+  std::int32_t oldest[2], newest[2];
+
+  __device__ __forceinline__ bool sees(int i, std::int32_t position) const {
+    return position <= newest[i] && position >= oldest[i];
+  }
+};
+
+// Which scores a step must look at one by one.
+enum class Mask { kNone, kSome };
+
+template <Softmax kSoftmax>
+struct Weights;
+
+template <>
+struct Weights<Softmax::kBounded> {
+  float total[2] = {0, 0};  // of this thread's columns
+
+  // Scores of the columns from `position` on (this thread's first) become weights.
+  template <Mask kMask, int kCount>
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
+                                       std::int32_t position) {
+    float top = 0;
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
+    if (top > task.bend_limit) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n)
+        s[n] = power_of_two(fabsf(s[n]) > task.bend_limit ? task.cap * kLog2OfE * bent(s[n] * task.to_cap)
+                                                          : polynomial(s[n], task.bend));
+    } else {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = power_of_two(polynomial(s[n], task.bend));
+    }
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) {
+      const int i = n / 2 % 2;
+      if (kMask == Mask::kSome && !sight.sees(i, position + n / 4 * 8 + n % 2)) s[n] = 0;
+      total[i] += s[n];
+    }
+  }
+  // What to multiply earlier sums by.
+  static constexpr bool kCorrects = false;
+
+  __device__ __forceinline__ float log_of_total(int i) const { return logf(total[i]); }
+
+ private:
+  static __device__ __forceinline__ float polynomial(float x, const float (&b)[5]) {
+    const float t = x * x;
+    return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
+  }
+};
+
+template <>
+struct Weights<Softmax::kOnline> {
+  float total[2] = {0, 0};
+  float top[2] = {-INFINITY, -INFINITY};
+  float correction[2];
+
+  template <Mask kMask, int kCount>
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
+                                       std::int32_t position) {
+    if (task.cap > 0) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = bent(s[n] * task.to_cap);
+    }
+    if constexpr (kMask == Mask::kSome) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n)
+        if (!sight.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
+    }
+    const float factor = task.to_power;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      float now = top[i];
+#pragma unroll
+      for (int n = 0; n < kCount; ++n)
+        if (n / 2 % 2 == i) now = fmaxf(now, s[n]);
+      now = fmaxf(now, __shfl_xor_sync(~0u, now, 1));
+      now = fmaxf(now, __shfl_xor_sync(~0u, now, 2));
+      const float shift = now == -INFINITY ? 0.0f : now * factor;
+      correction[i] = power_of_two(fmaf(top[i], factor, -shift));
+      top[i] = now;
+      float sum = 0;
+#pragma unroll
+      for (int n = 0; n < kCount; ++n)
+        if (n / 2 % 2 == i) {
+          s[n] = power_of_two(fmaf(s[n], factor, -shift));
+          sum += s[n];
+        }
+      total[i] = fmaf(total[i], correction[i], sum);
+    }
+    shift_power = factor;
+  }
+  static constexpr bool kCorrects = true;
+
+  __device__ __forceinline__ float log_of_total(int i) const {
+    return fmaf(top[i], shift_power * kLn2, logf(total[i]));
+  }
+
+ private:
+  float shift_power = 0;
+};
+
+}  // namespace preferd::kernels::cuda

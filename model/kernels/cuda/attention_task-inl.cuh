@@ -1,0 +1,120 @@
+// What the warps of the attention kernel share: the arguments, the sizes, the map of shared memory, and who
+// takes which piece of work.
+//
+// A piece of work is a tile of queries under `pack` query heads of one kv head. It has kRows rows, row r being
+// query r / pack under head r % pack, so that keys are read once for all of them and positions ascend.
+#pragma once
+
+#include <cstdint>
+
+#include <cuda_bf16.h>
+
+#include "model/kernels/cuda/attention.h"
+#include "model/kernels/cuda/barrier-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+inline constexpr int kRows = 128;     // of a piece of work, 64 for each warpgroup that computes
+inline constexpr int kComputing = 2;  // warpgroups that compute; one more loads
+inline constexpr int kThreads = 128 * (kComputing + 1);
+inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
+
+// How scores become weights.
+enum class Softmax {
+  kBounded,  // capped so low that exp(score) needs no maximum subtracted
+  kOnline,   // by the running maximum
+};
+
+// Keys of a tile.
+template <int kWidth>
+inline constexpr int kKeys = kWidth == 256 ? 80 : 128;
+
+struct AttentionTask {
+  const AttentionTile* tiles;
+  const KeyRun* runs;
+  Rows<const __nv_bfloat16> q, k, v;
+  Rows<__nv_bfloat16> out;
+  float* log_sum_exp;
+  std::int32_t pieces;  // tiles * blocks
+  std::int32_t blocks;  // of `pack` query heads
+  std::int32_t pack, blocks_of_kv_head;
+  std::int32_t head_dim, query_heads, window, chunk_bytes;
+  float cap, to_cap, to_power;  // score = q.k * to_cap, before capping; its power of two, uncapped: q.k * to_power
+  float bend[5], bend_limit;    // softmax-inl.cuh
+};
+
+// The i-th piece of this block of threads: pieces are dealt out to and fro, so that, longest first, all get
+// about the same.
+__device__ __forceinline__ std::int32_t piece_of(std::int32_t i) {
+  const auto all = static_cast<std::int32_t>(gridDim.x), self = static_cast<std::int32_t>(blockIdx.x);
+  return i * all + (i % 2 == 0 ? self : all - 1 - self);
+}
+
+// Tiles of keys that a piece walks over.
+struct KeyTiles {
+  std::int32_t from, to;
+};
+template <int kTile>
+__device__ __forceinline__ KeyTiles key_tiles(const AttentionTile& tile, std::int32_t window) {
+  const std::int32_t oldest = window > 0 ? max(0, tile.first_position - window + 1) : 0;
+  return {oldest / kTile, (tile.first_position + tile.queries - 1) / kTile + 1};
+}
+
+// Offsets in shared memory.
+template <int kWidth>
+struct Map {
+  static constexpr int kQueries = 0;
+  static constexpr int kQueryBytes = kRows * kWidth * 2;
+  static constexpr int kTileBytes = kKeys<kWidth> * kWidth * 2;
+  static constexpr int kKeyTiles = kQueryBytes;
+  static constexpr int kValueTiles = kKeyTiles + kStages * kTileBytes;
+  static constexpr int kBarriers = kValueTiles + kStages * kTileBytes;
+  static constexpr int kBytes = kBarriers + 8 * (2 + 4 * kStages);
+  static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
+};
+
+// A ring of slots: `filled` is passed by the threads that load, `emptied` by the warps that compute.
+struct Ring {
+  SharedAddress first, filled, emptied;
+
+  __device__ __forceinline__ SharedAddress is_filled(std::uint32_t slot) const { return filled + 8 * slot; }
+  __device__ __forceinline__ SharedAddress is_emptied(std::uint32_t slot) const { return emptied + 8 * slot; }
+};
+
+template <int kWidth>
+struct Slots {
+  Ring queries, keys, values;
+
+  explicit __device__ __forceinline__ Slots(SharedAddress base) {
+    const SharedAddress barriers = base + Map<kWidth>::kBarriers;
+    queries = {base + Map<kWidth>::kQueries, barriers, barriers + 8};
+    keys = {base + Map<kWidth>::kKeyTiles, barriers + 16, barriers + 16 + 8 * kStages};
+    values = {base + Map<kWidth>::kValueTiles, barriers + 16 + 16 * kStages, barriers + 16 + 24 * kStages};
+  }
+  __device__ __forceinline__ void init() const {
+    const auto both = [](SharedAddress filled, SharedAddress emptied) {
+      init_barrier(filled, 128);
+      init_barrier(emptied, 4 * kComputing);
+    };
+    both(queries.filled, queries.emptied);
+    for (std::uint32_t i = 0; i < kStages; ++i) {
+      both(keys.is_filled(i), keys.is_emptied(i));
+      both(values.is_filled(i), values.is_emptied(i));
+    }
+  }
+};
+
+// Counts the fills of a ring: the slot of the next one and the parity of its phase.
+template <int kSlots>
+struct Turn {
+  std::uint32_t slot = 0, parity = 0;
+
+  __device__ __forceinline__ void next() {
+    if (++slot == kSlots) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+}  // namespace preferd::kernels::cuda

@@ -1,0 +1,14 @@
+// Rows of a matrix in device memory, with a row step in elements.
+#pragma once
+
+#include <cstdint>
+
+namespace preferd::kernels::cuda {
+
+template <class T>
+struct Rows {
+  T* data = nullptr;
+  std::int64_t stride = 0;
+};
+
+}  // namespace preferd::kernels::cuda

@@ -1,0 +1,17 @@
+// What a build without CUDA says.
+#include "model/ops/gpu/gpu.h"
+
+namespace preferd::gpu {
+namespace {
+
+Error absent() {
+  return invalid("device is cuda, this build has no CUDA (configure with -DPREFERD_CUDA=ON)");
+}
+
+}  // namespace
+
+int device_count() { return 0; }
+Result<Memory> memory_of(int) { return absent(); }
+Result<std::shared_ptr<Accelerator>> open(const Options&) { return absent(); }
+
+}  // namespace preferd::gpu

@@ -1,0 +1,94 @@
+// The GPU's ops, over kernels (model/kernels/cuda). The room's own.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <cuda_bf16.h>
+#include <cuda_runtime_api.h>
+
+#include "model/kernels/cuda/attention.h"
+#include "model/kernels/cuda/decode.h"
+#include "model/kernels/cuda/gemm.h"
+#include "model/kernels/cuda/norms.h"
+#include "model/kernels/cuda/rows_of.h"
+#include "model/ops/gpu/gpu.h"
+#include "model/ops/gpu/resident.h"
+#include "model/ops/linears.h"
+#include "model/ops/rows.h"
+
+namespace preferd::gpu {
+
+// Throws what Accelerator promises.
+void require(cudaError_t error, const char* what);
+void require(const Status& status);
+
+template <class T>
+kernels::cuda::Rows<T> rows_of(const at::Tensor& t) {
+  return {static_cast<T*>(t.data_ptr()), t.stride(0)};
+}
+
+class CudaGpu : public Accelerator {
+ public:
+  CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm);
+
+  at::Device device() const override { return {at::kCUDA, static_cast<c10::DeviceIndex>(options_.device)}; }
+  std::string name() const override { return name_; }
+  std::string arithmetic() const override { return options_.residency == Residency::kFp8 ? "fp8" : "bf16"; }
+
+  at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
+                   const Adapters& adapters) override;
+  std::vector<at::Tensor> linears(const at::Tensor& x, std::span<const Linear* const> sites,
+                                  const Adapters& adapters) override;
+  at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+                       const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) override;
+  at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
+  at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
+  void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) override;
+  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
+                    const at::Tensor& y) override;
+  void glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
+  void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
+                       const Angles& angles) override;
+
+ private:
+  // Tiles and lines of keys of one batch.
+  struct Plan {
+    Batch batch;  // without ids and runs
+    Queries queries;
+    std::int32_t tile;
+    at::Tensor tiles, runs;
+    std::int32_t count;
+  };
+
+  cudaStream_t stream() const;
+  at::TensorOptions options(at::ScalarType type) const;
+  at::Tensor uploaded(std::span<const std::int32_t> values);
+  at::Tensor resident(std::span<const float> values);  // by address: weights, tables
+  kernels::cuda::NormWeight weight_of(const Norm& norm);
+  const Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
+
+  Site& site_of(std::span<const Linear* const> linears);
+  const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
+  void multiply(kernels::cuda::Product product);
+  void project(const at::Tensor& x, const LowRank& low);
+  void multiply_bf16(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  void multiply_fp8(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+
+  Options options_;
+  std::string name_;
+  std::unique_ptr<kernels::cuda::Gemm> gemm_;
+  std::int64_t room_;   // elements behind a row
+  at::Tensor scratch_;  // kPacked: of the site in use
+
+  std::map<std::vector<const void*>, std::unique_ptr<Site>> sites_;
+  std::map<const void*, StoredCopy> tables_;
+  std::map<const void*, at::Tensor> vectors_;
+  std::list<std::pair<std::vector<std::int32_t>, at::Tensor>> uploads_;  // the last used first
+  std::list<Plan> plans_;                                                // likewise
+};
+
+}  // namespace preferd::gpu

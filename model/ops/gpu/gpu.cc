@@ -1,0 +1,128 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include "model/ops/gpu/cuda_gpu.h"
+
+namespace preferd::gpu {
+namespace {
+
+constexpr std::size_t kUploads = 16;  // of one forward and the next
+
+Error cuda_error(const char* what, cudaError_t error) {
+  return invalid(std::string(what) + ": " + cudaGetErrorString(error));
+}
+
+std::string named(int device) { return "device cuda:" + std::to_string(device); }
+
+// Makes a device current while it lives.
+class Current {
+ public:
+  explicit Current(int device) {
+    cudaGetDevice(&before_);
+    cudaSetDevice(device);
+  }
+  ~Current() { cudaSetDevice(before_); }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+Result<cudaDeviceProp> properties_of(int device) {
+  int count = 0;
+  if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess)
+    return cuda_error("device is cuda", e);
+  if (device < 0 || device >= count)
+    return invalid(named(device) + " is not there, this machine has " + std::to_string(count) + " GPUs");
+  cudaDeviceProp properties{};
+  if (const cudaError_t e = cudaGetDeviceProperties(&properties, device); e != cudaSuccess)
+    return cuda_error(named(device).c_str(), e);
+  if (properties.major != 9)
+    return invalid(named(device) + " is " + properties.name + " of compute capability " +
+                   std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+                   ", expected 9.0 (H100, H200)");
+  return properties;
+}
+
+}  // namespace
+
+void require(cudaError_t error, const char* what) {
+  TORCH_CHECK_WITH(OutOfMemoryError, error != cudaErrorMemoryAllocation, what, ": ",
+                   cudaGetErrorString(error));
+  TORCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error));
+}
+
+void require(const Status& status) {
+  if (status) return;
+  TORCH_CHECK_WITH(OutOfMemoryError, status.error().code != Code::kTooLarge, status.error().what);
+  TORCH_CHECK(false, status.error().what);
+}
+
+int device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+Result<Memory> memory_of(int device) {
+  if (const auto properties = properties_of(device); !properties) return properties.error();
+  const Current current(device);
+  Memory memory;
+  if (const cudaError_t e = cudaMemGetInfo(&memory.free, &memory.total); e != cudaSuccess)
+    return cuda_error(named(device).c_str(), e);
+  return memory;
+}
+
+Result<std::shared_ptr<Accelerator>> open(const Options& options) {
+  const auto properties = properties_of(options.device);
+  if (!properties) return properties.error();
+  const Current current(options.device);
+  auto gemm = kernels::cuda::Gemm::create();
+  if (!gemm) return gemm.error();
+  return std::shared_ptr<Accelerator>(std::make_shared<CudaGpu>(options, properties->name, std::move(*gemm)));
+}
+
+CudaGpu::CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm)
+    : options_(options), name_(std::move(name)), gemm_(std::move(gemm)) {
+  // A site has at most three linears.
+  room_ = 3 * ((options.rank + 7) / 8 * 8);
+}
+
+cudaStream_t CudaGpu::stream() const {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(options_.device)).stream();
+}
+
+at::TensorOptions CudaGpu::options(at::ScalarType type) const {
+  return at::TensorOptions(device()).dtype(type);
+}
+
+at::Tensor CudaGpu::empty_rows(std::int64_t rows, std::int64_t width) {
+  return at::empty({rows, (width + 7) / 8 * 8 + room_}, options(at::kBFloat16)).narrow(1, 0, width);
+}
+
+at::Tensor CudaGpu::uploaded(std::span<const std::int32_t> values) {
+  for (auto it = uploads_.begin(); it != uploads_.end(); ++it)
+    if (std::equal(it->first.begin(), it->first.end(), values.begin(), values.end())) {
+      uploads_.splice(uploads_.begin(), uploads_, it);
+      return uploads_.front().second;
+    }
+  const std::vector<std::int32_t> copy(values.begin(), values.end());
+  const at::Tensor host = at::from_blob(const_cast<std::int32_t*>(copy.data()),
+                                        {static_cast<std::int64_t>(copy.size())}, at::kInt);
+  at::Tensor there = host.to(device());
+  uploads_.emplace_front(copy, there);
+  if (uploads_.size() > kUploads) uploads_.pop_back();
+  return there;
+}
+
+at::Tensor CudaGpu::resident(std::span<const float> values) {
+  at::Tensor& copy = vectors_[values.data()];
+  if (!copy.defined())
+    copy = at::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())},
+                         at::kFloat)
+               .to(device());
+  return copy;
+}
+
+}  // namespace preferd::gpu

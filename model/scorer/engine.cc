@@ -1,0 +1,133 @@
+#include "model/scorer/engine.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "model/ops/accelerator.h"
+#include "model/ops/gpu/gpu.h"
+#include "model/scorer/packer.h"
+
+namespace preferd {
+namespace {
+
+// Beside weights and activations: workspaces, tables, the allocator's slack.
+constexpr std::size_t kBeside = std::size_t{1} << 30;
+
+std::string gibibytes(std::size_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
+  return text;
+}
+
+std::size_t weight_bytes(const AdaptedModel& model, Residency residency) {
+  const std::size_t others = model.stored_bytes - model.linear_bytes;
+  switch (residency) {
+    case Residency::kPacked: return model.stored_bytes;
+    case Residency::kFp8: return others + model.linear_elements;
+    default: return others + 2 * model.linear_elements;
+  }
+}
+
+// The CPU holds a chunk of what lies between a layer's products, a GPU all of it.
+std::size_t needed_bytes(const AdaptedModel& model, Residency residency) {
+  std::size_t activations = 0;
+  for (const auto& body : model.bodies)
+    activations = std::max(activations, body->activation_bytes(static_cast<std::int64_t>(kGpuForwardTokens)));
+  return weight_bytes(model, residency) + 2 * activations + kBeside;
+}
+
+Result<Residency> fitting(const LoadOptions& options, const AdaptedModel& model, std::size_t free) {
+  const bool choose = options.residency == Residency::kAuto;
+  Residency residency = choose ? Residency::kDense : options.residency;
+  if (choose && needed_bytes(model, residency) > free) residency = Residency::kPacked;
+  if (const std::size_t needed = needed_bytes(model, residency); needed > free)
+    return Error{Code::kTooLarge,
+                 "device " + name_of(options.device) + ": residency " + name_of(residency) + " needs " +
+                     gibibytes(needed) + " of its memory, " + gibibytes(free) + " are free",
+                 {}};
+  return residency;
+}
+
+std::int64_t largest_rank(const AdaptedModel& model) {
+  std::int64_t rank = 0;
+  for (const LoadedAdapter& adapter : model.adapters)
+    for (const auto& [module, site] : adapter.sites) rank = std::max(rank, site.a.rows);
+  return rank;
+}
+
+// What the GPU's kernels cannot do: said at load, not at the first pair.
+Status check_kernels(const AdaptedModel& model) {
+  for (const auto& body : model.bodies)
+    if (body->width() % 8 != 0)
+      return invalid("device cuda: the model's hidden size is " + std::to_string(body->width()) +
+                     ", expected a multiple of 8");
+  for (const LoadedAdapter& adapter : model.adapters)
+    if (adapter.sites.contains("embed_tokens"))
+      return invalid("device cuda: an adapter changes embed_tokens, which is computed on cpu alone");
+  return Ok{};
+}
+
+gpu::Residency resident(Residency residency) {
+  return residency == Residency::kPacked ? gpu::Residency::kPacked
+         : residency == Residency::kFp8  ? gpu::Residency::kFp8
+                                         : gpu::Residency::kDense;
+}
+
+Result<Engine> on_gpu(const LoadOptions& options, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
+  const int index = options.device.index;
+  const auto memory = gpu::memory_of(index);
+  if (!memory) return memory.error();
+  const std::string device = name_of(options.device);
+  const auto family = find_family(model.family);
+  if (!family) return family.error();
+  Engine engine;
+  engine.heads = cpu;
+  engine.forward_tokens = kGpuForwardTokens;
+  engine.device = device;
+  const bool kernels = (*family)->sight == Sight::kBack && options.compute != ComputeType::kFp32;
+  if (!kernels) {
+    if (options.residency != Residency::kAuto)
+      return invalid("residency is " + std::string(name_of(options.residency)) +
+                     ", expected auto: compute fp32 and encoders have no other on cuda");
+    const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+    engine.body.reset(new Compute(Compute::composed(cpu->pool().threads(), there, at::kFloat)));
+    engine.compute = "fp32";
+    return engine;
+  }
+  if (const Status s = check_kernels(model); !s) return s.error();
+  const auto residency = fitting(options, model, memory->free);
+  if (!residency) return residency.error();
+  const auto accelerator =
+      gpu::open({.device = index, .residency = resident(*residency), .rank = largest_rank(model)});
+  if (!accelerator) return accelerator.error();
+  engine.device += " " + (*accelerator)->name();
+  engine.compute = (*accelerator)->arithmetic();
+  engine.residency = name_of(*residency);
+  engine.body.reset(new Compute(Compute::accelerated(1, *accelerator)));
+  return engine;
+}
+
+}  // namespace
+
+Result<Engine> make_engine(const LoadOptions& options, std::shared_ptr<Compute> cpu,
+                           const AdaptedModel& model) {
+  if (options.device.kind == Device::Kind::kCuda) {
+    if (options.compute == ComputeType::kInt16)
+      return invalid("compute is int16, expected auto or fp32 on device cuda");
+    return on_gpu(options, std::move(cpu), model);
+  }
+  if (options.residency != Residency::kAuto)
+    return invalid("residency is " + std::string(name_of(options.residency)) +
+                   ", expected auto on device cpu");
+  const Arithmetic arithmetic =
+      options.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
+  return Engine{.body = cpu,
+                .heads = cpu,
+                .arithmetic = arithmetic,
+                .forward_tokens = kForwardTokens,
+                .device = "cpu",
+                .compute = arithmetic == Arithmetic::kInt16 ? "int16" : "fp32",
+                .residency = {}};
+}
+
+}  // namespace preferd

@@ -1,0 +1,28 @@
+// What computes a package: the body on a device, its heads on the CPU. Includes torch; the room's own.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "model/ops/compute.h"
+#include "model/scorer/adapted_model.h"
+#include "model/scorer/load.h"
+
+namespace preferd {
+
+struct Engine {
+  std::shared_ptr<Compute> body, heads;       // the same on the CPU
+  Arithmetic arithmetic = Arithmetic::kFp32;  // of the body on the CPU
+  std::size_t forward_tokens = 0;
+  std::string device;     // "cpu", "cuda:0 NVIDIA H200"
+  std::string compute;    // "fp32", "int16", "bf16", "fp8"
+  std::string residency;  // of a GPU's own kernels, else empty
+};
+
+// `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.
+Result<Engine> make_engine(const LoadOptions& options, std::shared_ptr<Compute> cpu,
+                           const AdaptedModel& model);
+
+}  // namespace preferd

@@ -1,0 +1,116 @@
+// A packed batch for the programs that check and time the CUDA attention: segments behind each other in rows,
+// each seeing its ancestors' rows and its own.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include <cuda_bf16.h>
+#include <cuda_runtime_api.h>
+
+#include "model/kernels/cuda/attention.h"
+
+namespace preferd::kernels::cuda {
+
+inline void must(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  std::printf("%s: %s\n", what, cudaGetErrorString(status));
+  std::exit(2);
+}
+
+template <class T>
+class DeviceArray {
+ public:
+  explicit DeviceArray(std::size_t count) : count_(count) {
+    must(cudaMalloc(reinterpret_cast<void**>(&data_), std::max<std::size_t>(count, 1) * sizeof(T)), "cudaMalloc");
+  }
+  explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) { set(values); }
+  DeviceArray(const DeviceArray&) = delete;
+  ~DeviceArray() { cudaFree(data_); }
+  void set(const std::vector<T>& values) {
+    must(cudaMemcpy(data_, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "copy");
+  }
+  std::vector<T> get() const {
+    std::vector<T> values(count_);
+    must(cudaMemcpy(values.data(), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost), "copy back");
+    return values;
+  }
+  T* data() const { return data_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t count_;
+};
+
+struct Segment {
+  std::int32_t length = 0;
+  std::int32_t parent = -1;  // an earlier segment
+};
+
+enum class Asking { kAllRows, kLastRows };
+
+struct PackedBatch {
+  std::vector<std::vector<std::int32_t>> lines;  // of each segment: the rows of its keys
+  std::vector<std::int32_t> first_row;           // of each segment
+  std::int32_t rows = 0, queries = 0;
+  std::vector<KeyRun> runs;
+  std::vector<AttentionTile> tiles;  // longest lines first
+  std::vector<std::int32_t> tile_segment;
+};
+
+// `gap` rows that belong to nobody stand before each segment; tiles have at most `tile` queries.
+inline PackedBatch packed_batch(const std::vector<Segment>& segments, std::int32_t tile, Asking asking,
+                                std::int32_t gap) {
+  PackedBatch batch;
+  std::vector<std::vector<KeyRun>> runs;
+  std::vector<std::pair<AttentionTile, std::int32_t>> tiles;
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    const auto [length, parent] = segments[s];
+    batch.rows += gap;
+    std::vector<KeyRun> line;
+    std::vector<std::int32_t> rows;
+    if (parent >= 0) {
+      line = runs[static_cast<std::size_t>(parent)];
+      rows = batch.lines[static_cast<std::size_t>(parent)];
+    }
+    const auto before = static_cast<std::int32_t>(rows.size());
+    line.push_back({batch.rows, length});
+    for (std::int32_t i = 0; i < length; ++i) rows.push_back(batch.rows + i);
+    const auto first_run = static_cast<std::int32_t>(batch.runs.size());
+    batch.runs.insert(batch.runs.end(), line.begin(), line.end());
+    const auto count = static_cast<std::int32_t>(line.size()), id = static_cast<std::int32_t>(s);
+    if (asking == Asking::kLastRows) {
+      tiles.push_back({{first_run, count, id, before + length - 1, 1}, id});
+    } else {
+      for (std::int32_t i = 0; i < length; i += tile)
+        tiles.push_back({{first_run, count, batch.rows + i, before + i, std::min(tile, length - i)}, id});
+    }
+    batch.first_row.push_back(batch.rows);
+    batch.rows += length;
+    runs.push_back(std::move(line));
+    batch.lines.push_back(std::move(rows));
+  }
+  batch.queries = asking == Asking::kLastRows ? static_cast<std::int32_t>(segments.size()) : batch.rows;
+  std::stable_sort(tiles.begin(), tiles.end(), [](const auto& a, const auto& b) {
+    return a.first.first_position + a.first.queries > b.first.first_position + b.first.queries;
+  });
+  for (const auto& [t, segment] : tiles) {
+    batch.tiles.push_back(t);
+    batch.tile_segment.push_back(segment);
+  }
+  return batch;
+}
+
+inline std::vector<__nv_bfloat16> random_rows(std::size_t count, float spread, std::uint32_t seed) {
+  std::mt19937 bits(seed);
+  std::normal_distribution<float> normal(0, spread);
+  std::vector<__nv_bfloat16> values(count);
+  for (auto& v : values) v = __float2bfloat16(normal(bits));
+  return values;
+}
+
+}  // namespace preferd::kernels::cuda
