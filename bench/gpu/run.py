@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures the GPU engine beside its ceilings and beside transformers + PEFT, and writes bench/results/DATE-CARD.md.
 
-    run.py [--only ceilings,kernels,score,latency,engine,hf] [--build build-cuda/dist] [--package FOLDER] ...
+    run.py [--only ceilings,kernels,score,http,engine,hf] [--build build-cuda/dist] [--package FOLDER] ...
 
 ceilings  ceilings.py: bf16 products and a copy, through torch
 kernels   the benches of kernels, bench/gpu/*.cu, as --build has them
 score     `preferd score` over --rows pairs of 2048 tokens of a package of Gemma-2-9B's shape (made under --package if it is not there)
-latency   the same, pairs of 512 tokens one at a time
+http      `preferd serve` on that package: pairs of 512 tokens from one client, of 2048 from 1, 8 and 32 at once
 engine    the benches of the engine, bench/gpu/*.cc, each with the package as its argument
 hf        hugging_face.py
 
@@ -17,7 +17,7 @@ import argparse, datetime, json, os, pathlib, re, shlex, subprocess, sys, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PARTS = ("ceilings", "kernels", "score", "latency", "engine", "hf")
+PARTS = ("ceilings", "kernels", "score", "http", "engine", "hf")
 SCORED = re.compile(r"scored (\d+) rows \((\d+) failed\) in ([\d.]+) s: ([\d.]+) pairs/s, (\d+) tokens/s; (.*)")
 
 
@@ -79,11 +79,16 @@ def package(a):
     return a.package
 
 
-def scored(a, count, tokens, *flags):
-    folder = package(a)
-    rows, out = folder / f"rows_{count}_{tokens}.jsonl", folder / "verdicts.jsonl"
+def rows_of(folder, count, tokens):
+    rows = folder / f"rows_{count}_{tokens}.jsonl"
     run([sys.executable, HERE / "make_9b.py", "rows", rows, "--count", count, "--tokens", tokens])
-    command = [a.build / "preferd", "score", "--package", folder, "--input", rows, "--output", out, *shlex.split(a.score_flags), *flags]
+    return rows
+
+
+def scored(a, count, tokens):
+    folder = package(a)
+    rows, out = rows_of(folder, count, tokens), folder / "verdicts.jsonl"
+    command = [a.build / "preferd", "score", "--package", folder, "--input", rows, "--output", out, *shlex.split(a.score_flags)]
     err, seconds = run(command)[1:]
     found = SCORED.search(err)
     if not found:
@@ -99,13 +104,17 @@ def score(a):
     return table([scored(a, a.rows, 2048)])
 
 
-def latency(a):
-    return table([scored(a, 32, 512, *shlex.split(a.latency_flags))])
+def http(a):
+    out = []
+    for tokens, clients in ((512, "1"), (2048, "1,8,32")):
+        command = [sys.executable, HERE.parent / "http_bench.py", "--rows", rows_of(package(a), a.rows, tokens), "--clients", clients, "--requests", a.rows,
+                   a.build / "preferd", "serve", "--package", a.package, *shlex.split(a.score_flags)]
+        out.append(f"Pairs of {tokens} tokens:\n\n{fenced(run(command)[0])}")
+    return "\n\n".join(out)
 
 
 def write(path, page):
-    names = {"ceilings": "Ceilings", "kernels": "Kernels", "score": "preferd score, pairs of 2048 tokens", "latency": "preferd score, pairs of 512 tokens, one at a time",
-             "engine": "Engine", "hf": "transformers + PEFT"}
+    names = {"ceilings": "Ceilings", "kernels": "Kernels", "score": "preferd score, pairs of 2048 tokens", "http": "preferd serve", "engine": "Engine", "hf": "transformers + PEFT"}
     text = [f"# {page['card']}, {page['date']}", "Gemma-2-9B's shape with random weights: NF4, LoRA r 16 on q, k, v, a head of 3 outputs. Made by `bench/gpu/run.py`, whose head says what each part is."]
     for part in PARTS:
         if part in page["parts"]:
@@ -120,7 +129,7 @@ def main():
     p.add_argument("--only", default=",".join(PARTS)), p.add_argument("--build", type=pathlib.Path, default=ROOT / "build-cuda", help="folder of the binaries")
     p.add_argument("--package", type=pathlib.Path, default=pathlib.Path("/tmp/gemma_9b")), p.add_argument("--layers", type=int, default=42)
     p.add_argument("--rows", type=int, default=64), p.add_argument("--commit", default=commit(), help="where there is no git")
-    p.add_argument("--score-flags", default="--device cuda", help="more flags of preferd score"), p.add_argument("--latency-flags", default="", help="of preferd score, for one at a time")
+    p.add_argument("--score-flags", default="--device cuda", help="more flags of preferd score and serve")
     p.add_argument("--hf-flags", default=""), p.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     a = p.parse_args()
     a.build, a.package = a.build.resolve(), a.package.resolve()
@@ -132,7 +141,7 @@ def main():
     a.results.mkdir(parents=True, exist_ok=True)
     path = a.results / f"{today}-{re.sub('[^a-z0-9]+', '-', name.lower())}.md"
     page = json.loads(path.with_suffix(".json").read_text()) if path.with_suffix(".json").exists() else {"card": name, "date": today, "parts": {}}
-    parts = {"ceilings": ceilings, "kernels": lambda a: programs(a, ".cu"), "score": score, "latency": latency, "engine": lambda a: programs(a, ".cc", package(a)), "hf": hugging_face}
+    parts = {"ceilings": ceilings, "kernels": lambda a: programs(a, ".cu"), "score": score, "http": http, "engine": lambda a: programs(a, ".cc", package(a)), "hf": hugging_face}
     failed = []
     for part in (x for x in PARTS if x in wanted):
         start = time.monotonic()
