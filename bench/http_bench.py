@@ -2,14 +2,16 @@
 """What HTTP adds to a forward: sequential POST /predict against a started `preferd serve` on 127.0.0.1.
 
     http_bench.py [--requests N] [--scorer BENCH] COMMAND...      e.g. http_bench.py build/preferd serve --threads 1
+    http_bench.py --rows FILE [--clients 1,16] COMMAND...         pairs of a file of JSON Lines, by so many clients at once
 
 Each reply is asked for its `timing`. overhead is the client's latency minus `forward_ms` of that same request; encode and
 queue, as the server reports them, are parts of it. fraction: median forward / median latency. With --scorer
 build/preferd_bench the scorer alone runs between the requests, in processes of its own (`score/pairs:1/tokens:300`, its
-best turn): beside it stands the p50 of pairs of as many tokens, which holds the scorer's slow turns too. Standard library
-only.
+best turn): beside it stands the p50 of pairs of as many tokens, which holds the scorer's slow turns too. --rows gives
+pairs a second as well; its forward is that of the batch a request shared. Standard library only.
 """
 import argparse
+import concurrent.futures
 import http.client
 import json
 import os
@@ -62,6 +64,25 @@ def measure(port, words, requests):
     return rows
 
 
+def measure_rows(port, bodies, clients, requests):
+    """Rows as measure() gives them, and the seconds that all took."""
+    def work(mine):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        return [ask(connection, body) for body in mine]
+
+    def run(count):
+        each = [[bodies[i % len(bodies)] for i in range(c, count, clients)] for c in range(clients)]
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            return [answer for part in pool.map(work, each) for answer in part]
+
+    run(3 * clients)
+    begin = time.perf_counter()
+    answers = run(requests)
+    seconds = time.perf_counter() - begin
+    rows = [(latency, t["forward_ms"], latency - t["forward_ms"], t["encode_ms"], t["queue_ms"]) for latency, t in ((ms, a["timing"]) for ms, a in answers)]
+    return rows, seconds
+
+
 def scorer_ms(bench, threads):
     """Of a pair of 300 tokens: the best turn."""
     out = subprocess.run([bench, f"--benchmark_filter=score/pairs:1/tokens:300/threads:{threads}", "--benchmark_format=json"],
@@ -90,14 +111,26 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--scorer", help="preferd_bench, to be run between the requests")
+    parser.add_argument("--rows", help="pairs to ask for, JSON Lines")
+    parser.add_argument("--clients", default="1", help="how many at once, with --rows; several numbers are measured in turn")
     arguments, client.COMMAND[:] = parser.parse_known_args()
     names = ("latency", "forward", "overhead", "encode", "queue")
     print(f"{'POST /predict, ms':<24}" + "".join(f"{n + ' p50':>14}{'p99':>9}" for n in names) + f"{'fraction':>10}")
+    def line(name, rows, more=""):
+        columns = list(zip(*rows))
+        cells = "".join(f"{quantile(c, 0.5):>14.2f}{quantile(c, 0.99):>9.2f}" for c in columns)
+        print(f"{name:<24}{cells}{quantile(columns[1], 0.5) / quantile(columns[0], 0.5):>10.3f}{more}", flush=True)
+
     with client.Server() as server:
+        if arguments.rows:
+            with open(arguments.rows) as file:
+                bodies = [{k: v for k, v in json.loads(text).items() if k != "id"} | {"return": ["timing"]} for text in file]
+            for clients in map(int, arguments.clients.split(",")):
+                rows, seconds = measure_rows(server.port, bodies, clients, max(arguments.requests, clients))
+                line(f"{clients} clients", rows, f"   {len(rows) / seconds:.2f} pairs/s")
+            return
         for words in (75, 250):
-            columns = list(zip(*measure(server.port, words, arguments.requests)))
-            cells = "".join(f"{quantile(c, 0.5):>14.2f}{quantile(c, 0.99):>9.2f}" for c in columns)
-            print(f"{f'{words} words':<24}{cells}{quantile(columns[1], 0.5) / quantile(columns[0], 0.5):>10.3f}", flush=True)
+            line(f"{words} words", measure(server.port, words, arguments.requests))
         if arguments.scorer:
             at = client.COMMAND.index("--threads") + 1 if "--threads" in client.COMMAND else 0
             threads = client.COMMAND[at] if at else len(os.sched_getaffinity(0))

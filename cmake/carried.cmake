@@ -22,7 +22,7 @@ carried(tomlplusplus::tomlplusplus)  # header-only
 carried(spdlog::spdlog DEFINE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY LINK Threads::Threads)
 carried(ZLIB::ZLIB LINK libz.a)
 carried(ICU::uc LINK libicuuc.a libicudata.a Threads::Threads ${CMAKE_DL_LIBS})
-carried(ICU::i18n LINK libicui18n.a ICU::uc)
+carried(ICU::i18n LINK libicui18n.a libicuuc.a libicudata.a)
 carried(prometheus-cpp::core LINK libprometheus-cpp-core.so.1.0)
 carried(PkgConfig::HWY DEFINE HWY_SHARED_DEFINE LINK libhwy.so.1)
 carried(PkgConfig::HTTPLIB DEFINE CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT CPPHTTPLIB_BROTLI_SUPPORT

@@ -6,9 +6,10 @@
 #
 # --torch    the package's folder, .../site-packages/torch or unpacked from the wheel; python3's own without it
 # --carried  what deploy/carry_dependencies.sh made, on a machine without those packages
-# --output   build-cuda/dist without it: preferd, trainer, lib/, cuda_env.sh
+# --output   build-cuda/dist without it: preferd, trainer, the benches of bench/gpu, lib/, cuda_env.sh
 # Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU.
-# -DPREFERD_EMBED=OFF leaves the default package (42 MB) out, -DTORCH_CUDA_... and the like go to cmake.
+# -DPREFERD_EMBED=OFF leaves the default package (42 MB) out. On the machine that built them the binaries find torch's libraries
+# by themselves; elsewhere cuda_env.sh says where they are.
 set -euo pipefail
 die() { printf 'build: error: %s\n' "$*" >&2; exit 1; }
 torch='' carried='' output=''
@@ -34,14 +35,23 @@ for nccl in "$(dirname "$torch")/nvidia/nccl" "$cuda" /usr; do
   [ ! -e "$nccl/include/nccl.h" ] || break
 done
 
-cmake --preset cuda -DTORCH_ROOT="$torch" -DCUDA_ROOT="$cuda" -DNCCL_ROOT="$nccl" -DPREFERD_CARRIED="$carried" \
-  -DPREFERD_TESTS=OFF -DPREFERD_BENCH=OFF -DCMAKE_BUILD_RPATH='$ORIGIN/lib' --log-level=WARNING "$@"
+rpath='$ORIGIN/lib'
+for folder in "$torch/lib" "$(dirname "$torch")"/nvidia/*/lib; do
+  [ ! -d "$folder" ] || rpath="$rpath;$folder"
+done
+
+cmake --preset cuda -DTORCH_ROOT="$torch" -DCUDA_ROOT="$cuda" -DNCCL_ROOT="$nccl" -DPREFERD_CARRIED="$carried" -DPREFERD_TESTS=OFF \
+  -DPREFERD_BENCH=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON -DCMAKE_INSTALL_RPATH="$rpath" --log-level=WARNING "$@"
 cmake --build --preset cuda
 output=${output:-$PWD/build-cuda/dist}
 mkdir -p "$output/lib"
-for program in preferd trainer; do
-  strip -o "$output/$program" "build-cuda/$program"
+for source in preferd trainer bench/gpu/*.cu bench/gpu/*.cc; do
+  program=$(basename "${source%.c[uc]}")
+  [ ! -x "build-cuda/$program" ] || strip -o "$output/$program" "build-cuda/$program"
 done
-[ -z "$carried" ] || install -m 644 "$carried"/lib/*.so.* "$output/lib"
+if [ -n "$carried" ]; then
+  install -m 644 "$carried"/lib/*.so.* "$output/lib"
+  ln -sfn "$carried/lib" build-cuda/lib
+fi
 install -m 755 deploy/cuda_env.sh "$output"
 du -sh "$output"

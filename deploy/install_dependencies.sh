@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
 # Installs what a build of preferd needs and this machine lacks (Debian 12, best effort on Ubuntu 24.04).
 #
-#   deploy/install_dependencies.sh [--tests] [--dry-run]
+#   deploy/install_dependencies.sh [--tests] [--cuda] [--dry-run]
 #
-# --tests adds what tests and benchmarks need; --dry-run only says what is missing.
+# --tests adds what tests and benchmarks need; --cuda leaves out the libtorch of the CPU (docs/gpu.md); --dry-run only says
+# what is missing.
 # Does nothing when everything is there. Needs root or sudo, and a Debian mirror, only when something is missing.
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config ccache
-  libtorch-dev libgloo-dev libopenblas0-openmp
   libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
   libicu-dev libhwy-dev zlib1g-dev
 )
+torch_packages=(libtorch-dev libgloo-dev libopenblas0-openmp)
 test_packages=(libgtest-dev libgmock-dev libsentencepiece-dev libbenchmark-dev libopenblas-dev clang-format python3)
 dry_run=
 for flag in "$@"; do
   case $flag in
     --tests) packages+=("${test_packages[@]}") ;;
+    --cuda) torch_packages=() ;;
     --dry-run) dry_run=yes ;;
     *) printf 'setup: error: unknown flag %s\n' "$flag" >&2; exit 2 ;;
   esac
 done
+packages+=("${torch_packages[@]}")
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
