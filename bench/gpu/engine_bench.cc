@@ -67,7 +67,8 @@ std::vector<Encoded> encoded_rows(const Scorer& scorer, const Options& o) {
   std::vector<Encoded> out;
   for (std::string line; out.size() < o.pairs && std::getline(in, line);) {
     const auto row = nlohmann::json::parse(line);
-    const Ask ask{{row.at("prompt"), row.at("response_a"), row.at("response_b")}, "", Swap::kNone, Overflow::kPackage};
+    const Ask ask{
+        {row.at("prompt"), row.at("response_a"), row.at("response_b")}, "", Swap::kNone, Overflow::kPackage};
     auto encoded = scorer.encode(ask);
     if (!encoded) die(encoded.error().what);
     out.push_back(std::move(*encoded));

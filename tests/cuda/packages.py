@@ -3,14 +3,16 @@
 
     packages.py PREFERD [PACKAGE ...] [--jobs 8] [--device cuda]
 
-For each package: logits of all rows on the GPU, dense, packed, fp8 and fp32, are within a tolerance of the CPU's fp32;
-dense and packed have the same bits; and a row has the same bits whatever shares its batch. Prints a line a package; exit
-code 1 if anything is off. Needs a GPU; standard library only.
+For each package: logits of all rows on the GPU in fp32 are those of the CPU to 5e-4; dense, bf16, is no farther from them
+in the mean than transformers + PEFT in bf16 (bf16_errors.json, by make_bf16_errors.py) with a third and 0.01 to spare on
+one package, and none over all; packed has the bits of dense; and a row has the same bits whatever shares its batch, in
+fp8 too. The packages are taken without their golden pairs: random weights of this size round too coarsely in bf16 for
+the gate. Prints a line a package; exit code 1 if anything is off. Needs a GPU; standard library only.
 """
-import argparse, concurrent.futures, json, pathlib, subprocess, sys, tempfile
+import argparse, concurrent.futures, json, pathlib, shutil, subprocess, sys, tempfile
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures/packages"
-TOLERANCE = {"dense": 5e-2, "packed": 5e-2, "fp8": 3e-1, "fp32": 5e-4}
+HUGGING_FACE = json.loads((FIXTURES.parent / "bf16_errors.json").read_text())  # {package: mean error of a logit}
 ENCODERS = {"deberta_v2", "bilstm"}
 
 
@@ -30,38 +32,51 @@ def numbers(logits):
     return [x for x in logits if isinstance(x, (int, float))] if isinstance(logits, list) else []
 
 
-def furthest(a, b):
-    return max((abs(x - y) for i in a for x, y in zip(numbers(a[i]), numbers(b[i]))), default=0.0)
+def errors(a, b):
+    return [abs(x - y) for i in a for x, y in zip(numbers(a[i]), numbers(b[i]))]
+
+
+def ungated(package, folder):
+    shutil.copytree(package, folder)
+    manifest = json.loads((folder / "package.json").read_text())
+    manifest.pop("golden", None)
+    (folder / "package.json").write_text(json.dumps(manifest))
+    return folder
 
 
 def check(preferd, package, rows, device):
-    said, wrong = [], []
+    """(what there is to say, what is wrong, mean errors of bf16: ours, theirs)"""
+    said, wrong, means = [], [], None
     want = score(preferd, package, rows, "--compute", "fp32")
     if isinstance(want, str):
-        return f"cpu: {want}", True
+        return [], [f"cpu: {want}"], None
     encoder = json.loads((package / "base/config.json").read_text()).get("model_type", "").replace("-", "_") in ENCODERS
-    modes = ["fp32"] if encoder else ["dense", "packed", "fp8", "fp32"]
     got = {}
-    for mode in modes:
+    for mode in ["fp32"] if encoder else ["dense", "packed", "fp8", "fp32"]:
         flags = ["--device", device] + (["--compute", "fp32"] if mode == "fp32" else ["--residency", mode])
         got[mode] = score(preferd, package, rows, *flags)
         if isinstance(got[mode], str):
             wrong.append(f"{mode}: {got[mode]}")
             continue
-        off = furthest(want, got[mode])
-        said.append(f"{mode} {off:.2g}")
-        if not off <= TOLERANCE[mode]:
-            wrong.append(f"{mode} is off by {off:.3g}, tolerance {TOLERANCE[mode]}")
+        off = errors(want, got[mode])
+        said.append(f"{mode} {max(off, default=0):.2g}")
+        if mode == "fp32" and max(off, default=0) > 5e-4:
+            wrong.append("fp32 is not the CPU's")
+        if mode == "dense" and package.name in HUGGING_FACE and off:
+            means = sum(off) / len(off), HUGGING_FACE[package.name]
+            said.append(f"mean {means[0]:.2g}, transformers {means[1]:.2g}")
+            if means[0] > means[1] * 4 / 3 + 0.01:
+                wrong.append("farther from fp32 than transformers")
         if mode in ("dense", "fp8"):
             others = [{**r, "id": f"{r['id']}/{i}"} for r in rows[::-1] for i in range(3)][:: 2 if mode == "dense" else 1]
             again = score(preferd, package, others, *flags)
             if isinstance(again, str):
                 wrong.append(f"{mode} again: {again}")
-            elif any(got[mode][i.split("/")[0]] != v for i, v in again.items()):
-                wrong.append(f"{mode}: other batches, other bits")
+            elif changed := [i for i, v in again.items() if got[mode][i.split("/")[0]] != v]:
+                wrong.append(f"{mode}: other batches, other bits in {len(changed)} of {len(again)} rows")
     if {"dense", "packed"} <= got.keys() and got["dense"] != got["packed"]:
         wrong.append("packed has other bits than dense")
-    return "; ".join(said + wrong), bool(wrong)
+    return said, wrong, means
 
 
 def main():
@@ -73,14 +88,20 @@ def main():
     args = parser.parse_args()
     rows = [json.loads(line) for line in (FIXTURES / "rows.jsonl").read_text().strip("\n").split("\n")]
     names = args.packages or sorted(p.parent.name for p in FIXTURES.glob("*/package.json") if (p.parent / "base/config.json").exists())
-    failed = 0
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        jobs = {n: pool.submit(check, args.preferd, FIXTURES / n, rows, args.device) for n in names}
+    failed, means = 0, []
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        copies = {n: ungated(FIXTURES / n, pathlib.Path(folder) / n) for n in names}
+        jobs = {n: pool.submit(check, args.preferd, copies[n], rows, args.device) for n in names}
         for name, job in jobs.items():
-            text, bad = job.result()
-            failed += bad
-            print(f"{'FAILED' if bad else 'ok':6} {name:24} {text}", flush=True)
+            said, wrong, mean = job.result()
+            failed += bool(wrong)
+            means += [mean] if mean else []
+            print(f"{'FAILED' if wrong else 'ok':6} {name:24} {'; '.join(said + wrong)}", flush=True)
     print(f"{len(names) - failed} of {len(names)} packages agree")
+    if means:
+        ours, theirs = (sum(side) / len(means) for side in zip(*means))
+        print(f"bf16, mean error of a logit over {len(means)} packages: {ours:.4f}, transformers + PEFT {theirs:.4f}")
+        failed += ours > theirs
     return 1 if failed else 0
 
 

@@ -9,7 +9,8 @@ namespace preferd::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kWords = 4;  // words of 8 codes that a thread has in flight
+constexpr int kPieces = 4;  // of 16 codes, that a thread has in flight
+constexpr int kPiece = 16;
 
 // Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
@@ -65,25 +66,27 @@ __device__ uint4 looked_up(const float* code, std::uint32_t word, float scale) {
   return out;
 }
 
-__global__ void __launch_bounds__(kThreads) decode_words(const StoredMatrix m, std::uint32_t words_of_row,
-                                                         std::uint32_t words, Rows<__nv_bfloat16> y) {
+__global__ void __launch_bounds__(kThreads) decode_pieces(const StoredMatrix m, std::uint32_t pieces_of_row,
+                                                          std::uint32_t pieces, Rows<__nv_bfloat16> y) {
   __shared__ float code[16];
   fill_table(m, code);
-  const std::uint32_t first = blockIdx.x * (kThreads * kWords) + threadIdx.x;
-  const auto words_of_block = static_cast<std::uint32_t>(m.block) / 8;
-  std::uint32_t word[kWords];
-  float scale[kWords];
+  const std::uint32_t first = blockIdx.x * (kThreads * kPieces) + threadIdx.x;
+  const auto pieces_of_block = static_cast<std::uint32_t>(m.block / kPiece);
+  uint2 word[kPieces];
+  float scale[kPieces];
 #pragma unroll
-  for (int i = 0; i < kWords; ++i)
-    if (const std::uint32_t at = first + i * kThreads; at < words) {
-      word[i] = static_cast<const std::uint32_t*>(m.data)[at];
-      scale[i] = scale_of(m, at / words_of_block);
+  for (int i = 0; i < kPieces; ++i)
+    if (const std::uint32_t at = first + i * kThreads; at < pieces) {
+      word[i] = __ldcs(static_cast<const uint2*>(m.data) + at);
+      scale[i] = scale_of(m, at / pieces_of_block);
     }
 #pragma unroll
-  for (int i = 0; i < kWords; ++i)
-    if (const std::uint32_t at = first + i * kThreads; at < words) {
-      const std::uint32_t row = at / words_of_row, col = at % words_of_row;
-      *reinterpret_cast<uint4*>(y.data + row * y.stride + col * 8) = looked_up(code, word[i], scale[i]);
+  for (int i = 0; i < kPieces; ++i)
+    if (const std::uint32_t at = first + i * kThreads; at < pieces) {
+      const std::uint32_t row = at / pieces_of_row, col = at % pieces_of_row;
+      auto* to = reinterpret_cast<uint4*>(y.data + row * y.stride + col * kPiece);
+      to[0] = looked_up(code, word[i].x, scale[i]);
+      to[1] = looked_up(code, word[i].y, scale[i]);
     }
 }
 
@@ -100,11 +103,11 @@ unsigned blocks_of(std::int64_t items, std::int64_t per_block) {
   return static_cast<unsigned>((items + per_block - 1) / per_block);
 }
 
-bool in_words(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
-  const std::int64_t words = m.rows * m.cols / 8;
-  return m.form == Stored::kBlock4 && m.rounding == Stored::kBF16 && m.cols % 8 == 0 && m.block % 8 == 0 &&
-         y.stride % 8 == 0 && reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 &&
-         words < (std::int64_t{1} << 31);
+bool in_pieces(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
+  const std::int64_t pieces = m.rows * m.cols / kPiece;
+  return m.form == Stored::kBlock4 && m.rounding == Stored::kBF16 && m.cols % kPiece == 0 &&
+         m.block % kPiece == 0 && y.stride % 8 == 0 && reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 &&
+         pieces < (std::int64_t{1} << 31);
 }
 
 }  // namespace
@@ -112,9 +115,9 @@ bool in_words(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
 cudaError_t decode(cudaStream_t stream, const StoredMatrix& m, Rows<__nv_bfloat16> y) {
   const std::int64_t values = m.rows * m.cols;
   if (values == 0) return cudaSuccess;
-  if (in_words(m, y))
-    decode_words<<<blocks_of(values / 8, kThreads * kWords), kThreads, 0, stream>>>(
-        m, static_cast<std::uint32_t>(m.cols / 8), static_cast<std::uint32_t>(values / 8), y);
+  if (in_pieces(m, y))
+    decode_pieces<<<blocks_of(values / kPiece, kThreads * kPieces), kThreads, 0, stream>>>(
+        m, static_cast<std::uint32_t>(m.cols / kPiece), static_cast<std::uint32_t>(values / kPiece), y);
   else
     decode_each<<<blocks_of(values, kThreads), kThreads, 0, stream>>>(m, y);
   return cudaGetLastError();

@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 
-#include "model/kernels/cuda/random_fill.h"
+#include "model/kernels/cuda/trial.h"
 
 namespace preferd::kernels::cuda {
 namespace {
@@ -13,8 +13,7 @@ constexpr std::size_t kWorkspace = std::size_t{32} << 20;
 constexpr int kCandidates = 12, kRepeats = 3;
 
 // Rows with which the candidates for batches of up to so many rows are tried.
-constexpr std::array<std::int64_t, 6> kSizes = {16, 64, 256, 1024, 4096, 8192};
-constexpr std::int64_t kReference = 4096;
+constexpr std::array<std::int64_t, 6> kSizes = {16, 64, 256, 512, 1024, 4096};
 
 Status check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return Ok{};
@@ -159,26 +158,31 @@ class Timer {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-// Random operands for a product of up to the most rows that are tried, and places for two results.
+// Operands for a product of up to the most rows that are tried, and places for two results.
 struct Trial {
   static constexpr std::int64_t kRows = kSizes.back();
 
-  explicit Trial(const Product& p)
-      : x_elements(kRows * p.shape.x_stride),
-        x(static_cast<std::size_t>(x_elements) * size_of(p.shape.in)),
-        scale(static_cast<std::size_t>(kRows) * 4),
-        want(static_cast<std::size_t>(kRows * p.shape.y_stride) * size_of(p.shape.out)),
-        got(static_cast<std::size_t>(kRows * p.shape.y_stride) * size_of(p.shape.out)),
+  explicit Trial(const ProductShape& s)
+      : x(static_cast<std::size_t>(kRows * s.x_stride) * size_of(s.in)),
+        w(static_cast<std::size_t>(s.outputs * s.w_stride) * size_of(s.in)),
+        scale(static_cast<std::size_t>(std::max(kRows, s.outputs)) * 4),
+        want(static_cast<std::size_t>(kRows * s.y_stride) * size_of(s.out)),
+        got(static_cast<std::size_t>(kRows * s.y_stride) * size_of(s.out)),
         same(sizeof(int)) {}
 
-  cudaError_t error() const {
-    for (const Buffer* b : {&x, &scale, &want, &got, &same})
-      if (b->error() != cudaSuccess) return b->error();
-    return cudaSuccess;
+  Status fill(cudaStream_t stream, const ProductShape& s) const {
+    for (const Buffer* b : {&x, &w, &scale, &want, &got, &same})
+      if (const Status status = check(b->error(), "memory to try products"); !status) return status;
+    const TrialType type = s.in == Element::kFp8 ? TrialType::kFp8 : TrialType::kBF16;
+    for (const cudaError_t e :
+         {fill_operand(stream, type, TrialSide::kX, kRows, s.inner, s.x_stride, x.data()),
+          fill_operand(stream, type, TrialSide::kW, s.outputs, s.inner, s.w_stride, w.data()),
+          fill_scales(stream, std::max(kRows, s.outputs), static_cast<float*>(scale.data()))})
+      if (const Status status = check(e, "operands to try products"); !status) return status;
+    return Ok{};
   }
 
-  std::int64_t x_elements;
-  Buffer x, scale, want, got, same;
+  Buffer x, w, scale, want, got, same;
 };
 
 }  // namespace
@@ -197,20 +201,12 @@ Gemm::~Gemm() {
 
 Status Gemm::choose(cudaStream_t stream, const Product& product, std::vector<Choice>& choices) {
   const ProductShape& s = product.shape;
-  const Trial trial(product);
-  if (const Status status = check(trial.error(), "memory to try products"); !status) return status;
-  if (const Status status = check(random_fill(stream, s.in == Element::kFp8 ? Random::kFp8 : Random::kBF16,
-                                              trial.x_elements, trial.x.data()),
-                                  "random_fill");
-      !status)
-    return status;
-  if (const Status status =
-          check(random_fill(stream, Random::kScale, Trial::kRows, trial.scale.data()), "random_fill");
-      !status)
-    return status;
+  const Trial trial(s);
+  if (const Status status = trial.fill(stream, s); !status) return status;
   Product p = product;
   p.x = trial.x.data();
-  p.x_scale = static_cast<const float*>(trial.scale.data());
+  p.w = trial.w.data();
+  p.x_scale = p.w_scale = static_cast<const float*>(trial.scale.data());
   const std::size_t y_bytes = static_cast<std::size_t>(Trial::kRows * s.y_stride) * size_of(s.out);
   const auto into = [&](const Buffer& y, std::int64_t rows, const cublasLtMatmulAlgo_t& algorithm) {
     p.y = y.data();
@@ -220,7 +216,7 @@ Status Gemm::choose(cudaStream_t stream, const Product& product, std::vector<Cho
   // What stands there before: the same for all, as with beta = 1 it counts.
   const auto clean = [&](const Buffer& y) { return cudaMemsetAsync(y.data(), 0, y_bytes, stream); };
 
-  const auto guesses = candidates(handle_, p, kReference);
+  const auto guesses = candidates(handle_, p, Trial::kRows);
   const auto reference = std::find_if(guesses.begin(), guesses.end(), [&](const cublasLtMatmulAlgo_t& a) {
     return clean(trial.want) == cudaSuccess && into(trial.want, Trial::kRows, a);
   });

@@ -2,9 +2,9 @@
 //
 // cuBLASLt offers several algorithms for a product, and which is fastest depends on the number of rows.
 // Their results differ where they split the sum over k or reorder it. So the first use of a product (its
-// widths, types and strides) tries the candidates on random rows, for each of a few sizes of batch: only
-// those whose bits are those of one reference are kept, and of these the fastest. No algorithm that splits k
-// is considered.
+// widths, types and strides) tries the candidates on operands that betray the order (trial.h), for each of a
+// few sizes of batch: only those whose bits are those of one reference are kept, and of these the fastest. No
+// algorithm that splits k is considered.
 //
 // One thread; work goes to the stream given. Owns a workspace in device memory.
 #pragma once
