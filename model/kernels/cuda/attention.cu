@@ -45,7 +45,9 @@ std::int32_t pack_of(const AttentionShape& shape) {
 
 template <class T>
 bool aligned(const Rows<T>& rows, std::uintptr_t bytes) {
-  return (reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.stride * 2)) % bytes == 0;
+  return (reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.stride * 2)) %
+             bytes ==
+         0;
 }
 
 // Caps up to here need no maximum: weights up to 2^87, sums of 2^20 of them below 2^107.
@@ -123,6 +125,7 @@ cudaError_t attend(cudaStream_t stream, const AttentionShape& shape, const Atten
   task.out = out;
   task.log_sum_exp = log_sum_exp;
   task.pack = pack_of(shape);
+  task.pack_inverse = (65536 + task.pack - 1) / task.pack;
   task.blocks = static_cast<std::int32_t>(shape.query_heads) / task.pack;
   task.blocks_of_kv_head = group_of(shape) / task.pack;
   task.pieces = tile_count * task.blocks;

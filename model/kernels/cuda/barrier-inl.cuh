@@ -19,12 +19,12 @@ __device__ __forceinline__ void arrive(SharedAddress barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-// Whether the phase of this parity is over; waits a while for it.
-__device__ __forceinline__ bool try_wait(SharedAddress barrier, std::uint32_t parity) {
+// Whether the phase of this parity is over.
+__device__ __forceinline__ bool is_over(SharedAddress barrier, std::uint32_t parity) {
   std::uint32_t over;
   asm volatile(
       "{\n.reg .pred p;\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      "mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\n"
       "selp.u32 %0, 1, 0, p;\n}\n"
       : "=r"(over)
       : "r"(barrier), "r"(parity)
@@ -32,9 +32,18 @@ __device__ __forceinline__ bool try_wait(SharedAddress barrier, std::uint32_t pa
   return over != 0;
 }
 
+// Waits for the phase of this parity to be over.
 __device__ __forceinline__ void wait(SharedAddress barrier, std::uint32_t parity) {
-  while (!try_wait(barrier, parity)) {
-  }
+  std::uint32_t over;
+  do {
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n}\n"
+        : "=r"(over)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+  } while (over == 0);
 }
 
 // Makes this thread's writes to shared memory visible to the tensor cores.
