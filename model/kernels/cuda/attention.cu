@@ -6,6 +6,7 @@
 
 #include "model/kernels/cuda/attention_compute-inl.cuh"
 #include "model/kernels/cuda/attention_load-inl.cuh"
+#include "model/kernels/cuda/tensor_map.h"
 
 namespace preferd::kernels::cuda {
 namespace {
@@ -92,7 +93,20 @@ cudaError_t launch(cudaStream_t stream, const AttentionTask& task) {
 }
 
 template <int kWidth>
-cudaError_t launch(cudaStream_t stream, const AttentionTask& task) {
+cudaError_t launch(cudaStream_t stream, AttentionTask& task) {
+  if (task.chunk_bytes == 16) {
+    const std::int32_t heads = task.query_heads, kv_heads = heads / task.pack / task.blocks_of_kv_head;
+    if (const cudaError_t e =
+            map_rows(task.q, heads, task.head_dim, task.pack, kRows / task.pack, &task.q_map);
+        e != cudaSuccess)
+      return e;
+    if (const cudaError_t e = map_rows(task.k, kv_heads, task.head_dim, 1, kKeys<kWidth>, &task.k_map);
+        e != cudaSuccess)
+      return e;
+    if (const cudaError_t e = map_rows(task.v, kv_heads, task.head_dim, 1, kKeys<kWidth>, &task.v_map);
+        e != cudaSuccess)
+      return e;
+  }
   return task.cap > 0 && task.cap <= kBoundedCap ? launch<kWidth, Softmax::kBounded>(stream, task)
                                                  : launch<kWidth, Softmax::kOnline>(stream, task);
 }

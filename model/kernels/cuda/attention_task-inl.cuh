@@ -31,6 +31,7 @@ template <int kWidth>
 inline constexpr int kKeys = kWidth == 256 ? 80 : 128;
 
 struct AttentionTask {
+  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's queries; one head's kKeys rows
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <cuda.h>
+
 namespace preferd::kernels::cuda {
 
 using SharedAddress = std::uint32_t;
@@ -17,6 +19,22 @@ __device__ __forceinline__ void init_barrier(SharedAddress barrier, std::uint32_
 
 __device__ __forceinline__ void arrive(SharedAddress barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+// Arrives, and has the phase last until `bytes` more have been copied.
+__device__ __forceinline__ void arrive_expecting(SharedAddress barrier, std::uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
+
+// Has the copy engine fetch the box of a tensor that begins at (x, y, z), and count its bytes at the barrier.
+__device__ __forceinline__ void copy_box(SharedAddress to, const CUtensorMap& map, std::int32_t x,
+                                         std::int32_t y, std::int32_t z, SharedAddress barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, "
+      "%4}], [%5];" ::"r"(to),
+      "l"(&map), "r"(x), "r"(y), "r"(z), "r"(barrier)
+      : "memory");
 }
 
 // Whether the phase of this parity is over.
