@@ -109,7 +109,8 @@ double attend_one(const Inputs& in, const std::vector<std::int32_t>& line, std::
       score += in.q(query, head, i) * in.k(line[static_cast<std::size_t>(p)], kv, i);
     score = round(round(score) * static_cast<double>(s.scale));
     if (s.softcap > 0)
-      score = round(round(std::tanh(round(score / static_cast<double>(s.softcap)))) * static_cast<double>(s.softcap));
+      score = round(round(std::tanh(round(score / static_cast<double>(s.softcap)))) *
+                    static_cast<double>(s.softcap));
     scores.push_back(score);
     top = std::max(top, score);
   }
@@ -140,7 +141,8 @@ void check_values(const std::string& name, const Inputs& in, const PackedBatch& 
       std::size_t number = 0;
       for (std::size_t t = 0; t < batch.tiles.size(); ++t)
         for (std::int32_t i = 0; i < batch.tiles[t].queries; ++i, ++number) {
-          if (number % static_cast<std::size_t>(step) != 0 || number / static_cast<std::size_t>(step) % workers != w)
+          if (number % static_cast<std::size_t>(step) != 0 ||
+              number / static_cast<std::size_t>(step) % workers != w)
             continue;
           const AttentionTile& tile = batch.tiles[t];
           const auto& line = batch.lines[static_cast<std::size_t>(batch.tile_segment[t])];
@@ -150,8 +152,8 @@ void check_values(const std::string& name, const Inputs& in, const PackedBatch& 
             attend_one(in, line, query, position, h, Way::kEager, eager);
             const auto row = static_cast<std::size_t>(query);
             for (std::size_t d = 0; d < s.head_dim; ++d) {
-              const auto mine = static_cast<double>(
-                  __bfloat162float(got.out[(row * s.query_heads + h) * s.head_dim + d]));
+              const auto mine =
+                  static_cast<double>(__bfloat162float(got.out[(row * s.query_heads + h) * s.head_dim + d]));
               sums[w].difference += (mine - exact[d]) * (mine - exact[d]);
               sums[w].eager += (eager[d] - exact[d]) * (eager[d] - exact[d]);
               sums[w].whole += exact[d] * exact[d];
@@ -171,8 +173,8 @@ void check_values(const std::string& name, const Inputs& in, const PackedBatch& 
   }
   const double error = std::sqrt(all.difference / all.whole), eager = std::sqrt(all.eager / all.whole);
   report(error <= 4e-3 && all.lse <= 2e-3,
-         text("%-44s error %.2e (eager bf16 %.2e), log-sum-exp off by %.1e at most", name.c_str(), error, eager,
-              all.lse));
+         text("%-44s error %.2e (eager bf16 %.2e), log-sum-exp off by %.1e at most", name.c_str(), error,
+              eager, all.lse));
 }
 
 AttentionShape shape_of(std::size_t query_heads, std::size_t kv_heads, std::size_t dim, float cap,
@@ -201,7 +203,8 @@ void spoil(Inputs& in, const PackedBatch& batch, std::int32_t segment) {
 void copy_line(const Inputs& from, const std::vector<std::int32_t>& source, Inputs& to,
                const std::vector<std::int32_t>& target) {
   for (std::size_t i = 0; i < source.size(); ++i)
-    std::copy_n(from.qkv.begin() + source[i] * from.stride, from.stride, to.qkv.begin() + target[i] * to.stride);
+    std::copy_n(from.qkv.begin() + source[i] * from.stride, from.stride,
+                to.qkv.begin() + target[i] * to.stride);
 }
 
 bool same_bits(const Outputs& a, std::int32_t a_row, const Outputs& b, std::int32_t b_row,
@@ -209,13 +212,14 @@ bool same_bits(const Outputs& a, std::int32_t a_row, const Outputs& b, std::int3
   const std::size_t columns = s.query_heads * s.head_dim;
   const auto i = static_cast<std::size_t>(a_row), j = static_cast<std::size_t>(b_row);
   return std::memcmp(&a.out[i * columns], &b.out[j * columns], columns * 2) == 0 &&
-         std::memcmp(&a.log_sum_exp[i * s.query_heads], &b.log_sum_exp[j * s.query_heads], s.query_heads * 4) == 0;
+         std::memcmp(&a.log_sum_exp[i * s.query_heads], &b.log_sum_exp[j * s.query_heads],
+                     s.query_heads * 4) == 0;
 }
 
 // One sequence alone; in a batch, in tiles of another size; behind a shared prefix; and its last query asked
 // alone: all the same bits, whatever stands around.
 void check_bits(const AttentionShape& s) {
-  const std::int32_t length = 337, prefix = 171, tile = query_tile(s);
+  const std::int32_t length = 337, prefix = 171, tile = cuda::query_tile(s);
   const PackedBatch alone = packed_batch({{length}}, tile, Asking::kAllRows, 0);
   const Inputs in = random_inputs(s, alone.rows, 2, 1);
   const Outputs want = run(in, alone);
@@ -229,7 +233,8 @@ void check_bits(const AttentionShape& s) {
     std::int32_t wrong = 0;
     for (std::int32_t p = from; p < length; ++p)
       wrong += same_bits(want, p, got, batch.lines[segment][static_cast<std::size_t>(p)], s) ? 0 : 1;
-    report(wrong == 0, text("%-44s bits of %d queries, %s: %d differ", name_of(s).c_str(), length - from, what, wrong));
+    report(wrong == 0,
+           text("%-44s bits of %d queries, %s: %d differ", name_of(s).c_str(), length - from, what, wrong));
   };
   const std::vector<Segment> flat = {{75}, {200}, {length}, {1}, {500}};
   const std::vector<Segment> shared = {{60}, {prefix}, {90, 1}, {length - prefix, 1}, {700, 1}};
@@ -243,37 +248,41 @@ void check_bits(const AttentionShape& s) {
   Inputs other = random_inputs(s, pooled.rows, 3, 3);
   spoil(other, pooled, 0);
   copy_line(in, alone.lines[0], other, pooled.lines[3]);
-  std::copy_n(in.qkv.begin() + (length - 1) * in.stride, in.q_columns(), other.qkv.begin() + 3 * other.stride);
+  std::copy_n(in.qkv.begin() + (length - 1) * in.stride, in.q_columns(),
+              other.qkv.begin() + 3 * other.stride);
   report(same_bits(want, length - 1, run(other, pooled), 3, s),
          text("%-44s bits of the last query, asked alone", name_of(s).c_str()));
 }
 
 void check_all() {
   const std::vector<Segment> few = {{300}, {1}, {77}, {129, 0}, {64}, {250, 3}};
-  for (const std::size_t dim : {std::size_t{8}, std::size_t{16}, std::size_t{30}, std::size_t{32}, std::size_t{64},
-                                std::size_t{80}, std::size_t{128}, std::size_t{192}, std::size_t{256}})
+  for (const std::size_t dim :
+       {std::size_t{8}, std::size_t{16}, std::size_t{30}, std::size_t{32}, std::size_t{64}, std::size_t{80},
+        std::size_t{128}, std::size_t{192}, std::size_t{256}})
     for (const float cap : {0.0f, 50.0f, 90.0f})
       for (const std::int32_t window : {0, 100}) {
         const AttentionShape s = shape_of(4, 2, dim, cap, window);
-        const PackedBatch batch = packed_batch(few, query_tile(s), Asking::kAllRows, 2);
+        const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 2);
         Inputs in = random_inputs(s, batch.rows, 1, 7);
         spoil(in, batch, -1);
         check_values(name_of(s), in, batch, 5);
       }
   for (const auto& [q, kv] : {std::pair<std::size_t, std::size_t>{9, 3}, {7, 1}, {40, 8}, {1, 1}, {150, 1}}) {
     const AttentionShape s = shape_of(q, kv, 64, 0, 0);
-    const PackedBatch batch = packed_batch(few, query_tile(s), Asking::kAllRows, 0);
+    const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 0);
     check_values(name_of(s), random_inputs(s, batch.rows, 2, 8), batch, 11);
   }
   const AttentionShape gemma = shape_of(16, 8, 256, 50, 0);
   for (const float spread : {1.0f, 10.0f, 40.0f, 200.0f}) {
-    const PackedBatch batch = packed_batch(few, query_tile(gemma), Asking::kAllRows, 0);
+    const PackedBatch batch = packed_batch(few, cuda::query_tile(gemma), Asking::kAllRows, 0);
     check_values(name_of(gemma) + text(", scores of %g", static_cast<double>(spread)),
                  random_inputs(gemma, batch.rows, spread, 9), batch, 11);
   }
-  const PackedBatch large = packed_batch({{2048}, {2048}, {1500}, {548, 0}}, query_tile(gemma), Asking::kAllRows, 0);
+  const PackedBatch large =
+      packed_batch({{2048}, {2048}, {1500}, {548, 0}}, cuda::query_tile(gemma), Asking::kAllRows, 0);
   check_values(name_of(gemma) + ", 2048 keys", random_inputs(gemma, large.rows, 3, 10), large, 97);
-  const PackedBatch pooled = packed_batch({{2048}, {300}, {548, 0}}, query_tile(gemma), Asking::kLastRows, 0);
+  const PackedBatch pooled =
+      packed_batch({{2048}, {300}, {548, 0}}, cuda::query_tile(gemma), Asking::kLastRows, 0);
   check_values(name_of(gemma) + ", last queries", random_inputs(gemma, pooled.rows, 3, 11), pooled, 1);
 
   for (const auto& [q, kv, dim] :
@@ -282,12 +291,14 @@ void check_all() {
       for (const std::int32_t window : {0, 70}) check_bits(shape_of(q, kv, dim, cap, window));
 
   bool refused = true;
-  for (const AttentionShape& s : {shape_of(3, 2, 64, 0, 0), shape_of(2, 2, 258, 0, 0), shape_of(2, 2, 7, 0, 0)}) {
+  for (const AttentionShape& s :
+       {shape_of(3, 2, 64, 0, 0), shape_of(2, 2, 258, 0, 0), shape_of(2, 2, 7, 0, 0)}) {
     refused = refused && !attention_supported(s) &&
               attend(nullptr, s, nullptr, 1, nullptr, {}, {}, {}, {}, nullptr) == cudaErrorInvalidValue;
   }
   report(refused, "shapes that are not supported are refused");
-  report(attend(nullptr, gemma, nullptr, 0, nullptr, {}, {}, {}, {}, nullptr) == cudaSuccess, "no tiles, no work");
+  report(attend(nullptr, gemma, nullptr, 0, nullptr, {}, {}, {}, {}, nullptr) == cudaSuccess,
+         "no tiles, no work");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "model/kernels/cuda/attention_compute-inl.cuh"
 #include "model/kernels/cuda/attention_load-inl.cuh"
+#include "model/kernels/cuda/tensor_map.h"
 
 namespace preferd::kernels::cuda {
 namespace {
@@ -45,7 +46,9 @@ std::int32_t pack_of(const AttentionShape& shape) {
 
 template <class T>
 bool aligned(const Rows<T>& rows, std::uintptr_t bytes) {
-  return (reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.stride * 2)) % bytes == 0;
+  return (reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.stride * 2)) %
+             bytes ==
+         0;
 }
 
 // Caps up to here need no maximum: weights up to 2^87, sums of 2^20 of them below 2^107.
@@ -90,7 +93,20 @@ cudaError_t launch(cudaStream_t stream, const AttentionTask& task) {
 }
 
 template <int kWidth>
-cudaError_t launch(cudaStream_t stream, const AttentionTask& task) {
+cudaError_t launch(cudaStream_t stream, AttentionTask& task) {
+  if (task.chunk_bytes == 16) {
+    const std::int32_t heads = task.query_heads, kv_heads = heads / task.pack / task.blocks_of_kv_head;
+    if (const cudaError_t e =
+            map_rows(task.q, heads, task.head_dim, task.pack, kRows / task.pack, &task.q_map);
+        e != cudaSuccess)
+      return e;
+    if (const cudaError_t e = map_rows(task.k, kv_heads, task.head_dim, 1, kKeys<kWidth>, &task.k_map);
+        e != cudaSuccess)
+      return e;
+    if (const cudaError_t e = map_rows(task.v, kv_heads, task.head_dim, 1, kKeys<kWidth>, &task.v_map);
+        e != cudaSuccess)
+      return e;
+  }
   return task.cap > 0 && task.cap <= kBoundedCap ? launch<kWidth, Softmax::kBounded>(stream, task)
                                                  : launch<kWidth, Softmax::kOnline>(stream, task);
 }
@@ -123,6 +139,7 @@ cudaError_t attend(cudaStream_t stream, const AttentionShape& shape, const Atten
   task.out = out;
   task.log_sum_exp = log_sum_exp;
   task.pack = pack_of(shape);
+  task.pack_inverse = (65536 + task.pack - 1) / task.pack;
   task.blocks = static_cast<std::int32_t>(shape.query_heads) / task.pack;
   task.blocks_of_kv_head = group_of(shape) / task.pack;
   task.pieces = tile_count * task.blocks;

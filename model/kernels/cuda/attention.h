@@ -5,8 +5,8 @@
 // What a query gets depends on its own line of keys alone: keys go in tiles of a fixed size counted from
 // position 0, in order, and a key that a query does not see adds nothing to it, not a bit. So a result is the
 // same bits alone, in any batch, in any place of a tile, and whether a prefix was shared or computed anew.
-// Rows beyond the last query of a tile are not read. What a query does not see but another of its tile does
-// is multiplied by 0, and so must be finite.
+// Rows that are not in the line are not read. What stands in the line up to 127 positions behind a query may
+// be multiplied by 0, and so must be finite.
 //
 // Nothing is allocated and nothing waits: everything is put on the stream. Wrong shapes are refused with
 // cudaErrorInvalidValue.

@@ -11,26 +11,32 @@
 
 namespace preferd::kernels::cuda {
 
+// The same value, of which the compiler knows nothing: what is computed from it is not kept over a loop.
+__device__ __forceinline__ SharedAddress opaque(SharedAddress address) {
+  asm volatile("" : "+r"(address));
+  return address;
+}
+
 // s = q k^T for 64 rows and a tile of keys.
 template <int kWidth, int kCount>
 __device__ __forceinline__ void score(float (&s)[kCount], SharedAddress queries, SharedAddress keys) {
   constexpr int kQuerySlab = kRows * 128, kKeySlab = kKeys<kWidth> * 128;
-  const std::uint64_t a = descriptor(queries, kQuerySlab), b = descriptor(keys, kKeySlab);
+  const Operand a(opaque(queries), kQuerySlab), b(keys, kKeySlab);
 #pragma unroll
   for (int k = 0; k < kWidth / 16; ++k)
-    multiply_transposed(s, a + descriptor_step(k / 4 * kQuerySlab + k % 4 * 32),
-                        b + descriptor_step(k / 4 * kKeySlab + k % 4 * 32), k > 0);
+    multiply_transposed(s, a.descriptor(k / 4 * kQuerySlab + k % 4 * 32),
+                        b.descriptor(k / 4 * kKeySlab + k % 4 * 32), k > 0);
 }
 
 // sums += weights v.
 template <int kWidth, int kCount, int kSums>
 __device__ __forceinline__ void gather(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
                                        SharedAddress values, int keep) {
-  const std::uint64_t b = descriptor(values, kKeys<kWidth> * 128);
+  const Operand b(values, kKeys<kWidth> * 128);
 #pragma unroll
   for (int k = 0; k < kCount / 4; ++k) {
     const std::uint32_t a[4] = {weights[4 * k], weights[4 * k + 1], weights[4 * k + 2], weights[4 * k + 3]};
-    multiply(sums, a, b + descriptor_step(k * 16 * 128), k > 0 ? 1 : keep);
+    multiply(sums, a, b.descriptor(k * 16 * 128), k > 0 ? 1 : keep);
   }
 }
 
@@ -42,8 +48,8 @@ __device__ __forceinline__ std::uint32_t pair(float low, float high) {
 // A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row trade columns, so that each
 // writes 8 in a row.
 template <int kSums>
-__device__ __forceinline__ void store(const AttentionTask& task, const float (&sums)[kSums], int i, float factor,
-                                      __nv_bfloat16* row) {
+__device__ __forceinline__ void store(const AttentionTask& task, const float (&sums)[kSums], int i,
+                                      float factor, __nv_bfloat16* row) {
   const int lane = static_cast<int>(threadIdx.x) % 4;
 #pragma unroll
   for (int j = 0; j < kSums / 4; j += 4) {
@@ -51,7 +57,7 @@ __device__ __forceinline__ void store(const AttentionTask& task, const float (&s
 #pragma unroll
     for (int n = 0; n < 4; ++n)
       mine[n] = pair(sums[4 * (j + n) + 2 * i] * factor, sums[4 * (j + n) + 2 * i + 1] * factor);
-    // Block j + lane is gathered by this thread: its part from thread `from` is that thread's mine[lane].
+      // Block j + lane is gathered by this thread: its part from thread `from` is that thread's mine[lane].
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
       const int to = lane ^ step;
@@ -62,14 +68,14 @@ __device__ __forceinline__ void store(const AttentionTask& task, const float (&s
         if (n == to) whole[n] = got;
     }
     const int column = (j + lane) * 8;
-    if (row == nullptr) continue;
     if (task.chunk_bytes == 16) {
-      if (column < task.head_dim)
+      if (row != nullptr && column < task.head_dim)
         *reinterpret_cast<uint4*>(row + column) = make_uint4(whole[0], whole[1], whole[2], whole[3]);
     } else {
 #pragma unroll
       for (int n = 0; n < 4; ++n)
-        if (column + 2 * n < task.head_dim) *reinterpret_cast<std::uint32_t*>(row + column + 2 * n) = whole[n];
+        if (row != nullptr && column + 2 * n < task.head_dim)
+          *reinterpret_cast<std::uint32_t*>(row + column + 2 * n) = whole[n];
     }
   }
 }
@@ -80,13 +86,13 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
   constexpr int kTileBytes = Map<kWidth>::kTileBytes;
   const int group = static_cast<int>(threadIdx.x) / 128;
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int first_row = group * 64, row = first_row + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane / 4;
+  const int first_row = group * 64,
+            row = first_row + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane / 4;
   const SharedAddress queries = slots.queries.first + first_row * 128;
   const auto free = [&](SharedAddress emptied) {
     if (lane == 0) arrive(emptied);
   };
-  Turn<1> query_turn;
-  Turn<kStages> key_turn, value_turn;
+  std::uint32_t fills = 0;  // of keys, and of values
   float s[kTile / 2], sums[kWidth / 2];
   std::uint32_t weights[kTile / 4];
 
@@ -94,7 +100,9 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     const AttentionTile tile = task.tiles[piece / task.blocks];
     const std::int32_t block = piece % task.blocks;
     const KeyTiles walk = key_tiles<kTile>(tile, task.window);
-    const auto position = [&](int r) { return tile.first_position + min(r / task.pack, tile.queries - 1); };
+    const auto position = [&](int r) {
+      return tile.first_position + min(query_of(task, r), tile.queries - 1);
+    };
     const auto oldest = [&](std::int32_t newest) { return task.window > 0 ? newest - task.window + 1 : 0; };
     Sight sight;
 #pragma unroll
@@ -103,61 +111,54 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       sight.oldest[e] = oldest(sight.newest[e]);
     }
     const std::int32_t all_from = oldest(position(first_row + 63)), all_to = position(first_row);
-    const std::int32_t own_to = first_row / task.pack < tile.queries ? position(first_row + 63) / kTile + 1 : 0;
+    const std::int32_t own_to =
+        query_of(task, first_row) < tile.queries ? position(first_row + 63) / kTile + 1 : 0;
     Weights<kSoftmax> softmax;
     const auto weigh = [&](std::int32_t n) {
-      const std::int32_t begin = n * kTile, own = begin + lane % 4 * 2;
-      if (begin >= all_from && begin + kTile - 1 <= all_to)
-        softmax.template step<Mask::kNone>(s, task, sight, own);
-      else
-        softmax.template step<Mask::kSome>(s, task, sight, own);
+      const std::int32_t begin = n * kTile;
+      const Mask mask = begin >= all_from && begin + kTile - 1 <= all_to ? Mask::kNone : Mask::kSome;
+      softmax.step(s, task, sight, mask, begin + lane % 4 * 2);
     };
     const auto pack_weights = [&] {
 #pragma unroll
       for (int n = 0; n < kTile / 4; ++n) weights[n] = pair(s[2 * n], s[2 * n + 1]);
     };
-    const auto score_next = [&] {
-      wait(slots.keys.is_filled(key_turn.slot), key_turn.parity);
+    const auto score_fill = [&](std::uint32_t fill) {
+      wait(slots.keys.is_filled(slot_of(fill)), parity_of(fill));
       open_products();
-      score<kWidth>(s, queries, slots.keys.first + key_turn.slot * kTileBytes);
+      score<kWidth>(s, queries, slots.keys.first + slot_of(fill) * kTileBytes);
       close_products();
     };
-    const auto gather_next = [&](int keep) {
-      wait(slots.values.is_filled(value_turn.slot), value_turn.parity);
+    const auto gather_fill = [&](std::uint32_t fill, int keep) {
+      wait(slots.values.is_filled(slot_of(fill)), parity_of(fill));
       open_products();
-      gather<kWidth>(sums, weights, slots.values.first + value_turn.slot * kTileBytes, keep);
+      gather<kWidth>(sums, weights, slots.values.first + slot_of(fill) * kTileBytes, keep);
       close_products();
     };
-    const auto keys_done = [&] {
-      free(slots.keys.is_emptied(key_turn.slot));
-      key_turn.next();
-    };
-    const auto values_done = [&] {
-      free(slots.values.is_emptied(value_turn.slot));
-      value_turn.next();
-    };
+    const auto keys_done = [&](std::uint32_t fill) { free(slots.keys.is_emptied(slot_of(fill))); };
+    const auto values_done = [&](std::uint32_t fill) { free(slots.values.is_emptied(slot_of(fill))); };
 
-    wait(slots.queries.filled, query_turn.parity);
+    wait(slots.queries.filled, i % 2);
     std::int32_t n = walk.from;
-    if (n < own_to) {
-      score_next();
+    if (own_to > 0) {
+      score_fill(fills);
       wait_products<0>();
       pin(s);
-      keys_done();
+      keys_done(fills);
       weigh(n);
       pack_weights();
       int keep = 0;
-      for (++n; n < own_to; ++n) {
-        score_next();
-        gather_next(keep);
+      for (++n, ++fills; n < own_to; ++n, ++fills) {
+        score_fill(fills);
+        gather_fill(fills - 1, keep);
         keep = 1;
         wait_products<1>();
         pin(s);
-        keys_done();
+        keys_done(fills);
         weigh(n);
         wait_products<0>();
         pin(sums);
-        values_done();
+        values_done(fills - 1);
         if constexpr (Weights<kSoftmax>::kCorrects) {
 #pragma unroll
           for (int m = 0; m < kWidth / 2; ++m) sums[m] *= softmax.correction[m / 2 % 2];
@@ -165,29 +166,30 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
         pack_weights();
       }
       free(slots.queries.emptied);
-      gather_next(keep);
+      gather_fill(fills - 1, keep);
       wait_products<0>();
       pin(sums);
-      values_done();
+      values_done(fills - 1);
     } else {
       free(slots.queries.emptied);
     }
-    query_turn.next();
-    for (; n < walk.to; ++n) {
-      wait(slots.keys.is_filled(key_turn.slot), key_turn.parity);
-      keys_done();
-      wait(slots.values.is_filled(value_turn.slot), value_turn.parity);
-      values_done();
+    for (; n < walk.to; ++n, ++fills) {
+      wait(slots.keys.is_filled(slot_of(fills)), parity_of(fills));
+      keys_done(fills);
+      wait(slots.values.is_filled(slot_of(fills)), parity_of(fills));
+      values_done(fills);
     }
     if (own_to == 0) continue;
+
+    const AttentionTile again = task.tiles[piece / task.blocks];  // rather than registers held so long
 
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
-      const int r = row + 8 * e, query = r / task.pack, head = block * task.pack + r % task.pack;
-      const bool there = query < tile.queries && r < task.pack * (kRows / task.pack);
-      const std::int64_t to = tile.first_query + query;
+      const int r = row + 8 * e, query = query_of(task, r), head = block * task.pack + r - query * task.pack;
+      const bool there = query < again.queries && r < task.pack * (kRows / task.pack);
+      const std::int64_t to = again.first_query + query;
       if (there && task.log_sum_exp != nullptr && lane % 4 == 0)
         task.log_sum_exp[to * task.query_heads + head] = softmax.log_of_total(e);
       store(task, sums, e, 1.0f / softmax.total[e],

@@ -48,8 +48,15 @@ struct Sight {
   }
 };
 
-// Which scores a step must look at one by one.
+// Whether some of a tile's scores must not count.
 enum class Mask { kNone, kSome };
+
+template <int kCount>
+__device__ __forceinline__ void hide_unseen(float (&s)[kCount], const Sight& sight, std::int32_t position) {
+#pragma unroll
+  for (int n = 0; n < kCount; ++n)
+    if (!sight.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
+}
 
 template <Softmax kSoftmax>
 struct Weights;
@@ -59,27 +66,30 @@ struct Weights<Softmax::kBounded> {
   float total[2] = {0, 0};  // of this thread's columns
 
   // Scores of the columns from `position` on (this thread's first) become weights.
-  template <Mask kMask, int kCount>
+  template <int kCount>
   __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
-                                       std::int32_t position) {
+                                       Mask mask, std::int32_t position) {
     float top = 0;
 #pragma unroll
     for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
-    if (top > task.bend_limit) {
+    if (top <= task.bend_limit && mask == Mask::kNone) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n)
-        s[n] = power_of_two(fabsf(s[n]) > task.bend_limit ? task.cap * kLog2OfE * bent(s[n] * task.to_cap)
-                                                          : polynomial(s[n], task.bend));
+      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(polynomial(s[n], task.bend)), n);
+      return;
+    }
+    if (top <= task.bend_limit) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = polynomial(s[n], task.bend);
     } else {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = power_of_two(polynomial(s[n], task.bend));
+      for (int n = 0; n < kCount; ++n) {
+        const float near = polynomial(s[n], task.bend), far = task.cap * kLog2OfE * bent(s[n] * task.to_cap);
+        s[n] = fabsf(s[n]) > task.bend_limit ? far : near;
+      }
     }
+    if (mask == Mask::kSome) hide_unseen(s, sight, position);
 #pragma unroll
-    for (int n = 0; n < kCount; ++n) {
-      const int i = n / 2 % 2;
-      if (kMask == Mask::kSome && !sight.sees(i, position + n / 4 * 8 + n % 2)) s[n] = 0;
-      total[i] += s[n];
-    }
+    for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(s[n]), n);
   }
   // What to multiply earlier sums by.
   static constexpr bool kCorrects = false;
@@ -87,6 +97,7 @@ struct Weights<Softmax::kBounded> {
   __device__ __forceinline__ float log_of_total(int i) const { return logf(total[i]); }
 
  private:
+  __device__ __forceinline__ void add(float weight, int n) { total[n / 2 % 2] += weight; }
   static __device__ __forceinline__ float polynomial(float x, const float (&b)[5]) {
     const float t = x * x;
     return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
@@ -99,18 +110,14 @@ struct Weights<Softmax::kOnline> {
   float top[2] = {-INFINITY, -INFINITY};
   float correction[2];
 
-  template <Mask kMask, int kCount>
+  template <int kCount>
   __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
-                                       std::int32_t position) {
+                                       Mask mask, std::int32_t position) {
     if (task.cap > 0) {
 #pragma unroll
       for (int n = 0; n < kCount; ++n) s[n] = bent(s[n] * task.to_cap);
     }
-    if constexpr (kMask == Mask::kSome) {
-#pragma unroll
-      for (int n = 0; n < kCount; ++n)
-        if (!sight.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
-    }
+    if (mask == Mask::kSome) hide_unseen(s, sight, position);
     const float factor = task.to_power;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -121,7 +128,8 @@ struct Weights<Softmax::kOnline> {
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 1));
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 2));
       const float shift = now == -INFINITY ? 0.0f : now * factor;
-      correction[i] = power_of_two(fmaf(top[i], factor, -shift));
+      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would not be.
+      correction[i] = top[i] == now ? 1.0f : power_of_two((top[i] - now) * factor);
       top[i] = now;
       float sum = 0;
 #pragma unroll

@@ -1,8 +1,8 @@
 // What the warps of the attention kernel share: the arguments, the sizes, the map of shared memory, and who
 // takes which piece of work.
 //
-// A piece of work is a tile of queries under `pack` query heads of one kv head. It has kRows rows, row r being
-// query r / pack under head r % pack, so that keys are read once for all of them and positions ascend.
+// A piece of work is a tile of queries under `pack` query heads of one kv head. It has kRows rows, row r
+// being query r / pack under head r % pack, so that keys are read once for all of them and positions ascend.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace preferd::kernels::cuda {
 inline constexpr int kRows = 128;     // of a piece of work, 64 for each warpgroup that computes
 inline constexpr int kComputing = 2;  // warpgroups that compute; one more loads
 inline constexpr int kThreads = 128 * (kComputing + 1);
-inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
+inline constexpr int kLoading = 64;  // threads that load queries and keys; as many load values
+inline constexpr int kStages = 2;    // tiles of keys, and of values, in shared memory
 
 // How scores become weights.
 enum class Softmax {
@@ -30,6 +31,7 @@ template <int kWidth>
 inline constexpr int kKeys = kWidth == 256 ? 80 : 128;
 
 struct AttentionTask {
+  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's queries; one head's kKeys rows
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;
@@ -38,10 +40,17 @@ struct AttentionTask {
   std::int32_t pieces;  // tiles * blocks
   std::int32_t blocks;  // of `pack` query heads
   std::int32_t pack, blocks_of_kv_head;
+  std::int32_t pack_inverse;  // 2^16 / pack, rounded up
   std::int32_t head_dim, query_heads, window, chunk_bytes;
-  float cap, to_cap, to_power;  // score = q.k * to_cap, before capping; its power of two, uncapped: q.k * to_power
-  float bend[5], bend_limit;    // softmax-inl.cuh
+  float cap, to_cap,
+      to_power;  // score = q.k * to_cap, before capping; its power of two, uncapped: q.k * to_power
+  float bend[5], bend_limit;  // softmax-inl.cuh
 };
+
+// r / pack for a row of a piece.
+__device__ __forceinline__ std::int32_t query_of(const AttentionTask& task, std::int32_t r) {
+  return r * task.pack_inverse >> 16;
+}
 
 // The i-th piece of this block of threads: pieces are dealt out to and fro, so that, longest first, all get
 // about the same.
@@ -93,7 +102,7 @@ struct Slots {
   }
   __device__ __forceinline__ void init() const {
     const auto both = [](SharedAddress filled, SharedAddress emptied) {
-      init_barrier(filled, 128);
+      init_barrier(filled, kLoading);
       init_barrier(emptied, 4 * kComputing);
     };
     both(queries.filled, queries.emptied);
@@ -104,17 +113,8 @@ struct Slots {
   }
 };
 
-// Counts the fills of a ring: the slot of the next one and the parity of its phase.
-template <int kSlots>
-struct Turn {
-  std::uint32_t slot = 0, parity = 0;
-
-  __device__ __forceinline__ void next() {
-    if (++slot == kSlots) {
-      slot = 0;
-      parity ^= 1;
-    }
-  }
-};
+// The n-th fill of a ring of kStages slots: its slot, and the parity of the phase that ends with it.
+__device__ __forceinline__ std::uint32_t slot_of(std::uint32_t n) { return n % kStages; }
+__device__ __forceinline__ std::uint32_t parity_of(std::uint32_t n) { return n / kStages % 2; }
 
 }  // namespace preferd::kernels::cuda

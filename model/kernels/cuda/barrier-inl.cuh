@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include <cuda.h>
+
 namespace preferd::kernels::cuda {
 
 using SharedAddress = std::uint32_t;
@@ -19,12 +21,28 @@ __device__ __forceinline__ void arrive(SharedAddress barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-// Whether the phase of this parity is over; waits a while for it.
-__device__ __forceinline__ bool try_wait(SharedAddress barrier, std::uint32_t parity) {
+// Arrives, and has the phase last until `bytes` more have been copied.
+__device__ __forceinline__ void arrive_expecting(SharedAddress barrier, std::uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
+
+// Has the copy engine fetch the box of a tensor that begins at (x, y, z), and count its bytes at the barrier.
+__device__ __forceinline__ void copy_box(SharedAddress to, const CUtensorMap& map, std::int32_t x,
+                                         std::int32_t y, std::int32_t z, SharedAddress barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, "
+      "%4}], [%5];" ::"r"(to),
+      "l"(&map), "r"(x), "r"(y), "r"(z), "r"(barrier)
+      : "memory");
+}
+
+// Whether the phase of this parity is over.
+__device__ __forceinline__ bool is_over(SharedAddress barrier, std::uint32_t parity) {
   std::uint32_t over;
   asm volatile(
       "{\n.reg .pred p;\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      "mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;\n"
       "selp.u32 %0, 1, 0, p;\n}\n"
       : "=r"(over)
       : "r"(barrier), "r"(parity)
@@ -32,9 +50,18 @@ __device__ __forceinline__ bool try_wait(SharedAddress barrier, std::uint32_t pa
   return over != 0;
 }
 
+// Waits for the phase of this parity to be over.
 __device__ __forceinline__ void wait(SharedAddress barrier, std::uint32_t parity) {
-  while (!try_wait(barrier, parity)) {
-  }
+  std::uint32_t over;
+  do {
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n}\n"
+        : "=r"(over)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+  } while (over == 0);
 }
 
 // Makes this thread's writes to shared memory visible to the tensor cores.

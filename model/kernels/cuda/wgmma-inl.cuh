@@ -1,10 +1,10 @@
-// wgmma: a warpgroup (4 warps) multiplies 64 rows of bf16 from registers or shared memory by a panel in shared
-// memory, sums in fp32 registers.
+// wgmma: a warpgroup (4 warps) multiplies 64 rows of bf16 from registers or shared memory by a panel in
+// shared memory, sums in fp32 registers.
 //
 // Tiles in shared memory are slabs of 64 columns: [rows][64] bf16, a row of 128 bytes, its eight 16-byte
 // chunks permuted by the row (chunk c stands at c ^ (row & 7)), which is the hardware's 128-byte swizzle; a
-// slab begins at a multiple of 1024 bytes. Such a tile serves as a [rows, columns] operand whose sum runs over
-// columns (queries and keys) and as one whose sum runs over rows (values).
+// slab begins at a multiple of 1024 bytes. Such a tile serves as a [rows, columns] operand whose sum runs
+// over columns (queries and keys) and as one whose sum runs over rows (values).
 //
 // Registers of a product in flight belong to it from the fence before it to the wait after it.
 #pragma once
@@ -16,13 +16,18 @@
 
 namespace preferd::kernels::cuda {
 
-// Where an operand begins in shared memory, its slabs `slab_bytes` apart; descriptor_step() of the bytes to
-// another slab, another 8 rows or another 8 columns of a slab is added to it.
-__device__ __forceinline__ std::uint64_t descriptor(SharedAddress address, std::uint32_t slab_bytes) {
-  return std::uint64_t{(address & 0x3FFFF) >> 4} | (std::uint64_t{slab_bytes >> 4} << 16) |
-         (std::uint64_t{1024 >> 4} << 32) | (std::uint64_t{1} << 62);
-}
-__host__ __device__ constexpr std::uint64_t descriptor_step(std::int32_t bytes) { return bytes >> 4; }
+// Where an operand begins in shared memory, its slabs `slab_bytes` apart, groups of 8 rows 1024; `step` bytes
+// further on, another slab, another 8 rows or another 8 columns of a slab.
+struct Operand {
+  std::uint32_t low;
+
+  __device__ __forceinline__ Operand(SharedAddress address, std::uint32_t slab_bytes)
+      : low((address >> 4) | (slab_bytes >> 4 << 16)) {}
+  __device__ __forceinline__ std::uint64_t descriptor(std::uint32_t step) const {
+    constexpr std::uint64_t kHigh = (std::uint64_t{1} << 30) | (1024 >> 4);  // 128-byte swizzle
+    return kHigh << 32 | std::uint64_t{low + (step >> 4)};
+  }
+};
 
 __device__ __forceinline__ void open_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void close_products() {
@@ -45,40 +50,40 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
   }
 }
 
-#define PREFERD_D32 \
-  "%0, %1, %2, %3, %4, %5, %6, %7, " \
-  "%8, %9, %10, %11, %12, %13, %14, %15, " \
+#define PREFERD_D32                          \
+  "%0, %1, %2, %3, %4, %5, %6, %7, "         \
+  "%8, %9, %10, %11, %12, %13, %14, %15, "   \
   "%16, %17, %18, %19, %20, %21, %22, %23, " \
   "%24, %25, %26, %27, %28, %29, %30, %31"
-#define PREFERD_D40 \
-  "%0, %1, %2, %3, %4, %5, %6, %7, " \
-  "%8, %9, %10, %11, %12, %13, %14, %15, " \
+#define PREFERD_D40                          \
+  "%0, %1, %2, %3, %4, %5, %6, %7, "         \
+  "%8, %9, %10, %11, %12, %13, %14, %15, "   \
   "%16, %17, %18, %19, %20, %21, %22, %23, " \
   "%24, %25, %26, %27, %28, %29, %30, %31, " \
   "%32, %33, %34, %35, %36, %37, %38, %39"
-#define PREFERD_D64 \
-  "%0, %1, %2, %3, %4, %5, %6, %7, " \
-  "%8, %9, %10, %11, %12, %13, %14, %15, " \
+#define PREFERD_D64                          \
+  "%0, %1, %2, %3, %4, %5, %6, %7, "         \
+  "%8, %9, %10, %11, %12, %13, %14, %15, "   \
   "%16, %17, %18, %19, %20, %21, %22, %23, " \
   "%24, %25, %26, %27, %28, %29, %30, %31, " \
   "%32, %33, %34, %35, %36, %37, %38, %39, " \
   "%40, %41, %42, %43, %44, %45, %46, %47, " \
   "%48, %49, %50, %51, %52, %53, %54, %55, " \
   "%56, %57, %58, %59, %60, %61, %62, %63"
-#define PREFERD_D128 \
-  "%0, %1, %2, %3, %4, %5, %6, %7, " \
-  "%8, %9, %10, %11, %12, %13, %14, %15, " \
-  "%16, %17, %18, %19, %20, %21, %22, %23, " \
-  "%24, %25, %26, %27, %28, %29, %30, %31, " \
-  "%32, %33, %34, %35, %36, %37, %38, %39, " \
-  "%40, %41, %42, %43, %44, %45, %46, %47, " \
-  "%48, %49, %50, %51, %52, %53, %54, %55, " \
-  "%56, %57, %58, %59, %60, %61, %62, %63, " \
-  "%64, %65, %66, %67, %68, %69, %70, %71, " \
-  "%72, %73, %74, %75, %76, %77, %78, %79, " \
-  "%80, %81, %82, %83, %84, %85, %86, %87, " \
-  "%88, %89, %90, %91, %92, %93, %94, %95, " \
-  "%96, %97, %98, %99, %100, %101, %102, %103, " \
+#define PREFERD_D128                                 \
+  "%0, %1, %2, %3, %4, %5, %6, %7, "                 \
+  "%8, %9, %10, %11, %12, %13, %14, %15, "           \
+  "%16, %17, %18, %19, %20, %21, %22, %23, "         \
+  "%24, %25, %26, %27, %28, %29, %30, %31, "         \
+  "%32, %33, %34, %35, %36, %37, %38, %39, "         \
+  "%40, %41, %42, %43, %44, %45, %46, %47, "         \
+  "%48, %49, %50, %51, %52, %53, %54, %55, "         \
+  "%56, %57, %58, %59, %60, %61, %62, %63, "         \
+  "%64, %65, %66, %67, %68, %69, %70, %71, "         \
+  "%72, %73, %74, %75, %76, %77, %78, %79, "         \
+  "%80, %81, %82, %83, %84, %85, %86, %87, "         \
+  "%88, %89, %90, %91, %92, %93, %94, %95, "         \
+  "%96, %97, %98, %99, %100, %101, %102, %103, "     \
   "%104, %105, %106, %107, %108, %109, %110, %111, " \
   "%112, %113, %114, %115, %116, %117, %118, %119, " \
   "%120, %121, %122, %123, %124, %125, %126, %127"
@@ -91,24 +96,29 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
 #define PREFERD_REGS128 PREFERD_R32(0), PREFERD_R32(32), PREFERD_R32(64), PREFERD_R32(96)
 
 // d [64, kColumns] (+)= a b^T, both [rows][k] in shared memory. keep: 0 starts the sum anew, 1 adds to d.
-#define PREFERD_SHARED_TIMES_SHARED(columns, n, A, B, add)                                              \
-  __device__ __forceinline__ void multiply_transposed(float(&d)[n], std::uint64_t a, std::uint64_t b, int keep) { \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #add ", 0;\n"                                    \
-                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" PREFERD_D##n "}, "  \
-                 "%" #A ", %" #B ", p, 1, 1, 0, 0;\n}\n"                                               \
-                 : PREFERD_REGS##n                                                                      \
-                 : "l"(a), "l"(b), "r"(keep));                                                          \
+#define PREFERD_SHARED_TIMES_SHARED(columns, n, A, B, add)                                            \
+  __device__ __forceinline__ void multiply_transposed(float(&d)[n], std::uint64_t a, std::uint64_t b, \
+                                                      int keep) {                                     \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #add                                            \
+                 ", 0;\n"                                                                             \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" PREFERD_D##n      \
+                 "}, "                                                                                \
+                 "%" #A ", %" #B ", p, 1, 1, 0, 0;\n}\n"                                              \
+                 : PREFERD_REGS##n                                                                    \
+                 : "l"(a), "l"(b), "r"(keep));                                                        \
   }
 
 // d [64, kColumns] (+)= a b, a in registers, b [k][columns] in shared memory.
-#define PREFERD_REGISTERS_TIMES_SHARED(columns, n, A0, A1, A2, A3, B, add)                                  \
+#define PREFERD_REGISTERS_TIMES_SHARED(columns, n, A0, A1, A2, A3, B, add)                            \
   __device__ __forceinline__ void multiply(float(&d)[n], const std::uint32_t(&a)[4], std::uint64_t b, \
-                                                   int keep) {                                              \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #add ", 0;\n"                                        \
-                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" PREFERD_D##n "}, "      \
-                 "{%" #A0 ", %" #A1 ", %" #A2 ", %" #A3 "}, %" #B ", p, 1, 1, 1;\n}\n"                      \
-                 : PREFERD_REGS##n                                                                          \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(keep));                          \
+                                           int keep) {                                                \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #add                                            \
+                 ", 0;\n"                                                                             \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32.bf16.bf16 {" PREFERD_D##n      \
+                 "}, "                                                                                \
+                 "{%" #A0 ", %" #A1 ", %" #A2 ", %" #A3 "}, %" #B ", p, 1, 1, 1;\n}\n"                \
+                 : PREFERD_REGS##n                                                                    \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(keep));                    \
   }
 
 PREFERD_SHARED_TIMES_SHARED(80, 40, 40, 41, 42)
