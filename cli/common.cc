@@ -127,10 +127,10 @@ Result<LoadOptions> load_options(const EngineOptions& options, Golden golden) {
   if (!devices) return devices.error();
   if (devices->size() > 1) return invalid("device names several, expected one");
   return LoadOptions{.threads = thread_count(options.threads),
-                     .device = devices->front(),
-                     .residency = options.residency,
                      .compute = options.compute,
-                     .golden = golden};
+                     .golden = golden,
+                     .device = devices->front(),
+                     .residency = options.residency};
 }
 
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden) {

@@ -17,10 +17,10 @@ enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
   int threads = 1;  // that compute on the CPU, the calling thread included
-  Device device{};
-  Residency residency = Residency::kAuto;  // of a GPU
   ComputeType compute = ComputeType::kAuto;
   Golden golden = Golden::kVerify;
+  Device device{};
+  Residency residency = Residency::kAuto;  // of a GPU
 };
 
 // A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.

@@ -13,7 +13,7 @@ TEST(Chunks, CoverAllRowsWithTheirRuns) {
     std::int64_t next = 0;
     std::vector<std::int32_t> adapters;
     Compute compute(1);
-  over_chunks(compute, rows, {{}, runs}, [&](std::int64_t first, std::int64_t count, const Adapters& here) {
+    over_chunks(compute, rows, {{}, runs}, [&](std::int64_t first, std::int64_t count, const Adapters& here) {
       EXPECT_EQ(first, next);
       EXPECT_LE(count, kChunkRows);
       EXPECT_GE(count, rows < kChunkRows ? 1 : kChunkRows / 2);
