@@ -60,7 +60,7 @@ double gemm_teraflops() {
 }
 
 void time_case(const char* name, const AttentionShape& s, const std::vector<Segment>& segments, Asking asking) {
-  const PackedBatch batch = packed_batch(segments, query_tile(s), asking, 0);
+  const PackedBatch batch = packed_batch(segments, cuda::query_tile(s), asking, 0);
   const auto q_columns = static_cast<std::int64_t>(s.query_heads * s.head_dim);
   const auto kv_columns = static_cast<std::int64_t>(s.kv_heads * s.head_dim), stride = q_columns + 2 * kv_columns;
   const DeviceArray<__nv_bfloat16> qkv(random_rows(static_cast<std::size_t>(batch.rows * stride), 1, 3));

@@ -215,7 +215,7 @@ bool same_bits(const Outputs& a, std::int32_t a_row, const Outputs& b, std::int3
 // One sequence alone; in a batch, in tiles of another size; behind a shared prefix; and its last query asked
 // alone: all the same bits, whatever stands around.
 void check_bits(const AttentionShape& s) {
-  const std::int32_t length = 337, prefix = 171, tile = query_tile(s);
+  const std::int32_t length = 337, prefix = 171, tile = cuda::query_tile(s);
   const PackedBatch alone = packed_batch({{length}}, tile, Asking::kAllRows, 0);
   const Inputs in = random_inputs(s, alone.rows, 2, 1);
   const Outputs want = run(in, alone);
@@ -255,25 +255,25 @@ void check_all() {
     for (const float cap : {0.0f, 50.0f, 90.0f})
       for (const std::int32_t window : {0, 100}) {
         const AttentionShape s = shape_of(4, 2, dim, cap, window);
-        const PackedBatch batch = packed_batch(few, query_tile(s), Asking::kAllRows, 2);
+        const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 2);
         Inputs in = random_inputs(s, batch.rows, 1, 7);
         spoil(in, batch, -1);
         check_values(name_of(s), in, batch, 5);
       }
   for (const auto& [q, kv] : {std::pair<std::size_t, std::size_t>{9, 3}, {7, 1}, {40, 8}, {1, 1}, {150, 1}}) {
     const AttentionShape s = shape_of(q, kv, 64, 0, 0);
-    const PackedBatch batch = packed_batch(few, query_tile(s), Asking::kAllRows, 0);
+    const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 0);
     check_values(name_of(s), random_inputs(s, batch.rows, 2, 8), batch, 11);
   }
   const AttentionShape gemma = shape_of(16, 8, 256, 50, 0);
   for (const float spread : {1.0f, 10.0f, 40.0f, 200.0f}) {
-    const PackedBatch batch = packed_batch(few, query_tile(gemma), Asking::kAllRows, 0);
+    const PackedBatch batch = packed_batch(few, cuda::query_tile(gemma), Asking::kAllRows, 0);
     check_values(name_of(gemma) + text(", scores of %g", static_cast<double>(spread)),
                  random_inputs(gemma, batch.rows, spread, 9), batch, 11);
   }
-  const PackedBatch large = packed_batch({{2048}, {2048}, {1500}, {548, 0}}, query_tile(gemma), Asking::kAllRows, 0);
+  const PackedBatch large = packed_batch({{2048}, {2048}, {1500}, {548, 0}}, cuda::query_tile(gemma), Asking::kAllRows, 0);
   check_values(name_of(gemma) + ", 2048 keys", random_inputs(gemma, large.rows, 3, 10), large, 97);
-  const PackedBatch pooled = packed_batch({{2048}, {300}, {548, 0}}, query_tile(gemma), Asking::kLastRows, 0);
+  const PackedBatch pooled = packed_batch({{2048}, {300}, {548, 0}}, cuda::query_tile(gemma), Asking::kLastRows, 0);
   check_values(name_of(gemma) + ", last queries", random_inputs(gemma, pooled.rows, 3, 11), pooled, 1);
 
   for (const auto& [q, kv, dim] :
