@@ -7,8 +7,8 @@ LoRA r 16 on q, k, v, unmerged; bf16, or NF4 where bitsandbytes can be imported.
 score    8 x 2048 tokens forward         latency    1 x 512 forward        train    forward and backward of 4 x 2048, or of fewer
                                                                                     sequences where that does not fit
 Prints a line of JSON a measurement and a table at the end. Of each the median of as many repetitions as fit, three at least, after two
-that do not count. `eager` caps attention's logits as the model wants; `sdpa` leaves the cap out, so its results are those of another model.
-No padding and no mask, the KV cache off, adapters in bf16: all in favour of speed. Needs torch with CUDA, transformers and peft.
+that do not count. `eager` and `flex_attention` (compiled at the first call) cap attention's logits as the model wants; `sdpa` leaves the cap out, so its
+results are those of another model. No padding and no mask, the KV cache off, adapters in bf16: all in favour of speed. Needs torch with CUDA, transformers and peft.
 """
 import argparse, importlib.util, json, pathlib, statistics, sys
 
@@ -76,6 +76,8 @@ def measure(work, seconds, batch, tokens, **what):
         line |= {"ms": round(ms, 2), "tokens/s": round(batch * tokens / ms * 1e3), "pairs/s": round(batch / ms * 1e3, 2)}
     except torch.OutOfMemoryError:
         line |= {"failed": "out of memory"}
+    except Exception as e:
+        line |= {"failed": f"{type(e).__name__}: {str(e).splitlines()[0][:120]}"}
     line |= {"peak GB": round(torch.cuda.max_memory_allocated() / 1e9, 1)}
     print(json.dumps(line), flush=True)
     return line

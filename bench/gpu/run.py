@@ -7,7 +7,7 @@ ceilings  ceilings.py: bf16 products and a copy, through torch
 kernels   the benches of kernels, bench/gpu/*.cu, as --build has them
 score     `preferd score` over --rows pairs of 2048 tokens of a package of Gemma-2-9B's shape (made under --package if it is not there)
 http      `preferd serve` on that package: pairs of 512 tokens from one client, of 2048 from 1, 8 and 32 at once
-engine    the benches of the engine, bench/gpu/*.cc, each with the package as its argument
+engine    engine_bench.cc: whole forwards of that package, 8 x 2048 tokens and 1 x 512, by residency of the weights
 hf        hugging_face.py
 
 Each part can be run alone: what earlier ones of the same day and card measured stays in DATE-CARD.json, from which the page is made.
@@ -42,7 +42,8 @@ def commit():
 
 def table(lines):
     names = list(dict.fromkeys(n for line in lines for n in line))
-    return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(str(line.get(n, "")) for n in names) + " |" for line in lines)])
+    shown = lambda v: f"{v:.5g}" if isinstance(v, float) else str(v)
+    return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(shown(line.get(n, "")) for n in names) + " |" for line in lines)])
 
 
 def json_lines(text):
@@ -64,13 +65,25 @@ def hugging_face(a):
     return "\n\n".join([table([line for line in lines if line["part"] != "versions"]), *notes, str({k: v for k, v in lines[-1].items() if k != "part"})])
 
 
-def programs(a, suffix, *arguments):
-    """What each program of bench/gpu/*.SUFFIX prints."""
+def kernels(a):
+    """What each program of bench/gpu/*.cu prints."""
     out = []
-    for source in sorted(HERE.glob("*" + suffix)):
+    for source in sorted(HERE.glob("*.cu")):
         program = a.build / source.stem
-        out.append(f"### {source.stem}\n\n" + (fenced(run([program, *arguments])[0]) if program.exists() else f"not built: no {program}"))
-    return "\n\n".join(out) or f"no bench/gpu/*{suffix}"
+        out.append(f"### {source.stem}\n\n" + (fenced(run([program])[0]) if program.exists() else f"not built: no {program}"))
+    return "\n\n".join(out)
+
+
+def engine(a):
+    lines = []
+    for residency in a.residency.split(","):
+        for pairs, tokens in ((8, 2048), (1, 512)):
+            command = [a.build / "engine_bench", package(a), rows_of(a.package, max(pairs, 8), tokens), "--residency", residency, "--pairs", pairs, "--repeats", 10]
+            try:
+                lines += json_lines(run(command)[0])
+            except RuntimeError as e:
+                lines.append({"residency": residency, "failed": str(e).strip().splitlines()[-1]})
+    return table(lines)
 
 
 def package(a):
@@ -130,6 +143,7 @@ def main():
     p.add_argument("--package", type=pathlib.Path, default=pathlib.Path("/tmp/gemma_9b")), p.add_argument("--layers", type=int, default=42)
     p.add_argument("--rows", type=int, default=64), p.add_argument("--commit", default=commit(), help="where there is no git")
     p.add_argument("--score-flags", default="--device cuda", help="more flags of preferd score and serve")
+    p.add_argument("--residency", default="packed,dense,fp8")
     p.add_argument("--hf-flags", default=""), p.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     a = p.parse_args()
     a.build, a.package = a.build.resolve(), a.package.resolve()
@@ -141,7 +155,7 @@ def main():
     a.results.mkdir(parents=True, exist_ok=True)
     path = a.results / f"{today}-{re.sub('[^a-z0-9]+', '-', name.lower())}.md"
     page = json.loads(path.with_suffix(".json").read_text()) if path.with_suffix(".json").exists() else {"card": name, "date": today, "parts": {}}
-    parts = {"ceilings": ceilings, "kernels": lambda a: programs(a, ".cu"), "score": score, "http": http, "engine": lambda a: programs(a, ".cc", package(a)), "hf": hugging_face}
+    parts = {"ceilings": ceilings, "kernels": kernels, "score": score, "http": http, "engine": engine, "hf": hugging_face}
     failed = []
     for part in (x for x in PARTS if x in wanted):
         start = time.monotonic()
