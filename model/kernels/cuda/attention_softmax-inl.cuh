@@ -39,6 +39,18 @@ __device__ __forceinline__ float bent(float x) {
   return copysignf(away, x);
 }
 
+// log2(e) * capped score of x = q.k, |x| <= bend_limit.
+__device__ __forceinline__ float bent_near(float x, const AttentionTask& task) {
+  const float(&b)[5] = task.bend;
+  const float t = x * x;
+  return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
+}
+// The same for any x.
+__device__ __forceinline__ float bent_anywhere(float x, const AttentionTask& task) {
+  const float near = bent_near(x, task), far = task.cap * kLog2OfE * bent(x * task.to_cap);
+  return fabsf(x) > task.bend_limit ? far : near;
+}
+
 // The positions that each of the 2 rows of a thread sees.
 struct Sight {
   std::int32_t oldest[2], newest[2];
@@ -74,18 +86,15 @@ struct Weights<Softmax::kBounded> {
     for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
     if (top <= task.bend_limit && mask == Mask::kNone) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(polynomial(s[n], task.bend)), n);
+      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(bent_near(s[n], task)), n);
       return;
     }
     if (top <= task.bend_limit) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = polynomial(s[n], task.bend);
+      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], task);
     } else {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) {
-        const float near = polynomial(s[n], task.bend), far = task.cap * kLog2OfE * bent(s[n] * task.to_cap);
-        s[n] = fabsf(s[n]) > task.bend_limit ? far : near;
-      }
+      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], task);
     }
     if (mask == Mask::kSome) hide_unseen(s, sight, position);
 #pragma unroll
@@ -98,10 +107,6 @@ struct Weights<Softmax::kBounded> {
 
  private:
   __device__ __forceinline__ void add(float weight, int n) { total[n / 2 % 2] += weight; }
-  static __device__ __forceinline__ float polynomial(float x, const float (&b)[5]) {
-    const float t = x * x;
-    return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
-  }
 };
 
 template <>

@@ -10,15 +10,14 @@
 #include <cuda_bf16.h>
 
 #include "model/kernels/cuda/attention.h"
-#include "model/kernels/cuda/barrier-inl.cuh"
+#include "model/kernels/cuda/rows_load-inl.cuh"
 
 namespace preferd::kernels::cuda {
 
 inline constexpr int kRows = 128;     // of a piece of work, 64 for each warpgroup that computes
 inline constexpr int kComputing = 2;  // warpgroups that compute; one more loads
 inline constexpr int kThreads = 128 * (kComputing + 1);
-inline constexpr int kLoading = 64;  // threads that load queries and keys; as many load values
-inline constexpr int kStages = 2;    // tiles of keys, and of values, in shared memory
+inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
 
 // How scores become weights.
 enum class Softmax {

@@ -121,6 +121,7 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(keep));                    \
   }
 
+PREFERD_SHARED_TIMES_SHARED(64, 32, 32, 33, 34)
 PREFERD_SHARED_TIMES_SHARED(80, 40, 40, 41, 42)
 PREFERD_SHARED_TIMES_SHARED(128, 64, 64, 65, 66)
 PREFERD_REGISTERS_TIMES_SHARED(64, 32, 32, 33, 34, 35, 36, 37)
