@@ -1,8 +1,9 @@
-// The warpgroups of the attention kernel that compute, 64 rows of a piece of work each.
+// The warpgroups of the attention kernel that compute, 64 rows of a piece of
+// work each.
 //
-// Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
-// that these run while the next scores become weights; and while one warpgroup makes weights the other's
-// products run.
+// Scores of the next tile of keys are put to the tensor cores before the sums
+// over the values of this one, so that these run while the next scores become
+// weights; and while one warpgroup makes weights the other's products run.
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
@@ -13,7 +14,7 @@ namespace preferd::kernels::cuda {
 
 template <int kWidth, Softmax kSoftmax>
 __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<kWidth>& slots) {
-  constexpr int kTile = kKeys<kWidth>;
+  constexpr int kTile = Plan<kWidth>::kKeys;
   constexpr int kTileBytes = Map<kWidth>::kTileBytes;
   const int group = static_cast<int>(threadIdx.x) / 128;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -57,7 +58,8 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     const auto score_fill = [&](std::uint32_t fill) {
       wait(slots.keys.is_filled(slot_of(fill)), parity_of(fill));
       open_products();
-      multiply_rows<kWidth, kRows, kTile>(s, queries, slots.keys.first + slot_of(fill) * kTileBytes);
+      multiply_rows<kWidth, Plan<kWidth>::kRows, kTile>(s, queries,
+                                                        slots.keys.first + slot_of(fill) * kTileBytes);
       close_products();
     };
     const auto gather_fill = [&](std::uint32_t fill, int keep) {
@@ -119,7 +121,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
       const int r = row + 8 * e, query = query_of(task, r), head = block * task.pack + r - query * task.pack;
-      const bool there = query < again.queries && r < task.pack * (kRows / task.pack);
+      const bool there = query < again.queries && r < task.pack * (Plan<kWidth>::kRows / task.pack);
       const std::int64_t to = again.first_query + query;
       if (there && task.log_sum_exp != nullptr && lane % 4 == 0)
         task.log_sum_exp[to * task.query_heads + head] = softmax.log_of_total(e);

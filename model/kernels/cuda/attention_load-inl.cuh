@@ -1,5 +1,6 @@
-// The warpgroup of the attention kernel that loads: two warps load queries and keys, two load values, in the
-// order in which they are needed, as far ahead as there are free slots.
+// The warpgroup of the attention kernel that loads: two warps load queries and
+// keys, two load values, in the order in which they are needed, as far ahead as
+// there are free slots.
 #pragma once
 
 #include "model/kernels/cuda/attention_task-inl.cuh"
@@ -18,7 +19,7 @@ struct TileLoads {
   std::uint32_t fills = 0;
 
   __device__ __forceinline__ void tile(LineWalk& line, std::int32_t n, std::int32_t kv_head) {
-    constexpr int kTile = kKeys<kWidth>;
+    constexpr int kTile = Plan<kWidth>::kKeys;
     const std::uint32_t slot = slot_of(fills);
     handover.wait_free(ring.is_emptied(slot), parity_of(fills) ^ 1);
     const SharedAddress to = ring.first + slot * Map<kWidth>::kTileBytes;
@@ -48,21 +49,22 @@ __device__ __forceinline__ void load_pieces(const AttentionTask& task, const Slo
                                   kKeysToo ? task.k : task.v,
                                   kKeysToo ? task.k_map : task.v_map,
                                   {}};
-  const std::int32_t most_queries = query_of(task, kRows);
+  const std::int32_t most_queries = query_of(task, Plan<kWidth>::kRows);
   for (std::int32_t i = 0, piece = piece_of(0); piece < task.pieces; piece = piece_of(++i)) {
     const AttentionTile tile = task.tiles[piece / task.blocks];
     const std::int32_t block = piece % task.blocks, kv_head = block / task.blocks_of_kv_head;
-    const KeyTiles walk = key_tiles<kKeys<kWidth>>(tile, task.window);
+    const KeyTiles walk = key_tiles<Plan<kWidth>::kKeys>(tile, task.window);
     LineWalk line(task.runs + tile.first_run, tile.first_position + tile.queries);
     tiles.tile(line, walk.from, kv_head);
     if constexpr (kKeysToo) {
       tiles.handover.wait_free(slots.queries.emptied, i % 2 ^ 1);
       if (kChunk == 16 && tile.queries == most_queries) {
         tiles.handover.finish();
-        fetch_rows<kRows, kWidth>(slots.queries.first, task.q_map, block * task.pack, tile.first_query,
-                                  most_queries * task.pack, slots.queries.filled);
+        fetch_rows<Plan<kWidth>::kRows, kWidth>(slots.queries.first, task.q_map, block * task.pack,
+                                                tile.first_query, most_queries * task.pack,
+                                                slots.queries.filled);
       } else {
-        copy_rows<kChunk, kRows, kWidth>(
+        copy_rows<kChunk, Plan<kWidth>::kRows, kWidth>(
             slots.queries.first, task.q.data, task.head_dim * 2, [&](int r) -> const __nv_bfloat16* {
               const std::int32_t query = query_of(task, r), head = block * task.pack + r - query * task.pack;
               if (query >= tile.queries) return nullptr;

@@ -1,4 +1,5 @@
-// Products of whole tiles (wgmma-inl.cuh), and the way of their rows to global memory.
+// Products of whole tiles (wgmma-inl.cuh), and the way of their rows to global
+// memory.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -7,14 +8,15 @@
 
 namespace preferd::kernels::cuda {
 
-// The same value, of which the compiler knows nothing: what is computed from it is not kept over a loop.
+// The same value, of which the compiler knows nothing: what is computed from it
+// is not kept over a loop.
 __device__ __forceinline__ SharedAddress opaque(SharedAddress address) {
   asm volatile("" : "+r"(address));
   return address;
 }
 
-// s = a b^T, of 64 rows from `a` on in a tile of kARows and all rows of a tile of kBRows, kWidth columns
-// each.
+// s = a b^T, of 64 rows from `a` on in a tile of kARows and all rows of a tile
+// of kBRows, kWidth columns each.
 template <int kWidth, int kARows, int kBRows, int kCount>
 __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress a, SharedAddress b) {
   constexpr int kASlab = kARows * 128, kBSlab = kBRows * 128;
@@ -25,7 +27,8 @@ __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress 
                         right.descriptor(k / 4 * kBSlab + k % 4 * 32), k > 0);
 }
 
-// sums (keep: 1) += weights b, weights [64, kBRows] as bf16 pairs in registers, b a tile of kBRows.
+// sums (keep: 1) += weights b, weights [64, kBRows] as bf16 pairs in registers,
+// b a tile of kBRows.
 template <int kBRows, int kCount, int kSums>
 __device__ __forceinline__ void multiply_by_rows(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
                                                  SharedAddress b, int keep) {
@@ -42,8 +45,8 @@ __device__ __forceinline__ std::uint32_t pair(float low, float high) {
   return *reinterpret_cast<const std::uint32_t*>(&both);
 }
 
-// A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row trade columns, so that each
-// writes 8 in a row.
+// A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row
+// trade columns, so that each writes 8 in a row.
 template <int kSums>
 __device__ __forceinline__ void store_row(const float (&sums)[kSums], int i, float factor,
                                           std::int32_t head_dim, std::int32_t chunk_bytes,
@@ -55,7 +58,8 @@ __device__ __forceinline__ void store_row(const float (&sums)[kSums], int i, flo
 #pragma unroll
     for (int n = 0; n < 4; ++n)
       mine[n] = pair(sums[4 * (j + n) + 2 * i] * factor, sums[4 * (j + n) + 2 * i + 1] * factor);
-      // Block j + lane is gathered by this thread: its part from thread `from` is that thread's mine[lane].
+      // Block j + lane is gathered by this thread: its part from thread `from`
+      // is that thread's mine[lane].
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
       const int to = lane ^ step;
