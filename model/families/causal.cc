@@ -66,7 +66,7 @@ class Causal : public Body {
                        [this, &compute, &b, plan, adapters, owed = owed(b)](const at::Tensor& input) {
                          return decoder_block({compute, plan->batch, adapters, rope}, b, input, owed);
                        });
-      x = rms_norm(compute, widen(compute, x), final_norm);
+      x = rms_norm(compute, widen(compute, x), final_norm, Reader::kHead);
     } else {
       x = served(compute, {compute, plan->batch, adapters, rope}, std::move(x), owed);
     }

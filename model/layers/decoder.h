@@ -60,12 +60,9 @@ struct Stream {
   at::Tensor x, normed;
 };
 
-// What reads the norm behind a block: the linears of the next, or a head, whose states are fp32 everywhere.
-enum class Reader { kLinears, kHead };
-
 // The same where nothing is recorded, bit for bit on the CPU, in memory of the stream: what is row-local goes
 // in chunks of rows, sums are made in place and each with the norm that follows. `next`: the norm behind the
-// block.
+// block, for the linears of the next one or a head.
 Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next, Reader reader,
                const Owed& owed);
 

@@ -215,7 +215,7 @@ bool Head::wants_gradient(const Compute& compute, const at::Tensor& states) cons
 }
 
 at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
-  if (compute.composed() || wants_gradient(compute, states))
+  if (compute.copies_weights() || wants_gradient(compute, states))
     return differentiable::logits(compute, spec_, projection_, linears_, states, features);
   at::Tensor x = normalized(spec_.normalize, states);
   if (spec_.output == Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});

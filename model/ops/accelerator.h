@@ -1,9 +1,9 @@
-// A device with kernels of its own, as ops see it: serving's forward, nothing recorded. One caller at a time,
-// with the device current.
+// A device with kernels of its own, as ops see it. One caller at a time, with the device current.
 //
-// Tensors live on device(). The residual stream and the states for heads are fp32; what linears read and
-// write is bf16. Rows may be further apart than they are wide: empty_rows(), and what linears return, leave
-// room behind each row for what adapters add to the next linears.
+// Tensors live on device(), and so do gradients, which have the type of what they belong to. The residual
+// stream and the states for heads are fp32; what linears read and write is bf16. Rows may be further apart
+// than they are wide: empty_rows(), and what linears return, leave room behind each row for what adapters add
+// to the next linears.
 //
 // Failures of the device throw c10::Error, of its memory c10::OutOfMemoryError.
 #pragma once
@@ -26,11 +26,19 @@ struct Adapters;
 struct Embedding;
 struct Linear;
 struct Norm;
+struct Operand;
+class Compute;
 
 // Rotary tables, borrowed for the life of the accelerator.
 struct Angles {
   std::span<const float> cosine, sine;  // [positions, head_dim / 2]
   std::int64_t head_dim;
+};
+
+// What the backward of attention takes besides the gradient of `out`.
+struct AttentionSaved {
+  at::Tensor q, k, v, out;
+  at::Tensor log_sum_exp;  // [rows of q, query heads] fp32
 };
 
 class Accelerator {
@@ -40,26 +48,41 @@ class Accelerator {
   virtual std::string name() const = 0;        // "NVIDIA H200"
   virtual std::string arithmetic() const = 0;  // of linears: "bf16", "fp8"
 
+  virtual at::Tensor empty_rows(std::int64_t rows, std::int64_t width) = 0;                // bf16
+  virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;  // fp32 or bf16
+
   // Contracts where none is given: the op of that name.
 
   virtual at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
                            const Adapters& adapters) = 0;  // fp32
-  virtual std::vector<at::Tensor> linears(const at::Tensor& x, std::span<const Linear* const> sites,
-                                          const Adapters& adapters) = 0;
+
+  // Where a gradient is wanted it is recorded: of x, and of live A and B. x without room is copied first.
+  virtual std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
+                                          std::span<const Linear* const> sites, const Adapters& adapters) = 0;
+
+  // log_sum_exp: null, or to be made.
   virtual at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) = 0;
+                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                               at::Tensor* log_sum_exp) = 0;
+  // Gradients of q, k and v.
+  virtual std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                                     Queries queries, const AttentionSaved& saved,
+                                                     const at::Tensor& dout) = 0;
 
-  virtual at::Tensor empty_rows(std::int64_t rows, std::int64_t width) = 0;                // bf16
-  virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;  // fp32 or bf16
-
-  // x fp32; y fp32 or bf16.
+  // fp32 to fp32 or bf16, bf16 to bf16.
   virtual void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) = 0;
+  virtual at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) = 0;
   // x fp32, z bf16; `after` may be null.
   virtual void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                             const at::Tensor& y) = 0;
-  virtual void glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) = 0;
+
+  // y may be gate.
+  virtual void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) = 0;
+  virtual std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate,
+                                               const at::Tensor& up, const at::Tensor& dy) = 0;
+
   virtual void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                               const Angles& angles) = 0;
+                               const Angles& angles, kernels::Turn turn) = 0;
 };
 
 }  // namespace preferd

@@ -1,6 +1,7 @@
 #include "model/ops/attention.h"
 
 #include <algorithm>
+#include <memory>
 
 #include <ATen/ops/empty.h>
 
@@ -11,11 +12,33 @@
 #include "model/ops/record.h"
 
 namespace preferd {
+namespace {
+
+at::Tensor attention_on(Accelerator& device, const kernels::AttentionShape& shape, const Batch& batch,
+                        Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (!wants_gradient(q) && !wants_gradient(k) && !wants_gradient(v))
+    return device.attention(shape, batch, queries, q, k, v, nullptr);
+  const auto saved =
+      std::make_shared<AttentionSaved>(AttentionSaved{q.detach(), k.detach(), v.detach(), {}, {}});
+  const auto forward = [&] {
+    at::Tensor out =
+        device.attention(shape, batch, queries, saved->q, saved->k, saved->v, &saved->log_sum_exp);
+    saved->out = out.detach();
+    return std::vector<at::Tensor>{out};
+  };
+  return record({q, k, v}, forward,
+                [&device, shape, batch, queries, saved](const std::vector<at::Tensor>& dy) {
+                  return device.attention_backward(shape, batch, queries, *saved, dy[0]);
+                })[0];
+}
+
+}  // namespace
 
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
                      Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   if (compute.composed()) return composed::attention(compute, shape, batch, queries, q, k, v);
-  if (Accelerator* device = compute.accelerator()) return device->attention(shape, batch, queries, q, k, v);
+  if (Accelerator* device = compute.accelerator())
+    return attention_on(*device, shape, batch, queries, q, k, v);
   if (wants_gradient(q) || wants_gradient(k) || wants_gradient(v))
     return attention_with_gradient(compute, shape, batch, queries, q, k, v);
   return attention(compute, shape, attention_plan(batch, queries), q, k, v, nullptr);

@@ -2,7 +2,9 @@
 //
 //   Compute(threads)             our kernels, fp32 on the CPU; where a gradient is wanted the same kernels
 //                                run forward and backwards of ours are recorded
-//   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h); no gradients
+//   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h), forward and
+//   backward of
+//                                frozen weights with live adapters; heads by ATen
 //   Compute::composed(...)       every op is a composition of ATen's, on one device and type, differentiated
 //                                by ATen: the reference of the kernels in fp64, and the way to other devices
 //
@@ -72,6 +74,9 @@ class Compute {
   }
 
   bool composed() const { return composed_; }
+
+  // Do ops read copies of the weights, on device(), instead of the weights?
+  bool copies_weights() const { return composed_ || accelerator_ != nullptr; }
   Accelerator* accelerator() const { return accelerator_.get(); }  // null: kernels of the CPU, or composed
   at::Device device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }

@@ -173,7 +173,7 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
                                 const Adapters& adapters) {
   if (compute.composed()) return composed::linears(compute, x.value, sites, adapters);
-  if (Accelerator* device = compute.accelerator()) return device->linears(x.value, sites, adapters);
+  if (Accelerator* device = compute.accelerator()) return device->linears(compute, x, sites, adapters);
   if (linears_want_gradient(compute, x.value, sites, adapters))
     return record_linears(compute, x, sites, adapters);
   return run_linears(compute, x.value, sites, adapters).y;

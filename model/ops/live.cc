@@ -11,7 +11,7 @@
 namespace preferd {
 
 LiveWeights::LiveWeights(const Compute& compute)
-    : composed_(compute.composed()),
+    : copies_(compute.copies_weights()),
       leaf_(at::TensorOptions().device(compute.device()).dtype(compute.wide())) {}
 
 at::Tensor LiveWeights::train(std::string name, float* stored, std::vector<std::int64_t> shape) {
@@ -20,7 +20,7 @@ at::Tensor LiveWeights::train(std::string name, float* stored, std::vector<std::
       std::none_of(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.name == name; }));
   PREFERD_CHECK(by_address_.emplace(stored, weights_.size()).second);
   const at::Tensor memory = at::from_blob(stored, shape, at::kFloat);
-  const at::Tensor leaf = composed_ ? memory.to(leaf_, false, true) : memory;
+  const at::Tensor leaf = copies_ ? memory.to(leaf_, false, true) : memory;
   leaf.requires_grad_();
   weights_.push_back({std::move(name), leaf, stored});
   return leaf;
@@ -50,7 +50,7 @@ const at::Tensor* LiveWeights::find(const quant::Matrix& matrix) const {
 }
 
 void LiveWeights::store() const {
-  if (!composed_) return;
+  if (!copies_) return;
   for (const Weight& weight : weights_) {
     const at::Tensor values = weight.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
     std::memcpy(weight.stored, values.data_ptr<float>(),

@@ -3,7 +3,7 @@
 //
 // A weight is named by the address of its stored elements (Dense::data of a quant::Matrix, data() of a
 // vector<float>), which must stay where it is. With kernels the tensor's memory IS the stored memory: an
-// optimizer that writes the tensor in place changes what the kernels read, and those need not know. Composed
+// optimizer that writes the tensor in place changes what the kernels read, and those need not know. Other
 // compute keeps a copy on its device, fp32 (fp64 where it computes in fp64), and store() writes it back.
 //
 // One thread; ops only read. Weights outlive this.
@@ -50,7 +50,7 @@ class LiveWeights {
   void store() const;
 
  private:
-  bool composed_;
+  bool copies_;
   at::TensorOptions leaf_;
   std::vector<Weight> weights_;
   std::map<const void*, std::size_t> by_address_;

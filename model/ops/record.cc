@@ -30,7 +30,8 @@ struct Recorded : torch::autograd::Function<Recorded> {
     const Backward run = std::move(holder.backward);
     holder.backward = nullptr;
     std::vector<at::Tensor> dense;
-    for (const at::Tensor& gradient : outputs) dense.push_back(gradient.contiguous());
+    for (const at::Tensor& gradient : outputs)
+      dense.push_back(gradient.is_cpu() || gradient.stride(-1) != 1 ? gradient.contiguous() : gradient);
     variable_list gradients = {at::Tensor()};  // of the holder
     for (at::Tensor& gradient : run(dense)) gradients.push_back(std::move(gradient));
     return gradients;

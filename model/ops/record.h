@@ -15,7 +15,8 @@ namespace preferd {
 // Is a gradient to be recorded for this tensor?
 bool wants_gradient(const at::Tensor& x);
 
-// Gradients of the outputs, contiguous and defined, to those of the inputs; undefined where none is wanted.
+// Gradients of the outputs, contiguous (on a GPU: in each row) and defined, to those of the inputs; undefined
+// where none is wanted.
 using Backward = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&)>;
 
 // Runs `forward` without recording and returns its outputs as functions of `inputs`.

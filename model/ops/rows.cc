@@ -151,16 +151,56 @@ at::Tensor run_rotate(Compute& compute, const at::Tensor& x, std::span<const std
 
 using Tensors = std::vector<at::Tensor>;
 
+at::Tensor rms_norm_on(Accelerator& device, const at::Tensor& x, const Norm& norm, Reader reader) {
+  const auto forward = [&] {
+    at::Tensor y =
+        reader == Reader::kLinears ? device.empty_rows(x.size(0), x.size(1)) : at::empty_like(x, x.options());
+    device.rms_norm(x, norm, y);
+    return Tensors{y};
+  };
+  if (!wants_gradient(x)) return forward()[0];
+  return record({x}, forward, [&device, &norm, x = x.detach()](const Tensors& dy) {
+    return Tensors{device.rms_norm_dx(x, norm, dy[0])};
+  })[0];
+}
+
+at::Tensor glu_on(Accelerator& device, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  const auto forward = [&] {
+    at::Tensor y = device.empty_rows(gate.size(0), gate.size(1));
+    device.glu(kind, gate, up, y);
+    return Tensors{y};
+  };
+  if (!wants_gradient(gate) && !wants_gradient(up)) return forward()[0];
+  return record({gate, up}, forward,
+                [&device, kind, gate = gate.detach(), up = up.detach()](const Tensors& dy) {
+                  return device.glu_backward(kind, gate, up, dy[0]);
+                })[0];
+}
+
+// In the memory of x, and of the gradient: what linears made and what attention's backward made has no other
+// reader.
+at::Tensor rotate_on(Accelerator& device, const at::Tensor& x, std::span<const std::int32_t> positions,
+                     const Angles& angles) {
+  const auto turned = [&device, angles](const at::Tensor& t, std::span<const std::int32_t> at,
+                                        kernels::Turn turn) {
+    at::Tensor y = t.detach();
+    device.rotate_in_place({&y, 1}, at, angles, turn);
+    return Tensors{y};
+  };
+  if (!wants_gradient(x)) return turned(x, positions, kernels::Turn::kForth)[0];
+  return record(
+      {x}, [&] { return turned(x, positions, kernels::Turn::kForth); },
+      [turned, owned = std::vector<std::int32_t>(positions.begin(), positions.end())](const Tensors& dy) {
+        return turned(dy[0], owned, kernels::Turn::kBack);
+      })[0];
+}
+
 }  // namespace
 
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm, Reader reader) {
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
   if (compute.composed()) return composed::rms_norm(compute, x, norm);
-  if (Accelerator* device = compute.accelerator()) {
-    at::Tensor y = device->empty_rows(x.size(0), x.size(1));
-    device->rms_norm(x, norm, y);
-    return y;
-  }
+  if (Accelerator* device = compute.accelerator()) return rms_norm_on(*device, x, norm, reader);
   const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(norm.weight) : nullptr;
   const bool to_x = wants_gradient(x), to_weight = live != nullptr;
   if (!to_x && !to_weight) return run_rms_norm(compute, x, norm);
@@ -198,6 +238,7 @@ at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
   if (compute.composed()) return composed::glu(kind, gate, up);
+  if (Accelerator* device = compute.accelerator()) return glu_on(*device, kind, gate, up);
   if (!wants_gradient(gate) && !wants_gradient(up)) return run_glu(compute, kind, gate, up);
   return record(
       {gate, up}, [&] { return Tensors{run_glu(compute, kind, gate, up)}; },
@@ -208,7 +249,7 @@ at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, cons
 
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
   PREFERD_CHECK(x.sizes() == z.sizes());
-  if (compute.composed()) return x + z;
+  if (compute.copies_weights()) return x + z;
   if (!wants_gradient(x) && !wants_gradient(z)) return run_add(compute, x, z);
   return record(
       {x, z}, [&] { return Tensors{run_add(compute, x, z)}; },
@@ -222,6 +263,7 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
   PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(positions.size()) && x.size(1) % head_dim == 0);
   if (compute.composed()) return composed::rotate(compute, x, positions, cosine, sine, head_dim);
   const Angles angles{cosine, sine, head_dim};
+  if (Accelerator* device = compute.accelerator()) return rotate_on(*device, x, positions, angles);
   const auto forth = [&] { return run_rotate(compute, x, positions, angles, kernels::Turn::kForth); };
   if (!wants_gradient(x)) return forth();
   return record(
@@ -277,7 +319,7 @@ void rms_norm_to(Compute& compute, const at::Tensor& x, const Norm& norm, const 
 
 void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
-  if (Accelerator* device = compute.accelerator()) return device->glu_in_place(kind, gate, up);
+  if (Accelerator* device = compute.accelerator()) return device->glu(kind, gate, up, gate);
   glu_to(compute, kind, gate, up, gate);
 }
 
@@ -299,7 +341,7 @@ void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
                      std::span<const std::int32_t> positions, std::span<const float> cosine,
                      std::span<const float> sine, std::int64_t head_dim) {
   if (Accelerator* device = compute.accelerator())
-    return device->rotate_in_place(tensors, positions, {cosine, sine, head_dim});
+    return device->rotate_in_place(tensors, positions, {cosine, sine, head_dim}, kernels::Turn::kForth);
   const std::size_t rows = positions.size(), dim = static_cast<std::size_t>(head_dim);
   for (const at::Tensor& x : tensors) {
     check_rows(x);
@@ -321,7 +363,8 @@ at::Tensor empty_rows(const Compute& compute, std::int64_t rows, std::int64_t wi
 }
 
 at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const std::int32_t> rows) {
-  if (Accelerator* device = compute.accelerator()) return device->gather(x, rows);
+  if (Accelerator* device = compute.accelerator(); device != nullptr && !wants_gradient(x))
+    return device->gather(x, rows);
   if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || wants_gradient(x)) {
     const std::vector<std::int64_t> wide(rows.begin(), rows.end());
     const at::Tensor at = at::from_blob(const_cast<std::int64_t*>(wide.data()),

@@ -30,8 +30,12 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& no
 
 at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x);
 
+// Who reads a norm: linears, or a head, whose states are fp32 on every device.
+enum class Reader { kLinears, kHead };
+
 // `norm` outlives the backward.
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
+at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm,
+                    Reader reader = Reader::kLinears);
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z);
 

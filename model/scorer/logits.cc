@@ -17,7 +17,7 @@ at::Tensor feature_rows(const Compute& compute, std::span<const Encoded* const> 
       all.insert(all.end(), order.features.begin(), order.features.end());
   at::Tensor rows = at::empty({static_cast<std::int64_t>(all.size()) / columns, columns}, at::kFloat);
   std::copy(all.begin(), all.end(), rows.data_ptr<float>());
-  return compute.composed() ? rows.to(compute.device(), compute.wide()) : rows;
+  return compute.copies_weights() ? rows.to(compute.device(), compute.wide()) : rows;
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "training/model/live_model.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include "model/checkpoint/writable.h"
+#include "model/ops/gpu/gpu.h"
+#include "model/scorer/adapter_files.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
 #include "training/objective/objective.h"
@@ -17,13 +20,50 @@ constexpr const char* kAdapter = "adapter/";  // of names in LiveWeights
 constexpr const char* kHead = "head/";
 constexpr const char* kBase = "base/";
 
-Result<std::unique_ptr<Compute>> place(const Placement& p) {
+// The GPU's own kernels train adapters of causal decoders in bf16; everything else there is ATen's.
+bool has_kernels(const Placement& p, const ModelShape& shape) {
+  if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
+  const auto family = find_family(shape.family);
+  return gpu::device_count() > 0 && shape.width % 8 == 0 && family && (*family)->sight == Sight::kBack;
+}
+
+std::size_t linear_elements(const ModelShape& shape) {
+  std::int64_t elements = 0;
+  for (const Declared& d : shape.tensors)
+    if (d.role == Role::kLinear) elements += d.shape[0] * d.shape[1];
+  return static_cast<std::size_t>(elements);
+}
+
+// Weights stay dense where they take no more than half of what is free: activations are the larger part.
+Result<std::unique_ptr<Compute>> place_on_kernels(const Encoder& encoder, const Placement& p,
+                                                  const ModelShape& shape) {
+  const auto memory = gpu::memory_of(p.device_index);
+  if (!memory) return memory.error();
+  auto adapter = read_adapter(encoder, shape, encoder.manifest().adapters.front());
+  if (!adapter) return adapter.error();
+  std::int64_t rank = 0;
+  for (const auto& [module, site] : adapter->peft.sites) rank = std::max(rank, site.a.rows);
+  if (adapter->peft.sites.contains("embed_tokens"))
+    return invalid(
+        "the adapter changes embed_tokens on device cuda with precision bf16, expected precision fp32");
+  const bool dense = 2 * linear_elements(shape) <= memory->free / 2;
+  auto accelerator = gpu::open({.device = p.device_index,
+                                .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
+                                .rank = rank});
+  if (!accelerator) return accelerator.error();
+  return std::unique_ptr<Compute>(new Compute(Compute::accelerated(p.threads, std::move(*accelerator))));
+}
+
+Result<std::unique_ptr<Compute>> place(const Encoder& encoder, const Placement& p) {
   if (p.device == Device::kCuda && !at::hasCUDA())
     return invalid("device is cuda, this build's libtorch or this machine has none");
   if (p.device == Device::kCpu && p.precision == Precision::kBf16)
     return invalid("precision is bf16 on device cpu, expected fp32 (bf16 is slower there)");
   if (p.device == Device::kCpu && p.precision == Precision::kFp32)
     return std::make_unique<Compute>(p.threads);
+  const auto shape = model_shape(encoder);
+  if (!shape) return shape.error();
+  if (has_kernels(p, *shape)) return place_on_kernels(encoder, p, *shape);
   const at::Device device = p.device == Device::kCpu
                                 ? at::Device(at::kCPU)
                                 : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(p.device_index));
@@ -47,7 +87,7 @@ LiveModel::LiveModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Com
 Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder> encoder,
                                                    const Placement& placement) {
   at::set_num_threads(1);
-  auto compute = place(placement);
+  auto compute = place(*encoder, placement);
   if (!compute) return compute.error();
   if (placement.method == Method::kFull &&
       encoder->manifest().quantization.scheme != Quantization::Scheme::kNone)

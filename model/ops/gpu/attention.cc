@@ -3,7 +3,9 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 
+#include "model/kernels/cuda/attention_backward.h"
 #include "model/ops/gpu/cuda_gpu.h"
 
 namespace preferd::gpu {
@@ -27,7 +29,7 @@ at::Tensor as_bytes(const std::vector<T>& values, at::Device device) {
 
 }  // namespace
 
-const CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::int32_t tile) {
+CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::int32_t tile) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
     if (it->queries == queries && it->tile == tile && same_lines(it->batch, batch)) {
       plans_.splice(plans_.begin(), plans_, it);
@@ -54,24 +56,102 @@ const CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::
   Batch kept = batch;
   kept.ids.clear();
   kept.runs.clear();
-  plans_.push_front({std::move(kept), queries, tile, as_bytes(tiles, device()), as_bytes(runs, device()),
-                     static_cast<std::int32_t>(tiles.size())});
+  plans_.push_front({.batch = std::move(kept),
+                     .queries = queries,
+                     .tile = tile,
+                     .tiles = as_bytes(tiles, device()),
+                     .runs = as_bytes(runs, device()),
+                     .count = static_cast<std::int32_t>(tiles.size()),
+                     .key_tiles = {},
+                     .query_runs = {}});
   if (plans_.size() > kPlans) plans_.pop_back();
   return plans_.front();
 }
 
 at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not computed on cuda");
   const Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
   at::Tensor out = empty_rows(q.size(0), q.size(1));
+  if (log_sum_exp != nullptr)
+    *log_sum_exp = at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, options(at::kFloat));
   require(cuda::attend(stream(), shape, static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()),
                        plan.count, static_cast<const kernels::KeyRun*>(plan.runs.data_ptr()),
                        rows_of<const Half>(q), rows_of<const Half>(k), rows_of<const Half>(v),
-                       rows_of<Half>(out), nullptr),
+                       rows_of<Half>(out), log_sum_exp == nullptr ? nullptr : log_sum_exp->data_ptr<float>()),
           "attention");
   return out;
+}
+
+// Tiles of the keys of each segment, and the queries of the lines that hold it: its own and its descendants'.
+void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
+  if (plan.key_tiles.defined()) return;
+  const AttentionPlan lines = attention_plan(plan.batch, plan.queries);
+  std::vector<cuda::QueryRun> queries;
+  std::vector<cuda::KeyTile> tiles;
+  for (std::int32_t segment = 0; segment < plan.batch.segments(); ++segment) {
+    const std::int32_t row = plan.batch.offsets[static_cast<std::size_t>(segment)],
+                       count = plan.batch.offsets[static_cast<std::size_t>(segment) + 1] - row;
+    if (count == 0) continue;
+    const auto first_run = static_cast<std::int32_t>(queries.size());
+    for (const QueryStretch& s : lines.stretches) {
+      const auto& line = lines.lines[static_cast<std::size_t>(s.segment)];
+      if (std::any_of(line.begin(), line.end(), [&](const kernels::KeyRun& r) { return r.first_row == row; }))
+        queries.push_back({s.first_query, s.first_position, s.queries});
+    }
+    const auto runs = static_cast<std::int32_t>(queries.size()) - first_run;
+    const std::int32_t position = plan.batch.positions[static_cast<std::size_t>(row)];
+    for (std::int32_t i = 0; i < count; i += tile)
+      tiles.push_back({row + i, position + i, std::min(tile, count - i), first_run, runs});
+  }
+  // The first keys of a line are seen by most: most to do first.
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [](const auto& a, const auto& b) { return a.first_position < b.first_position; });
+  plan.key_tiles = as_bytes(tiles, device());
+  plan.query_runs = as_bytes(queries, device());
+  plan.key_tile_count = static_cast<std::int32_t>(tiles.size());
+}
+
+// Side by side, as the linears that made q, k and v have them.
+std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                                    Queries queries, const AttentionSaved& saved,
+                                                    const at::Tensor& dout) {
+  Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
+  plan_backward(plan, cuda::key_tile(shape));
+  const std::int64_t q_width = saved.q.size(1), kv_width = saved.k.size(1), rows = saved.k.size(0);
+  at::Tensor dq, dk, dv;
+  if (queries == Queries::kAllRows) {
+    const at::Tensor all = at::empty({rows, q_width + 2 * kv_width}, options(at::kBFloat16));
+    dq = all.narrow(1, 0, q_width), dk = all.narrow(1, q_width, kv_width),
+    dv = all.narrow(1, q_width + kv_width, kv_width);
+  } else {
+    // Rows that no query sees are in no tile's sums.
+    const at::Tensor both = at::zeros({rows, 2 * kv_width}, options(at::kBFloat16));
+    dq = at::empty({saved.q.size(0), q_width}, options(at::kBFloat16));
+    dk = both.narrow(1, 0, kv_width), dv = both.narrow(1, kv_width, kv_width);
+  }
+  const at::Tensor delta = at::empty(saved.log_sum_exp.sizes(), options(at::kFloat));
+  const cuda::AttentionLayout layout{
+      .tiles = static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()),
+      .tile_count = plan.count,
+      .runs = static_cast<const kernels::KeyRun*>(plan.runs.data_ptr()),
+      .key_tiles = static_cast<const cuda::KeyTile*>(plan.key_tiles.data_ptr()),
+      .key_tile_count = plan.key_tile_count,
+      .query_runs = static_cast<const cuda::QueryRun*>(plan.query_runs.data_ptr())};
+  const cuda::AttentionBackward tensors{.q = rows_of<const Half>(saved.q),
+                                        .k = rows_of<const Half>(saved.k),
+                                        .v = rows_of<const Half>(saved.v),
+                                        .out = rows_of<const Half>(saved.out),
+                                        .out_gradient = rows_of<const Half>(dout),
+                                        .log_sum_exp = saved.log_sum_exp.data_ptr<float>(),
+                                        .delta = delta.data_ptr<float>(),
+                                        .query_gradient = rows_of<Half>(dq),
+                                        .key_gradient = rows_of<Half>(dk),
+                                        .value_gradient = rows_of<Half>(dv)};
+  require(cuda::attend_backward(stream(), shape, layout, tensors), "attention_backward");
+  return {dq, dk, dv};
 }
 
 }  // namespace preferd::gpu

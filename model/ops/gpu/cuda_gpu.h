@@ -39,20 +39,27 @@ class CudaGpu : public Accelerator {
   std::string name() const override { return name_; }
   std::string arithmetic() const override { return options_.residency == Residency::kFp8 ? "fp8" : "bf16"; }
 
-  at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
-                   const Adapters& adapters) override;
-  std::vector<at::Tensor> linears(const at::Tensor& x, std::span<const Linear* const> sites,
-                                  const Adapters& adapters) override;
-  at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                       const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) override;
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
+  at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
+                   const Adapters& adapters) override;
+  std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
+                                  std::span<const Linear* const> sites, const Adapters& adapters) override;
+  at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+                       const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                       at::Tensor* log_sum_exp) override;
+  std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                             Queries queries, const AttentionSaved& saved,
+                                             const at::Tensor& dout) override;
   void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) override;
+  at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) override;
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                     const at::Tensor& y) override;
-  void glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
+  void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) override;
+  std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+                                       const at::Tensor& dy) override;
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                       const Angles& angles) override;
+                       const Angles& angles, kernels::Turn turn) override;
 
  private:
   // Tiles and lines of keys of one batch.
@@ -62,6 +69,8 @@ class CudaGpu : public Accelerator {
     std::int32_t tile;
     at::Tensor tiles, runs;
     std::int32_t count;
+    at::Tensor key_tiles, query_runs;  // of the backward, made when it is asked for
+    std::int32_t key_tile_count = 0;
   };
 
   cudaStream_t stream() const;
@@ -69,14 +78,32 @@ class CudaGpu : public Accelerator {
   at::Tensor uploaded(std::span<const std::int32_t> values);
   at::Tensor resident(std::span<const float> values);  // by address: weights, tables
   kernels::cuda::NormWeight weight_of(const Norm& norm);
-  const Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
+  Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
+  void plan_backward(Plan& plan, std::int32_t tile);
+
+  // x itself where its rows have room, else a copy that has.
+  at::Tensor with_room(const at::Tensor& x);
+  // The first columns of the room behind x.
+  at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
   Site& site_of(std::span<const Linear* const> linears);
   const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
+  void decode_site(Site& site);                  // kPacked: into scratch_
+  at::Tensor matrix_of(const Site& site) const;  // [out, stride]: W and the room behind it
+  at::Tensor weight_of(const Site& site) const;  // [out, in]; kFp8 has none
+  static std::vector<at::Tensor> halves_of(const at::Tensor& y, const Site& site);  // its linears' columns
+
   void multiply(kernels::cuda::Product product);
   void project(const at::Tensor& x, const LowRank& low);
-  void multiply_bf16(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  // y = [x | h] [W | B]^T, h behind x where there is an adapter.
+  void apply(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  void multiply_bf16(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
   void multiply_fp8(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+
+  bool wants_gradient_of(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> linears,
+                         const Adapters& adapters) const;
+  std::vector<at::Tensor> recorded_linears(const Compute& compute, const Operand& x,
+                                           std::span<const Linear* const> linears, const Adapters& adapters);
 
   Options options_;
   std::string name_;

@@ -132,24 +132,84 @@ const LowRank& CudaGpu::low_rank_of(Site& site, std::span<const LoraSite* const>
 
 void CudaGpu::multiply(cuda::Product product) { require(gemm_->multiply(stream(), product)); }
 
+at::Tensor CudaGpu::with_room(const at::Tensor& x) {
+  if (x.stride(0) >= padded(x.size(1)) + room_) return x;
+  at::Tensor copy = empty_rows(x.size(0), x.size(1));
+  copy.copy_(x);
+  return copy;
+}
+
+at::Tensor CudaGpu::behind(const at::Tensor& x, std::int64_t columns) const {
+  PREFERD_CHECK(x.stride(0) >= padded(x.size(1)) + columns);
+  return x.as_strided({x.size(0), columns}, {x.stride(0), 1}, x.storage_offset() + padded(x.size(1)));
+}
+
+at::Tensor CudaGpu::matrix_of(const Site& site) const {
+  if (site.dense.defined()) return site.dense;
+  return scratch_.narrow(0, 0, site.out * site.stride).view({site.out, site.stride});
+}
+
+at::Tensor CudaGpu::weight_of(const Site& site) const {
+  PREFERD_CHECK(!site.rounded.defined());
+  return matrix_of(site).narrow(1, 0, site.in);
+}
+
+std::vector<at::Tensor> CudaGpu::halves_of(const at::Tensor& y, const Site& site) {
+  std::vector<at::Tensor> out;
+  std::int64_t first = 0;
+  for (const std::int64_t width : site.outs) {
+    out.push_back(y.narrow(1, first, width));
+    first += width;
+  }
+  return out;
+}
+
+void CudaGpu::decode_site(Site& site) {
+  if (site.packed.empty()) return;
+  const at::Tensor to = matrix_of(site);
+  std::int64_t first = 0;
+  for (const StoredCopy& s : site.packed) {
+    require(cuda::decode(stream(), s.matrix, rows_of<Half>(to.narrow(0, first, s.matrix.rows))), "decode");
+    first += s.matrix.rows;
+  }
+  site.behind = nullptr;
+}
+
 // h, behind x.
 void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
-  PREFERD_CHECK(x.stride(0) >= padded(x.size(1)) + low.rank);
+  const at::Tensor h = behind(x, low.rank);
   cuda::Product p;
   p.shape = {.inner = x.size(1),
              .outputs = low.rank,
              .x_stride = x.stride(0),
              .w_stride = low.a.stride(0),
-             .y_stride = x.stride(0)};
+             .y_stride = h.stride(0)};
   p.rows = x.size(0);
   p.x = x.data_ptr();
   p.w = low.a.data_ptr();
-  p.y = static_cast<Half*>(x.data_ptr()) + padded(x.size(1));
+  p.y = h.data_ptr();
   p.alpha = low.scale;
   multiply(p);
 }
 
-void CudaGpu::multiply_bf16(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+void CudaGpu::apply(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+  if (options_.residency == Residency::kFp8)
+    multiply_fp8(site, low, x, y);
+  else
+    multiply_bf16(site, low, x, y);
+}
+
+void CudaGpu::multiply_bf16(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor matrix = matrix_of(site);
+  if (low != nullptr && site.behind != low) {
+    constexpr std::size_t kBytes = sizeof(Half);
+    void* to = static_cast<Half*>(matrix.data_ptr()) + padded(site.in);
+    const std::size_t width = static_cast<std::size_t>(low->rank) * kBytes;
+    require(cudaMemcpy2DAsync(to, static_cast<std::size_t>(site.stride) * kBytes, low->b.data_ptr(), width,
+                              width, static_cast<std::size_t>(site.out), cudaMemcpyDeviceToDevice, stream()),
+            "an adapter's B");
+    site.behind = low;
+  }
   cuda::Product p;
   p.shape = {.inner = low == nullptr ? site.in : padded(site.in) + low->rank,
              .outputs = site.out,
@@ -159,7 +219,7 @@ void CudaGpu::multiply_bf16(const Site& site, const LowRank* low, const at::Tens
              .bias = site.bias.defined()};
   p.rows = x.size(0);
   p.x = x.data_ptr();
-  p.w = (site.dense.defined() ? site.dense : scratch_).data_ptr();
+  p.w = matrix.data_ptr();
   p.y = y.data_ptr();
   p.bias = site.bias.defined() ? site.bias.data_ptr() : nullptr;
   multiply(p);
@@ -196,66 +256,35 @@ void CudaGpu::multiply_fp8(const Site& site, const LowRank* low, const at::Tenso
                 .y_stride = y.stride(0),
                 .adds = true};
   more.rows = x.size(0);
-  more.x = static_cast<const Half*>(x.data_ptr()) + padded(x.size(1));
+  more.x = behind(x, low->rank).data_ptr();
   more.w = low->b.data_ptr();
   more.y = y.data_ptr();
   multiply(more);
 }
 
-std::vector<at::Tensor> CudaGpu::linears(const at::Tensor& x, std::span<const Linear* const> linears,
-                                         const Adapters& adapters) {
+std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& operand,
+                                         std::span<const Linear* const> linears, const Adapters& adapters) {
+  PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
+                operand.value.size(1) == linears[0]->weight.cols);
+  if (wants_gradient_of(compute, operand.value, linears, adapters))
+    return recorded_linears(compute, operand, linears, adapters);
   Site& site = site_of(linears);
-  PREFERD_CHECK(x.scalar_type() == at::kBFloat16 && x.size(1) == site.in);
-  if (!site.packed.empty()) {
-    std::int64_t first = 0;
-    for (const StoredCopy& s : site.packed) {
-      require(cuda::decode(stream(), s.matrix,
-                           {static_cast<Half*>(scratch_.data_ptr()) + first * site.stride, site.stride}),
-              "decode");
-      first += s.matrix.rows;
-    }
-    site.behind = nullptr;
-  }
-  const at::Tensor y = empty_rows(x.size(0), site.out);
-  const bool fp8 = options_.residency == Residency::kFp8;
+  decode_site(site);
+  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), site.out);
   // W has to be the matrix of both: where the input is no multiple of 8 wide, the columns between are zeros.
   PREFERD_CHECK(site.in % 8 == 0 || adapters.sites.empty());
   std::vector<const LoraSite*> lora(linears.size());
   const AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
-  const std::span<const AdapterRun> runs = adapters.sites.empty() ? std::span(&all, 1) : adapters.runs;
-  for (const AdapterRun& run : runs) {
-    bool adapted = false;
-    for (std::size_t i = 0; i < linears.size(); ++i) {
-      lora[i] = adapters.find(run, linears[i]->module);
-      adapted = adapted || lora[i] != nullptr;
-    }
+  for (const AdapterRun& run : adapters.sites.empty() ? std::span(&all, 1) : adapters.runs) {
+    for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
+    const bool adapted =
+        std::any_of(lora.begin(), lora.end(), [](const LoraSite* l) { return l != nullptr; });
     const LowRank* low = adapted ? &low_rank_of(site, lora) : nullptr;
     const at::Tensor from = rows_at(x, run), to = rows_at(y, run);
     if (low != nullptr) project(from, *low);
-    if (fp8) {
-      multiply_fp8(site, low, from, to);
-      continue;
-    }
-    if (low != nullptr && site.behind != low) {
-      const std::size_t bytes = sizeof(Half);
-      void* behind =
-          static_cast<Half*>((site.dense.defined() ? site.dense : scratch_).data_ptr()) + padded(site.in);
-      require(cudaMemcpy2DAsync(behind, static_cast<std::size_t>(site.stride) * bytes, low->b.data_ptr(),
-                                static_cast<std::size_t>(low->rank) * bytes,
-                                static_cast<std::size_t>(low->rank) * bytes,
-                                static_cast<std::size_t>(site.out), cudaMemcpyDeviceToDevice, stream()),
-              "an adapter's B");
-      site.behind = low;
-    }
-    multiply_bf16(site, low, from, to);
+    apply(site, low, from, to);
   }
-  std::vector<at::Tensor> out;
-  std::int64_t first = 0;
-  for (const std::int64_t width : site.outs) {
-    out.push_back(y.narrow(1, first, width));
-    first += width;
-  }
-  return out;
+  return halves_of(y, site);
 }
 
 }  // namespace preferd::gpu

@@ -2,6 +2,7 @@
 #include <ATen/ops/empty_like.h>
 
 #include "base/check.h"
+#include "model/kernels/cuda/backward.h"
 #include "model/kernels/cuda/elementwise.h"
 #include "model/ops/gpu/cuda_gpu.h"
 
@@ -20,11 +21,27 @@ kernels::cuda::NormWeight CudaGpu::weight_of(const Norm& norm) {
 }
 
 void CudaGpu::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) {
-  const auto from = rows_of<const float>(x);
-  require(y.scalar_type() == at::kFloat
-              ? cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), rows_of<float>(y))
-              : cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), rows_of<Half>(y)),
+  const auto run = [&](auto from, auto to) {
+    return cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), to);
+  };
+  require(x.scalar_type() == at::kBFloat16 ? run(rows_of<const Half>(x), rows_of<Half>(y))
+          : y.scalar_type() == at::kFloat  ? run(rows_of<const float>(x), rows_of<float>(y))
+                                           : run(rows_of<const float>(x), rows_of<Half>(y)),
           "rms_norm");
+}
+
+at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) {
+  at::Tensor dx = at::empty(x.sizes(), x.options());
+  const auto run = [&](auto from, auto gradient, auto to) {
+    return cuda::rms_norm_dx(stream(), shape_of(x), from, weight_of(norm), gradient, to);
+  };
+  require(x.scalar_type() == at::kBFloat16
+              ? run(rows_of<const Half>(x), rows_of<const Half>(dy), rows_of<Half>(dx))
+          : dy.scalar_type() == at::kFloat
+              ? run(rows_of<const float>(x), rows_of<const float>(dy), rows_of<float>(dx))
+              : run(rows_of<const float>(x), rows_of<const Half>(dy), rows_of<float>(dx)),
+          "rms_norm_dx");
+  return dx;
 }
 
 void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
@@ -37,19 +54,32 @@ void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm*
   require(y.scalar_type() == at::kFloat ? run(rows_of<float>(y)) : run(rows_of<Half>(y)), "add_rms_norm");
 }
 
-void CudaGpu::glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+void CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) {
   require(cuda::glu(stream(), kind, gate.size(0), gate.size(1), rows_of<const Half>(gate),
-                    rows_of<const Half>(up), rows_of<Half>(gate)),
+                    rows_of<const Half>(up), rows_of<Half>(y)),
           "glu");
 }
 
+// Side by side, as the linears that made gate and up have them: their backward is then one product.
+std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+                                              const at::Tensor& dy) {
+  const std::int64_t rows = gate.size(0), width = gate.size(1);
+  const at::Tensor both = at::empty({rows, 2 * width}, options(at::kBFloat16));
+  at::Tensor dgate = both.narrow(1, 0, width), dup = both.narrow(1, width, width);
+  require(cuda::glu_backward(stream(), kind, rows, width,
+                             {rows_of<const Half>(gate), rows_of<const Half>(up), rows_of<const Half>(dy),
+                              rows_of<Half>(dgate), rows_of<Half>(dup)}),
+          "glu_backward");
+  return {dgate, dup};
+}
+
 void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                              const Angles& angles) {
+                              const Angles& angles, kernels::Turn turn) {
   const at::Tensor at = uploaded(positions), cosine = resident(angles.cosine), sine = resident(angles.sine);
   for (const at::Tensor& x : tensors)
     require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
                          static_cast<int>(angles.head_dim), rows_of<Half>(x), at.data_ptr<std::int32_t>(),
-                         cosine.data_ptr<float>(), sine.data_ptr<float>()),
+                         cosine.data_ptr<float>(), sine.data_ptr<float>(), turn),
             "rotate");
 }
 

@@ -1,0 +1,124 @@
+// Times a training step of a package's adapter on a GPU: forward and backward of packed sequences, the last
+// block for pooled rows alone, without the optimizer (a few million numbers).
+//
+//   training_bench PACKAGE [--sequences 4] [--tokens 2048] [--blocks kept|recomputed] [--residency
+//   dense|packed]
+//                  [--repeats 5] [--kernels yes|no]
+//
+// Prints one JSON line: tokens/s of the median and peak memory. --kernels no: ATen's operations in bf16.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/sum.h>
+#include <cuda_runtime_api.h>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "model/ops/gpu/gpu.h"
+#include "model/ops/live.h"
+#include "model/scorer/adapted_model.h"
+
+namespace {
+
+using namespace preferd;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "error: %s\n", what.c_str());
+  std::exit(1);
+}
+
+Batch batch_of(std::int32_t sequences, std::int32_t tokens, std::int64_t vocabulary) {
+  Batch b;
+  b.offsets = {0};
+  for (std::int32_t s = 0; s < sequences; ++s) {
+    for (std::int32_t i = 0; i < tokens; ++i) {
+      b.ids.push_back(
+          static_cast<std::int32_t>((b.ids.size() * 7919 + 13) % static_cast<std::size_t>(vocabulary)));
+      b.positions.push_back(i);
+    }
+    b.pooled.push_back(b.segments());
+    b.parent.push_back(-1);
+    b.offsets.push_back(static_cast<std::int32_t>(b.ids.size()));
+  }
+  b.runs = {{0, b.rows(), 0}};
+  return b;
+}
+
+std::size_t used_bytes() {
+  std::size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  return total - free;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argc % 2 != 0) die("usage: training_bench PACKAGE [--flag value ...]");
+  std::map<std::string, std::string> flags = {{"--sequences", "4"}, {"--tokens", "2048"},
+                                              {"--blocks", "kept"}, {"--residency", "dense"},
+                                              {"--repeats", "5"},   {"--kernels", "yes"}};
+  for (int i = 2; i + 1 < argc; i += 2) {
+    if (!flags.contains(argv[i])) die(std::string("unknown flag ") + argv[i]);
+    flags[argv[i]] = argv[i + 1];
+  }
+  const auto files = open_directory(argv[1]);
+  if (!files) die(files.error().what);
+  const auto encoder = Encoder::open(*files);
+  if (!encoder) die(encoder.error().what);
+  auto model = load_model(**encoder);
+  if (!model) die(model.error().what);
+  auto& sites = model->adapters[0].sites;
+  std::int64_t rank = 0;
+  for (const auto& [module, site] : sites) rank = std::max(rank, site.a.rows);
+  std::unique_ptr<Compute> compute;
+  if (flags["--kernels"] == "yes") {
+    auto accelerator = gpu::open(
+        {.device = 0,
+         .residency = flags["--residency"] == "packed" ? gpu::Residency::kPacked : gpu::Residency::kDense,
+         .rank = rank});
+    if (!accelerator) die(accelerator.error().what);
+    compute.reset(new Compute(Compute::accelerated(1, *accelerator)));
+  } else {
+    compute.reset(new Compute(Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
+  }
+  LiveWeights live(*compute);
+  for (auto& [module, site] : sites) {
+    live.train(module + ".A", site.a);
+    live.train(module + ".B", site.b);
+  }
+  TrainingStep step;
+  step.live = &live;
+  if (flags["--blocks"] == "recomputed") step.blocks = TrainingStep::Blocks::kRecomputed;
+  compute->set_step(step);
+  const Batch batch =
+      batch_of(std::stoi(flags["--sequences"]), std::stoi(flags["--tokens"]), model->bodies[0]->vocabulary());
+  const std::map<std::string, LoraSite>* maps[] = {&sites};
+  std::vector<double> seconds;
+  for (int i = -2; i < std::stoi(flags["--repeats"]); ++i) {
+    cudaDeviceSynchronize();
+    const auto begin = std::chrono::steady_clock::now();
+    const at::Tensor states = model->bodies[0]->pooled(*compute, batch, Pooling::kLast, maps);
+    states.sum().backward();
+    if (cudaDeviceSynchronize() != cudaSuccess) die("the step failed");
+    if (i >= 0)
+      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
+  std::printf("%s\n", nlohmann::json({{"kernels", flags["--kernels"]},
+                                      {"blocks", flags["--blocks"]},
+                                      {"residency", flags["--residency"]},
+                                      {"tokens", batch.rows()},
+                                      {"ms", median * 1e3},
+                                      {"tokens_per_second", batch.rows() / median},
+                                      {"peak_gib", static_cast<double>(used_bytes()) / (1 << 30)}})
+                          .dump()
+                          .c_str());
+  return 0;
+}
