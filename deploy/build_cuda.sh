@@ -6,7 +6,7 @@
 #
 # --torch    the package's folder, .../site-packages/torch or unpacked from the wheel; python3's own without it
 # --carried  what deploy/carry_dependencies.sh made, on a machine without those packages
-# --output   build-cuda/dist without it: preferd, trainer, the benches of bench/gpu, lib/, cuda_env.sh
+# --output   build-cuda/dist without it: preferd, trainer, the benches of bench/gpu, the checks of tests/cuda, lib/, cuda_env.sh
 # Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU.
 # -DPREFERD_EMBED=OFF leaves the default package (42 MB) out. On the machine that built them the binaries find torch's libraries
 # by themselves; elsewhere cuda_env.sh says where they are.
@@ -45,7 +45,7 @@ cmake --preset cuda -DTORCH_ROOT="$torch" -DCUDA_ROOT="$cuda" -DNCCL_ROOT="$nccl
 cmake --build --preset cuda
 output=${output:-$PWD/build-cuda/dist}
 mkdir -p "$output/lib"
-for source in preferd trainer bench/gpu/*.cu bench/gpu/*.cc; do
+for source in preferd trainer bench/gpu/*.cu bench/gpu/*.cc tests/cuda/*.cu tests/cuda/*.cc; do
   program=$(basename "${source%.c[uc]}")
   [ ! -x "build-cuda/$program" ] || strip -o "$output/$program" "build-cuda/$program"
 done

@@ -1,0 +1,130 @@
+// Gradients of adapters by the GPU's kernels beside ATen's in fp32 on the same GPU, over packages given:
+//
+//   gradients_check PACKAGE ...
+//
+// Batches have shared prefixes, short and long sequences; blocks kept and recomputed. The kernels, bf16, are
+// held against ATen's own bf16: no farther from fp32, with a third and 0.01 to spare; the same bits in a
+// second run, and where blocks are recomputed. Exit code 77 where there is no GPU.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/norm.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/files.h"
+#include "model/ops/gpu/gpu.h"
+#include "model/ops/live.h"
+#include "model/scorer/adapted_model.h"
+
+namespace {
+
+using namespace preferd;
+
+enum class How { kExact, kAtenBf16, kKernels, kPackedKernels, kKernelsRecomputed };
+
+std::unique_ptr<Compute> make_compute(How how, std::int64_t rank) {
+  const at::Device device(at::kCUDA, 0);
+  if (how == How::kExact)
+    return std::unique_ptr<Compute>(new Compute(Compute::composed(1, device, at::kFloat)));
+  if (how == How::kAtenBf16)
+    return std::unique_ptr<Compute>(new Compute(Compute::composed(1, device, at::kBFloat16)));
+  const auto residency = how == How::kPackedKernels ? gpu::Residency::kPacked : gpu::Residency::kDense;
+  auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank});
+  if (!gpu) {
+    std::printf("%s\n", gpu.error().what.c_str());
+    std::exit(1);
+  }
+  return std::unique_ptr<Compute>(new Compute(Compute::accelerated(1, *gpu)));
+}
+
+// A prompt of 37 tokens with two answers, and sequences of their own.
+Batch batch_of(std::int64_t vocabulary) {
+  struct Segment {
+    std::int32_t tokens, parent;
+  };
+  Batch b;
+  b.offsets = {0};
+  for (const auto& [tokens, parent] : {Segment{37, -1}, {50, 0}, {90, 0}, {3, -1}, {200, -1}, {70, -1}}) {
+    for (std::int32_t i = 0; i < tokens; ++i) {
+      b.positions.push_back(i + (parent < 0 ? 0 : 37));
+      b.ids.push_back(
+          static_cast<std::int32_t>((b.ids.size() * 7919 + 13) % static_cast<std::size_t>(vocabulary)));
+    }
+    b.parent.push_back(parent);
+    b.offsets.push_back(static_cast<std::int32_t>(b.ids.size()));
+  }
+  b.pooled = {1, 2, 3, 4, 5};
+  b.runs = {{0, b.rows(), 0}};
+  return b;
+}
+
+// All gradients of A and B, one vector in fp32.
+at::Tensor gradients(const Encoder& encoder, How how, Pooling pooling) {
+  auto model = load_model(encoder);
+  if (!model) std::printf("%s\n", model.error().what.c_str()), std::exit(1);
+  auto& sites = model->adapters[0].sites;
+  std::int64_t rank = 0;
+  for (const auto& [module, site] : sites) rank = std::max(rank, site.a.rows);
+  const auto compute = make_compute(how, rank);
+  LiveWeights live(*compute);
+  for (auto& [module, site] : sites) live.train(module + ".A", site.a), live.train(module + ".B", site.b);
+  TrainingStep step;
+  step.live = &live;
+  if (how == How::kKernelsRecomputed) step.blocks = TrainingStep::Blocks::kRecomputed;
+  compute->set_step(step);
+  const std::map<std::string, LoraSite>* maps[] = {&sites};
+  const at::Tensor states = model->bodies[0]
+                                ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), pooling, maps)
+                                .to(at::kFloat);
+  at::Tensor weights = at::zeros(states.sizes(), at::kFloat);
+  for (std::int64_t i = 0; i < weights.numel(); ++i)
+    weights.view({-1})[i] = static_cast<double>(i * 37 % 101 - 50) / 50;
+  (states * weights.to(states.device())).sum().backward();
+  std::vector<at::Tensor> all;
+  for (const auto& weight : live.weights())
+    all.push_back(weight.tensor.grad().flatten().to(at::kCPU, at::kFloat));
+  return at::cat(all);
+}
+
+double distance(const at::Tensor& a, const at::Tensor& exact) {
+  return (a - exact).norm().item().toDouble() / exact.norm().item().toDouble();
+}
+
+bool check(const std::string& folder) {
+  const auto files = open_directory(folder);
+  if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
+  const auto encoder = Encoder::open(*files);
+  if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
+  const at::Tensor exact = gradients(**encoder, How::kExact, Pooling::kLast),
+                   ours = gradients(**encoder, How::kKernels, Pooling::kLast);
+  const double error = distance(ours, exact),
+               theirs = distance(gradients(**encoder, How::kAtenBf16, Pooling::kLast), exact);
+  const bool again = ours.equal(gradients(**encoder, How::kKernels, Pooling::kLast)),
+             recomputed = ours.equal(gradients(**encoder, How::kKernelsRecomputed, Pooling::kLast)),
+             packed = ours.equal(gradients(**encoder, How::kPackedKernels, Pooling::kLast));
+  const bool fine = error <= theirs * 4 / 3 + 0.01 && again && recomputed && packed;
+  std::printf("%-7s%-40s error %.4f, ATen's bf16 %.4f%s%s%s\n", fine ? "ok" : "FAILED",
+              folder.substr(folder.rfind('/') + 1).c_str(), error, theirs,
+              again ? "" : "; other bits in a second run", recomputed ? "" : "; other bits recomputed",
+              packed ? "" : "; other bits packed");
+  return fine;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
+  int failed = 0;
+  for (int i = 1; i < argc; ++i) failed += !check(argv[i]);
+  return failed == 0 ? 0 : 1;
+}
