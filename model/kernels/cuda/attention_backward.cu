@@ -73,7 +73,8 @@ cudaError_t launch(cudaStream_t stream, BackwardTask task) {
   if (t.pieces == 0) return cudaSuccess;
   if (t.chunk_bytes == 16) {
     constexpr bool kOfQueries = kGradient == Gradient::kQueries;
-    constexpr int kQueryRows = kOfQueries ? kHeld : kStreamed, kKeyRows = kOfQueries ? kStreamed : kHeld;
+    constexpr int kQueryRows = kOfQueries ? kHeld : kStreamed<kWidth>,
+                  kKeyRows = kOfQueries ? kStreamed<kWidth> : kHeld;
     const std::int32_t kv_heads = t.query_heads / t.pack / t.blocks_of_kv_head;
     for (const cudaError_t e :
          {map_rows(t.q, t.query_heads, t.head_dim, t.pack, kQueryRows / t.pack, &t.q_map),
@@ -116,7 +117,7 @@ cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, co
   };
   if (!all_aligned(4)) return cudaErrorInvalidValue;
   BackwardTask task{};
-  task.attention = attention_task(shape, kStreamed);
+  task.attention = attention_task(shape, shape.head_dim <= 128 ? kStreamed<128> : kStreamed<256>);
   AttentionTask& t = task.attention;
   t.tiles = layout.tiles;
   t.runs = layout.runs;

@@ -16,7 +16,7 @@ namespace preferd::kernels::cuda {
 // Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores
 // belong to: of its 2 rows where queries are held, of 2 columns of each 8 where
 // they stream past.
-template <Gradient kGradient>
+template <Gradient kGradient, int kTile>
 struct QueryFigures {
   float log_sum_exp[2], delta[2];  // of rows
   SharedAddress columns;           // of this thread's first column
@@ -35,7 +35,7 @@ struct QueryFigures {
   }
   __device__ __forceinline__ float4 deltas(int j) const {
     if constexpr (kGradient == Gradient::kQueries) return {delta[0], delta[0], delta[1], delta[1]};
-    const float2 both = pair_at(j * 32 + kStreamed * 4);
+    const float2 both = pair_at(j * 32 + kTile * 4);
     return {both.x, both.y, both.x, both.y};
   }
 };
@@ -44,7 +44,7 @@ struct QueryFigures {
 // where kSlope.
 template <Softmax kSoftmax, Gradient kGradient, int kCount>
 __device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& task,
-                                      const QueryFigures<kGradient>& figures) {
+                                      const QueryFigures<kGradient, kCount * 2>& figures) {
   const AttentionTask& t = task.attention;
   if constexpr (kSoftmax == Softmax::kBounded) {
     float top = 0;
@@ -81,6 +81,7 @@ __device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& ta
 template <int kWidth, Gradient kGradient, Softmax kSoftmax>
 class BackwardCompute {
   using Layout = BackwardMap<kWidth, kGradient>;
+  static constexpr int kTile = kStreamed<kWidth>;
   static constexpr bool kProducts = Layout::kProducts, kOfQueries = kGradient == Gradient::kQueries;
 
  public:
@@ -120,7 +121,7 @@ class BackwardCompute {
   // The keys of a line stream past queries.
   __device__ __forceinline__ void queries(const AttentionTile& tile, std::int32_t block) {
     const AttentionTask& t = task_.attention;
-    const KeyTiles walk = key_tiles<kStreamed>(tile, t.window);
+    const KeyTiles walk = key_tiles<kTile>(tile, t.window);
     const auto position = [&](int r) { return tile.first_position + min(query_of(t, r), tile.queries - 1); };
     const auto oldest = [&](std::int32_t newest) { return t.window > 0 ? newest - t.window + 1 : 0; };
     Sight sight;
@@ -138,10 +139,10 @@ class BackwardCompute {
     std::int32_t n = walk.from;
     stream([&] { return ++n < walk.to; },
            [&] {
-             const std::int32_t begin = n * kStreamed;
-             if (begin >= all_from && begin + kStreamed - 1 <= all_to) return;
+             const std::int32_t begin = n * kTile;
+             if (begin >= all_from && begin + kTile - 1 <= all_to) return;
 #pragma unroll
-             for (int m = 0; m < kStreamed / 2; ++m)
+             for (int m = 0; m < kTile / 2; ++m)
                if (!sight.sees(m / 2 % 2, begin + lane_ % 4 * 2 + m / 4 * 8 + m % 2)) s_[m] = 0;
            });
   }
@@ -149,7 +150,7 @@ class BackwardCompute {
   // The queries that see keys stream past them.
   __device__ __forceinline__ Found keys(const KeyTile& tile, std::int32_t kv_head) {
     const std::int32_t window = task_.attention.window;
-    ChunkWalk walk(task_, tile, kv_head);
+    ChunkWalk walk(task_, tile, kv_head, kTile);
     QueryChunk chunk, following;
     if (!walk.next(chunk)) return Found::kNothing;
     stream([&] { return walk.next(following); },
@@ -159,7 +160,7 @@ class BackwardCompute {
              const bool all = chunk.first_position >= first + 63 && (window == 0 || last < first + window);
              if (!all) {
 #pragma unroll
-               for (int m = 0; m < kStreamed / 2; ++m) {
+               for (int m = 0; m < kTile / 2; ++m) {
                  const std::int32_t key = tile.first_position + row_ + m / 2 % 2 * 8;
                  const std::int32_t query =
                      chunk.first_position + query_of(task_.attention, lane_ % 4 * 2 + m / 4 * 8 + m % 2);
@@ -218,16 +219,16 @@ class BackwardCompute {
       pin(products_);
       free(slots_.d.is_emptied(tile_ % Layout::kSlotsD));
 #pragma unroll
-      for (int j = 0; j < kStreamed / 8; ++j) {
+      for (int j = 0; j < kTile / 8; ++j) {
         const float4 delta = figures_.deltas(j);
-        const float(&u)[kStreamed / 2] = products_;
+        const float(&u)[kTile / 2] = products_;
         weights_[2 * j] = pair(s_[4 * j] * (u[4 * j] - delta.x), s_[4 * j + 1] * (u[4 * j + 1] - delta.y));
         weights_[2 * j + 1] =
             pair(s_[4 * j + 2] * (u[4 * j + 2] - delta.z), s_[4 * j + 3] * (u[4 * j + 3] - delta.w));
       }
     } else {
 #pragma unroll
-      for (int m = 0; m < kStreamed / 4; ++m) weights_[m] = pair(s_[2 * m], s_[2 * m + 1]);
+      for (int m = 0; m < kTile / 4; ++m) weights_[m] = pair(s_[2 * m], s_[2 * m + 1]);
     }
   }
 
@@ -235,9 +236,8 @@ class BackwardCompute {
   __device__ __forceinline__ void begin_scores() {
     wait(slots_.c.is_filled(tile_ % Layout::kSlotsC), tile_ / Layout::kSlotsC % 2);
     open_products();
-    multiply_rows<kWidth, kHeld, kStreamed>(
-        s_, slots_.a.first + first_row_ * 128,
-        slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
+    multiply_rows<kWidth, kHeld, kTile>(s_, slots_.a.first + first_row_ * 128,
+                                        slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
     close_products();
   }
   // Its products.
@@ -245,9 +245,8 @@ class BackwardCompute {
     if constexpr (kProducts) {
       wait(slots_.d.is_filled(tile_ % Layout::kSlotsD), tile_ / Layout::kSlotsD % 2);
       open_products();
-      multiply_rows<kWidth, kHeld, kStreamed>(
-          products_, slots_.b.first + first_row_ * 128,
-          slots_.d.first + tile_ % Layout::kSlotsD * Layout::kStreamedBytes);
+      multiply_rows<kWidth, kHeld, kTile>(products_, slots_.b.first + first_row_ * 128,
+                                          slots_.d.first + tile_ % Layout::kSlotsD * Layout::kStreamedBytes);
       close_products();
     }
   }
@@ -257,11 +256,10 @@ class BackwardCompute {
     if constexpr (!kProducts)
       wait(slots_.d.is_filled(before % Layout::kSlotsD), before / Layout::kSlotsD % 2);
     open_products();
-    multiply_by_rows<kStreamed>(sums_, weights_,
-                                kProducts
-                                    ? slots_.c.first + before % Layout::kSlotsC * Layout::kStreamedBytes
-                                    : slots_.d.first + before % Layout::kSlotsD * Layout::kStreamedBytes,
-                                keep);
+    multiply_by_rows<kTile>(sums_, weights_,
+                            kProducts ? slots_.c.first + before % Layout::kSlotsC * Layout::kStreamedBytes
+                                      : slots_.d.first + before % Layout::kSlotsD * Layout::kStreamedBytes,
+                            keep);
     close_products();
   }
   __device__ __forceinline__ void sums_done() const {
@@ -308,9 +306,9 @@ class BackwardCompute {
   const BackwardSlots<kWidth, kGradient>& slots_;
   const int lane_, first_row_, row_;
   std::uint32_t tile_ = 0;  // of all that streamed past this block of threads
-  QueryFigures<kGradient> figures_;
-  float s_[kStreamed / 2], products_[kStreamed / 2], sums_[kWidth / 2];
-  std::uint32_t weights_[kStreamed / 4];
+  QueryFigures<kGradient, kTile> figures_;
+  float s_[kTile / 2], products_[kTile / 2], sums_[kWidth / 2];
+  std::uint32_t weights_[kTile / 4];
 };
 
 }  // namespace preferd::kernels::cuda

@@ -61,9 +61,11 @@ enum class Side { kAC, kBD };
 
 // Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row,
 // what makes its weights 0.
+template <int kCount>
 __device__ __forceinline__ void load_columns(const BackwardTask& task, SharedAddress to,
                                              const QueryChunk& chunk) {
   const int r = static_cast<int>(threadIdx.x) % kLoading;
+  if (r >= kCount) return;
   const std::int32_t query = query_of(task.attention, r);
   float log_sum_exp = INFINITY, delta = 0;
   if (query < chunk.queries) {
@@ -73,7 +75,7 @@ __device__ __forceinline__ void load_columns(const BackwardTask& task, SharedAdd
     delta = task.delta[at];
   }
   asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + r * 4), "f"(log_sum_exp) : "memory");
-  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + (kStreamed + r) * 4), "f"(delta) : "memory");
+  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + (kCount + r) * 4), "f"(delta) : "memory");
 }
 
 template <int kWidth, Gradient kGradient, int kChunk, Side kSide>
@@ -81,13 +83,14 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
                                           const BackwardSlots<kWidth, kGradient>& slots) {
   using Layout = BackwardMap<kWidth, kGradient>;
   constexpr bool kFirst = kSide == Side::kAC, kOfQueries = kGradient == Gradient::kQueries;
+  constexpr int kTile = kStreamed<kWidth>;
   constexpr int kSlots = kFirst ? Layout::kSlotsC : Layout::kSlotsD;
   const AttentionTask& t = task.attention;
   const Ring held_ring = kFirst ? slots.a : slots.b, ring = kFirst ? slots.c : slots.d;
   const SlotLoads<kWidth, kChunk, kHeld> held{
       t, kOfQueries ? (kFirst ? t.q : task.out_gradient) : (kFirst ? t.k : t.v),
       kOfQueries ? (kFirst ? t.q_map : task.out_gradient_map) : (kFirst ? t.k_map : t.v_map)};
-  const SlotLoads<kWidth, kChunk, kStreamed> streamed{
+  const SlotLoads<kWidth, kChunk, kStreamed<kWidth>> streamed{
       t, kOfQueries ? (kFirst ? t.k : t.v) : (kFirst ? t.q : task.out_gradient),
       kOfQueries ? (kFirst ? t.k_map : t.v_map) : (kFirst ? t.q_map : task.out_gradient_map)};
   Handover handover;
@@ -98,14 +101,14 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
       const std::int32_t block = piece % t.blocks, kv_head = block / t.blocks_of_kv_head;
       handover.wait_free(held_ring.emptied, i % 2 ^ 1);
       held.queries(handover, held_ring.first, held_ring.filled, block, tile.first_query, tile.queries);
-      const KeyTiles walk = key_tiles<kStreamed>(tile, t.window);
+      const KeyTiles walk = key_tiles<kTile>(tile, t.window);
       LineWalk line(t.runs + tile.first_run, tile.first_position + tile.queries);
       for (std::int32_t n = walk.from; n < walk.to; ++n, ++fill.n) {
         handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
-        const std::int32_t first = line.row(n * kStreamed);
+        const std::int32_t first = line.row(n * kTile);
         streamed.line(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
-                      ring.is_filled(fill.slot()), kv_head, first, line.straight(n * kStreamed, kStreamed),
-                      [&](int r) { return line.row(n * kStreamed + r); });
+                      ring.is_filled(fill.slot()), kv_head, first, line.straight(n * kTile, kTile),
+                      [&](int r) { return line.row(n * kTile + r); });
       }
     } else {
       const KeyTile tile = task.key_tiles[piece / t.blocks];
@@ -114,10 +117,10 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
         handover.wait_free(held_ring.emptied, i % 2 ^ 1);
         held.keys(handover, held_ring.first, held_ring.filled, kv_head, tile.first_row, tile.keys);
       }
-      ChunkWalk walk(task, tile, kv_head);
+      ChunkWalk walk(task, tile, kv_head, kTile);
       for (QueryChunk chunk; walk.next(chunk); ++fill.n) {
         handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
-        if constexpr (kFirst) load_columns(task, slots.columns(fill.slot()), chunk);
+        if constexpr (kFirst) load_columns<kStreamed<kWidth>>(task, slots.columns(fill.slot()), chunk);
         streamed.queries(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
                          ring.is_filled(fill.slot()), chunk.block, chunk.first_query, chunk.queries);
       }

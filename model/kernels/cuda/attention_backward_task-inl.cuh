@@ -25,9 +25,13 @@ namespace preferd::kernels::cuda {
 
 enum class Gradient { kQueries, kKeys, kValues };
 
-inline constexpr int kHeld = 128, kStreamed = 64;  // rows
+inline constexpr int kHeld = 128;  // rows
 inline constexpr int kBackwardThreads =
     128 * (kHeld / 64 + 1);  // a warpgroup for 64 rows held, and one that loads
+
+// Rows of a tile that streams past.
+template <int kWidth>
+inline constexpr int kStreamed = kWidth == 256 ? 48 : 64;
 
 struct BackwardTask {
   AttentionTask attention;  // its q_map, k_map and v_map fetch boxes of kHeld
@@ -48,14 +52,14 @@ template <int kWidth, Gradient kGradient>
 struct BackwardMap {
   static constexpr bool kProducts = kGradient != Gradient::kValues;
   static constexpr int kHeldBytes = kHeld * kWidth * 2;
-  static constexpr int kStreamedBytes = kStreamed * kWidth * 2;
-  static constexpr int kSlotsC = 2, kSlotsD = kWidth == 256 && kProducts ? 1 : 2;
+  static constexpr int kStreamedBytes = kStreamed<kWidth> * kWidth * 2;
+  static constexpr int kSlotsC = 2, kSlotsD = 2;
   static constexpr int kA = 0;
   static constexpr int kB = kA + kHeldBytes;
   static constexpr int kC = kB + (kProducts ? kHeldBytes : 0);
   static constexpr int kD = kC + kSlotsC * kStreamedBytes;
   static constexpr int kColumns = kD + kSlotsD * kStreamedBytes;  // log_sum_exp and delta of streamed queries
-  static constexpr int kBarriers = kColumns + kSlotsC * kStreamed * 8;
+  static constexpr int kBarriers = kColumns + kSlotsC * kStreamed<kWidth> * 8;
   static constexpr int kBytes = kBarriers + 8 * 2 * (2 + kSlotsC + kSlotsD);
   static constexpr int kAllocated = kBytes + 1024;
 };
@@ -97,7 +101,7 @@ struct BackwardSlots {
   // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the
   // other.
   __device__ __forceinline__ SharedAddress columns(std::uint32_t slot) const {
-    return base + Layout::kColumns + slot * (kStreamed * 8);
+    return base + Layout::kColumns + slot * (kStreamed<kWidth> * 8);
   }
 };
 
@@ -109,10 +113,11 @@ struct QueryChunk {
 // All of them, in order: under one block of heads after the other, run by run.
 class ChunkWalk {
  public:
-  __device__ __forceinline__ ChunkWalk(const BackwardTask& task, const KeyTile& tile, std::int32_t kv_head)
+  __device__ __forceinline__ ChunkWalk(const BackwardTask& task, const KeyTile& tile, std::int32_t kv_head,
+                                       std::int32_t rows)
       : task_(task),
         tile_(tile),
-        per_chunk_(query_of(task.attention, kStreamed)),
+        per_chunk_(query_of(task.attention, rows)),
         block_(kv_head * task.attention.blocks_of_kv_head),
         last_block_(block_ + task.attention.blocks_of_kv_head) {}
 

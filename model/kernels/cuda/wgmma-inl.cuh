@@ -54,6 +54,10 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
   }
 }
 
+#define PREFERD_D24                        \
+  "%0, %1, %2, %3, %4, %5, %6, %7, "       \
+  "%8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23"
 #define PREFERD_D32                          \
   "%0, %1, %2, %3, %4, %5, %6, %7, "         \
   "%8, %9, %10, %11, %12, %13, %14, %15, "   \
@@ -94,6 +98,7 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
 #define PREFERD_R4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
 #define PREFERD_R8(i) PREFERD_R4(i), PREFERD_R4(i + 4)
 #define PREFERD_R32(i) PREFERD_R8(i), PREFERD_R8(i + 8), PREFERD_R8(i + 16), PREFERD_R8(i + 24)
+#define PREFERD_REGS24 PREFERD_R8(0), PREFERD_R8(8), PREFERD_R8(16)
 #define PREFERD_REGS32 PREFERD_R32(0)
 #define PREFERD_REGS40 PREFERD_R32(0), PREFERD_R8(32)
 #define PREFERD_REGS64 PREFERD_R32(0), PREFERD_R32(32)
@@ -126,6 +131,7 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(keep));                    \
   }
 
+PREFERD_SHARED_TIMES_SHARED(48, 24, 24, 25, 26)
 PREFERD_SHARED_TIMES_SHARED(64, 32, 32, 33, 34)
 PREFERD_SHARED_TIMES_SHARED(80, 40, 40, 41, 42)
 PREFERD_SHARED_TIMES_SHARED(128, 64, 64, 65, 66)
@@ -133,6 +139,8 @@ PREFERD_REGISTERS_TIMES_SHARED(64, 32, 32, 33, 34, 35, 36, 37)
 PREFERD_REGISTERS_TIMES_SHARED(128, 64, 64, 65, 66, 67, 68, 69)
 PREFERD_REGISTERS_TIMES_SHARED(256, 128, 128, 129, 130, 131, 132, 133)
 
+#undef PREFERD_D24
+#undef PREFERD_REGS24
 #undef PREFERD_D32
 #undef PREFERD_REGS32
 #undef PREFERD_D40
