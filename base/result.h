@@ -24,6 +24,7 @@ enum class Code {
   kUnavailable,  // loading or draining
   kEmptyInput,   // nothing to score: the template gives no token
   kNonFinite,    // the model gave NaN or infinity for this input
+  kDevice,       // a GPU failed: on another one the same call may go well
   kInternal,     // our fault
 };
 

@@ -125,11 +125,10 @@ Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) 
 Result<LoadOptions> load_options(const EngineOptions& options, Golden golden) {
   const auto devices = parse_devices(options.device);
   if (!devices) return devices.error();
-  if (devices->size() > 1) return invalid("device names several, expected one");
   return LoadOptions{.threads = thread_count(options.threads),
                      .compute = options.compute,
                      .golden = golden,
-                     .device = devices->front(),
+                     .devices = *devices,
                      .residency = options.residency};
 }
 
@@ -171,6 +170,7 @@ const char* row_error_code(const Error& error) {
     case Code::kNotFound: return "unknown_adapter";
     case Code::kNonFinite: return "non_finite";
     case Code::kEmptyInput: return "empty_input";
+    case Code::kDevice: return "device_failed";
     case Code::kInternal: return "internal";
     default: return "invalid_row";
   }

@@ -127,6 +127,7 @@ struct Metrics::Series {
   Gauge& wait = gauge("estimated_wait_seconds", "Tokens waiting over tokens per second.");
   Gauge& speed = gauge("tokens_per_second", "Measured speed of full batches.");
   Gauge& ready = gauge("ready", "1 when /readyz answers 200.");
+  prometheus::Family<Gauge>& devices = gauges("devices", "Devices that compute, and those that were lost.");
   Gauge& draining = gauge("draining", "1 after SIGTERM.");
   Gauge& connections = gauge("http_connections", "Open connections.");
   Gauge& held = gauge("http_held_body_bytes", "Bytes of bodies held at present.");
@@ -219,6 +220,8 @@ std::string Metrics::text(const Gauges& g) {
   s_->speed.Set(g.tokens_per_second);
   s_->ready.Set(g.ready);
   s_->draining.Set(g.draining);
+  s_->devices.Add({{"state", "working"}}).Set(g.devices_working);
+  s_->devices.Add({{"state", "lost"}}).Set(g.devices - g.devices_working);
   s_->connections.Set(static_cast<double>(g.connections));
   s_->held.Set(static_cast<double>(g.held_bytes));
   s_->workers.Set(static_cast<double>(g.workers));

@@ -33,6 +33,7 @@ struct Gauges {
   std::vector<Lane> lanes;
   double estimated_wait_seconds = 0, tokens_per_second = 0;
   double ready = 0, draining = 0;
+  int devices_working = 0, devices = 0;
   std::size_t connections = 0, held_bytes = 0, workers = 0;
 };
 

@@ -13,7 +13,7 @@ struct CodeRow {
   int status;
   std::string_view name;
 };
-constexpr std::array<CodeRow, 10> kCodes = {{
+constexpr std::array<CodeRow, 11> kCodes = {{
     {Code::kInvalid, 422, "invalid"},
     {Code::kNotFound, 404, "not_found"},
     {Code::kTooLarge, 413, "too_large"},
@@ -23,6 +23,7 @@ constexpr std::array<CodeRow, 10> kCodes = {{
     {Code::kUnavailable, 503, "unavailable"},
     {Code::kEmptyInput, 422, "empty_input"},
     {Code::kNonFinite, 422, "non_finite"},
+    {Code::kDevice, 503, "device_failed"},
     {Code::kInternal, 500, "internal"},
 }};
 

@@ -51,19 +51,27 @@ void Call::settle(std::size_t i, Result<Scored> result) {
 
 Queue::Queue(QueueOptions options, Metrics& metrics)
     : options_(std::move(options)), metrics_(metrics), lanes_(options_.lanes) {
-  model_ = std::jthread([this](std::stop_token stop) { run(stop); });
+  models_.emplace_back([this](std::stop_token stop) { run(stop); });
+}
+
+void Queue::serve(const Scorer& scorer) {
+  const Capacity capacity = scorer.capacity();
+  const std::lock_guard lock(mutex_);
+  working_ = capacity.working;
+  while (static_cast<int>(models_.size()) < capacity.all)
+    models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
 
 Queue::~Queue() {
   abandon();
-  model_.request_stop();
-  model_.join();
+  for (std::jthread& model : models_) model.request_stop();
+  models_.clear();
 }
 
 double Queue::backlog_seconds() const {
   const double speed = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
   const auto waiting = static_cast<double>(lanes_.total_tokens() + running_tokens_);
-  return speed > 0 ? waiting / speed : 0;
+  return speed > 0 ? waiting / (speed * working_) : 0;
 }
 
 std::optional<Error> Queue::refusal(const Call& call, std::size_t lane) const {
@@ -105,7 +113,7 @@ Status Queue::submit(const std::shared_ptr<Call>& call, std::size_t lane) {
                         .quota = call->quota_});
     }
   }
-  work_.notify_one();
+  work_.notify_all();
   return Ok{};
 }
 
@@ -178,7 +186,8 @@ void Queue::fill(Gauges& gauges) const {
                             .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
   }
   gauges.estimated_wait_seconds = backlog_seconds();
-  gauges.tokens_per_second = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
+  gauges.tokens_per_second =
+      working_ * (full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_);
 }
 
 void Queue::run(std::stop_token stop) {
@@ -213,19 +222,21 @@ void Queue::score(std::vector<Waiting> batch) {
   }
   shape.adapters = adapters.size();
   const auto start = Clock::now();
-  auto results = guarded_score(*batch.front().call->generation(), items);
+  Scorer& scorer = *batch.front().call->generation();
+  auto results = guarded_score(scorer, items);
   shape.seconds = seconds(Clock::now() - start);
 
   std::size_t failures = 0;
   for (const auto& r : results) {
-    failures += !r && r.error().code == Code::kInternal ? 1 : 0;
+    failures += !r && (r.error().code == Code::kInternal || r.error().code == Code::kDevice) ? 1 : 0;
     if (!r && r.error().code == Code::kNonFinite) metrics_.non_finite();
   }
   const bool fine = failures < results.size();
   if (fine) metrics_.batch(shape);
   {
     const std::lock_guard lock(mutex_);
-    running_tokens_ = 0;
+    running_tokens_ -= shape.tokens;
+    working_ = scorer.capacity().working;
     healthy_ = fine;
     last_batch_end_ = Clock::now();
     company_ = batch.size() > 1;

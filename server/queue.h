@@ -1,4 +1,5 @@
-// Where encoded pairs wait for the model, and the one thread that scores them.
+// Where encoded pairs wait for the model, and the threads that have them scored: one for each device that
+// computes.
 //
 // Admission is by tokens, all or nothing per call. Batches are formed by server/lanes.h under a token budget.
 // An idle model takes what is there at once; a busy one waits up to `linger` after a batch for a fuller next
@@ -81,6 +82,9 @@ class Queue {
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
+  // From now on as many batches at a time as the scorer's capacity() has room for.
+  void serve(const Scorer& scorer);
+
   // Errors: kOverloaded (the lane is full), kTooLarge (it would not fit an empty lane), kDeadline (what waits
   // already takes longer than an explicit deadline allows), kUnavailable (closed).
   Status submit(const std::shared_ptr<Call>& call, std::size_t lane);
@@ -126,7 +130,8 @@ class Queue {
   bool company_ = false;  // the last batch held more than one pair
   double tokens_per_second_ = 0;
   double full_tokens_per_second_ = 0;  // of batches at least a quarter full
-  std::jthread model_;
+  int working_ = 1;                    // devices of the scorer that answered last
+  std::vector<std::jthread> models_;
 };
 
 }  // namespace preferd::server

@@ -56,7 +56,8 @@ void render(const Answer& answer, JsonWriter& json) {
 void describe(const ScorerInfo& info, JsonWriter& json) {
   json.member("model", info.name).member("revision", info.revision).member("digest", info.digest);
   json.member("kind", info.kind).member("family", info.family).member("quantization", info.quantization);
-  json.member("compute", info.compute);
+  json.member("device", info.device).member("compute", info.compute);
+  if (!info.residency.empty()) json.member("residency", info.residency);
   if (!info.compute_note.empty()) json.member("compute_note", info.compute_note);
   json.member("layout", info.layout).member("output", info.output);
   json.member("max_tokens", info.max_tokens).key("classes").begin_array();

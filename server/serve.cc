@@ -107,7 +107,9 @@ class Loader {
       log_.write(LogLevel::kInfo, "loaded",
                  {{"model", std::string_view(info.name)},
                   {"revision", std::string_view(info.revision)},
-                  {"compute", std::string_view(info.compute)}});
+                  {"device", std::string_view(info.device)},
+                  {"compute", std::string_view(info.compute)},
+                  {"residency", std::string_view(info.residency)}});
       if (!info.compute_note.empty())
         log_.write(LogLevel::kWarning, "slower_compute", {{"why", std::string_view(info.compute_note)}});
       service_.publish(*std::move(scorer));
@@ -128,6 +130,23 @@ class Loader {
   std::thread thread_;
   std::atomic<bool> busy_{false};
   Error error_;
+};
+
+// Tells of devices that were lost.
+class DeviceWatch {
+ public:
+  void tick(const Service& service, Log& log) {
+    const Capacity now = service.capacity();
+    if (now.working < working_)
+      log.write(LogLevel::kError, "device_lost",
+                {{"working", std::int64_t{now.working}},
+                 {"of", std::int64_t{now.all}},
+                 {"what", std::string_view(now.lost)}});
+    working_ = now.working;
+  }
+
+ private:
+  int working_ = 0;
 };
 
 // Waits until `done` or the limit; a second stop signal ends the process.
@@ -191,9 +210,11 @@ int serve(const ServeOptions& options, const Load& load) {
   Loader loader(load, service, signals, log);
   loader.start();
   Trimmer trimmer;
+  DeviceWatch devices;
   while (true) {
     const auto event = signals.wait(milliseconds(1000));
     trimmer.tick(door);
+    devices.tick(service, log);
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {

@@ -97,6 +97,7 @@ std::vector<Route> Service::routes() {
 
 void Service::publish(std::shared_ptr<Scorer> scorer) {
   metrics_.model(scorer->info());
+  queue_.serve(*scorer);
   metrics_.reload("ok");
   {
     const std::lock_guard lock(mutex_);
@@ -114,6 +115,11 @@ void Service::enter(Phase phase) {
 std::shared_ptr<Scorer> Service::generation() const {
   const std::lock_guard lock(mutex_);
   return generation_;
+}
+
+Capacity Service::capacity() const {
+  const auto scorer = generation();
+  return scorer ? scorer->capacity() : Capacity{0, 0, {}};
 }
 
 std::optional<Problem> Service::refuse(std::size_t lane) const {
@@ -169,7 +175,10 @@ Reply Service::info(Request& request) {
   JsonWriter json(reply.body);
   json.begin_object();
   describe(i, json);
-  json.key("limits").begin_object();
+  const Capacity capacity = scorer->capacity();
+  json.key("devices").begin_object().member("working", capacity.working).member("all", capacity.all);
+  if (!capacity.lost.empty()) json.member("lost", capacity.lost);
+  json.end_object().key("limits").begin_object();
   json.member("max_body_bytes", options_.max_body_bytes);
   json.member("max_batch_body_bytes", options_.max_batch_body_bytes);
   json.member("max_items", options_.max_items).member("max_queue_tokens", options_.queue_tokens);
@@ -186,6 +195,9 @@ Reply Service::scrape(Request&) {
   queue_.fill(gauges);
   gauges.ready = phase() == Phase::kServing && queue_.healthy() ? 1 : 0;
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
+  const Capacity capacity = this->capacity();
+  gauges.devices_working = capacity.working;
+  gauges.devices = capacity.all;
   if (transport_gauges_) transport_gauges_(gauges);
   return Reply{.type = "text/plain; version=0.0.4; charset=utf-8",
                .headers = {},

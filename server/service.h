@@ -39,6 +39,9 @@ class Service {
   void enter(Phase phase);
   Phase phase() const { return phase_.load(); }
 
+  // Of the model that serves; nothing before the first.
+  Capacity capacity() const;
+
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
 

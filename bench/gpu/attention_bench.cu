@@ -65,7 +65,8 @@ double gemm_teraflops() {
 
 void time_case(const char* name, const AttentionShape& s, const std::vector<Segment>& segments,
                Asking asking) {
-  const PackedBatch batch = packed_batch(segments, cuda::query_tile(s), asking, 0);
+  PackedBatch batch = packed_batch(segments, cuda::query_tile(s), asking, 0);
+  add_key_tiles(segments, key_tile(s), asking, batch);
   const auto q_columns = static_cast<std::int64_t>(s.query_heads * s.head_dim);
   const auto kv_columns = static_cast<std::int64_t>(s.kv_heads * s.head_dim),
              stride = q_columns + 2 * kv_columns;
@@ -82,7 +83,32 @@ void time_case(const char* name, const AttentionShape& s, const std::vector<Segm
   double pairs = 0;
   for (const AttentionTile& t : batch.tiles) pairs += t.queries * (t.first_position + (t.queries + 1) / 2.0);
   const double flops = 4.0 * static_cast<double>(s.query_heads * s.head_dim) * pairs;
-  std::printf("%-52s %8.3f ms %7.1f TFLOP/s\n", name, ms, flops / ms / 1e9);
+  std::printf("%-52s %8.3f ms %7.1f TFLOP/s", name, ms, flops / ms / 1e9);
+
+  const DeviceArray<KeyTile> key_tiles(batch.key_tiles);
+  const DeviceArray<QueryRun> query_runs(batch.query_runs);
+  const DeviceArray<__nv_bfloat16> gradient(static_cast<std::size_t>(batch.rows * stride));
+  const DeviceArray<__nv_bfloat16> query_gradient(static_cast<std::size_t>(batch.queries * q_columns));
+  const DeviceArray<__nv_bfloat16> out_gradient(
+      random_rows(static_cast<std::size_t>(batch.queries * q_columns), 1, 4));
+  const auto heads = static_cast<std::size_t>(batch.queries) * s.query_heads;
+  const DeviceArray<float> log_sum_exp(std::vector<float>(heads, 7)), delta(heads);
+  const AttentionLayout layout{
+      tiles.data(),     static_cast<std::int32_t>(batch.tiles.size()),     runs.data(),
+      key_tiles.data(), static_cast<std::int32_t>(batch.key_tiles.size()), query_runs.data()};
+  AttentionBackward tensors;
+  tensors.q = {qkv.data(), stride};
+  tensors.k = {qkv.data() + q_columns, stride};
+  tensors.v = {qkv.data() + q_columns + kv_columns, stride};
+  tensors.out = {out.data(), q_columns};
+  tensors.out_gradient = {out_gradient.data(), q_columns};
+  tensors.log_sum_exp = log_sum_exp.data();
+  tensors.delta = delta.data();
+  tensors.query_gradient = {query_gradient.data(), q_columns};
+  tensors.key_gradient = {gradient.data() + q_columns, stride};
+  tensors.value_gradient = {gradient.data() + q_columns + kv_columns, stride};
+  const double back = milliseconds([&] { must(attend_backward(nullptr, s, layout, tensors), name); });
+  std::printf(", backward %8.3f ms %7.1f TFLOP/s\n", back, 2.5 * flops / back / 1e9);
   std::fflush(stdout);
 }
 

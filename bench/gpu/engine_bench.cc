@@ -55,7 +55,7 @@ Options parse(int argc, char** argv) {
 LoadOptions load_options(const Options& o) {
   const auto devices = parse_devices(o.device);
   if (!devices) die(devices.error().what);
-  LoadOptions load{.golden = Golden::kSkip, .device = devices->front()};
+  LoadOptions load{.golden = Golden::kSkip, .devices = *devices};
   for (const Residency r : {Residency::kAuto, Residency::kPacked, Residency::kDense, Residency::kFp8})
     if (o.residency == name_of(r)) load.residency = r;
   if (o.compute == "fp32") load.compute = ComputeType::kFp32;

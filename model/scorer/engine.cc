@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <ATen/Context.h>
+
 #include "model/ops/accelerator.h"
 #include "model/ops/gpu/gpu.h"
 #include "model/scorer/packer.h"
@@ -36,13 +38,13 @@ std::size_t needed_bytes(const AdaptedModel& model, Residency residency) {
   return weight_bytes(model, residency) + 2 * activations + kBeside;
 }
 
-Result<Residency> fitting(const LoadOptions& options, const AdaptedModel& model, std::size_t free) {
-  const bool choose = options.residency == Residency::kAuto;
-  Residency residency = choose ? Residency::kDense : options.residency;
+Result<Residency> fitting(const Place& place, const AdaptedModel& model, std::size_t free) {
+  const bool choose = place.residency == Residency::kAuto;
+  Residency residency = choose ? Residency::kDense : place.residency;
   if (choose && needed_bytes(model, residency) > free) residency = Residency::kPacked;
   if (const std::size_t needed = needed_bytes(model, residency); needed > free)
     return Error{Code::kTooLarge,
-                 "device " + name_of(options.device) + ": residency " + name_of(residency) + " needs " +
+                 "device " + name_of(place.device) + ": residency " + name_of(residency) + " needs " +
                      gibibytes(needed) + " of its memory, " + gibibytes(free) + " are free",
                  {}};
   return residency;
@@ -73,29 +75,30 @@ gpu::Residency resident(Residency residency) {
                                          : gpu::Residency::kDense;
 }
 
-Result<Engine> on_gpu(const LoadOptions& options, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
-  const int index = options.device.index;
+Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
+  const int index = place.device.index;
   const auto memory = gpu::memory_of(index);
   if (!memory) return memory.error();
-  const std::string device = name_of(options.device);
+  const std::string device = name_of(place.device);
   const auto family = find_family(model.family);
   if (!family) return family.error();
   Engine engine;
   engine.heads = cpu;
   engine.forward_tokens = kGpuForwardTokens;
   engine.device = device;
-  const bool kernels = (*family)->sight == Sight::kBack && options.compute != ComputeType::kFp32;
+  const bool kernels = (*family)->sight == Sight::kBack && place.compute != ComputeType::kFp32;
   if (!kernels) {
-    if (options.residency != Residency::kAuto)
-      return invalid("residency is " + std::string(name_of(options.residency)) +
+    if (place.residency != Residency::kAuto)
+      return invalid("residency is " + std::string(name_of(place.residency)) +
                      ", expected auto: compute fp32 and encoders have no other on cuda");
+    at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
     engine.body.reset(new Compute(Compute::composed(cpu->pool().threads(), there, at::kFloat)));
     engine.compute = "fp32";
     return engine;
   }
   if (const Status s = check_kernels(model); !s) return s.error();
-  const auto residency = fitting(options, model, memory->free);
+  const auto residency = fitting(place, model, memory->free);
   if (!residency) return residency.error();
   const auto accelerator =
       gpu::open({.device = index, .residency = resident(*residency), .rank = largest_rank(model)});
@@ -109,18 +112,15 @@ Result<Engine> on_gpu(const LoadOptions& options, std::shared_ptr<Compute> cpu, 
 
 }  // namespace
 
-Result<Engine> make_engine(const LoadOptions& options, std::shared_ptr<Compute> cpu,
-                           const AdaptedModel& model) {
-  if (options.device.kind == Device::Kind::kCuda) {
-    if (options.compute == ComputeType::kInt16)
+Result<Engine> make_engine(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
+  if (place.device.kind == Device::Kind::kCuda) {
+    if (place.compute == ComputeType::kInt16)
       return invalid("compute is int16, expected auto or fp32 on device cuda");
-    return on_gpu(options, std::move(cpu), model);
+    return on_gpu(place, std::move(cpu), model);
   }
-  if (options.residency != Residency::kAuto)
-    return invalid("residency is " + std::string(name_of(options.residency)) +
-                   ", expected auto on device cpu");
-  const Arithmetic arithmetic =
-      options.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
+  if (place.residency != Residency::kAuto)
+    return invalid("residency is " + std::string(name_of(place.residency)) + ", expected auto on device cpu");
+  const Arithmetic arithmetic = place.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
   return Engine{.body = cpu,
                 .heads = cpu,
                 .arithmetic = arithmetic,

@@ -21,8 +21,14 @@ struct Engine {
   std::string residency;  // of a GPU's own kernels, else empty
 };
 
+// Where and how one replica computes.
+struct Place {
+  Device device;
+  ComputeType compute = ComputeType::kAuto;
+  Residency residency = Residency::kAuto;
+};
+
 // `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.
-Result<Engine> make_engine(const LoadOptions& options, std::shared_ptr<Compute> cpu,
-                           const AdaptedModel& model);
+Result<Engine> make_engine(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model);
 
 }  // namespace preferd

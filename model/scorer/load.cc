@@ -5,22 +5,26 @@
 #include "model/ops/compute.h"
 #include "model/package/composite.h"
 #include "model/scorer/composite_scorer.h"
+#include "model/scorer/engine.h"
 #include "model/scorer/package_scorer.h"
+#include "model/scorer/packer.h"
+#include "model/scorer/replicas.h"
 
 namespace preferd {
 namespace {
 
+// Of one device.
 class Loader {
  public:
-  explicit Loader(const LoadOptions& options)
-      : options_(options), compute_(std::make_shared<Compute>(options.threads)) {}
+  Loader(int threads, const Place& place, Golden golden)
+      : place_(place), golden_(golden), cpu_(std::make_shared<Compute>(threads)) {}
 
   Result<std::shared_ptr<Scorer>> load(const std::shared_ptr<const Files>& folder, int depth) {
     if (const auto known = loaded_.find(folder->name()); known != loaded_.end()) return known->second;
     const auto kind = package_kind(*folder);
     if (!kind) return kind.error();
-    auto scorer =
-        *kind == PackageKind::kPackage ? load_package(folder, compute_, options_) : composite(folder, depth);
+    auto scorer = *kind == PackageKind::kPackage ? load_package(folder, cpu_, place_, golden_)
+                                                 : composite(folder, depth);
     if (scorer) loaded_[folder->name()] = *scorer;
     return scorer;
   }
@@ -60,8 +64,9 @@ class Loader {
     return invalid("it has no adapter '" + spec.adapter + "'");
   }
 
-  LoadOptions options_;
-  std::shared_ptr<Compute> compute_;
+  Place place_;
+  Golden golden_;
+  std::shared_ptr<Compute> cpu_;
   std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
 };
 
@@ -69,7 +74,14 @@ class Loader {
 
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package,
                                             const LoadOptions& options) {
-  return Loader(options).load(package, 0);
+  std::vector<std::shared_ptr<Scorer>> replicas;
+  for (const Device& device : options.devices) {
+    const Place place{device, options.compute, options.residency};
+    auto scorer = Loader(options.threads, place, options.golden).load(package, 0);
+    if (!scorer) return scorer.error();
+    replicas.push_back(std::move(*scorer));
+  }
+  return replicas.size() == 1 ? replicas.front() : make_replicas(std::move(replicas), kGpuForwardTokens);
 }
 
 }  // namespace preferd

@@ -19,8 +19,8 @@ struct LoadOptions {
   int threads = 1;  // that compute on the CPU, the calling thread included
   ComputeType compute = ComputeType::kAuto;
   Golden golden = Golden::kVerify;
-  Device device{};
-  Residency residency = Residency::kAuto;  // of a GPU
+  std::vector<Device> devices = {Device{}};  // a replica on each
+  Residency residency = Residency::kAuto;    // of GPUs
 };
 
 // A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.

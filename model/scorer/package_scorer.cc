@@ -106,7 +106,8 @@ class PackageScorer : public Scorer {
     } catch (const c10::OutOfMemoryError& e) {
       why = e.what_without_backtrace();
     } catch (const c10::Error& e) {
-      return {items.size(), Error{Code::kInternal, info_.device + ": " + e.what_without_backtrace(), {}}};
+      const Code code = engine_.body->device().is_cpu() ? Code::kInternal : Code::kDevice;
+      return {items.size(), Error{code, info_.device + ": " + e.what_without_backtrace(), {}}};
     }
     if (items.size() == 1)
       return {Error{Code::kTooLarge,
@@ -170,15 +171,28 @@ class PackageScorer : public Scorer {
   std::vector<const std::map<std::string, LoraSite>*> sites_;
 };
 
+// A pair for each adapter: weights go to the device and products are tried now, not at the first request, and
+// what does not fit is told.
+Status warm_up(Scorer& scorer) {
+  for (const AdapterInfo& adapter : scorer.info().adapters) {
+    const auto encoded = scorer.encode({.pair = {"a", "b", "c"}, .adapter = adapter.name});
+    if (!encoded) return encoded.error();
+    const Encoded* items[] = {&*encoded};
+    const auto verdicts = scorer.score(items);
+    if (!verdicts.front() && verdicts.front().error().code != Code::kNonFinite)
+      return verdicts.front().error();
+  }
+  return Ok{};
+}
+
 // The fast path has to pass the package's own gate, or say why it is not taken.
-Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOptions& options) {
-  const auto& recorded = encoder.manifest().golden;
-  if (!recorded || options.golden == Golden::kSkip) return Ok{};
+Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& place) {
   const auto verify = [&] {
-    return verify_golden(encoder.package(), *recorded, scorer, golden_tolerance(scorer.info()));
+    return verify_golden(encoder.package(), *encoder.manifest().golden, scorer,
+                         golden_tolerance(scorer.info()));
   };
   auto report = verify();
-  if (!report && options.compute == ComputeType::kAuto && scorer.info().compute == "int16") {
+  if (!report && place.compute == ComputeType::kAuto && scorer.info().compute == "int16") {
     scorer.fall_back_to_fp32("int16 did not agree with the golden pairs: " + report.error().what);
     report = verify();
   }
@@ -190,15 +204,19 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOption
 }  // namespace
 
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const LoadOptions& options) {
+                                             std::shared_ptr<Compute> cpu, const Place& place,
+                                             Golden golden) {
   auto encoder = Encoder::open(std::move(package));
   if (!encoder) return encoder.error();
   auto model = load_model(**encoder);
   if (!model) return model.error();
-  auto engine = make_engine(options, std::move(cpu), *model);
+  auto engine = make_engine(place, std::move(cpu), *model);
   if (!engine) return engine.error();
   auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(*engine));
-  if (const Status gate = pass_gate(**encoder, *scorer, options); !gate) return gate.error();
+  if (place.device.kind == Device::Kind::kCuda)
+    if (const Status warm = warm_up(*scorer); !warm) return warm.error();
+  if ((*encoder)->manifest().golden && golden == Golden::kVerify)
+    if (const Status gate = pass_gate(**encoder, *scorer, place); !gate) return gate.error();
   return std::shared_ptr<Scorer>(std::move(scorer));
 }
 

@@ -12,9 +12,10 @@
 namespace preferd {
 
 class Compute;
+struct Place;
 
-// `cpu` may serve several scorers, one at a time; of `options`, all but threads count.
+// `cpu` may serve several scorers, one at a time.
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const LoadOptions& options);
+                                             std::shared_ptr<Compute> cpu, const Place& place, Golden golden);
 
 }  // namespace preferd

@@ -109,6 +109,12 @@ struct ScorerInfo {
   std::vector<MemberInfo> members;         // of an ensemble or a cascade
 };
 
+// Devices that compute, each one call at a time. A lost one no longer does.
+struct Capacity {
+  int working = 1, all = 1;
+  std::string lost;  // what the last that was lost said
+};
+
 class Scorer {
  public:
   virtual ~Scorer() = default;
@@ -122,8 +128,11 @@ class Scorer {
   // features.
   virtual std::vector<float> features(const Pair& pair) const = 0;
 
-  // One result per item, in order. kNonFinite when logits are not finite.
+  // One result per item, in order. kNonFinite when logits are not finite, kDevice when a GPU failed. One call
+  // at a time, or as many as capacity() says.
   virtual std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) = 0;
+
+  virtual Capacity capacity() const { return {}; }  // any thread
 };
 
 }  // namespace preferd

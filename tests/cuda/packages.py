@@ -25,7 +25,8 @@ def score(preferd, package, rows, *flags):
                               capture_output=True, text=True)
     if done.returncode not in (0, 3):
         return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return {v["id"]: v.get("logits", v) for v in map(json.loads, done.stdout.strip("\n").split("\n"))}
+    verdicts = map(json.loads, done.stdout.strip("\n").split("\n"))
+    return {v["id"]: v.get("logits") or v.get("error", {}).get("message") or v["probabilities"] for v in verdicts}
 
 
 def numbers(logits):

@@ -13,6 +13,7 @@
 #include <cuda_runtime_api.h>
 
 #include "model/kernels/cuda/attention.h"
+#include "model/kernels/cuda/attention_backward.h"
 
 namespace preferd::kernels::cuda {
 
@@ -61,7 +62,45 @@ struct PackedBatch {
   std::vector<KeyRun> runs;
   std::vector<AttentionTile> tiles;  // longest lines first
   std::vector<std::int32_t> tile_segment;
+  std::vector<KeyTile> key_tiles;  // those that most queries see first
+  std::vector<QueryRun> query_runs;
 };
+
+// Fills in the tiles of keys, of at most `tile`, and the queries that see them.
+inline void add_key_tiles(const std::vector<Segment>& segments, std::int32_t tile, Asking asking,
+                          PackedBatch& batch) {
+  const auto before = [&](std::size_t s) {
+    return static_cast<std::int32_t>(batch.lines[s].size()) - segments[s].length;
+  };
+  std::vector<std::pair<std::int32_t, KeyTile>> tiles;
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    const auto first_run = static_cast<std::int32_t>(batch.query_runs.size());
+    for (std::size_t d = s; d < segments.size(); ++d) {
+      auto ancestor = static_cast<std::int32_t>(d);
+      while (ancestor > static_cast<std::int32_t>(s))
+        ancestor = segments[static_cast<std::size_t>(ancestor)].parent;
+      if (ancestor != static_cast<std::int32_t>(s)) continue;
+      if (asking == Asking::kLastRows)
+        batch.query_runs.push_back({static_cast<std::int32_t>(d), before(d) + segments[d].length - 1, 1});
+      else
+        batch.query_runs.push_back({batch.first_row[d], before(d), segments[d].length});
+    }
+    const auto runs = static_cast<std::int32_t>(batch.query_runs.size()) - first_run;
+    for (std::int32_t i = 0; i < segments[s].length; i += tile) {
+      const KeyTile made{batch.first_row[s] + i, before(s) + i, std::min(tile, segments[s].length - i),
+                         first_run, runs};
+      std::int32_t seen = 0;
+      for (std::int32_t r = first_run; r < first_run + runs; ++r) {
+        const QueryRun& run = batch.query_runs[static_cast<std::size_t>(r)];
+        seen += run.queries - std::clamp(made.first_position - run.first_position, 0, run.queries);
+      }
+      tiles.emplace_back(seen, made);
+    }
+  }
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [seen, made] : tiles) batch.key_tiles.push_back(made);
+}
 
 // `gap` rows that belong to nobody stand before each segment; tiles have at most `tile` queries.
 inline PackedBatch packed_batch(const std::vector<Segment>& segments, std::int32_t tile, Asking asking,

@@ -194,5 +194,34 @@ TEST_F(QueueTest, PassesOnWhatIsNotFinite) {
   EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kNonFinite);
 }
 
+// Two devices.
+class WideScorer : public HeldScorer {
+ public:
+  Capacity capacity() const override { return {working, 2, {}}; }
+  std::atomic<int> working{2};
+};
+
+TEST_F(QueueTest, RunsAsManyBatchesAtATimeAsTheScorerHasDevices) {
+  const auto wide = std::make_shared<WideScorer>();
+  queue_.serve(*wide);
+  wide->hold();
+  const auto of = [&](std::size_t n) {
+    std::vector<Work> work;
+    for (std::size_t i = 0; i < n; ++i)
+      work.push_back({*wide->encode({{"p", "a", "b"}, {}}), Clock::now() + 1h, false});
+    return std::make_shared<Call>(wide, std::move(work));
+  };
+  const auto first = of(6), second = of(2);  // 6 pairs of 5 tokens fill a batch
+  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  wide->wait_for_batches(1);
+  ASSERT_TRUE(queue_.submit(second, kInteractive));
+  wide->wait_for_batches(2);  // while the first is held
+  EXPECT_FALSE(queue_.idle());
+  wide->release();
+  for (std::size_t i = 0; i < first->size(); ++i) EXPECT_TRUE(queue_.wait(*first, i, {}));
+  for (std::size_t i = 0; i < second->size(); ++i) EXPECT_TRUE(queue_.wait(*second, i, {}));
+  while (!queue_.idle()) std::this_thread::yield();
+}
+
 }  // namespace
 }  // namespace preferd::server

@@ -1,88 +1,20 @@
-// The warpgroups of the attention kernel that compute, 64 rows of a piece of work each.
+// The warpgroups of the attention kernel that compute, 64 rows of a piece of
+// work each.
 //
-// Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
-// that these run while the next scores become weights; and while one warpgroup makes weights the other's
-// products run.
+// Scores of the next tile of keys are put to the tensor cores before the sums
+// over the values of this one, so that these run while the next scores become
+// weights; and while one warpgroup makes weights the other's products run.
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
 #include "model/kernels/cuda/attention_task-inl.cuh"
-#include "model/kernels/cuda/wgmma-inl.cuh"
+#include "model/kernels/cuda/tile_products-inl.cuh"
 
 namespace preferd::kernels::cuda {
 
-// The same value, of which the compiler knows nothing: what is computed from it is not kept over a loop.
-__device__ __forceinline__ SharedAddress opaque(SharedAddress address) {
-  asm volatile("" : "+r"(address));
-  return address;
-}
-
-// s = q k^T for 64 rows and a tile of keys.
-template <int kWidth, int kCount>
-__device__ __forceinline__ void score(float (&s)[kCount], SharedAddress queries, SharedAddress keys) {
-  constexpr int kQuerySlab = kRows * 128, kKeySlab = kKeys<kWidth> * 128;
-  const Operand a(opaque(queries), kQuerySlab), b(keys, kKeySlab);
-#pragma unroll
-  for (int k = 0; k < kWidth / 16; ++k)
-    multiply_transposed(s, a.descriptor(k / 4 * kQuerySlab + k % 4 * 32),
-                        b.descriptor(k / 4 * kKeySlab + k % 4 * 32), k > 0);
-}
-
-// sums += weights v.
-template <int kWidth, int kCount, int kSums>
-__device__ __forceinline__ void gather(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
-                                       SharedAddress values, int keep) {
-  const Operand b(values, kKeys<kWidth> * 128);
-#pragma unroll
-  for (int k = 0; k < kCount / 4; ++k) {
-    const std::uint32_t a[4] = {weights[4 * k], weights[4 * k + 1], weights[4 * k + 2], weights[4 * k + 3]};
-    multiply(sums, a, b.descriptor(k * 16 * 128), k > 0 ? 1 : keep);
-  }
-}
-
-__device__ __forceinline__ std::uint32_t pair(float low, float high) {
-  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const std::uint32_t*>(&both);
-}
-
-// A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row trade columns, so that each
-// writes 8 in a row.
-template <int kSums>
-__device__ __forceinline__ void store(const AttentionTask& task, const float (&sums)[kSums], int i,
-                                      float factor, __nv_bfloat16* row) {
-  const int lane = static_cast<int>(threadIdx.x) % 4;
-#pragma unroll
-  for (int j = 0; j < kSums / 4; j += 4) {
-    std::uint32_t mine[4], whole[4];
-#pragma unroll
-    for (int n = 0; n < 4; ++n)
-      mine[n] = pair(sums[4 * (j + n) + 2 * i] * factor, sums[4 * (j + n) + 2 * i + 1] * factor);
-      // Block j + lane is gathered by this thread: its part from thread `from` is that thread's mine[lane].
-#pragma unroll
-    for (int step = 0; step < 4; ++step) {
-      const int to = lane ^ step;
-      const std::uint32_t send = to == 0 ? mine[0] : to == 1 ? mine[1] : to == 2 ? mine[2] : mine[3];
-      const std::uint32_t got = __shfl_xor_sync(~0u, send, step);
-#pragma unroll
-      for (int n = 0; n < 4; ++n)
-        if (n == to) whole[n] = got;
-    }
-    const int column = (j + lane) * 8;
-    if (task.chunk_bytes == 16) {
-      if (row != nullptr && column < task.head_dim)
-        *reinterpret_cast<uint4*>(row + column) = make_uint4(whole[0], whole[1], whole[2], whole[3]);
-    } else {
-#pragma unroll
-      for (int n = 0; n < 4; ++n)
-        if (row != nullptr && column + 2 * n < task.head_dim)
-          *reinterpret_cast<std::uint32_t*>(row + column + 2 * n) = whole[n];
-    }
-  }
-}
-
 template <int kWidth, Softmax kSoftmax>
 __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<kWidth>& slots) {
-  constexpr int kTile = kKeys<kWidth>;
+  constexpr int kTile = Plan<kWidth>::kKeys;
   constexpr int kTileBytes = Map<kWidth>::kTileBytes;
   const int group = static_cast<int>(threadIdx.x) / 128;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -126,13 +58,14 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     const auto score_fill = [&](std::uint32_t fill) {
       wait(slots.keys.is_filled(slot_of(fill)), parity_of(fill));
       open_products();
-      score<kWidth>(s, queries, slots.keys.first + slot_of(fill) * kTileBytes);
+      multiply_rows<kWidth, Plan<kWidth>::kRows, kTile>(s, queries,
+                                                        slots.keys.first + slot_of(fill) * kTileBytes);
       close_products();
     };
     const auto gather_fill = [&](std::uint32_t fill, int keep) {
       wait(slots.values.is_filled(slot_of(fill)), parity_of(fill));
       open_products();
-      gather<kWidth>(sums, weights, slots.values.first + slot_of(fill) * kTileBytes, keep);
+      multiply_by_rows<kTile>(sums, weights, slots.values.first + slot_of(fill) * kTileBytes, keep);
       close_products();
     };
     const auto keys_done = [&](std::uint32_t fill) { free(slots.keys.is_emptied(slot_of(fill))); };
@@ -188,12 +121,12 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
       softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
       const int r = row + 8 * e, query = query_of(task, r), head = block * task.pack + r - query * task.pack;
-      const bool there = query < again.queries && r < task.pack * (kRows / task.pack);
+      const bool there = query < again.queries && r < task.pack * (Plan<kWidth>::kRows / task.pack);
       const std::int64_t to = again.first_query + query;
       if (there && task.log_sum_exp != nullptr && lane % 4 == 0)
         task.log_sum_exp[to * task.query_heads + head] = softmax.log_of_total(e);
-      store(task, sums, e, 1.0f / softmax.total[e],
-            there ? task.out.data + to * task.out.stride + std::int64_t{head} * task.head_dim : nullptr);
+      store_row(sums, e, 1.0f / softmax.total[e], task.head_dim, task.chunk_bytes,
+                there ? task.out.data + to * task.out.stride + std::int64_t{head} * task.head_dim : nullptr);
     }
   }
 }

@@ -1,15 +1,19 @@
-// From scores to weights, in the registers that wgmma leaves them in: a thread holds 2 rows (i = 0, 1) of
-// each of its warpgroup's products, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
+// From scores to weights, in the registers that wgmma leaves them in: a thread
+// holds 2 rows (i = 0, 1) of each of its warpgroup's products, and of each 8
+// columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
 // + 2 * (lane % 4) + e) is number 4 j + 2 i + e.
 //
-// Weights are powers of two, log2(e) being in the factors. Where scores are capped low (Gemma-2: at 50),
-// exp(score) needs no maximum subtracted: 2^72 and its sums are far inside fp32 and bf16, whose precision is
-// relative. Then the cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1 x^2 + ...)
-// with x = q.k and all factors in the b, within 1.4e-4 of the score as long as |s| <= cap; beyond, exactly.
-// Both ways depend on the score alone, so which one its neighbours take does not matter. Otherwise the online
+// Weights are powers of two, log2(e) being in the factors. Where scores are
+// capped low (Gemma-2: at 50), exp(score) needs no maximum subtracted: 2^72 and
+// its sums are far inside fp32 and bf16, whose precision is relative. Then the
+// cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1
+// x^2 + ...) with x = q.k and all factors in the b, within 1.4e-4 of the score
+// as long as |s| <= cap; beyond, exactly. Both ways depend on the score alone,
+// so which one its neighbours take does not matter. Otherwise the online
 // softmax (arXiv 1805.02867) is used.
 //
-// What a query does not see weighs exactly 0, whatever its score, and is no part of a maximum.
+// What a query does not see weighs exactly 0, whatever its score, and is no
+// part of a maximum.
 #pragma once
 
 #include <cmath>
@@ -39,6 +43,18 @@ __device__ __forceinline__ float bent(float x) {
   return copysignf(away, x);
 }
 
+// log2(e) * capped score of x = q.k, |x| <= bend_limit.
+__device__ __forceinline__ float bent_near(float x, const AttentionTask& task) {
+  const float(&b)[5] = task.bend;
+  const float t = x * x;
+  return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
+}
+// The same for any x.
+__device__ __forceinline__ float bent_anywhere(float x, const AttentionTask& task) {
+  const float near = bent_near(x, task), far = task.cap * kLog2OfE * bent(x * task.to_cap);
+  return fabsf(x) > task.bend_limit ? far : near;
+}
+
 // The positions that each of the 2 rows of a thread sees.
 struct Sight {
   std::int32_t oldest[2], newest[2];
@@ -65,7 +81,8 @@ template <>
 struct Weights<Softmax::kBounded> {
   float total[2] = {0, 0};  // of this thread's columns
 
-  // Scores of the columns from `position` on (this thread's first) become weights.
+  // Scores of the columns from `position` on (this thread's first) become
+  // weights.
   template <int kCount>
   __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
                                        Mask mask, std::int32_t position) {
@@ -74,18 +91,15 @@ struct Weights<Softmax::kBounded> {
     for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
     if (top <= task.bend_limit && mask == Mask::kNone) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(polynomial(s[n], task.bend)), n);
+      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(bent_near(s[n], task)), n);
       return;
     }
     if (top <= task.bend_limit) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = polynomial(s[n], task.bend);
+      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], task);
     } else {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) {
-        const float near = polynomial(s[n], task.bend), far = task.cap * kLog2OfE * bent(s[n] * task.to_cap);
-        s[n] = fabsf(s[n]) > task.bend_limit ? far : near;
-      }
+      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], task);
     }
     if (mask == Mask::kSome) hide_unseen(s, sight, position);
 #pragma unroll
@@ -98,10 +112,6 @@ struct Weights<Softmax::kBounded> {
 
  private:
   __device__ __forceinline__ void add(float weight, int n) { total[n / 2 % 2] += weight; }
-  static __device__ __forceinline__ float polynomial(float x, const float (&b)[5]) {
-    const float t = x * x;
-    return x * fmaf(t, fmaf(t, fmaf(t, fmaf(t, b[4], b[3]), b[2]), b[1]), b[0]);
-  }
 };
 
 template <>
@@ -128,7 +138,8 @@ struct Weights<Softmax::kOnline> {
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 1));
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 2));
       const float shift = now == -INFINITY ? 0.0f : now * factor;
-      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would not be.
+      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would
+      // not be.
       correction[i] = top[i] == now ? 1.0f : power_of_two((top[i] - now) * factor);
       top[i] = now;
       float sum = 0;

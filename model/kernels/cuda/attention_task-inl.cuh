@@ -1,8 +1,9 @@
-// What the warps of the attention kernel share: the arguments, the sizes, the map of shared memory, and who
-// takes which piece of work.
+// What the warps of the attention kernel share: the arguments, the sizes, the
+// map of shared memory, and who takes which piece of work.
 //
-// A piece of work is a tile of queries under `pack` query heads of one kv head. It has kRows rows, row r
-// being query r / pack under head r % pack, so that keys are read once for all of them and positions ascend.
+// A piece of work is a tile of queries under `pack` query heads of one kv head.
+// It has Plan::kRows rows, row r being query r / pack under head r % pack, so
+// that keys are read once for all of them and positions ascend.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,31 @@
 #include <cuda_bf16.h>
 
 #include "model/kernels/cuda/attention.h"
-#include "model/kernels/cuda/barrier-inl.cuh"
+#include "model/kernels/cuda/rows_load-inl.cuh"
 
 namespace preferd::kernels::cuda {
 
-inline constexpr int kRows = 128;     // of a piece of work, 64 for each warpgroup that computes
-inline constexpr int kComputing = 2;  // warpgroups that compute; one more loads
-inline constexpr int kThreads = 128 * (kComputing + 1);
-inline constexpr int kLoading = 64;  // threads that load queries and keys; as many load values
-inline constexpr int kStages = 2;    // tiles of keys, and of values, in shared memory
+inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
+
+#ifndef PREFERD_C64
+#define PREFERD_C64 1
+#define PREFERD_K64 64
+#define PREFERD_B64 3
+#define PREFERD_L64 24
+#define PREFERD_R64 136
+#endif
+// Sizes, by the width of a row in shared memory.
+template <int kWidth>
+struct Plan {
+  static constexpr int kComputing =
+      kWidth == 64 ? PREFERD_C64 : 2;                          // warpgroups that compute; one more loads
+  static constexpr int kRows = 64 * Plan<kWidth>::kComputing;  // of a piece of work
+  static constexpr int kKeys = kWidth == 256 ? 80 : kWidth == 128 ? 128 : PREFERD_K64;  // of a tile
+  static constexpr int kThreads = 128 * (kComputing + 1);
+  static constexpr int kBlocks = kWidth == 64 ? PREFERD_B64 : 1;  // of threads on a processor at a time
+  static constexpr int kLoadRegisters = kWidth == 64 ? PREFERD_L64 : 40;  // of a thread
+  static constexpr int kComputeRegisters = kWidth == 64 ? PREFERD_R64 : 232;
+};
 
 // How scores become weights.
 enum class Softmax {
@@ -26,12 +43,9 @@ enum class Softmax {
   kOnline,   // by the running maximum
 };
 
-// Keys of a tile.
-template <int kWidth>
-inline constexpr int kKeys = kWidth == 256 ? 80 : 128;
-
 struct AttentionTask {
-  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's queries; one head's kKeys rows
+  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's
+                                    // queries; one head's tile of keys
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;
@@ -43,7 +57,8 @@ struct AttentionTask {
   std::int32_t pack_inverse;  // 2^16 / pack, rounded up
   std::int32_t head_dim, query_heads, window, chunk_bytes;
   float cap, to_cap,
-      to_power;  // score = q.k * to_cap, before capping; its power of two, uncapped: q.k * to_power
+      to_power;               // score = q.k * to_cap, before capping; its power of two,
+                              // uncapped: q.k * to_power
   float bend[5], bend_limit;  // softmax-inl.cuh
 };
 
@@ -52,8 +67,8 @@ __device__ __forceinline__ std::int32_t query_of(const AttentionTask& task, std:
   return r * task.pack_inverse >> 16;
 }
 
-// The i-th piece of this block of threads: pieces are dealt out to and fro, so that, longest first, all get
-// about the same.
+// The i-th piece of this block of threads: pieces are dealt out to and fro, so
+// that, longest first, all get about the same.
 __device__ __forceinline__ std::int32_t piece_of(std::int32_t i) {
   const auto all = static_cast<std::int32_t>(gridDim.x), self = static_cast<std::int32_t>(blockIdx.x);
   return i * all + (i % 2 == 0 ? self : all - 1 - self);
@@ -73,8 +88,8 @@ __device__ __forceinline__ KeyTiles key_tiles(const AttentionTile& tile, std::in
 template <int kWidth>
 struct Map {
   static constexpr int kQueries = 0;
-  static constexpr int kQueryBytes = kRows * kWidth * 2;
-  static constexpr int kTileBytes = kKeys<kWidth> * kWidth * 2;
+  static constexpr int kQueryBytes = Plan<kWidth>::kRows * kWidth * 2;
+  static constexpr int kTileBytes = Plan<kWidth>::kKeys * kWidth * 2;
   static constexpr int kKeyTiles = kQueryBytes;
   static constexpr int kValueTiles = kKeyTiles + kStages * kTileBytes;
   static constexpr int kBarriers = kValueTiles + kStages * kTileBytes;
@@ -82,7 +97,8 @@ struct Map {
   static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
 };
 
-// A ring of slots: `filled` is passed by the threads that load, `emptied` by the warps that compute.
+// A ring of slots: `filled` is passed by the threads that load, `emptied` by
+// the warps that compute.
 struct Ring {
   SharedAddress first, filled, emptied;
 
@@ -103,7 +119,7 @@ struct Slots {
   __device__ __forceinline__ void init() const {
     const auto both = [](SharedAddress filled, SharedAddress emptied) {
       init_barrier(filled, kLoading);
-      init_barrier(emptied, 4 * kComputing);
+      init_barrier(emptied, 4 * Plan<kWidth>::kComputing);
     };
     both(queries.filled, queries.emptied);
     for (std::uint32_t i = 0; i < kStages; ++i) {
@@ -113,7 +129,8 @@ struct Slots {
   }
 };
 
-// The n-th fill of a ring of kStages slots: its slot, and the parity of the phase that ends with it.
+// The n-th fill of a ring of kStages slots: its slot, and the parity of the
+// phase that ends with it.
 __device__ __forceinline__ std::uint32_t slot_of(std::uint32_t n) { return n % kStages; }
 __device__ __forceinline__ std::uint32_t parity_of(std::uint32_t n) { return n / kStages % 2; }
 

@@ -9,8 +9,8 @@ namespace preferd::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kPieces = 4;  // of 16 codes, that a thread has in flight
-constexpr int kPiece = 16;
+constexpr int kPieces = 4;  // of 8 codes, that a thread has in flight
+constexpr int kPiece = 8;
 
 // Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
@@ -72,21 +72,19 @@ __global__ void __launch_bounds__(kThreads) decode_pieces(const StoredMatrix m, 
   fill_table(m, code);
   const std::uint32_t first = blockIdx.x * (kThreads * kPieces) + threadIdx.x;
   const auto pieces_of_block = static_cast<std::uint32_t>(m.block / kPiece);
-  uint2 word[kPieces];
+  std::uint32_t word[kPieces];
   float scale[kPieces];
 #pragma unroll
   for (int i = 0; i < kPieces; ++i)
     if (const std::uint32_t at = first + i * kThreads; at < pieces) {
-      word[i] = __ldcs(static_cast<const uint2*>(m.data) + at);
+      word[i] = __ldcs(static_cast<const std::uint32_t*>(m.data) + at);
       scale[i] = scale_of(m, at / pieces_of_block);
     }
 #pragma unroll
   for (int i = 0; i < kPieces; ++i)
     if (const std::uint32_t at = first + i * kThreads; at < pieces) {
       const std::uint32_t row = at / pieces_of_row, col = at % pieces_of_row;
-      auto* to = reinterpret_cast<uint4*>(y.data + row * y.stride + col * kPiece);
-      to[0] = looked_up(code, word[i].x, scale[i]);
-      to[1] = looked_up(code, word[i].y, scale[i]);
+      *reinterpret_cast<uint4*>(y.data + row * y.stride + col * kPiece) = looked_up(code, word[i], scale[i]);
     }
 }
 

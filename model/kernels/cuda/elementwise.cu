@@ -40,21 +40,22 @@ __global__ void __launch_bounds__(kThreads) glu_rows(std::int64_t eights, Rows<c
 
 __global__ void __launch_bounds__(kThreads)
     rotate_rows(std::int64_t items, int pairs, int half, Rows<__nv_bfloat16> x, const std::int32_t* positions,
-                const float* cosine, const float* sine) {
+                const float* cosine, const float* sine, float way) {
   const std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (item >= items) return;
   const std::int64_t row = item / pairs;
   const int pair = static_cast<int>(item % pairs), head = pair / half, i = pair % half;
   __nv_bfloat16* at = x.data + row * x.stride + head * 2 * half + i;
   const std::int64_t angle = static_cast<std::int64_t>(positions[row]) * half + i;
-  const float c = cosine[angle], s = sine[angle], a = __bfloat162float(at[0]), b = __bfloat162float(at[half]);
+  const float c = cosine[angle], s = way * sine[angle], a = __bfloat162float(at[0]),
+              b = __bfloat162float(at[half]);
   at[0] = __float2bfloat16_rn(a * c - b * s);
   at[half] = __float2bfloat16_rn(b * c + a * s);
 }
 
 __global__ void __launch_bounds__(kThreads)
     rotate_rows_in_eights(std::int64_t items, int eights, int half, Rows<__nv_bfloat16> x,
-                          const std::int32_t* positions, const float* cosine, const float* sine) {
+                          const std::int32_t* positions, const float* cosine, const float* sine, float way) {
   const std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (item >= items) return;
   const std::int64_t row = item / eights;
@@ -69,8 +70,8 @@ __global__ void __launch_bounds__(kThreads)
     const float2 c = *reinterpret_cast<const float2*>(cosine + angle + 2 * j),
                  s = *reinterpret_cast<const float2*>(sine + angle + 2 * j), p = __bfloat1622float2(as[j]),
                  q = __bfloat1622float2(bs[j]);
-    as[j] = __floats2bfloat162_rn(p.x * c.x - q.x * s.x, p.y * c.y - q.y * s.y);
-    bs[j] = __floats2bfloat162_rn(q.x * c.x + p.x * s.x, q.y * c.y + p.y * s.y);
+    as[j] = __floats2bfloat162_rn(p.x * c.x - q.x * way * s.x, p.y * c.y - q.y * way * s.y);
+    bs[j] = __floats2bfloat162_rn(q.x * c.x + p.x * way * s.x, q.y * c.y + p.y * way * s.y);
   }
   *reinterpret_cast<uint4*>(at) = a;
   *reinterpret_cast<uint4*>(at + half) = b;
@@ -110,16 +111,17 @@ cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t w
 }
 
 cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim, Rows<__nv_bfloat16> x,
-                   const std::int32_t* positions, const float* cosine, const float* sine) {
+                   const std::int32_t* positions, const float* cosine, const float* sine, Turn turn) {
+  const float way = turn == Turn::kForth ? 1.0f : -1.0f;
   if (head_dim % 2 != 0) return cudaErrorInvalidValue;
   if (rows == 0) return cudaSuccess;
   const int half = head_dim / 2, pairs = heads * half;
   if (half % 8 == 0 && aligned(x.data, x.stride * 2))
     rotate_rows_in_eights<<<blocks_of(rows * pairs / 8), kThreads, 0, stream>>>(
-        rows * pairs / 8, pairs / 8, half, x, positions, cosine, sine);
+        rows * pairs / 8, pairs / 8, half, x, positions, cosine, sine, way);
   else
     rotate_rows<<<blocks_of(rows * pairs), kThreads, 0, stream>>>(rows * pairs, pairs, half, x, positions,
-                                                                  cosine, sine);
+                                                                  cosine, sine, way);
   return cudaGetLastError();
 }
 

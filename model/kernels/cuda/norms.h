@@ -24,9 +24,9 @@ struct NormShape {
   std::int64_t rows = 0, width = 0;
 };
 
-// y: fp32 or bf16.
-template <class Y>
-[[nodiscard]] cudaError_t rms_norm(cudaStream_t stream, NormShape shape, Rows<const float> x, NormWeight norm,
+// fp32 to fp32 or bf16, or bf16 to bf16.
+template <class X, class Y>
+[[nodiscard]] cudaError_t rms_norm(cudaStream_t stream, NormShape shape, Rows<const X> x, NormWeight norm,
                                    Rows<Y> y);
 
 // x = x + z, or x + rms_norm(z) where `after` is given; then y = rms_norm(x). y may be z.

@@ -3,7 +3,6 @@
 namespace preferd::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256;
 constexpr int kHeld = 4;  // pieces of 16 elements that a thread keeps; longer rows are read twice
 constexpr float kLargest = 448.0f;
 
@@ -25,6 +24,7 @@ __device__ float largest(const Sixteen& x) {
   return fmaxf(__low2float(most), __high2float(most));
 }
 
+template <int kThreads>
 __device__ float largest_of_block(float most) {
   __shared__ float parts[kThreads / 32];
   for (int step = 16; step > 0; step /= 2) most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, step));
@@ -45,6 +45,7 @@ __device__ uint4 rounded(const Sixteen& x, float inverse) {
   return out;
 }
 
+template <int kThreads>
 __global__ void __launch_bounds__(kThreads)
     round_row(std::int64_t pieces, Rows<const __nv_bfloat16> x, Rows<__nv_fp8_e4m3> y, float* scale) {
   const std::int64_t row = blockIdx.x;
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   for (std::int64_t at = threadIdx.x + kHeld * kThreads; at < pieces; at += kThreads)
     most = fmaxf(most, largest(load(from + at * 16)));
-  most = largest_of_block(most);
+  most = largest_of_block<kThreads>(most);
   const float step = most > 0 ? most / kLargest : 1.0f, inverse = 1.0f / step;
   if (threadIdx.x == 0) scale[row] = step;
 #pragma unroll
@@ -75,7 +76,17 @@ __global__ void __launch_bounds__(kThreads)
 cudaError_t round8(cudaStream_t stream, std::int64_t rows, std::int64_t width, Rows<const __nv_bfloat16> x,
                    Rows<__nv_fp8_e4m3> y, float* scale) {
   if (width % 16 != 0) return cudaErrorInvalidValue;
-  if (rows > 0) round_row<<<static_cast<unsigned>(rows), kThreads, 0, stream>>>(width / 16, x, y, scale);
+  const std::int64_t pieces = width / 16;
+  const auto blocks = static_cast<unsigned>(rows);
+  if (rows == 0) return cudaSuccess;
+  if (pieces <= 32 * kHeld)
+    round_row<32><<<blocks, 32, 0, stream>>>(pieces, x, y, scale);
+  else if (pieces <= 64 * kHeld)
+    round_row<64><<<blocks, 64, 0, stream>>>(pieces, x, y, scale);
+  else if (pieces <= 128 * kHeld)
+    round_row<128><<<blocks, 128, 0, stream>>>(pieces, x, y, scale);
+  else
+    round_row<256><<<blocks, 256, 0, stream>>>(pieces, x, y, scale);
   return cudaGetLastError();
 }
 

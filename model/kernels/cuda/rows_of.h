@@ -5,6 +5,11 @@
 
 namespace preferd::kernels::cuda {
 
+<<<<<<< HEAD
+=======
+// Rows with a step in elements; the caller knows how many and how long they
+// are.
+>>>>>>> attention-gpu
 template <class T>
 struct Rows {
   T* data = nullptr;

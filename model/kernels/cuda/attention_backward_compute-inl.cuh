@@ -1,0 +1,316 @@
+// The warpgroups of the backward kernels that compute, 64 of the rows held
+// each.
+//
+// Scores of the next tile are put to the tensor cores before the sums of this
+// one and the products of the next, so that those run while the scores become
+// weights; and while one warpgroup makes weights the other's products run.
+// Nothing is in flight from one turn of the loop to the next, where the
+// compiler could not follow it.
+#pragma once
+
+#include "model/kernels/cuda/attention_backward_task-inl.cuh"
+#include "model/kernels/cuda/tile_products-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+// Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores
+// belong to: of its 2 rows where queries are held, of 2 columns of each 8 where
+// they stream past.
+template <Gradient kGradient>
+struct QueryFigures {
+  float log_sum_exp[2], delta[2];  // of rows
+  SharedAddress columns;           // of this thread's first column
+
+  __device__ __forceinline__ float2 pair_at(std::int32_t offset) const {
+    float2 both;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(both.x), "=f"(both.y) : "r"(columns + offset));
+    return both;
+  }
+  // Of scores 4 j, 4 j + 1, 4 j + 2 and 4 j + 3.
+  __device__ __forceinline__ float4 log_sum_exps(int j) const {
+    if constexpr (kGradient == Gradient::kQueries)
+      return {log_sum_exp[0], log_sum_exp[0], log_sum_exp[1], log_sum_exp[1]};
+    const float2 both = pair_at(j * 32);
+    return {both.x, both.y, both.x, both.y};
+  }
+  __device__ __forceinline__ float4 deltas(int j) const {
+    if constexpr (kGradient == Gradient::kQueries) return {delta[0], delta[0], delta[1], delta[1]};
+    const float2 both = pair_at(j * 32 + kStreamed * 4);
+    return {both.x, both.y, both.x, both.y};
+  }
+};
+
+// x = q.k becomes p = exp(score - log_sum_exp), times the slope of the cap
+// where kSlope.
+template <Softmax kSoftmax, Gradient kGradient, int kCount>
+__device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& task,
+                                      const QueryFigures<kGradient>& figures) {
+  const AttentionTask& t = task.attention;
+  if constexpr (kSoftmax == Softmax::kBounded) {
+    float top = 0;
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
+    if (top <= t.bend_limit) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], t);
+    } else {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], t);
+    }
+  } else if (t.cap > 0) {
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) s[n] = t.to_power * bent(s[n] * t.to_cap);
+  } else {
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) s[n] *= t.to_power;
+  }
+#pragma unroll
+  for (int j = 0; j < kCount / 4; ++j) {
+    const float4 sum = figures.log_sum_exps(j);
+    const float sums[4] = {sum.x, sum.y, sum.z, sum.w};
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      float& x = s[4 * j + e];
+      const float p = power_of_two(x - sums[e]);
+      const float bend = x * task.unbend;
+      x = kGradient == Gradient::kValues ? p : p * fmaf(-bend, bend, 1.0f);
+    }
+  }
+}
+
+template <int kWidth, Gradient kGradient, Softmax kSoftmax>
+class BackwardCompute {
+  using Layout = BackwardMap<kWidth, kGradient>;
+  static constexpr bool kProducts = Layout::kProducts, kOfQueries = kGradient == Gradient::kQueries;
+
+ public:
+  __device__ __forceinline__ BackwardCompute(const BackwardTask& task,
+                                             const BackwardSlots<kWidth, kGradient>& slots)
+      : task_(task),
+        slots_(slots),
+        lane_(static_cast<int>(threadIdx.x) % 32),
+        first_row_(static_cast<int>(threadIdx.x) / 128 * 64),
+        row_(first_row_ + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane_ / 4) {}
+
+  __device__ __forceinline__ void run() {
+    const AttentionTask& t = task_.attention;
+    for (std::int32_t i = 0, piece = piece_of(0); piece < t.pieces; piece = piece_of(++i)) {
+      const std::int32_t block = piece % t.blocks;
+      wait(slots_.a.filled, i % 2);
+      if constexpr (kProducts) wait(slots_.b.filled, i % 2);
+      Found found = Found::kSomething;
+      if constexpr (kOfQueries)
+        queries(t.tiles[piece / t.blocks], block);
+      else
+        found = keys(task_.key_tiles[piece / t.blocks], block);
+      free(slots_.a.emptied);
+      if constexpr (kProducts) free(slots_.b.emptied);
+      if constexpr (kOfQueries)
+        store_queries(t.tiles[piece / t.blocks], block);
+      else if (found == Found::kSomething)
+        store_keys(task_.key_tiles[piece / t.blocks], block);
+      else
+        clear_keys(task_.key_tiles[piece / t.blocks], block);
+    }
+  }
+
+ private:
+  enum class Found { kSomething, kNothing };
+
+  // The keys of a line stream past queries.
+  __device__ __forceinline__ void queries(const AttentionTile& tile, std::int32_t block) {
+    const AttentionTask& t = task_.attention;
+    const KeyTiles walk = key_tiles<kStreamed>(tile, t.window);
+    const auto position = [&](int r) { return tile.first_position + min(query_of(t, r), tile.queries - 1); };
+    const auto oldest = [&](std::int32_t newest) { return t.window > 0 ? newest - t.window + 1 : 0; };
+    Sight sight;
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int r = row_ + 8 * e, query = query_of(t, r), head = block * t.pack + r - query * t.pack;
+      sight.newest[e] = position(r);
+      sight.oldest[e] = oldest(sight.newest[e]);
+      const bool there = query < tile.queries;
+      const std::int64_t at = std::int64_t{tile.first_query + query} * t.query_heads + head;
+      figures_.log_sum_exp[e] = there ? task_.log_sum_exp[at] * kLog2OfE : INFINITY;
+      figures_.delta[e] = there ? task_.delta[at] : 0.0f;
+    }
+    const std::int32_t all_from = oldest(position(first_row_ + 63)), all_to = position(first_row_);
+    std::int32_t n = walk.from;
+    stream([&] { return ++n < walk.to; },
+           [&] {
+             const std::int32_t begin = n * kStreamed;
+             if (begin >= all_from && begin + kStreamed - 1 <= all_to) return;
+#pragma unroll
+             for (int m = 0; m < kStreamed / 2; ++m)
+               if (!sight.sees(m / 2 % 2, begin + lane_ % 4 * 2 + m / 4 * 8 + m % 2)) s_[m] = 0;
+           });
+  }
+
+  // The queries that see keys stream past them.
+  __device__ __forceinline__ Found keys(const KeyTile& tile, std::int32_t kv_head) {
+    const std::int32_t window = task_.attention.window;
+    ChunkWalk walk(task_, tile, kv_head);
+    QueryChunk chunk, following;
+    if (!walk.next(chunk)) return Found::kNothing;
+    stream([&] { return walk.next(following); },
+           [&] {
+             const std::int32_t first = tile.first_position + first_row_,
+                                last = chunk.first_position + chunk.queries - 1;
+             const bool all = chunk.first_position >= first + 63 && (window == 0 || last < first + window);
+             if (!all) {
+#pragma unroll
+               for (int m = 0; m < kStreamed / 2; ++m) {
+                 const std::int32_t key = tile.first_position + row_ + m / 2 % 2 * 8;
+                 const std::int32_t query =
+                     chunk.first_position + query_of(task_.attention, lane_ % 4 * 2 + m / 4 * 8 + m % 2);
+                 if (query < key || (window > 0 && query >= key + window)) s_[m] = 0;
+               }
+             }
+           },
+           [&] { chunk = following; });
+    return Found::kSomething;
+  }
+
+  template <class More, class Hide>
+  __device__ __forceinline__ void stream(More more, Hide hide) {
+    stream(more, hide, [] {});
+  }
+
+  // Everything that streams past a piece: `more` goes on to the next tile if
+  // there is one, `hide` puts 0 for weights of what is not seen, `next` makes
+  // the tile that `more` has found the present one.
+  template <class More, class Hide, class Next>
+  __device__ __forceinline__ void stream(More more, Hide hide, Next next) {
+    begin_scores();
+    begin_rest();
+    wait_products<0>();
+    make_weights(hide);
+    int keep = 0;
+    while (more()) {
+      next();
+      ++tile_;
+      begin_scores();
+      begin_sums(keep);
+      keep = 1;
+      begin_rest();
+      wait_products<kProducts ? 2 : 1>();
+      make_weights(hide);
+      sums_done();
+    }
+    ++tile_;
+    begin_sums(keep);
+    wait_products<0>();
+    pin(sums_);
+    sums_done();
+  }
+
+  // Weights of the present tile, whose scores are there; all products begun are
+  // over then.
+  template <class Hide>
+  __device__ __forceinline__ void make_weights(Hide hide) {
+    pin(s_);
+    figures_.columns = slots_.columns(tile_ % Layout::kSlotsC) + lane_ % 4 * 8;
+    weigh<kSoftmax>(s_, task_, figures_);
+    hide();
+    wait_products<0>();
+    pin(sums_);
+    if constexpr (kProducts) {
+      pin(products_);
+      free(slots_.d.is_emptied(tile_ % Layout::kSlotsD));
+#pragma unroll
+      for (int j = 0; j < kStreamed / 8; ++j) {
+        const float4 delta = figures_.deltas(j);
+        const float(&u)[kStreamed / 2] = products_;
+        weights_[2 * j] = pair(s_[4 * j] * (u[4 * j] - delta.x), s_[4 * j + 1] * (u[4 * j + 1] - delta.y));
+        weights_[2 * j + 1] =
+            pair(s_[4 * j + 2] * (u[4 * j + 2] - delta.z), s_[4 * j + 3] * (u[4 * j + 3] - delta.w));
+      }
+    } else {
+#pragma unroll
+      for (int m = 0; m < kStreamed / 4; ++m) weights_[m] = pair(s_[2 * m], s_[2 * m + 1]);
+    }
+  }
+
+  // Scores of the present tile.
+  __device__ __forceinline__ void begin_scores() {
+    wait(slots_.c.is_filled(tile_ % Layout::kSlotsC), tile_ / Layout::kSlotsC % 2);
+    open_products();
+    multiply_rows<kWidth, kHeld, kStreamed>(
+        s_, slots_.a.first + first_row_ * 128,
+        slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
+    close_products();
+  }
+  // Its products.
+  __device__ __forceinline__ void begin_rest() {
+    if constexpr (kProducts) {
+      wait(slots_.d.is_filled(tile_ % Layout::kSlotsD), tile_ / Layout::kSlotsD % 2);
+      open_products();
+      multiply_rows<kWidth, kHeld, kStreamed>(
+          products_, slots_.b.first + first_row_ * 128,
+          slots_.d.first + tile_ % Layout::kSlotsD * Layout::kStreamedBytes);
+      close_products();
+    }
+  }
+  // Sums over the tile before.
+  __device__ __forceinline__ void begin_sums(int keep) {
+    const std::uint32_t before = tile_ - 1;
+    if constexpr (!kProducts)
+      wait(slots_.d.is_filled(before % Layout::kSlotsD), before / Layout::kSlotsD % 2);
+    open_products();
+    multiply_by_rows<kStreamed>(sums_, weights_,
+                                kProducts
+                                    ? slots_.c.first + before % Layout::kSlotsC * Layout::kStreamedBytes
+                                    : slots_.d.first + before % Layout::kSlotsD * Layout::kStreamedBytes,
+                                keep);
+    close_products();
+  }
+  __device__ __forceinline__ void sums_done() const {
+    free(slots_.c.is_emptied((tile_ - 1) % Layout::kSlotsC));
+    if constexpr (!kProducts) free(slots_.d.is_emptied((tile_ - 1) % Layout::kSlotsD));
+  }
+
+  __device__ __forceinline__ void store_queries(const AttentionTile& tile, std::int32_t block) const {
+    const AttentionTask& t = task_.attention;
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int r = row_ + 8 * e, query = query_of(t, r), head = block * t.pack + r - query * t.pack;
+      const bool there = query < tile.queries && r < t.pack * query_of(t, kHeld);
+      store_row(sums_, e, task_.factor, t.head_dim, t.chunk_bytes,
+                there ? task_.gradient.data + (tile.first_query + query) * task_.gradient.stride +
+                            std::int64_t{head} * t.head_dim
+                      : nullptr);
+    }
+  }
+  __device__ __forceinline__ void store_keys(const KeyTile& tile, std::int32_t kv_head) const {
+    const AttentionTask& t = task_.attention;
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const int r = row_ + 8 * e;
+      store_row(sums_, e, task_.factor, t.head_dim, t.chunk_bytes,
+                r < tile.keys ? task_.gradient.data + (tile.first_row + r) * task_.gradient.stride +
+                                    std::int64_t{kv_head} * t.head_dim
+                              : nullptr);
+    }
+  }
+  // Zeros for keys that nobody sees.
+  __device__ __forceinline__ void clear_keys(const KeyTile& tile, std::int32_t kv_head) const {
+    for (int r = first_row_ + static_cast<int>(threadIdx.x) % 128 / 32; r < min(first_row_ + 64, tile.keys);
+         r += 4)
+      for (int c = lane_; c < task_.attention.head_dim; c += 32)
+        task_.gradient.data[(tile.first_row + r) * task_.gradient.stride +
+                            std::int64_t{kv_head} * task_.attention.head_dim + c] = __float2bfloat16(0);
+  }
+  __device__ __forceinline__ void free(SharedAddress emptied) const {
+    if (lane_ == 0) arrive(emptied);
+  }
+
+  const BackwardTask& task_;
+  const BackwardSlots<kWidth, kGradient>& slots_;
+  const int lane_, first_row_, row_;
+  std::uint32_t tile_ = 0;  // of all that streamed past this block of threads
+  QueryFigures<kGradient> figures_;
+  float s_[kStreamed / 2], products_[kStreamed / 2], sums_[kWidth / 2];
+  std::uint32_t weights_[kStreamed / 4];
+};
+
+}  // namespace preferd::kernels::cuda

@@ -1,0 +1,147 @@
+// The warpgroup of the backward kernels that loads: two warps load A and C, two
+// load B and D (attention_backward_task-inl.cuh), in the order in which they
+// are needed.
+#pragma once
+
+#include "model/kernels/cuda/attention_backward_task-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+// Fills slots of kCount rows from one tensor.
+template <int kWidth, int kChunk, int kCount>
+struct SlotLoads {
+  const AttentionTask& task;
+  Rows<const __nv_bfloat16> rows;
+  const CUtensorMap& map;
+
+  // `queries` rows of queries from `first` on, under the heads of a block;
+  // zeros behind them.
+  __device__ __forceinline__ void queries(Handover& handover, SharedAddress to, SharedAddress filled,
+                                          std::int32_t block, std::int32_t first,
+                                          std::int32_t queries) const {
+    const std::int32_t most = query_of(task, kCount);
+    if (kChunk == 16 && queries == most) {
+      handover.finish();
+      fetch_rows<kCount, kWidth>(to, map, block * task.pack, first, most * task.pack, filled);
+      return;
+    }
+    copy_rows<kChunk, kCount, kWidth>(to, rows.data, task.head_dim * 2, [&](int r) -> const __nv_bfloat16* {
+      const std::int32_t query = query_of(task, r), head = block * task.pack + r - query * task.pack;
+      if (query >= queries) return nullptr;
+      return rows.data + (first + query) * rows.stride + std::int64_t{head} * task.head_dim;
+    });
+    handover.after_copies(filled);
+  }
+  // `keys` rows of keys or values from `first` on; zeros behind them.
+  __device__ __forceinline__ void keys(Handover& handover, SharedAddress to, SharedAddress filled,
+                                       std::int32_t kv_head, std::int32_t first, std::int32_t keys) const {
+    line(handover, to, filled, kv_head, first, keys == kCount,
+         [&](int r) { return r < keys ? first + r : -1; });
+  }
+  // Rows of keys or values: row_of(r), -1 for zeros; from `first` on where they
+  // are straight.
+  template <class F>
+  __device__ __forceinline__ void line(Handover& handover, SharedAddress to, SharedAddress filled,
+                                       std::int32_t kv_head, std::int32_t first, bool straight,
+                                       F row_of) const {
+    if (kChunk == 16 && straight) {
+      handover.finish();
+      fetch_rows<kCount, kWidth>(to, map, kv_head, first, kCount, filled);
+      return;
+    }
+    copy_rows<kChunk, kCount, kWidth>(to, rows.data, task.head_dim * 2, [&](int r) -> const __nv_bfloat16* {
+      const std::int32_t row = row_of(r);
+      return row < 0 ? nullptr : rows.data + std::int64_t{kv_head} * task.head_dim + row * rows.stride;
+    });
+    handover.after_copies(filled);
+  }
+};
+
+enum class Side { kAC, kBD };
+
+// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row,
+// what makes its weights 0.
+__device__ __forceinline__ void load_columns(const BackwardTask& task, SharedAddress to,
+                                             const QueryChunk& chunk) {
+  const int r = static_cast<int>(threadIdx.x) % kLoading;
+  const std::int32_t query = query_of(task.attention, r);
+  float log_sum_exp = INFINITY, delta = 0;
+  if (query < chunk.queries) {
+    const std::int32_t head = chunk.block * task.attention.pack + r - query * task.attention.pack;
+    const std::int64_t at = std::int64_t{chunk.first_query + query} * task.attention.query_heads + head;
+    log_sum_exp = task.log_sum_exp[at] * kLog2OfE;
+    delta = task.delta[at];
+  }
+  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + r * 4), "f"(log_sum_exp) : "memory");
+  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + (kStreamed + r) * 4), "f"(delta) : "memory");
+}
+
+template <int kWidth, Gradient kGradient, int kChunk, Side kSide>
+__device__ __forceinline__ void load_side(const BackwardTask& task,
+                                          const BackwardSlots<kWidth, kGradient>& slots) {
+  using Layout = BackwardMap<kWidth, kGradient>;
+  constexpr bool kFirst = kSide == Side::kAC, kOfQueries = kGradient == Gradient::kQueries;
+  constexpr int kSlots = kFirst ? Layout::kSlotsC : Layout::kSlotsD;
+  const AttentionTask& t = task.attention;
+  const Ring held_ring = kFirst ? slots.a : slots.b, ring = kFirst ? slots.c : slots.d;
+  const SlotLoads<kWidth, kChunk, kHeld> held{
+      t, kOfQueries ? (kFirst ? t.q : task.out_gradient) : (kFirst ? t.k : t.v),
+      kOfQueries ? (kFirst ? t.q_map : task.out_gradient_map) : (kFirst ? t.k_map : t.v_map)};
+  const SlotLoads<kWidth, kChunk, kStreamed> streamed{
+      t, kOfQueries ? (kFirst ? t.k : t.v) : (kFirst ? t.q : task.out_gradient),
+      kOfQueries ? (kFirst ? t.k_map : t.v_map) : (kFirst ? t.q_map : task.out_gradient_map)};
+  Handover handover;
+  Fill<kSlots> fill;
+  for (std::int32_t i = 0, piece = piece_of(0); piece < t.pieces; piece = piece_of(++i)) {
+    if constexpr (kOfQueries) {
+      const AttentionTile tile = t.tiles[piece / t.blocks];
+      const std::int32_t block = piece % t.blocks, kv_head = block / t.blocks_of_kv_head;
+      handover.wait_free(held_ring.emptied, i % 2 ^ 1);
+      held.queries(handover, held_ring.first, held_ring.filled, block, tile.first_query, tile.queries);
+      const KeyTiles walk = key_tiles<kStreamed>(tile, t.window);
+      LineWalk line(t.runs + tile.first_run, tile.first_position + tile.queries);
+      for (std::int32_t n = walk.from; n < walk.to; ++n, ++fill.n) {
+        handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
+        const std::int32_t first = line.row(n * kStreamed);
+        streamed.line(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
+                      ring.is_filled(fill.slot()), kv_head, first, line.straight(n * kStreamed, kStreamed),
+                      [&](int r) { return line.row(n * kStreamed + r); });
+      }
+    } else {
+      const KeyTile tile = task.key_tiles[piece / t.blocks];
+      const std::int32_t kv_head = piece % t.blocks;
+      if (kFirst || Layout::kProducts) {
+        handover.wait_free(held_ring.emptied, i % 2 ^ 1);
+        held.keys(handover, held_ring.first, held_ring.filled, kv_head, tile.first_row, tile.keys);
+      }
+      ChunkWalk walk(task, tile, kv_head);
+      for (QueryChunk chunk; walk.next(chunk); ++fill.n) {
+        handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
+        if constexpr (kFirst) load_columns(task, slots.columns(fill.slot()), chunk);
+        streamed.queries(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
+                         ring.is_filled(fill.slot()), chunk.block, chunk.first_query, chunk.queries);
+      }
+    }
+  }
+  handover.finish();
+}
+
+template <int kWidth, Gradient kGradient, int kChunk>
+__device__ __forceinline__ void load_sides(const BackwardTask& task,
+                                           const BackwardSlots<kWidth, kGradient>& slots) {
+  if (threadIdx.x / kLoading % 2 == 0)
+    load_side<kWidth, kGradient, kChunk, Side::kAC>(task, slots);
+  else
+    load_side<kWidth, kGradient, kChunk, Side::kBD>(task, slots);
+}
+
+template <int kWidth, Gradient kGradient>
+__device__ __forceinline__ void load(const BackwardTask& task,
+                                     const BackwardSlots<kWidth, kGradient>& slots) {
+  if (task.attention.chunk_bytes == 16)
+    load_sides<kWidth, kGradient, 16>(task, slots);
+  else
+    load_sides<kWidth, kGradient, 4>(task, slots);
+}
+
+}  // namespace preferd::kernels::cuda

@@ -1,0 +1,146 @@
+// What the warps of the backward kernels share.
+//
+// The three passes are one shape. A piece of work holds kHeld rows: of queries
+// and out_gradient, or of keys and values; the others stream past them in tiles
+// of kStreamed rows. For the rows held (A: queries or keys, B: out_gradient or
+// values) and those streamed (C: keys or queries, D: values or out_gradient)
+//
+//     scores = A C^T    products = B D^T    weights = f(scores, products) sums
+//     += weights C
+//
+// make the gradients of queries and of keys, weights being ds or its transpose;
+// and
+//
+//     scores = A C^T    weights = p^T    sums += weights D
+//
+// those of values. Rows of queries are packed as in the forward
+// (attention_task-inl.cuh): row r is query r / pack under head r % pack.
+#pragma once
+
+#include "model/kernels/cuda/attention_backward.h"
+#include "model/kernels/cuda/attention_softmax-inl.cuh"
+#include "model/kernels/cuda/attention_task-inl.cuh"
+
+namespace preferd::kernels::cuda {
+
+enum class Gradient { kQueries, kKeys, kValues };
+
+inline constexpr int kHeld = 128, kStreamed = 64;  // rows
+inline constexpr int kBackwardThreads =
+    128 * (kHeld / 64 + 1);  // a warpgroup for 64 rows held, and one that loads
+
+struct BackwardTask {
+  AttentionTask attention;  // its q_map, k_map and v_map fetch boxes of kHeld
+                            // where held, kStreamed where not
+  CUtensorMap out_gradient_map;
+  Rows<const __nv_bfloat16> out_gradient;
+  const KeyTile* key_tiles;
+  const QueryRun* query_runs;
+  const float *log_sum_exp, *delta;
+  Rows<__nv_bfloat16> gradient;
+  float unbend;  // tanh(s / cap) = unbend * log2(e) * capped score; 0 without a
+                 // cap
+  float factor;  // of the sums
+};
+
+// Offsets in shared memory.
+template <int kWidth, Gradient kGradient>
+struct BackwardMap {
+  static constexpr bool kProducts = kGradient != Gradient::kValues;
+  static constexpr int kHeldBytes = kHeld * kWidth * 2;
+  static constexpr int kStreamedBytes = kStreamed * kWidth * 2;
+  static constexpr int kSlotsC = 2, kSlotsD = kWidth == 256 && kProducts ? 1 : 2;
+  static constexpr int kA = 0;
+  static constexpr int kB = kA + kHeldBytes;
+  static constexpr int kC = kB + (kProducts ? kHeldBytes : 0);
+  static constexpr int kD = kC + kSlotsC * kStreamedBytes;
+  static constexpr int kColumns = kD + kSlotsD * kStreamedBytes;  // log_sum_exp and delta of streamed queries
+  static constexpr int kBarriers = kColumns + kSlotsC * kStreamed * 8;
+  static constexpr int kBytes = kBarriers + 8 * 2 * (2 + kSlotsC + kSlotsD);
+  static constexpr int kAllocated = kBytes + 1024;
+};
+
+// The n-th fill of a ring: its slot, and the parity of the phase that ends with
+// it.
+template <int kSlots>
+struct Fill {
+  std::uint32_t n = 0;
+  __device__ __forceinline__ std::uint32_t slot() const { return n % kSlots; }
+  __device__ __forceinline__ std::uint32_t parity() const { return n / kSlots % 2; }
+};
+
+template <int kWidth, Gradient kGradient>
+struct BackwardSlots {
+  using Layout = BackwardMap<kWidth, kGradient>;
+  SharedAddress base;
+  Ring a, b, c, d;
+
+  explicit __device__ __forceinline__ BackwardSlots(SharedAddress start) : base(start) {
+    SharedAddress barriers = start + Layout::kBarriers;
+    const auto ring = [&](int offset, int slots) {
+      const Ring made{start + offset, barriers, barriers + 8 * slots};
+      barriers += 16 * slots;
+      return made;
+    };
+    a = ring(Layout::kA, 1);
+    b = ring(Layout::kB, 1);
+    c = ring(Layout::kC, Layout::kSlotsC);
+    d = ring(Layout::kD, Layout::kSlotsD);
+  }
+  __device__ __forceinline__ void init() const {
+    for (const Ring& ring : {a, b, c, d})
+      for (SharedAddress at = ring.filled; at < ring.emptied; at += 8) {
+        init_barrier(at, kLoading);
+        init_barrier(at - ring.filled + ring.emptied, 4 * (kHeld / 64));
+      }
+  }
+  // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the
+  // other.
+  __device__ __forceinline__ SharedAddress columns(std::uint32_t slot) const {
+    return base + Layout::kColumns + slot * (kStreamed * 8);
+  }
+};
+
+// Some of the queries that stream past a tile of keys.
+struct QueryChunk {
+  std::int32_t first_query, first_position, queries, block;
+};
+
+// All of them, in order: under one block of heads after the other, run by run.
+class ChunkWalk {
+ public:
+  __device__ __forceinline__ ChunkWalk(const BackwardTask& task, const KeyTile& tile, std::int32_t kv_head)
+      : task_(task),
+        tile_(tile),
+        per_chunk_(query_of(task.attention, kStreamed)),
+        block_(kv_head * task.attention.blocks_of_kv_head),
+        last_block_(block_ + task.attention.blocks_of_kv_head) {}
+
+  // False when there are no more.
+  __device__ __forceinline__ bool next(QueryChunk& chunk) {
+    while (at_ >= end_) {
+      if (run_ == tile_.runs) {
+        run_ = 0;
+        ++block_;
+      }
+      if (block_ >= last_block_ || tile_.runs == 0) return false;
+      const QueryRun run = task_.query_runs[tile_.first_run + run_++];
+      const std::int32_t window = task_.attention.window, newest = tile_.first_position + tile_.keys - 1;
+      at_ = max(tile_.first_position - run.first_position, 0);
+      end_ = window > 0 ? min(run.queries, newest + window - run.first_position) : run.queries;
+      query_ = run.first_query;
+      position_ = run.first_position;
+    }
+    chunk = {query_ + at_, position_ + at_, min(per_chunk_, end_ - at_), block_};
+    at_ += per_chunk_;
+    return true;
+  }
+
+ private:
+  const BackwardTask& task_;
+  KeyTile tile_;
+  std::int32_t per_chunk_, block_, last_block_;
+  std::int32_t run_ = 0, at_ = 0, end_ = 0, query_ = 0, position_ = 0;
+};
+
+}  // namespace preferd::kernels::cuda

@@ -1,0 +1,119 @@
+#include "model/scorer/replicas.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/check.h"
+
+namespace preferd {
+namespace {
+
+// Items of one call that are scored together.
+struct Piece {
+  std::span<const Encoded* const> items;
+  Result<Verdict>* verdicts;  // one an item
+  std::size_t* left;          // pieces of the call that are not done; guarded like all below
+};
+
+// What the device said that failed, or null.
+const Error* lost_device(std::span<const Result<Verdict>> verdicts) {
+  const auto lost = std::find_if(verdicts.begin(), verdicts.end(), [](const Result<Verdict>& v) {
+    return !v && v.error().code == Code::kDevice;
+  });
+  return lost == verdicts.end() ? nullptr : &lost->error();
+}
+
+class Replicas : public Scorer {
+ public:
+  Replicas(std::vector<std::shared_ptr<Scorer>> replicas, std::size_t piece_tokens)
+      : replicas_(std::move(replicas)),
+        piece_tokens_(piece_tokens),
+        info_(replicas_.front()->info()),
+        working_(static_cast<int>(replicas_.size())) {
+    for (std::size_t i = 1; i < replicas_.size(); ++i) info_.device += ", " + replicas_[i]->info().device;
+    for (const auto& replica : replicas_)
+      threads_.emplace_back([this, &scorer = *replica](std::stop_token stop) { run(scorer, stop); });
+  }
+
+  ~Replicas() override {
+    for (std::jthread& thread : threads_) thread.request_stop();
+    threads_.clear();
+  }
+
+  const ScorerInfo& info() const override { return info_; }
+  Result<Encoded> encode(const Ask& ask) const override { return replicas_.front()->encode(ask); }
+  std::vector<float> features(const Pair& pair) const override { return replicas_.front()->features(pair); }
+
+  Capacity capacity() const override {
+    const std::lock_guard lock(mutex_);
+    return {working_, static_cast<int>(replicas_.size()), lost_};
+  }
+
+  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+    std::vector<Result<Verdict>> verdicts(items.size(), Result<Verdict>(Error{}));
+    std::size_t left = 0;
+    std::unique_lock lock(mutex_);
+    for (std::size_t begin = 0, end; begin < items.size(); begin = end) {
+      end = end_of_piece(items, begin);
+      pieces_.push_back({items.subspan(begin, end - begin), verdicts.data() + begin, &left});
+      ++left;
+    }
+    work_.notify_all();
+    done_.wait(lock, [&] { return left == 0; });
+    return verdicts;
+  }
+
+ private:
+  std::size_t end_of_piece(std::span<const Encoded* const> items, std::size_t begin) const {
+    std::size_t end = begin, tokens = 0;
+    for (; end < items.size(); ++end) {
+      tokens += items[end]->cost_tokens;
+      if (end > begin && tokens > piece_tokens_) break;
+    }
+    return end;
+  }
+
+  void run(Scorer& scorer, std::stop_token stop) {
+    std::unique_lock lock(mutex_);
+    while (work_.wait(lock, stop, [&] { return !pieces_.empty(); })) {
+      const Piece piece = pieces_.front();
+      pieces_.pop_front();
+      lock.unlock();
+      std::vector<Result<Verdict>> verdicts = scorer.score(piece.items);
+      PREFERD_CHECK(verdicts.size() == piece.items.size());
+      lock.lock();
+      if (const Error* lost = lost_device(verdicts); lost != nullptr && working_ > 1) {
+        --working_;
+        lost_ = lost->what;
+        pieces_.push_front(piece);
+        work_.notify_all();
+        return;
+      }
+      std::move(verdicts.begin(), verdicts.end(), piece.verdicts);
+      if (--*piece.left == 0) done_.notify_all();
+    }
+  }
+
+  const std::vector<std::shared_ptr<Scorer>> replicas_;
+  const std::size_t piece_tokens_;
+  ScorerInfo info_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any work_, done_;
+  std::deque<Piece> pieces_;  // guarded by mutex_, as all below
+  int working_;
+  std::string lost_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace
+
+std::shared_ptr<Scorer> make_replicas(std::vector<std::shared_ptr<Scorer>> replicas,
+                                      std::size_t piece_tokens) {
+  PREFERD_CHECK(!replicas.empty());
+  return std::make_shared<Replicas>(std::move(replicas), piece_tokens);
+}
+
+}  // namespace preferd
