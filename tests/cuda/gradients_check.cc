@@ -47,16 +47,18 @@ std::unique_ptr<Compute> make_compute(How how, std::int64_t rank) {
   return std::unique_ptr<Compute>(new Compute(Compute::accelerated(1, *gpu)));
 }
 
-// A prompt of 37 tokens with two answers, and sequences of their own.
+// A prompt with two answers, and sequences of their own; none is longer than 96 tokens, which the packages
+// take.
 Batch batch_of(std::int64_t vocabulary) {
+  constexpr std::int32_t kPrompt = 30;
   struct Segment {
     std::int32_t tokens, parent;
   };
   Batch b;
   b.offsets = {0};
-  for (const auto& [tokens, parent] : {Segment{37, -1}, {50, 0}, {90, 0}, {3, -1}, {200, -1}, {70, -1}}) {
+  for (const auto& [tokens, parent] : {Segment{kPrompt, -1}, {50, 0}, {66, 0}, {3, -1}, {96, -1}, {70, -1}}) {
     for (std::int32_t i = 0; i < tokens; ++i) {
-      b.positions.push_back(i + (parent < 0 ? 0 : 37));
+      b.positions.push_back(i + (parent < 0 ? 0 : kPrompt));
       b.ids.push_back(
           static_cast<std::int32_t>((b.ids.size() * 7919 + 13) % static_cast<std::size_t>(vocabulary)));
     }
