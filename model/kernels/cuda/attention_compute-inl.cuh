@@ -29,8 +29,8 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
   std::uint32_t weights[kTile / 4];
 
   for (std::int32_t i = 0, piece = piece_of(0); piece < task.pieces; piece = piece_of(++i)) {
-    const AttentionTile tile = task.tiles[piece / task.blocks];
-    const std::int32_t block = piece % task.blocks;
+    wait(slots.queries.filled, i % 2);
+    const AttentionTile tile = get_note(slots.note(i));
     const KeyTiles walk = key_tiles<kTile>(tile, task.window);
     const auto position = [&](int r) {
       return tile.first_position + min(query_of(task, r), tile.queries - 1);
@@ -71,13 +71,13 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     const auto keys_done = [&](std::uint32_t fill) { free(slots.keys.is_emptied(slot_of(fill))); };
     const auto values_done = [&](std::uint32_t fill) { free(slots.values.is_emptied(slot_of(fill))); };
 
-    wait(slots.queries.filled, i % 2);
     std::int32_t n = walk.from;
     if (own_to > 0) {
       score_fill(fills);
       wait_products<0>();
       pin(s);
       keys_done(fills);
+      if (n + 1 == own_to) free(slots.queries.emptied);
       weigh(n);
       pack_weights();
       int keep = 0;
@@ -88,6 +88,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
         wait_products<1>();
         pin(s);
         keys_done(fills);
+        if (n + 1 == own_to) free(slots.queries.emptied);
         weigh(n);
         wait_products<0>();
         pin(sums);
@@ -98,7 +99,6 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
         }
         pack_weights();
       }
-      free(slots.queries.emptied);
       gather_fill(fills - 1, keep);
       wait_products<0>();
       pin(sums);
@@ -114,7 +114,8 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     }
     if (own_to == 0) continue;
 
-    const AttentionTile again = task.tiles[piece / task.blocks];  // rather than registers held so long
+    const AttentionTile again = get_note(slots.note(i));  // rather than registers held so long
+    const std::int32_t block = piece % task.blocks;
 
 #pragma unroll
     for (int e = 0; e < 2; ++e) {

@@ -58,6 +58,7 @@ __device__ __forceinline__ void load_pieces(const AttentionTask& task, const Slo
     tiles.tile(line, walk.from, kv_head);
     if constexpr (kKeysToo) {
       tiles.handover.wait_free(slots.queries.emptied, i % 2 ^ 1);
+      if (threadIdx.x % kLoading == 0) put_note(slots.note(i), tile);
       if (kChunk == 16 && tile.queries == most_queries) {
         tiles.handover.finish();
         fetch_rows<Plan<kWidth>::kRows, kWidth>(slots.queries.first, task.q_map, block * task.pack,

@@ -84,6 +84,17 @@ __device__ __forceinline__ KeyTiles key_tiles(const AttentionTile& tile, std::in
   return {oldest / kTile, (tile.first_position + tile.queries - 1) / kTile + 1};
 }
 
+// A tile that the loading threads pass on with its queries; that of the i-th piece in note i % 2.
+inline constexpr int kNoteBytes = 16;
+__device__ __forceinline__ void put_note(SharedAddress note, const AttentionTile& tile) {
+  put(note, tile.first_query);
+  put(note + 4, tile.first_position);
+  put(note + 8, tile.queries);
+}
+__device__ __forceinline__ AttentionTile get_note(SharedAddress note) {
+  return {0, 0, get(note), get(note + 4), get(note + 8)};
+}
+
 // Offsets in shared memory.
 template <int kWidth>
 struct Map {
@@ -93,7 +104,8 @@ struct Map {
   static constexpr int kKeyTiles = kQueryBytes;
   static constexpr int kValueTiles = kKeyTiles + kStages * kTileBytes;
   static constexpr int kBarriers = kValueTiles + kStages * kTileBytes;
-  static constexpr int kBytes = kBarriers + 8 * (2 + 4 * kStages);
+  static constexpr int kNotes = kBarriers + 8 * (2 + 4 * kStages);
+  static constexpr int kBytes = kNotes + 2 * kNoteBytes;
   static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
 };
 
@@ -109,13 +121,16 @@ struct Ring {
 template <int kWidth>
 struct Slots {
   Ring queries, keys, values;
+  SharedAddress notes;
 
   explicit __device__ __forceinline__ Slots(SharedAddress base) {
     const SharedAddress barriers = base + Map<kWidth>::kBarriers;
+    notes = base + Map<kWidth>::kNotes;
     queries = {base + Map<kWidth>::kQueries, barriers, barriers + 8};
     keys = {base + Map<kWidth>::kKeyTiles, barriers + 16, barriers + 16 + 8 * kStages};
     values = {base + Map<kWidth>::kValueTiles, barriers + 16 + 16 * kStages, barriers + 16 + 24 * kStages};
   }
+  __device__ __forceinline__ SharedAddress note(std::int32_t i) const { return notes + i % 2 * kNoteBytes; }
   __device__ __forceinline__ void init() const {
     const auto both = [](SharedAddress filled, SharedAddress emptied) {
       init_barrier(filled, kLoading);

@@ -45,39 +45,25 @@ __device__ __forceinline__ std::uint32_t pair(float low, float high) {
   return *reinterpret_cast<const std::uint32_t*>(&both);
 }
 
-// A warp's 16 rows of sums to where they belong. Each 4 threads that hold a row
-// trade columns, so that each writes 8 in a row.
+// Row i (0 or 1) of a thread's sums, times a factor, to where it belongs; nowhere if nullptr. Of each 16
+// columns neighbours trade 4 bytes, so that a thread writes 8 in a row and the 4 threads of a row 32.
 template <int kSums>
 __device__ __forceinline__ void store_row(const float (&sums)[kSums], int i, float factor,
                                           std::int32_t head_dim, std::int32_t chunk_bytes,
                                           __nv_bfloat16* row) {
-  const int lane = static_cast<int>(threadIdx.x) % 4;
+  const int lane = static_cast<int>(threadIdx.x) % 4, odd = lane % 2;
 #pragma unroll
-  for (int j = 0; j < kSums / 4; j += 4) {
-    std::uint32_t mine[4], whole[4];
-#pragma unroll
-    for (int n = 0; n < 4; ++n)
-      mine[n] = pair(sums[4 * (j + n) + 2 * i] * factor, sums[4 * (j + n) + 2 * i + 1] * factor);
-      // Block j + lane is gathered by this thread: its part from thread `from`
-      // is that thread's mine[lane].
-#pragma unroll
-    for (int step = 0; step < 4; ++step) {
-      const int to = lane ^ step;
-      const std::uint32_t send = to == 0 ? mine[0] : to == 1 ? mine[1] : to == 2 ? mine[2] : mine[3];
-      const std::uint32_t got = __shfl_xor_sync(~0u, send, step);
-#pragma unroll
-      for (int n = 0; n < 4; ++n)
-        if (n == to) whole[n] = got;
-    }
-    const int column = (j + lane) * 8;
+  for (int j = 0; j < kSums / 4; j += 2) {
+    const std::uint32_t first = pair(sums[4 * j + 2 * i] * factor, sums[4 * j + 2 * i + 1] * factor);
+    const std::uint32_t second = pair(sums[4 * j + 4 + 2 * i] * factor, sums[4 * j + 5 + 2 * i] * factor);
+    const std::uint32_t got = __shfl_xor_sync(~0u, odd ? first : second, 1);
+    const uint2 whole = odd ? make_uint2(got, second) : make_uint2(first, got);
+    const int column = (j + odd) * 8 + lane / 2 * 4;
     if (chunk_bytes == 16) {
-      if (row != nullptr && column < head_dim)
-        *reinterpret_cast<uint4*>(row + column) = make_uint4(whole[0], whole[1], whole[2], whole[3]);
-    } else {
-#pragma unroll
-      for (int n = 0; n < 4; ++n)
-        if (row != nullptr && column + 2 * n < head_dim)
-          *reinterpret_cast<std::uint32_t*>(row + column + 2 * n) = whole[n];
+      if (row != nullptr && column < head_dim) *reinterpret_cast<uint2*>(row + column) = whole;
+    } else if (row != nullptr) {
+      if (column < head_dim) *reinterpret_cast<std::uint32_t*>(row + column) = whole.x;
+      if (column + 2 < head_dim) *reinterpret_cast<std::uint32_t*>(row + column + 2) = whole.y;
     }
   }
 }
