@@ -20,7 +20,10 @@ struct Recorded : torch::autograd::Function<Recorded> {
   static variable_list forward(AutogradContext* context, const c10::intrusive_ptr<Holder>& holder,
                                at::TensorList) {
     context->saved_data["holder"] = at::IValue::make_capsule(holder);
-    return holder->forward();
+    variable_list outputs = holder->forward();
+    // Views of one matrix would be watched for changes of the others.
+    for (at::Tensor& t : outputs) t = t.detach();
+    return outputs;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outputs) {

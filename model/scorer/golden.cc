@@ -59,8 +59,7 @@ std::string text_of(double tolerance) {
 
 double golden_tolerance(const ScorerInfo& info) {
   if (info.compute == "int16") return kInt16Tolerance;
-  if (info.compute == "bf16") return kBf16Tolerance;
-  return info.compute == "fp8" ? kFp8Tolerance : kFp32Tolerance;
+  return info.compute == "bf16" || info.compute == "fp8" ? kGpuTolerance : kFp32Tolerance;
 }
 
 void append_golden(std::string& text, const GoldenPair& pair) {

@@ -1,6 +1,8 @@
 // Blocks of 4-bit codes are looked up 8 values a thread where a matrix lets whole words of codes belong to
 // one row and one block; a table of 16 floats in shared memory answers a warp without conflicts. Everything
 // else goes one value a thread.
+#include <bit>
+
 #include <cuda_fp16.h>
 
 #include "model/kernels/cuda/decode.h"
@@ -11,6 +13,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kPieces = 4;  // of 8 codes, that a thread has in flight
 constexpr int kPiece = 8;
+constexpr int kRowThreads = 128;
 
 // Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
@@ -66,26 +69,28 @@ __device__ uint4 looked_up(const float* code, std::uint32_t word, float scale) {
   return out;
 }
 
-__global__ void __launch_bounds__(kThreads) decode_pieces(const StoredMatrix m, std::uint32_t pieces_of_row,
-                                                          std::uint32_t pieces, Rows<__nv_bfloat16> y) {
+// A block of threads for each row; `shift`: of pieces to blocks.
+__global__ void __launch_bounds__(kRowThreads)
+    decode_row(const StoredMatrix m, std::uint32_t pieces, int shift, Rows<__nv_bfloat16> y) {
   __shared__ float code[16];
   fill_table(m, code);
-  const std::uint32_t first = blockIdx.x * (kThreads * kPieces) + threadIdx.x;
-  const auto pieces_of_block = static_cast<std::uint32_t>(m.block / kPiece);
-  std::uint32_t word[kPieces];
-  float scale[kPieces];
+  const std::uint32_t first = blockIdx.x * pieces;  // of the matrix
+  const auto* words = static_cast<const std::uint32_t*>(m.data) + first;
+  __nv_bfloat16* to = y.data + blockIdx.x * y.stride;
+  for (std::uint32_t begin = threadIdx.x; begin < pieces; begin += kRowThreads * kPieces) {
+    std::uint32_t word[kPieces];
+    float scale[kPieces];
 #pragma unroll
-  for (int i = 0; i < kPieces; ++i)
-    if (const std::uint32_t at = first + i * kThreads; at < pieces) {
-      word[i] = __ldcs(static_cast<const std::uint32_t*>(m.data) + at);
-      scale[i] = scale_of(m, at / pieces_of_block);
-    }
+    for (int i = 0; i < kPieces; ++i)
+      if (const std::uint32_t at = begin + i * kRowThreads; at < pieces) {
+        word[i] = __ldcs(words + at);
+        scale[i] = scale_of(m, (first + at) >> shift);
+      }
 #pragma unroll
-  for (int i = 0; i < kPieces; ++i)
-    if (const std::uint32_t at = first + i * kThreads; at < pieces) {
-      const std::uint32_t row = at / pieces_of_row, col = at % pieces_of_row;
-      *reinterpret_cast<uint4*>(y.data + row * y.stride + col * kPiece) = looked_up(code, word[i], scale[i]);
-    }
+    for (int i = 0; i < kPieces; ++i)
+      if (const std::uint32_t at = begin + i * kRowThreads; at < pieces)
+        *reinterpret_cast<uint4*>(to + at * kPiece) = looked_up(code, word[i], scale[i]);
+  }
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -104,8 +109,8 @@ unsigned blocks_of(std::int64_t items, std::int64_t per_block) {
 bool in_pieces(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
   const std::int64_t pieces = m.rows * m.cols / kPiece;
   return m.form == Stored::kBlock4 && m.rounding == Stored::kBF16 && m.cols % kPiece == 0 &&
-         m.block % kPiece == 0 && y.stride % 8 == 0 && reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 &&
-         pieces < (std::int64_t{1} << 31);
+         m.block % kPiece == 0 && std::has_single_bit(static_cast<unsigned>(m.block)) && y.stride % 8 == 0 &&
+         reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 && pieces < (std::int64_t{1} << 31);
 }
 
 }  // namespace
@@ -114,8 +119,9 @@ cudaError_t decode(cudaStream_t stream, const StoredMatrix& m, Rows<__nv_bfloat1
   const std::int64_t values = m.rows * m.cols;
   if (values == 0) return cudaSuccess;
   if (in_pieces(m, y))
-    decode_pieces<<<blocks_of(values / kPiece, kThreads * kPieces), kThreads, 0, stream>>>(
-        m, static_cast<std::uint32_t>(m.cols / kPiece), static_cast<std::uint32_t>(values / kPiece), y);
+    decode_row<<<static_cast<unsigned>(m.rows), kRowThreads, 0, stream>>>(
+        m, static_cast<std::uint32_t>(m.cols / kPiece),
+        std::countr_zero(static_cast<unsigned>(m.block / kPiece)), y);
   else
     decode_each<<<blocks_of(values, kThreads), kThreads, 0, stream>>>(m, y);
   return cudaGetLastError();
