@@ -121,7 +121,7 @@ def http(a):
     out = []
     for tokens, clients in ((512, "1"), (2048, "1,8,32")):
         command = [sys.executable, HERE.parent / "http_bench.py", "--rows", rows_of(package(a), a.rows, tokens), "--clients", clients, "--requests", a.rows,
-                   a.build / "preferd", "serve", "--package", a.package, *shlex.split(a.score_flags)]
+                   a.build / "preferd", "serve", "--package", a.package, *shlex.split(a.serve_flags)]
         out.append(f"Pairs of {tokens} tokens:\n\n{fenced(run(command)[0])}")
     return "\n\n".join(out)
 
@@ -142,7 +142,8 @@ def main():
     p.add_argument("--only", default=",".join(PARTS)), p.add_argument("--build", type=pathlib.Path, default=ROOT / "build-cuda", help="folder of the binaries")
     p.add_argument("--package", type=pathlib.Path, default=pathlib.Path("/tmp/gemma_9b")), p.add_argument("--layers", type=int, default=42)
     p.add_argument("--rows", type=int, default=64), p.add_argument("--commit", default=commit(), help="where there is no git")
-    p.add_argument("--score-flags", default="--device cuda", help="more flags of preferd score and serve")
+    p.add_argument("--score-flags", default="--device cuda", help="more flags of preferd score")
+    p.add_argument("--serve-flags", default="--device cuda --batch-tokens 16384", help="more flags of preferd serve")
     p.add_argument("--residency", default="packed,dense,fp8")
     p.add_argument("--hf-flags", default=""), p.add_argument("--results", type=pathlib.Path, default=ROOT / "bench/results")
     a = p.parse_args()
