@@ -97,7 +97,10 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 void declare(Settings& settings, EngineOptions& options) {
   settings.text("package", options.package, "model package directory; without it the embedded default")
       .choice("compute", options.compute,
-              {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}, {"int16", ComputeType::kInt16}},
+              {{"auto", ComputeType::kAuto},
+               {"fp32", ComputeType::kFp32},
+               {"int16", ComputeType::kInt16},
+               {"int8", ComputeType::kInt8}},
               "arithmetic of the model; auto is the fastest that passed its accuracy gate")
       .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
 }

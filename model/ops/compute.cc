@@ -18,6 +18,11 @@ const void* address(const quant::Matrix& matrix) {
 
 }  // namespace
 
+const char* arithmetic_name(Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::kFp32) return "fp32";
+  return arithmetic == Arithmetic::kInt16 ? "int16" : "int8";
+}
+
 Compute::Compute(int threads) : Compute(threads, false, at::kCPU, at::kFloat) {}
 
 Compute::Compute(int threads, bool composed, at::Device device, at::ScalarType dtype)

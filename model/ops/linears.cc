@@ -126,7 +126,7 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
   const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1));
   const std::size_t group = group_width();
   std::optional<Rounded> rounded;
-  if (compute.arithmetic() == Arithmetic::kInt16) rounded.emplace(compute, x);
+  if (compute.arithmetic() != Arithmetic::kFp32) rounded.emplace(compute, x);
   LinearsForward forward;
   std::size_t groups = 0;
   for (const Linear* linear : sites) {

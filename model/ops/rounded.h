@@ -1,5 +1,5 @@
-// Products with both sides rounded to int16 (model/quant/int16.h): the pieces of linears() on the fast path,
-// as model/ops/panels.h has them in fp32.
+// Products with both sides rounded to integers of 16 or 8 bits (model/quant/levels.h): the pieces of
+// linears() on the fast paths, as model/ops/panels.h has them in fp32.
 //
 // k, the index that is summed over, is cut into stretches of at most 256; each has a scale a row of x and a
 // scale a column of W. An element of y is the sum over stretches, in order, of one exact integer sum times
@@ -18,18 +18,19 @@
 
 namespace preferd {
 
-// Rows of k values, stretch by stretch, laid out for the kernel (model/kernels/gemm_int16.h).
+// Rows of k values, stretch by stretch, laid out for the kernel (model/kernels/gemm_levels.h).
 struct RoundedRows {
-  const std::int16_t* data = nullptr;
-  std::size_t stride = 0;
+  Arithmetic arithmetic = Arithmetic::kInt16;
+  const std::byte* data = nullptr;
+  std::size_t stride = 0;         // in bytes
   const float* scales = nullptr;  // [rows, stretches]
   std::size_t stretches = 0;
   RoundedRows from(std::size_t row) const {
-    return {data + row * stride, stride, scales + row * stretches, stretches};
+    return {arithmetic, data + row * stride, stride, scales + row * stretches, stretches};
   }
 };
 
-// A tensor's rows, rounded.
+// A tensor's rows, rounded as compute.arithmetic() says, which is no fp32.
 class Rounded {
  public:
   Rounded(Compute& compute, const at::Tensor& x);  // x [rows, k] fp32 contiguous
@@ -40,7 +41,8 @@ class Rounded {
   RoundedRows rows_;
 };
 
-// x W^T for rows [first, first + count) of a sum: that of x's row 0 at `first`.
+// x W^T for rows [first, first + count) of a sum: that of x's row 0 at `first`. All terms of a sum have one
+// arithmetic.
 struct RoundedTerm {
   RoundedRows x;
   const quant::Matrix* weight;

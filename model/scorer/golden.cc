@@ -58,6 +58,7 @@ std::string text_of(double tolerance) {
 }  // namespace
 
 double golden_tolerance(const ScorerInfo& info) {
+  if (info.compute == "int8") return kInt8Tolerance;
   return info.compute == "int16" ? kInt16Tolerance : kFp32Tolerance;
 }
 

@@ -12,7 +12,7 @@
 namespace preferd {
 
 // Absolute, on logits.
-inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2;
+inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2, kInt8Tolerance = 5e-2;
 double golden_tolerance(const ScorerInfo& info);  // of its compute type
 
 inline constexpr std::size_t kFewestGolden = 16, kMostGolden = 64;

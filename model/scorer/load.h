@@ -10,8 +10,8 @@
 namespace preferd {
 
 // kAuto: int16 where the golden pairs agree within its tolerance (or there are none, or they
-// are skipped), else fp32.
-enum class ComputeType { kAuto, kFp32, kInt16 };
+// are skipped), else fp32. Never int8, whose tolerance is wider: who takes it asks for it.
+enum class ComputeType { kAuto, kFp32, kInt16, kInt8 };
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
@@ -23,7 +23,8 @@ struct LoadOptions {
 // A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.
 //
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
-// pairs and compares their logits (fp32: within 2e-4, int16: within 1e-2). Errors name file and tensor, what
+// pairs and compares their logits (fp32: within 2e-4, int16: within 1e-2, int8:
+// within 5e-2). Errors name file and tensor, what
 // was found and what was expected.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 

@@ -49,7 +49,7 @@ class PackageScorer : public Scorer {
 
   void use(Arithmetic arithmetic, std::string note = {}) {
     arithmetic_ = arithmetic;
-    info_.compute = arithmetic == Arithmetic::kInt16 ? "int16" : "fp32";
+    info_.compute = arithmetic_name(arithmetic);
     info_.compute_note = std::move(note);
   }
 
@@ -144,6 +144,11 @@ class PackageScorer : public Scorer {
   std::vector<const std::map<std::string, LoraSite>*> sites_;
 };
 
+Arithmetic arithmetic_of(ComputeType compute) {
+  if (compute == ComputeType::kFp32) return Arithmetic::kFp32;
+  return compute == ComputeType::kInt8 ? Arithmetic::kInt8 : Arithmetic::kInt16;
+}
+
 // The fast path has to pass the package's own gate, or say why it is not taken.
 Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOptions& options) {
   const auto& recorded = encoder.manifest().golden;
@@ -152,8 +157,10 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const LoadOption
     return verify_golden(encoder.package(), *recorded, scorer, golden_tolerance(scorer.info()));
   };
   auto report = verify();
-  if (!report && options.compute == ComputeType::kAuto) {
-    const std::string note = "int16 did not agree with the golden pairs: " + report.error().what;
+  if (!report && scorer.info().compute != "fp32") {
+    const std::string note =
+        scorer.info().compute + " did not agree with the golden pairs: " + report.error().what;
+    if (options.compute != ComputeType::kAuto) return invalid(note);
     scorer.use(Arithmetic::kFp32, note);
     report = verify();
   }
@@ -170,9 +177,8 @@ Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> packag
   if (!encoder) return encoder.error();
   auto model = load_model(**encoder);
   if (!model) return model.error();
-  const Arithmetic arithmetic =
-      options.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
-  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(compute), arithmetic);
+  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(compute),
+                                                arithmetic_of(options.compute));
   if (const Status gate = pass_gate(**encoder, *scorer, options); !gate) return gate.error();
   return std::shared_ptr<Scorer>(std::move(scorer));
 }

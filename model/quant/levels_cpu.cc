@@ -1,6 +1,6 @@
-// 4-bit codes become int16 without a float a value: the 16 levels of a block are cut into a table of low
-// bytes and one of high bytes, each of which answers 16 codes in one instruction.
-#include "model/quant/int16.h"
+// 4-bit codes become integers without a float a value: the 16 levels of a block are a table of bytes, or one
+// of low and one of high bytes, each of which answers 16 codes in one instruction.
+#include "model/quant/levels.h"
 
 #include <algorithm>
 #include <bit>
@@ -9,7 +9,7 @@
 #include "model/quant/nibbles.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/quant/int16_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/quant/levels_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -46,23 +46,24 @@ HWY_INLINE Scale ScaleOf(std::uint32_t top, int levels) {
   return {magnitude / static_cast<float>(levels), static_cast<float>(levels) / magnitude};
 }
 
-HWY_INLINE void Round(const float* x, std::size_t count, float inverse, std::int16_t* out) {
+template <class T>
+HWY_INLINE void Round(const float* x, std::size_t count, float inverse, T* out) {
   const Float d;
-  const hn::Rebind<std::int16_t, Float> d16;
+  const hn::Rebind<T, Float> narrow;
   const std::size_t lanes = hn::Lanes(d);
   const auto factor = hn::Set(d, inverse);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes)
-    hn::StoreU(hn::DemoteTo(d16, hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor))), d16, out + i);
+    hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), factor))), narrow, out + i);
   const hn::CappedTag<float, 1> one;
-  for (; i < count; ++i)
-    out[i] = static_cast<std::int16_t>(hn::GetLane(hn::NearestInt(hn::Set(one, x[i] * inverse))));
+  for (; i < count; ++i) out[i] = static_cast<T>(hn::GetLane(hn::NearestInt(hn::Set(one, x[i] * inverse))));
 }
 
-float RoundToLevels(const float* x, std::size_t count, int levels, std::int16_t* out) {
+template <class T>
+HWY_INLINE float RoundAny(const float* x, std::size_t count, int levels, T* out) {
   const Scale s = ScaleOf(TopMagnitude(x, count), levels);
   if (s.inverse == 0)
-    std::fill_n(out, count, std::int16_t{0});
+    std::fill_n(out, count, T{0});
   else
     Round(x, count, s.inverse, out);
   return s.scale;
@@ -86,7 +87,8 @@ HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* ta
 
 #if HWY_TARGET == HWY_SCALAR
 
-HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int16_t* out) {
+template <class T>
+HWY_INLINE void LookUp(const NibbleRun& run, const T* table, T* out) {
   for (std::size_t i = 0; i < run.bytes; ++i) {
     out[2 * i] = table[run.codes[i] >> 4];
     out[2 * i + 1] = table[run.codes[i] & 15];
@@ -94,6 +96,37 @@ HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int
 }
 
 #else
+
+#if HWY_CAP_GE256
+// The 32 codes of 16 bytes, in order.
+HWY_INLINE hn::Vec<hn::FixedTag<std::uint8_t, 32> > Codes(const std::uint8_t* bytes) {
+  const hn::FixedTag<std::uint8_t, 32> d32;
+  const hn::FixedTag<std::uint16_t, 16> pairs;
+  const auto packed = hn::PromoteTo(pairs, hn::LoadU(hn::FixedTag<std::uint8_t, 16>(), bytes));
+  return hn::And(hn::BitCast(d32, hn::Or(hn::ShiftRight<4>(packed), hn::ShiftLeft<8>(packed))),
+                 hn::Set(d32, 15));
+}
+#endif
+
+HWY_INLINE void LookUp(const NibbleRun& run, const std::int8_t* table, std::int8_t* out) {
+  const hn::FixedTag<std::int8_t, 16> d8;
+  const hn::FixedTag<std::uint8_t, 16> u8;
+  const auto levels = hn::LoadU(d8, table);
+#if HWY_CAP_GE256
+  const hn::FixedTag<std::int8_t, 32> d32;
+  const auto twice = hn::Combine(d32, levels, levels);
+  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32)
+    hn::StoreU(hn::BitCast(d32, hn::TableLookupBytes(twice, Codes(run.codes + i))), d32, out);
+#else
+  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
+    const auto packed = hn::LoadU(u8, run.codes + i);
+    const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(u8, 15));
+    const auto low = hn::InterleaveLower(u8, first, second), high = hn::InterleaveUpper(u8, first, second);
+    hn::StoreU(hn::BitCast(d8, hn::TableLookupBytes(levels, low)), d8, out);
+    hn::StoreU(hn::BitCast(d8, hn::TableLookupBytes(levels, high)), d8, out + 16);
+  }
+#endif
+}
 
 HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int16_t* out) {
   const hn::FixedTag<std::uint8_t, 16> d8;
@@ -107,12 +140,9 @@ HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int
                                 hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t0))));
 #if HWY_CAP_GE256
   const hn::FixedTag<std::uint8_t, 32> d32;
-  const hn::FixedTag<std::uint16_t, 16> pairs;
   const auto low2 = hn::Combine(d32, low, low), high2 = hn::Combine(d32, high, high);
   for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
-    const auto packed = hn::PromoteTo(pairs, hn::LoadU(d8, run.codes + i));
-    const auto codes = hn::And(hn::BitCast(d32, hn::Or(hn::ShiftRight<4>(packed), hn::ShiftLeft<8>(packed))),
-                               hn::Set(d32, 15));
+    const auto codes = Codes(run.codes + i);
     const auto l = hn::TableLookupBytes(low2, codes), h = hn::TableLookupBytes(high2, codes);
     const auto even = hn::InterleaveLower(d32, l, h), odd = hn::InterleaveUpper(d32, l, h);
     hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, even)), d16, out);
@@ -137,10 +167,11 @@ HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int
 
 #endif
 
-float NibbleLevels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                   std::int16_t* out) {
+template <class T>
+HWY_INLINE float LevelsOfRuns(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                              T* out) {
   HWY_ALIGN float tables[kMostRuns][16];
-  HWY_ALIGN std::int16_t table[16];
+  HWY_ALIGN T table[16];
   for (std::size_t r = 0; r < runs.size(); ++r) FillTable(code, dtype, runs[r].scale, tables[r]);
   const Scale s = ScaleOf(TopMagnitude(tables[0], 16 * runs.size()), levels);
   for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -151,22 +182,51 @@ float NibbleLevels(const float* code, DType dtype, std::span<const NibbleRun> ru
   return s.scale;
 }
 
+float RoundToInt8(const float* x, std::size_t count, int levels, std::int8_t* out) {
+  return RoundAny(x, count, levels, out);
+}
+
+float RoundToInt16(const float* x, std::size_t count, int levels, std::int16_t* out) {
+  return RoundAny(x, count, levels, out);
+}
+
+float NibblesToInt8(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                    std::int8_t* out) {
+  return LevelsOfRuns(code, dtype, runs, levels, out);
+}
+
+float NibblesToInt16(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                     std::int16_t* out) {
+  return LevelsOfRuns(code, dtype, runs, levels, out);
+}
+
 }  // namespace preferd::quant::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace preferd::quant {
 
-HWY_EXPORT(RoundToLevels);
-HWY_EXPORT(NibbleLevels);
+HWY_EXPORT(RoundToInt8);
+HWY_EXPORT(RoundToInt16);
+HWY_EXPORT(NibblesToInt8);
+HWY_EXPORT(NibblesToInt16);
+
+float round_to_levels(const float* x, std::size_t count, int levels, std::int8_t* out) {
+  return HWY_DYNAMIC_DISPATCH(RoundToInt8)(x, count, levels, out);
+}
 
 float round_to_levels(const float* x, std::size_t count, int levels, std::int16_t* out) {
-  return HWY_DYNAMIC_DISPATCH(RoundToLevels)(x, count, levels, out);
+  return HWY_DYNAMIC_DISPATCH(RoundToInt16)(x, count, levels, out);
+}
+
+float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                    std::int8_t* out) {
+  return HWY_DYNAMIC_DISPATCH(NibblesToInt8)(code, dtype, runs, levels, out);
 }
 
 float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
                     std::int16_t* out) {
-  return HWY_DYNAMIC_DISPATCH(NibbleLevels)(code, dtype, runs, levels, out);
+  return HWY_DYNAMIC_DISPATCH(NibblesToInt16)(code, dtype, runs, levels, out);
 }
 
 }  // namespace preferd::quant
