@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "model/ops/compute.h"
+#include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/build.h"
 
@@ -69,6 +70,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   if (!model) return model.error();
   const c10::InferenceMode inference;
   at::set_num_threads(1);
+  use_tensor_memory();
   if (const Status s = instruction_set_as_asked(); !s) return s.error();
   Compute compute(threads);
   compute.set_arithmetic(arithmetic);
