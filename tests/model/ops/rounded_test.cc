@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/ops/linears.h"
+#include "model/ops/rows.h"
 #include "model/quant/levels.h"
 #include "tests/support/gradients.h"
 
@@ -169,6 +170,48 @@ TEST_P(RoundingOf, WhatIsNotFiniteStaysInItsRow) {
   for (std::int64_t i = 0; i < 9; ++i)
     for (std::int64_t j = 0; j < 40; ++j) EXPECT_EQ(std::isnan(y.data_ptr<float>()[i * 40 + j]), i == 4);
 }
+
+// gated_rows() against the ops that it is made of, bit for bit; 4,500 values a row are too many to keep both
+// panels decoded.
+class GatedRows : public testing::TestWithParam<std::tuple<Arithmetic, std::int64_t, kernels::Glu>> {};
+
+std::vector<float> levels_of(const Rounded& x) {
+  const RoundedRows& r = x.rows();
+  std::vector<float> out;
+  const auto* bytes = reinterpret_cast<const std::int8_t*>(r.data);
+  out.insert(out.end(), bytes, bytes + static_cast<std::size_t>(x.count()) * r.stride);
+  out.insert(out.end(), r.scales, r.scales + static_cast<std::size_t>(x.count()) * r.stretches);
+  return out;
+}
+
+TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
+  const auto& [arithmetic, in, kind] = GetParam();
+  const std::int64_t rows = 101, width = 600;
+  const c10::InferenceMode inference;
+  const at::Tensor x = random_tensor(rows, in, 1);
+  const Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
+  const Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
+  const std::map<std::string, LoraSite> lora = {
+      {"gate", {random_matrix(3, in, Form::kDense, 5), random_matrix(width, 3, Form::kDense, 6), 2.0f}},
+      {"up", {random_matrix(40, in, Form::kDense, 7), random_matrix(width, 40, Form::kDense, 8), 0.5f}}};
+  const std::map<std::string, LoraSite>* const maps[] = {&lora, nullptr};
+  const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
+  const Adapters adapters{maps, runs};
+  Compute compute(1);
+  compute.set_arithmetic(arithmetic);
+  const Linear* const both[] = {&gate, &up};
+  auto parts = linears(compute, x, both, adapters);
+  glu_in_place(compute, kind, parts[0], parts[1]);
+  const auto expected = levels_of(Rounded(compute, parts[0]));
+  EXPECT_EQ(levels_of(gated_rows(compute, kind, x, gate, up, adapters)), expected);
+  Compute more(3);
+  more.set_arithmetic(arithmetic);
+  EXPECT_EQ(levels_of(gated_rows(more, kind, x, gate, up, adapters)), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Widths, GatedRows,
+                         testing::Combine(testing::ValuesIn(kBoth), testing::Values(130, 576, 4500),
+                                          testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu)));
 
 }  // namespace
 }  // namespace preferd
