@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <type_traits>
 
 #include "model/quant/nibbles.h"
 
@@ -23,13 +24,18 @@ constexpr std::uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
 constexpr std::size_t kMostRuns = 8;
 
 // The bits of non-negative floats are ordered as they are, NaN above all.
+using Bits = hn::Vec<hn::RebindToSigned<Float>>;
+HWY_INLINE Bits HigherMagnitude(Bits top, hn::Vec<Float> x) {
+  return hn::Max(top, hn::BitCast(hn::RebindToSigned<Float>(), hn::Abs(x)));
+}
+
 HWY_INLINE std::uint32_t TopMagnitude(const float* x, std::size_t count) {
   const Float d;
   const hn::RebindToSigned<Float> di;
   const std::size_t lanes = hn::Lanes(d);
   auto top = hn::Zero(di);
   std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) top = hn::Max(top, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + i))));
+  for (; i + lanes <= count; i += lanes) top = HigherMagnitude(top, hn::LoadU(d, x + i));
   auto best = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, top)));
   for (; i < count; ++i) best = std::max(best, std::bit_cast<std::uint32_t>(x[i]) & kMagnitude);
   return best;
@@ -69,19 +75,38 @@ HWY_INLINE float RoundAny(const float* x, std::size_t count, int levels, T* out)
   return s.scale;
 }
 
-// The 16 values that a block's codes name.
-HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* table) {
-  if (dtype != DType::kBF16) {
-    for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
-    return;
-  }
+// The 16 values that a block's codes name; returns `top` or what is above it of them.
+HWY_INLINE Bits FillTable(const float* code, DType dtype, float scale, float* table, Bits top) {
   const Float d;
   const hn::RebindToUnsigned<Float> du;
+  if (dtype != DType::kBF16) {
+    for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
+    for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) top = HigherMagnitude(top, hn::LoadU(d, table + c));
+    return top;
+  }
   for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
     const auto bits = hn::BitCast(du, hn::Mul(hn::LoadU(d, code + c), hn::Set(d, scale)));
     const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
     const auto up = hn::Add(bits, hn::Add(even, hn::Set(du, 0x7FFF)));
-    hn::StoreU(hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u))), d, table + c);
+    const auto value = hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u)));
+    hn::StoreU(value, d, table + c);
+    top = HigherMagnitude(top, value);
+  }
+  return top;
+}
+
+// The 16 levels of a table, as bytes or pairs of bytes, whose values are at most 2^14: adding 3 * 2^22 rounds
+// to nearest even and leaves the integer in the low bits.
+template <class T>
+HWY_INLINE void RoundTable(const float* table, float inverse, T* levels) {
+  const Float d;
+  const hn::RebindToUnsigned<Float> du;
+  const hn::Rebind<std::make_unsigned_t<T>, Float> narrow;
+  for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
+    const auto moved =
+        hn::Add(hn::Mul(hn::LoadU(d, table + c), hn::Set(d, inverse)), hn::Set(d, 12582912.0f));
+    const auto bits = hn::And(hn::BitCast(du, moved), hn::Set(du, sizeof(T) == 1 ? 0xFFu : 0xFFFFu));
+    hn::StoreU(hn::TruncateTo(narrow, bits), narrow, reinterpret_cast<std::make_unsigned_t<T>*>(levels + c));
   }
 }
 
@@ -99,7 +124,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const T* table, T* out) {
 
 #if HWY_CAP_GE256
 // The 32 codes of 16 bytes, in order.
-HWY_INLINE hn::Vec<hn::FixedTag<std::uint8_t, 32> > Codes(const std::uint8_t* bytes) {
+HWY_INLINE hn::Vec<hn::FixedTag<std::uint8_t, 32>> Codes(const std::uint8_t* bytes) {
   const hn::FixedTag<std::uint8_t, 32> d32;
   const hn::FixedTag<std::uint16_t, 16> pairs;
   const auto packed = hn::PromoteTo(pairs, hn::LoadU(hn::FixedTag<std::uint8_t, 16>(), bytes));
@@ -172,10 +197,12 @@ HWY_INLINE float LevelsOfRuns(const float* code, DType dtype, std::span<const Ni
                               T* out) {
   HWY_ALIGN float tables[kMostRuns][16];
   HWY_ALIGN T table[16];
-  for (std::size_t r = 0; r < runs.size(); ++r) FillTable(code, dtype, runs[r].scale, tables[r]);
-  const Scale s = ScaleOf(TopMagnitude(tables[0], 16 * runs.size()), levels);
+  const hn::RebindToSigned<Float> di;
+  auto top = hn::Zero(di);
+  for (std::size_t r = 0; r < runs.size(); ++r) top = FillTable(code, dtype, runs[r].scale, tables[r], top);
+  const Scale s = ScaleOf(static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, top))), levels);
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    Round(tables[r], 16, s.inverse, table);
+    RoundTable(tables[r], s.inverse, table);
     LookUp(runs[r], table, out);
     out += 2 * runs[r].bytes;
   }
