@@ -53,6 +53,8 @@ BENCHMARK_CAPTURE(linear, nf4, kNf4, Arithmetic::kFp32)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, fp32, kFp32, Arithmetic::kFp32)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, nf4_int16, kNf4, Arithmetic::kInt16)->Apply(shapes);
 BENCHMARK_CAPTURE(linear, fp32_int16, kFp32, Arithmetic::kInt16)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4_int8, kNf4, Arithmetic::kInt8)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32_int8, kFp32, Arithmetic::kInt8)->Apply(shapes);
 
 void decode(benchmark::State& state, Form form) {
   const quant::Matrix matrix = weights(1536, 576, form);

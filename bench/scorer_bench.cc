@@ -101,8 +101,10 @@ void many(benchmark::internal::Benchmark* b) {
 }
 BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(cases)->Name("score/fp32");
 BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(cases)->Name("score/int16");
+BENCHMARK_CAPTURE(score, int8, ComputeType::kInt8)->Apply(cases)->Name("score/int8");
 BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(many)->Name("score/fp32");
 BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(many)->Name("score/int16");
+BENCHMARK_CAPTURE(score, int8, ComputeType::kInt8)->Apply(many)->Name("score/int8");
 
 // The text side of a pair of 2000 bytes (template, tokens, features) beside a copy of its texts.
 void score_encode(benchmark::State& state) {

@@ -99,7 +99,10 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 void declare(Settings& settings, EngineOptions& options) {
   settings.text("package", options.package, "model package directory; without it the embedded default")
       .choice("compute", options.compute,
-              {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}, {"int16", ComputeType::kInt16}},
+              {{"auto", ComputeType::kAuto},
+               {"fp32", ComputeType::kFp32},
+               {"int16", ComputeType::kInt16},
+               {"int8", ComputeType::kInt8}},
               "arithmetic of the model; auto is the fastest that passed its accuracy gate")
       .text("device", options.device,
             "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")

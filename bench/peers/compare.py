@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SECTIONS = {  # what is hidden by hide_isa.so, which build of llama.cpp
     "native": ("", "amx"), "avx512": ("avx512", "avx512"), "avx2": ("avx2", "avx2")}
 PREFERD = {f"preferd-{form}{'' if compute == 'fp32' else '-' + compute}": (form, compute)
-           for compute in ("fp32", "int16") for form in ("nf4", "bf16")}
+           for compute in ("fp32", "int16", "int8") for form in ("nf4", "bf16")}
 PEERS = [e for e in worker.ENGINES if e != "torch-fp32-of-nf4"]
 BF16 = {"torch-bf16", "ov-bf16"}  # native only: without AMX bf16 is emulated (torch) or ignored (OpenVINO)
 

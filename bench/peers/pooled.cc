@@ -1,6 +1,6 @@
 // A package's body by itself, for bench/peers: token ids in, states of the last tokens out, timed.
 //
-//   preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16
+//   preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16|int8
 //
 // Each line of the file is {"name", "sequences": [[ids]]}. Says `ready VERSION`, then answers each line `NAME
 // [FILE]` of standard input with the seconds of one forward of that line's sequences, packed, and writes the
@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "model/ops/compute.h"
+#include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/build.h"
 
@@ -27,6 +28,7 @@ namespace {
 const std::map<std::string, Arithmetic> kArithmetics = {
     {"fp32", Arithmetic::kFp32},
     {"int16", Arithmetic::kInt16},
+    {"int8", Arithmetic::kInt8},
 };
 
 Batch batch_of(const Json& sequences) {
@@ -68,6 +70,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   if (!model) return model.error();
   const c10::InferenceMode inference;
   at::set_num_threads(1);
+  use_tensor_memory();
   if (const Status s = instruction_set_as_asked(); !s) return s.error();
   Compute compute(threads);
   compute.set_arithmetic(arithmetic);
@@ -103,7 +106,7 @@ int main(int count, char** arguments) {
   const auto threads = given.size() == 4 ? parse_number<int>(given[2]) : std::nullopt;
   const auto arithmetic = given.size() == 4 ? bench::kArithmetics.find(given[3]) : bench::kArithmetics.end();
   if (!threads || *threads < 1 || arithmetic == bench::kArithmetics.end()) {
-    std::cerr << "usage: preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16\n";
+    std::cerr << "usage: preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16|int8\n";
     return 2;
   }
   const Status status = bench::serve(given[0], given[1], *threads, arithmetic->second);

@@ -23,39 +23,46 @@ constexpr std::size_t kTile = 16, kDepth = 64, kWidth = 32;
 // bytes.
 inline void settle_memory() { asm volatile("" : : : "memory"); }
 
+std::size_t padded(std::size_t depth) { return (depth + kDepth - 1) / kDepth * kDepth; }
+
 struct alignas(64) Config {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t row_bytes[16] = {};
   std::uint8_t rows[16] = {};
 };
 
-// Tiles 0 to 3: sums h h, h s, s h, s s. 4 and 5: h and s of x. 6 and 7: of the panel.
-void configure(std::size_t rows) {
+// Tiles 4 and 5: of x, the second with its own number of rows. 6 and 7: of the panel. 0 to 3: sums of 4 6,
+// 4 7, 5 6 and 5 7.
+void configure(std::size_t rows, std::size_t second_rows) {
   Config config;
   for (std::size_t t = 0; t < 8; ++t) {
     config.row_bytes[t] = kDepth;
-    config.rows[t] = static_cast<std::uint8_t>(t < 6 ? rows : kTile);
+    const bool second = t == 2 || t == 3 || t == 5;
+    config.rows[t] = static_cast<std::uint8_t>(t >= 6 ? kTile : second ? second_rows : rows);
   }
   asm volatile("ldtilecfg %0" : : "m"(config));
 }
 
 using Sums = std::int32_t[4][kTile][kTile];
 
-// The four sums of x[rows, depth] and the panel's columns [column, column + 16).
-void sum_tiles(const Int16Product& p, std::size_t row, std::size_t column, std::size_t depth, Sums& sums) {
-  const auto* x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride);
-  const auto* panel = reinterpret_cast<const std::int8_t*>(p.panel) + column * 4;
-  const std::size_t step = 2 * p.x_stride, low = depth * kWidth;
+// Bytes of x and of the panel, with the distance to the second tile of each.
+struct Operands {
+  const std::int8_t *x, *panel;
+  std::size_t x_step, x_second, panel_second;
+};
+
+void sum_tiles(const Operands& of, std::size_t depth, Sums& sums) {
   settle_memory();
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   for (std::size_t k = 0; k < depth; k += kDepth) {
-    _tile_loadd(4, x + k, step);
-    _tile_loadd(6, panel + k * kWidth, 4 * kWidth);
-    _tile_loadd(5, x + depth + k, step);
-    _tile_loadd(7, panel + low + k * kWidth, 4 * kWidth);
+    const std::int8_t *x = of.x + k, *panel = of.panel + k * kWidth;
+    _tile_loadd(4, x, of.x_step);
+    _tile_loadd(6, panel, 4 * kWidth);
+    _tile_loadd(5, x + of.x_second, of.x_step);
+    _tile_loadd(7, panel + of.panel_second, 4 * kWidth);
     _tile_dpbssd(0, 4, 6);
     _tile_dpbssd(1, 4, 7);
     _tile_dpbssd(2, 5, 6);
@@ -68,32 +75,30 @@ void sum_tiles(const Int16Product& p, std::size_t row, std::size_t column, std::
   settle_memory();
 }
 
-// y (+)= the whole sums, scaled, of one tile.
-void add_tile(const Int16Product& p, std::size_t row, std::size_t column, std::size_t rows,
-              const Sums& sums) {
-  const __m512 panel_scale = _mm512_loadu_ps(p.panel_scale + column);
-  for (std::size_t i = 0; i < rows; ++i) {
-    const __m512i middle = _mm512_add_epi32(_mm512_load_si512(sums[1][i]), _mm512_load_si512(sums[2][i]));
-    const __m512i high = _mm512_slli_epi32(_mm512_load_si512(sums[0][i]), 14);
-    const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(middle, 7), _mm512_load_si512(sums[3][i]));
-    const __m512 value = _mm512_cvtepi32_ps(_mm512_add_epi32(high, low));
-    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p.x_scale[(row + i) * p.x_scale_stride]), panel_scale);
-    float* y = p.y + (row + i) * kWidth + column;
-    const __m512 before = p.start == Start::kZero ? _mm512_setzero_ps() : _mm512_loadu_ps(y);
-    _mm512_storeu_ps(y, _mm512_fmadd_ps(value, scale, before));
-  }
+// y (+)= the sums of 16 columns of a row, scaled.
+template <class T>
+inline void add(const LevelProduct<T>& p, std::size_t row, std::size_t column, __m512 panel_scale,
+                __m512i sums) {
+  const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p.x_scale[row * p.x_scale_stride]), panel_scale);
+  float* y = p.y + row * kWidth + column;
+  const __m512 before = p.start == Start::kZero ? _mm512_setzero_ps() : _mm512_loadu_ps(y);
+  _mm512_storeu_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, before));
+}
+
+inline __m512i load(const Sums& sums, std::size_t tile, std::size_t row) {
+  return _mm512_load_si512(sums[tile][row]);
 }
 
 }  // namespace
 
 void split(std::int16_t* levels, std::size_t depth) {
-  alignas(64) std::int16_t padded[256] = {};
+  alignas(64) std::int16_t whole[256] = {};
   PREFERD_CHECK(depth <= 256);
-  std::memcpy(padded, levels, depth * sizeof(std::int16_t));
-  const std::size_t places = (depth + kDepth - 1) / kDepth * kDepth;
+  std::memcpy(whole, levels, depth * sizeof(std::int16_t));
+  const std::size_t places = padded(depth);
   auto* bytes = reinterpret_cast<std::int8_t*>(levels);
   for (std::size_t i = 0; i < places; i += 32) {
-    const __m512i level = _mm512_load_si512(padded + i);
+    const __m512i level = _mm512_load_si512(whole + i);
     const __m512i high = _mm512_srai_epi16(_mm512_add_epi16(level, _mm512_set1_epi16(64)), 7);
     const __m512i low = _mm512_sub_epi16(level, _mm512_slli_epi16(high, 7));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(bytes + i), _mm512_cvtepi16_epi8(high));
@@ -101,16 +106,46 @@ void split(std::int16_t* levels, std::size_t depth) {
   }
 }
 
-void multiply(const Int16Product& p) {
-  const std::size_t depth = (p.depth + kDepth - 1) / kDepth * kDepth;
+void multiply(const LevelProduct<std::int16_t>& p) {
+  const std::size_t depth = padded(p.depth);
   alignas(64) Sums sums;
   std::size_t configured = 0;
   for (std::size_t row = 0; row < p.rows; row += kTile) {
     const std::size_t rows = std::min(kTile, p.rows - row);
-    if (rows != configured) configure(configured = rows);
+    if (rows != configured) configure(rows, rows), configured = rows;
     for (std::size_t column = 0; column < kWidth; column += kTile) {
-      sum_tiles(p, row, column, depth, sums);
-      add_tile(p, row, column, rows, sums);
+      sum_tiles(
+          {reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride),
+           reinterpret_cast<const std::int8_t*>(p.panel) + column * 4, 2 * p.x_stride, depth, depth * kWidth},
+          depth, sums);
+      const __m512 scale = _mm512_loadu_ps(p.panel_scale + column);
+      for (std::size_t i = 0; i < rows; ++i) {
+        const __m512i middle = _mm512_add_epi32(load(sums, 1, i), load(sums, 2, i));
+        const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(middle, 7), load(sums, 3, i));
+        add(p, row + i, column, scale, _mm512_add_epi32(_mm512_slli_epi32(load(sums, 0, i), 14), low));
+      }
+    }
+  }
+  _tile_release();
+}
+
+void multiply(const LevelProduct<std::int8_t>& p) {
+  const std::size_t depth = padded(p.depth);
+  const std::int8_t* panel = p.panel + 4 * kWidth;  // begins behind what sums begin with elsewhere
+  const __m512 left = _mm512_loadu_ps(p.panel_scale), right = _mm512_loadu_ps(p.panel_scale + kTile);
+  alignas(64) Sums sums;
+  std::size_t configured = 0;
+  for (std::size_t row = 0; row < p.rows; row += 2 * kTile) {
+    const std::size_t rows = std::min(2 * kTile, p.rows - row);
+    const std::size_t first = std::min(kTile, rows), second = rows - first;
+    // Without a second tile of rows the first is multiplied twice.
+    if (rows != configured) configure(first, second == 0 ? first : second), configured = rows;
+    sum_tiles({p.x + row * p.x_stride, panel, p.x_stride, second == 0 ? 0 : kTile * p.x_stride, 4 * kTile},
+              depth, sums);
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::size_t tile = i / kTile * 2;
+      add(p, row + i, 0, left, load(sums, tile, i % kTile));
+      add(p, row + i, kTile, right, load(sums, tile + 1, i % kTile));
     }
   }
   _tile_release();
@@ -125,7 +160,8 @@ void multiply(const Int16Product& p) {
 namespace preferd::kernels::amx {
 
 void split(std::int16_t*, std::size_t) { PREFERD_CHECK(false); }
-void multiply(const Int16Product&) { PREFERD_CHECK(false); }
+void multiply(const LevelProduct<std::int8_t>&) { PREFERD_CHECK(false); }
+void multiply(const LevelProduct<std::int16_t>&) { PREFERD_CHECK(false); }
 
 }  // namespace preferd::kernels::amx
 

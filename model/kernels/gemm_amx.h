@@ -1,6 +1,6 @@
-// int16 products by tiles of int8 (Intel AMX), exactly.
+// Products of levels by tiles of int8 (Intel AMX), exactly.
 //
-// A level l, |l| <= 8191, is 128 h + s with bytes -64 <= h <= 64 and -64 <= s < 64. So
+// A level of 16 bits l, |l| <= 8191, is 128 h + s with bytes -64 <= h <= 64 and -64 <= s < 64. So
 //
 //     sum x w = 16384 sum x_h w_h + 128 (sum x_h w_s + sum x_s w_h) + sum x_s w_s
 //
@@ -8,8 +8,12 @@
 // the bits are those of every other instruction set. A tile multiplies 16 x 64 by 64 x 16 in 16 cycles, 16
 // times what vpdpwssd does; a quarter of that is left.
 //
-// A stretch of `depth` levels, padded to d = a multiple of 64, lies as d bytes h and then d bytes s. A panel
-// has [d / 4, 32, 4] bytes h, then as many s: four consecutive k of a column side by side.
+// Either width keeps four tiles of sums, of two tiles of x times two of the panel: h and s of 16 rows and
+// columns where levels have 16 bits, 32 rows and 32 columns where they have 8.
+//
+// A stretch of `depth` levels is padded to d = a multiple of 64. A panel is [d / 4, 32, 4] bytes: four
+// consecutive k of a column side by side. Levels of 16 bits lie as d bytes h and then d bytes s, their panels
+// as one of h and then one of s.
 //
 // Source: Intel 64 and IA-32 SDM, volume 2, TDPBSSD; volume 1, chapter 18. Only where has_amx().
 #pragma once
@@ -17,11 +21,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/kernels/gemm_int16.h"
+#include "model/kernels/gemm_levels.h"
 
 namespace preferd::kernels::amx {
 
 void split(std::int16_t* levels, std::size_t depth);  // in place
-void multiply(const Int16Product& p);
+void multiply(const LevelProduct<std::int8_t>& p);
+void multiply(const LevelProduct<std::int16_t>& p);
 
 }  // namespace preferd::kernels::amx

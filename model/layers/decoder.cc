@@ -78,6 +78,9 @@ at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, 
 at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at::Tensor& x,
                               const Adapters& adapters) {
   const Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
+  if (compute.arithmetic() != Arithmetic::kFp32)
+    return linears(compute, gated_rows(compute, layer.glu, x, layer.gate, layer.up, adapters), out,
+                   adapters)[0];
   auto gate_up = linears(compute, x, in, adapters);
   glu_in_place(compute, layer.glu, gate_up[0], gate_up[1]);
   gate_up.pop_back();

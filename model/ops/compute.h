@@ -38,10 +38,11 @@ class Accelerator;
 class LiveWeights;
 struct PaddedBatch;
 
-// What linears() multiply; where gradients are recorded it must be kFp32. kInt16: inputs and weights are
-// rounded to integers, 14 and 11 bits of them, that share a scale over stretches of at most 256
-// (model/quant/int16.h).
-enum class Arithmetic { kFp32, kInt16 };
+// What linears() multiply; where gradients are recorded it must be kFp32. kInt16, kInt8: inputs and weights
+// are rounded to integers, 14 and 11 or 8 and 7 bits of them, that share a scale over stretches of at most
+// 256 (model/quant/levels.h).
+enum class Arithmetic { kFp32, kInt16, kInt8 };
+const char* arithmetic_name(Arithmetic arithmetic);  // "fp32", "int16", "int8"
 
 // What a training step adds to a forward; nothing when serving.
 struct TrainingStep {

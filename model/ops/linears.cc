@@ -1,7 +1,4 @@
 // Work is cut into items of a group of columns (model/ops/panels.h) and a share of the rows.
-//
-// Where x is rounded (model/ops/rounded.h), so is what adapters make of it, and an adapter's B is a term of
-// the same sum as W: [x | h] times [W | B].
 #include "model/ops/linears.h"
 
 #include <algorithm>
@@ -13,39 +10,26 @@
 #include "model/ops/composed.h"
 #include "model/ops/linears_parts.h"
 #include "model/ops/panels.h"
-#include "model/ops/rounded.h"
 
 namespace preferd {
 namespace {
 
-std::size_t scratch_floats(bool rounded) { return rounded ? rounded_scratch() : panel_scratch(); }
-
 LowRank project(Compute& compute, const Linear& linear, const LoraSite& site, const at::Tensor& x,
-                const std::optional<Rounded>& rounded, const AdapterRun& run) {
-  const auto rows = static_cast<std::size_t>(run.rows), in = static_cast<std::size_t>(x.size(1));
-  const auto rank = static_cast<std::size_t>(site.a.rows);
-  LowRank low{&site, static_cast<std::size_t>(run.first_row), rows, std::nullopt,
-              at::empty({run.rows, site.a.rows}, at::kFloat)};
+                const AdapterRun& run) {
+  const auto in = static_cast<std::size_t>(x.size(1)), rank = static_cast<std::size_t>(site.a.rows);
+  LowRank low{&site, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
+              std::nullopt, at::empty({run.rows, site.a.rows}, at::kFloat)};
   if (const auto dropout = compute.dropout(); dropout && dropout->adapter_p > 0)
     low.mask = {dropout_stream(dropout->key, linear.module), dropout->adapter_p};
   const at::Tensor seen = masked_rows(compute, x, low);
   const RowsOf<float> h{low.h.data_ptr<float>(), rank};
   const RowsOf<const float> from{seen.data_ptr<float>(), in};
-  const std::size_t share = std::max<std::size_t>(kRowChunk, ceil_div(rows, 4));
-  compute.pool().run(ceil_div(rows, share), [&](std::size_t item, int worker) {
-    const std::size_t first = item * share, count = std::min(share, rows - first);
-    float* scratch = compute.scratch(worker, scratch_floats(rounded.has_value()));
-    for (std::size_t c = 0; c < rank; c += group_width()) {
-      const Columns columns{c, std::min(group_width(), rank - c)};
-      const RowsOf<float> to{h.from(first).data + c, rank};
-      if (rounded) {
-        const RoundedTerm term{rounded->rows().from(low.first_row + first), &site.a, 0, count};
-        sum_of_products({&term, 1}, {}, columns, count, to, scratch);
-      } else {
-        times_transposed(from.from(first), site.a, columns, count, kernels::Start::kZero, to, scratch);
-      }
-    }
-    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) h.data[i] *= site.scale;
+  over_pieces(compute, 1, low.rows, 4, [&](const Item& item) {
+    float* scratch = compute.scratch(item.worker, panel_scratch());
+    for (std::size_t c = 0; c < rank; c += group_width())
+      times_transposed(from.from(item.first), site.a, {c, std::min(group_width(), rank - c)}, item.rows,
+                       kernels::Start::kZero, {h.from(item.first).data + c, rank}, scratch);
+    for (std::size_t i = item.first * rank; i < (item.first + item.rows) * rank; ++i) h.data[i] *= site.scale;
   });
   return low;
 }
@@ -54,28 +38,12 @@ struct Site {
   const Linear* linear;
   float* y;
   std::span<const LowRank> low;
-  std::vector<Rounded> h;  // of each entry of low, where x is rounded
 
   RowsOf<float> at(std::size_t row, std::size_t column) const {
     const auto out = static_cast<std::size_t>(linear->weight.rows);
     return {y + row * out + column, out};
   }
 };
-
-// Outputs [columns] of one site for rows [first, first + rows).
-void compute_rounded(const Site& site, const RoundedRows& x, Columns columns, std::size_t first,
-                     std::size_t rows, float* scratch) {
-  std::vector<RoundedTerm> terms = {{x.from(first), &site.linear->weight, 0, rows}};
-  for (std::size_t i = 0; i < site.low.size(); ++i) {
-    const LowRank& low = site.low[i];
-    const std::size_t begin = std::max(first, low.first_row),
-                      end = std::min(first + rows, low.first_row + low.rows);
-    if (begin < end)
-      terms.push_back(
-          {site.h[i].rows().from(begin - low.first_row), &low.site->b, begin - first, end - begin});
-  }
-  sum_of_products(terms, site.linear->bias, columns, rows, site.at(first, columns.first), scratch);
-}
 
 void compute_item(const Site& site, RowsOf<const float> x, Columns columns, std::size_t first,
                   std::size_t rows, float* scratch) {
@@ -121,51 +89,57 @@ at::Tensor masked_rows(Compute& compute, const at::Tensor& x, const LowRank& low
   return y;
 }
 
+void over_pieces(Compute& compute, std::size_t pieces, std::size_t rows, std::size_t wanted,
+                 const std::function<void(const Item&)>& work) {
+  if (rows == 0) return;
+  const auto threads = static_cast<std::size_t>(compute.pool().threads());
+  const std::size_t items = threads == 1 ? 1 : wanted * threads;
+  const std::size_t shares =
+      std::clamp(ceil_div(items, pieces), std::size_t{1}, ceil_div(rows, kMinRowsOfItem));
+  const std::size_t share = ceil_div(rows, shares);
+  compute.pool().run(pieces * shares, [&](std::size_t item, int worker) {
+    const std::size_t first = item % shares * share;
+    if (first < rows) work({item / shares, {}, first, std::min(share, rows - first), worker});
+  });
+}
+
+void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
+                const std::function<void(const Item&)>& work) {
+  const std::size_t group = group_width();
+  const auto groups_of = [&](std::size_t s) {
+    return ceil_div(static_cast<std::size_t>(sites[s]->weight.rows), group);
+  };
+  std::size_t groups = 0;
+  for (std::size_t s = 0; s < sites.size(); ++s) groups += groups_of(s);
+  over_pieces(compute, groups, rows, 6, [&](Item item) {
+    std::size_t g = item.of, s = 0;
+    while (g >= groups_of(s)) g -= groups_of(s++);
+    const auto outputs = static_cast<std::size_t>(sites[s]->weight.rows);
+    item.of = s;
+    item.columns = {g * group, std::min(group, outputs - g * group)};
+    work(item);
+  });
+}
+
 LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
                            const Adapters& adapters) {
   PREFERD_CHECK(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat);
-  const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1));
-  const std::size_t group = group_width();
-  std::optional<Rounded> rounded;
-  if (compute.arithmetic() == Arithmetic::kInt16) rounded.emplace(compute, x);
   LinearsForward forward;
-  std::size_t groups = 0;
   for (const Linear* linear : sites) {
     PREFERD_CHECK(linear->weight.cols == x.size(1));
     forward.y.push_back(at::empty({x.size(0), linear->weight.rows}, at::kFloat));
     forward.low.emplace_back();
     for (const AdapterRun& run : adapters.runs)
       if (const LoraSite* lora = adapters.find(run, linear->module))
-        forward.low.back().push_back(project(compute, *linear, *lora, x, rounded, run));
-    groups += ceil_div(static_cast<std::size_t>(linear->weight.rows), group);
+        forward.low.back().push_back(project(compute, *linear, *lora, x, run));
   }
-  if (rows == 0) return forward;
   std::vector<Site> work;
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    work.push_back({sites[i], forward.y[i].data_ptr<float>(), forward.low[i], {}});
-    if (rounded)
-      for (const LowRank& low : forward.low[i]) work.back().h.emplace_back(compute, low.h);
-  }
-  const RowsOf<const float> from{x.data_ptr<float>(), in};
-  const auto threads = static_cast<std::size_t>(compute.pool().threads());
-  const std::size_t wanted = threads == 1 ? 1 : 6 * threads;  // items; each decodes its panels anew
-  const std::size_t shares =
-      std::clamp(ceil_div(wanted, groups), std::size_t{1}, ceil_div(rows, kMinRowsOfItem));
-  const std::size_t share = ceil_div(rows, shares);
-  compute.pool().run(groups * shares, [&](std::size_t item, int worker) {
-    const std::size_t first = item % shares * share;
-    std::size_t g = item / shares, s = 0;
-    while (g >= ceil_div(static_cast<std::size_t>(work[s].linear->weight.rows), group))
-      g -= ceil_div(static_cast<std::size_t>(work[s++].linear->weight.rows), group);
-    if (first >= rows) return;
-    const auto outputs = static_cast<std::size_t>(work[s].linear->weight.rows);
-    const Columns columns{g * group, std::min(group, outputs - g * group)};
-    const std::size_t count = std::min(share, rows - first);
-    float* scratch = compute.scratch(worker, scratch_floats(rounded.has_value()));
-    if (rounded)
-      compute_rounded(work[s], rounded->rows(), columns, first, count, scratch);
-    else
-      compute_item(work[s], from, columns, first, count, scratch);
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    work.push_back({sites[i], forward.y[i].data_ptr<float>(), forward.low[i]});
+  const RowsOf<const float> from{x.data_ptr<float>(), static_cast<std::size_t>(x.size(1))};
+  over_items(compute, sites, static_cast<std::size_t>(x.size(0)), [&](const Item& item) {
+    compute_item(work[item.of], from, item.columns, item.first, item.rows,
+                 compute.scratch(item.worker, panel_scratch()));
   });
   return forward;
 }
@@ -176,6 +150,8 @@ std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<co
   if (Accelerator* device = compute.accelerator()) return device->linears(compute, x, sites, adapters);
   if (linears_want_gradient(compute, x.value, sites, adapters))
     return record_linears(compute, x, sites, adapters);
+  if (compute.arithmetic() != Arithmetic::kFp32)
+    return linears(compute, Rounded(compute, x.value), sites, adapters);
   return run_linears(compute, x.value, sites, adapters).y;
 }
 

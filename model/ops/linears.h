@@ -19,6 +19,7 @@
 #include "model/checkpoint/peft.h"
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
+#include "model/ops/rounded.h"
 #include "model/quant/matrix.h"
 
 namespace preferd {
@@ -52,6 +53,15 @@ struct Operand {
 // and adapters' maps outlive the backward; runs need not.
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
                                 const Adapters& adapters);
+
+// Of rows that are rounded already, as compute.arithmetic() says. No gradient.
+std::vector<at::Tensor> linears(Compute& compute, const Rounded& x, std::span<const Linear* const> sites,
+                                const Adapters& adapters);
+
+// What a gated MLP's last linear reads, glu(gate(x), up(x)), rounded; compute.arithmetic() is no fp32. The
+// bits of linears(), glu() and Rounded; no gradient.
+Rounded gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
+                   const Linear& up, const Adapters& adapters);
 
 // y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding. Gradients: of a
 // live table, A and B.

@@ -1,7 +1,9 @@
-// The forward that serving and training share, and what of it backward needs. Kernels only; ops' own.
+// The forward that serving and training share, and what of it backward needs; what forwards in fp32 and in
+// integers share. Kernels only; ops' own.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -9,6 +11,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/ops/linears.h"
+#include "model/ops/panels.h"
+#include "model/ops/rounded.h"
 
 namespace preferd {
 
@@ -30,8 +34,25 @@ struct LinearsForward {
   std::vector<std::vector<LowRank>> low;  // per site
 };
 
+// In fp32.
 LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
                            const Adapters& adapters);
+
+// A share of the rows, for a site's group of columns or for what else decodes its weights anew.
+struct Item {
+  std::size_t of;  // which site, or what
+  Columns columns;
+  std::size_t first, rows;
+  int worker;
+};
+
+// Spreads the groups of columns of all sites, and shares of the rows, over threads.
+void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
+                const std::function<void(const Item&)>& work);
+// Spreads `pieces`, each of which decodes weights for a share of the rows, over threads; `wanted` items a
+// thread where there are several.
+void over_pieces(Compute& compute, std::size_t pieces, std::size_t rows, std::size_t wanted,
+                 const std::function<void(const Item&)>& work);
 
 // Rows of x after low's mask: those rows themselves where it has none.
 at::Tensor masked_rows(Compute& compute, const at::Tensor& x, const LowRank& low);

@@ -4,164 +4,97 @@
 #include "model/ops/rounded.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <ATen/ops/empty.h>
 
-#include "model/kernels/gemm_int16.h"
-#include "model/quant/int16.h"
+#include "base/check.h"
+#include "model/ops/rounded_parts.h"
 
 namespace preferd {
 namespace {
 
-constexpr std::size_t kMostPlaces = 2048, kMostStretches = 32;  // of one decoded panel
-
-static_assert(kMostBlock <= quant::kLevelBlock);
-
-// A stretch of a term's k, and where its panels stand in those that are decoded together.
-struct Stretch {
-  const RoundedTerm* term;
-  std::size_t index, begin, depth;
-  std::size_t offset;  // in places
-};
-
-struct Scratch {
-  explicit Scratch(float* floats)
-      : sums(floats),
-        scales(sums + kRowChunk * kernels::panel_width()),
-        decoded(reinterpret_cast<std::int16_t*>(scales + kMostStretches * group_width())),
-        panels(decoded + quant::kLevelBlock * kernels::panel_width()) {}
-
-  float* sums;            // [kRowChunk, width]
-  float* scales;          // [stretches, group width]
-  std::int16_t* decoded;  // [width, depth]
-  std::int16_t* panels;   // kGroupPanels x [kMostPlaces, width]
-};
-
-std::int16_t* panel_at(const Scratch& at, std::size_t p, std::size_t offset) {
-  return at.panels + (p * kMostPlaces + offset) * kernels::panel_width();
-}
-
-void decode_panel(const Stretch& s, Columns columns, std::size_t p, float* scales, const Scratch& at) {
-  const std::size_t width = kernels::panel_width(), count = std::min(width, columns.count - p * width);
-  for (std::size_t j = 0; j < count; ++j) {
-    std::int16_t* row = at.decoded + j * kernels::int16_places(s.depth);
-    scales[j] =
-        quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width + j),
-                             static_cast<std::int64_t>(s.begin), static_cast<std::int64_t>(s.depth), row);
-    kernels::lay_out(row, s.depth);
-  }
-  std::fill(scales + count, scales + width, 0.0f);
-  kernels::pack_int16(at.decoded, count, s.depth, panel_at(at, p, s.offset));
-}
-
-// Sums [rows [row, end), width] of panel p, the stretches in order.
-void sum_chunk(std::span<const Stretch> stretches, std::size_t p, std::size_t row, std::size_t end,
-               const Scratch& at) {
+template <class T>
+void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns columns, std::size_t rows,
+                RowsOf<float> y, float* scratch) {
   const std::size_t width = kernels::panel_width();
+  float *sums = scratch, *decoded = sums + kRowChunk * width, *memory = decoded + Panels<T>::row_floats();
   kernels::Start start = kernels::Start::kZero;
-  for (std::size_t i = 0; i < stretches.size(); ++i) {
-    const Stretch& s = stretches[i];
-    const std::size_t first = std::max(row, s.term->first),
-                      last = std::min(end, s.term->first + s.term->count);
-    if (start == kernels::Start::kZero && (first > row || last < end)) {
-      std::fill_n(at.sums, (end - row) * width, 0.0f);
-      start = kernels::Start::kContinue;
-    }
-    if (first >= last) continue;
-    const RoundedRows x = s.term->x.from(first - s.term->first);
-    kernels::multiply_int16({.x = x.data + s.begin,
-                             .x_stride = x.stride,
-                             .x_scale = x.scales + s.index,
-                             .x_scale_stride = x.stretches,
-                             .panel = panel_at(at, p, s.offset),
-                             .panel_scale = at.scales + i * group_width() + p * width,
-                             .y = at.sums + (first - row) * width,
-                             .rows = last - first,
-                             .depth = s.depth,
+  for (const Together& together : plan<T>(terms)) {
+    const Panels<T> panels(together, columns, memory, decoded);
+    for (std::size_t row = 0; row < rows; row += kRowChunk)
+      for (std::size_t p = 0; p * width < columns.count; ++p) {
+        const std::size_t end = std::min(rows, row + kRowChunk);
+        const std::size_t count = std::min(width, columns.count - p * width);
+        const RowsOf<float> to{y.from(row).data + p * width, y.stride};
+        prefetch(to, end - row, count);
+        panels.sum(p, row, end, sums);
+        kernels::write_sums({.sums = sums,
+                             .bias = bias == nullptr ? nullptr : bias + p * width,
+                             .y = to.data,
+                             .y_stride = to.stride,
+                             .rows = end - row,
+                             .columns = count,
                              .start = start});
+      }
     start = kernels::Start::kContinue;
   }
 }
 
-// y (+)= what the stretches give together.
-void add_stretches(std::span<const Stretch> stretches, const float* bias, kernels::Start start,
-                   Columns columns, std::size_t rows, RowsOf<float> y, const Scratch& at) {
-  const std::size_t width = kernels::panel_width(), group = ceil_div(columns.count, width);
-  for (std::size_t i = 0; i < stretches.size(); ++i)
-    for (std::size_t p = 0; p < group; ++p)
-      decode_panel(stretches[i], columns, p, at.scales + i * group_width() + p * width, at);
-  for (std::size_t row = 0; row < rows; row += kRowChunk)
-    for (std::size_t p = 0; p < group; ++p) {
-      const std::size_t end = std::min(rows, row + kRowChunk);
-      const std::size_t count = std::min(width, columns.count - p * width);
-      const RowsOf<float> to{y.from(row).data + p * width, y.stride};
-      prefetch(to, end - row, count);
-      sum_chunk(stretches, p, row, end, at);
-      kernels::write_sums({.sums = at.sums,
-                           .bias = bias == nullptr ? nullptr : bias + p * width,
-                           .y = to.data,
-                           .y_stride = to.stride,
-                           .rows = end - row,
-                           .columns = count,
-                           .start = start});
-    }
+template <class T>
+float round_stretch(const float* values, std::size_t depth, std::byte* to) {
+  T* levels = reinterpret_cast<T*>(to);
+  const float scale = quant::round_to_levels(values, depth, quant::kActivationLevels<T>, levels);
+  kernels::lay_out(levels, depth, kernels::Side::kX);
+  return scale;
 }
 
 }  // namespace
 
-Rounded::Rounded(Compute& compute, const at::Tensor& x) {
-  const auto rows = static_cast<std::size_t>(x.size(0)), k = static_cast<std::size_t>(x.size(1));
+Rounded::Rounded(Arithmetic arithmetic, std::int64_t rows, std::int64_t width) : width_(width) {
+  PREFERD_CHECK(arithmetic != Arithmetic::kFp32);
+  const bool bytes = arithmetic == Arithmetic::kInt8;
+  const auto k = static_cast<std::size_t>(width);
   const std::size_t stretch = block_of(k), stretches = ceil_div(k, stretch), last = (stretches - 1) * stretch;
-  const std::size_t places = last + kernels::int16_places(k - last);
-  levels_ = at::empty({x.size(0), static_cast<std::int64_t>(places)}, at::kShort);
-  scales_ = at::empty({x.size(0), static_cast<std::int64_t>(stretches)}, at::kFloat);
+  const std::size_t places = last + (bytes ? kernels::level_places<std::int8_t>(k - last)
+                                           : kernels::level_places<std::int16_t>(k - last));
+  levels_ = at::empty({rows, static_cast<std::int64_t>(places)}, bytes ? at::kChar : at::kShort);
+  scales_ = at::empty({rows, static_cast<std::int64_t>(stretches)}, at::kFloat);
+  rows_ = {arithmetic, static_cast<const std::byte*>(levels_.data_ptr()), places * (bytes ? 1 : 2),
+           scales_.data_ptr<float>(), stretches};
+}
+
+Rounded::Rounded(Compute& compute, const at::Tensor& x)
+    : Rounded(compute.arithmetic(), x.size(0), x.size(1)) {
+  const auto rows = static_cast<std::size_t>(x.size(0)), k = static_cast<std::size_t>(x.size(1));
   const float* from = x.data_ptr<float>();
-  auto* levels = levels_.data_ptr<std::int16_t>();
-  auto* scales = scales_.data_ptr<float>();
-  rows_ = {levels, places, scales, stretches};
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
     for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i)
-      for (std::size_t s = 0, begin = 0; s < stretches; ++s, begin += stretch) {
-        const std::size_t depth = std::min(stretch, k - begin);
-        std::int16_t* to = levels + i * places + begin;
-        scales[i * stretches + s] =
-            quant::round_to_levels(from + i * k + begin, depth, quant::kActivationLevels, to);
-        kernels::lay_out(to, depth);
-      }
+      for (std::size_t s = 0; s < rows_.stretches; ++s) set(i, s, from + i * k + s * block_of(k));
   });
+}
+
+void Rounded::set(std::size_t row, std::size_t stretch, const float* values) {
+  const auto k = static_cast<std::size_t>(width_);
+  const std::size_t begin = stretch * block_of(k), depth = std::min(block_of(k), k - begin);
+  const bool bytes = rows_.arithmetic == Arithmetic::kInt8;
+  std::byte* to = static_cast<std::byte*>(levels_.data_ptr()) + row * rows_.stride + begin * (bytes ? 1 : 2);
+  scales_.data_ptr<float>()[row * rows_.stretches + stretch] =
+      bytes ? round_stretch<std::int8_t>(values, depth, to) : round_stretch<std::int16_t>(values, depth, to);
 }
 
 std::size_t rounded_scratch() {
   const std::size_t width = kernels::panel_width();
-  return kRowChunk * width + kMostStretches * group_width() + quant::kLevelBlock * width / 2 +
-         kGroupPanels * kMostPlaces * width / 2;
+  return kRowChunk * width + Panels<std::int16_t>::row_floats() +
+         kGroupPanels * width * (kMostStretches + kMostBytes / 4);
 }
 
 void sum_of_products(std::span<const RoundedTerm> terms, std::span<const float> bias, Columns columns,
                      std::size_t rows, RowsOf<float> y, float* scratch) {
-  const Scratch at(scratch);
   const float* shift = bias.empty() ? nullptr : bias.data() + columns.first;
-  kernels::Start start = kernels::Start::kZero;
-  std::vector<Stretch> stretches;
-  std::size_t offset = 0;
-  const auto flush = [&] {
-    add_stretches(stretches, shift, start, columns, rows, y, at);
-    stretches.clear();
-    offset = 0;
-    start = kernels::Start::kContinue;
-  };
-  for (const RoundedTerm& term : terms) {
-    const auto k = static_cast<std::size_t>(term.weight->cols);
-    const std::size_t stretch = block_of(k);
-    for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
-      const std::size_t depth = std::min(stretch, k - begin), places = kernels::int16_places(depth);
-      if (offset + places > kMostPlaces || stretches.size() == kMostStretches) flush();
-      stretches.push_back({&term, index, begin, depth, offset});
-      offset += places;
-    }
-  }
-  flush();
+  if (terms.front().x.arithmetic == Arithmetic::kInt8)
+    sum_levels<std::int8_t>(terms, shift, columns, rows, y, scratch);
+  else
+    sum_levels<std::int16_t>(terms, shift, columns, rows, y, scratch);
 }
 
 }  // namespace preferd

@@ -23,7 +23,9 @@ struct NibbleRun {
 };
 
 // Integers of the runs' values one after the other, under one scale, which is returned: that of
-// round_to_levels (model/quant/int16.h), from the largest value that the codes could name. At most 8 runs.
+// round_to_levels (model/quant/levels.h), from the largest value that the codes could name. At most 8 runs.
+float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
+                    std::int8_t* out);
 float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
                     std::int16_t* out);
 

@@ -69,6 +69,12 @@ Status check_kernels(const AdaptedModel& model) {
   return Ok{};
 }
 
+// On the CPU.
+Arithmetic arithmetic_of(ComputeType compute) {
+  if (compute == ComputeType::kFp32) return Arithmetic::kFp32;
+  return compute == ComputeType::kInt8 ? Arithmetic::kInt8 : Arithmetic::kInt16;
+}
+
 gpu::Residency resident(Residency residency) {
   return residency == Residency::kPacked ? gpu::Residency::kPacked
          : residency == Residency::kFp8  ? gpu::Residency::kFp8
@@ -114,19 +120,20 @@ Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const Ad
 
 Result<Engine> make_engine(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
   if (place.device.kind == Device::Kind::kCuda) {
-    if (place.compute == ComputeType::kInt16)
-      return invalid("compute is int16, expected auto or fp32 on device cuda");
+    if (place.compute == ComputeType::kInt16 || place.compute == ComputeType::kInt8)
+      return invalid(std::string("compute is ") + arithmetic_name(arithmetic_of(place.compute)) +
+                     ", expected auto or fp32 on device cuda");
     return on_gpu(place, std::move(cpu), model);
   }
   if (place.residency != Residency::kAuto)
     return invalid("residency is " + std::string(name_of(place.residency)) + ", expected auto on device cpu");
-  const Arithmetic arithmetic = place.compute == ComputeType::kFp32 ? Arithmetic::kFp32 : Arithmetic::kInt16;
+  const Arithmetic arithmetic = arithmetic_of(place.compute);
   return Engine{.body = cpu,
                 .heads = cpu,
                 .arithmetic = arithmetic,
                 .forward_tokens = kForwardTokens,
                 .device = "cpu",
-                .compute = arithmetic == Arithmetic::kInt16 ? "int16" : "fp32",
+                .compute = arithmetic_name(arithmetic),
                 .residency = {}};
 }
 

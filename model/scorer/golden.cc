@@ -58,8 +58,8 @@ std::string text_of(double tolerance) {
 }  // namespace
 
 double golden_tolerance(const ScorerInfo& info) {
-  if (info.compute == "int16") return kInt16Tolerance;
-  return info.compute == "bf16" || info.compute == "fp8" ? kGpuTolerance : kFp32Tolerance;
+  if (info.compute == "fp32") return kFp32Tolerance;
+  return info.compute == "int16" ? kInt16Tolerance : kCoarseTolerance;
 }
 
 void append_golden(std::string& text, const GoldenPair& pair) {

@@ -12,8 +12,8 @@
 namespace preferd {
 
 // Absolute, on logits.
-inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2, kGpuTolerance = 5e-2;  // bf16 and fp8
-double golden_tolerance(const ScorerInfo& info);  // of its compute type
+inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2, kCoarseTolerance = 5e-2;
+double golden_tolerance(const ScorerInfo& info);  // of its compute type: coarse are int8, bf16 and fp8
 
 inline constexpr std::size_t kFewestGolden = 16, kMostGolden = 64;
 

@@ -11,8 +11,9 @@
 namespace preferd {
 
 // On the CPU kAuto is int16 where the golden pairs agree within its tolerance (or there are none, or they are
-// skipped), else fp32. On a GPU kAuto is bf16, or fp8 by Residency::kFp8; kFp32 is ATen's; there is no int16.
-enum class ComputeType { kAuto, kFp32, kInt16 };
+// skipped), else fp32; never int8, whose tolerance is wider: who takes it asks for it. On a GPU kAuto is
+// bf16, or fp8 by Residency::kFp8; kFp32 is ATen's; there are no integers.
+enum class ComputeType { kAuto, kFp32, kInt16, kInt8 };
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {

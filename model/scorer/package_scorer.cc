@@ -192,10 +192,12 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& pla
                          golden_tolerance(scorer.info()));
   };
   auto report = verify();
-  if (!report && place.compute == ComputeType::kAuto && scorer.info().compute == "int16") {
+  if (!report && scorer.info().compute == "int16" && place.compute == ComputeType::kAuto) {
     scorer.fall_back_to_fp32("int16 did not agree with the golden pairs: " + report.error().what);
     report = verify();
   }
+  if (!report && scorer.info().compute != "fp32")
+    return invalid(scorer.info().compute + " did not agree with the golden pairs: " + report.error().what);
   if (!report) return report.error();
   scorer.passed(*report);
   return Ok{};

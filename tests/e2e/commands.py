@@ -179,6 +179,14 @@ class Others(Folder):
         self.assertEqual(code, 0, err)
         self.assertRegex(out, r"golden pairs agree")
 
+    def test_int8_is_taken_where_it_is_asked_for_and_agrees(self):
+        code, out, err = run("inspect", "--verify", "--compute", "int8", "--package", PACKAGES / "dense_bf16_mean")
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out, r"golden pairs agree in int8, .*tolerance 0\.05")
+        code, _, err = run("inspect", "--verify", "--compute", "int8", "--package", PACKAGES / "nf4")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r"int8 did not agree with the golden pairs: .*golden\.jsonl: row .*tolerance 0\.05")
+
     def test_an_unknown_instruction_set_is_refused(self):
         pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")
         code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})

@@ -98,7 +98,10 @@ int evaluate_command(const Arguments& arguments) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   add_choice(app, "--compute", e.compute,
-             {{"auto", ComputeType::kAuto}, {"fp32", ComputeType::kFp32}, {"int16", ComputeType::kInt16}},
+             {{"auto", ComputeType::kAuto},
+              {"fp32", ComputeType::kFp32},
+              {"int16", ComputeType::kInt16},
+              {"int8", ComputeType::kInt8}},
              "arithmetic of the model");
   app.add_option("--threads", e.threads, "threads that compute")
       ->check(CLI::Range(1, 1024))

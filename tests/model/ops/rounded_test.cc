@@ -1,4 +1,5 @@
-// linears() on the int16 path: near the fp32 path, equal to its own definition, and a row's bits are its own.
+// linears() on the int16 and int8 paths: near the fp32 path, equal to its own definition, and a row's bits
+// are its own.
 #include <gtest/gtest.h>
 
 #include <ATen/core/Tensor.h>
@@ -8,10 +9,13 @@
 
 #include <cmath>
 #include <map>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "model/ops/linears.h"
-#include "model/quant/int16.h"
+#include "model/ops/rows.h"
+#include "model/quant/levels.h"
 #include "tests/support/gradients.h"
 
 namespace preferd {
@@ -46,21 +50,42 @@ struct Case {
   Form form;
   std::int64_t rows, in, out;
 };
-class Rounded16 : public testing::TestWithParam<Case> {};
+class Rounding : public testing::TestWithParam<std::tuple<Arithmetic, Case>> {};
+
+// How far it may be from fp32, of the outputs' root mean square.
+double near(Arithmetic arithmetic) { return arithmetic == Arithmetic::kInt16 ? 6e-3 : 0.12; }
+
+std::size_t stretch_of(std::size_t in) {
+  const std::size_t pieces = (in + 255) / 256;
+  return std::min<std::size_t>(256, (in + pieces - 1) / pieces + 63) / 64 * 64;
+}
+
+// Stretches whose sums are added up before they go to y: as many as take 4096 bytes, at most 32.
+template <class T>
+std::size_t together(std::size_t stretch) {
+  return std::min<std::size_t>(32, 4096 / (stretch * sizeof(T) + (sizeof(T) == 1 ? 4 : 0)));
+}
 
 // The definition, stretch by stretch: 64-bit sums of rounded values, scaled once, added in fp32.
-std::vector<float> defined(const at::Tensor& x, const Linear& linear, std::size_t stretch) {
+template <class T>
+std::vector<float> defined(const at::Tensor& x, const Linear& linear) {
   const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1)),
-             out = static_cast<std::size_t>(linear.weight.rows);
+             out = static_cast<std::size_t>(linear.weight.rows), stretch = stretch_of(in);
   std::vector<float> y(rows * out);
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < out; ++j) {
-      float value = 0;
-      for (std::size_t begin = 0; begin < in; begin += stretch) {
+      float value = 0, earlier = 0;
+      bool first = true;
+      for (std::size_t begin = 0, s = 0; begin < in; begin += stretch, ++s) {
+        if (s > 0 && s % together<T>(stretch) == 0) {
+          earlier = !first ? earlier + value : linear.bias.empty() ? value : linear.bias[j] + value;
+          first = false;
+          value = 0;
+        }
         const std::size_t depth = std::min(stretch, in - begin);
-        std::vector<std::int16_t> a(depth), b(depth);
+        std::vector<T> a(depth), b(depth);
         const float x_scale = quant::round_to_levels(x.data_ptr<float>() + i * in + begin, depth,
-                                                     quant::kActivationLevels, a.data());
+                                                     quant::kActivationLevels<T>, a.data());
         const float w_scale = quant::decode_levels(linear.weight, static_cast<std::int64_t>(j),
                                                    static_cast<std::int64_t>(begin),
                                                    static_cast<std::int64_t>(depth), b.data());
@@ -68,45 +93,57 @@ std::vector<float> defined(const at::Tensor& x, const Linear& linear, std::size_
         for (std::size_t k = 0; k < depth; ++k) sum += std::int64_t{a[k]} * b[k];
         value = std::fma(static_cast<float>(sum), x_scale * w_scale, value);
       }
-      y[i * out + j] = linear.bias.empty() ? value : linear.bias[j] + value;
+      y[i * out + j] = !first ? earlier + value : linear.bias.empty() ? value : linear.bias[j] + value;
     }
   return y;
 }
 
-TEST_P(Rounded16, IsItsDefinitionAndNearFp32) {
-  const auto& [form, rows, in, out] = GetParam();
+TEST_P(Rounding, IsItsDefinitionAndNearFp32) {
+  const auto& [arithmetic, shape] = GetParam();
+  const auto& [form, rows, in, out] = shape;
   const at::Tensor x = random_tensor(rows, in, 1);
   const Linear linear{random_matrix(out, in, form, 2), random_values(static_cast<std::size_t>(out), 1, 3),
                       ""};
-  const at::Tensor got = run(Arithmetic::kInt16, 1, x, linear);
-  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 1, x, linear)), 6e-3);
-  if (in > 2048) return;  // sums of what is decoded together are added up apart
-  const std::size_t pieces = static_cast<std::size_t>(in + 255) / 256;
-  const std::size_t stretch =
-      std::min<std::size_t>(256, (static_cast<std::size_t>(in) + pieces - 1) / pieces + 63) / 64 * 64;
-  const auto expected = defined(x, linear, stretch);
+  const at::Tensor got = run(arithmetic, 1, x, linear);
+  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 1, x, linear)), near(arithmetic));
+  const auto expected =
+      arithmetic == Arithmetic::kInt16 ? defined<std::int16_t>(x, linear) : defined<std::int8_t>(x, linear);
   for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(got.data_ptr<float>()[i], expected[i]) << i;
 }
 
-TEST_P(Rounded16, ARowIsTheSameAloneAndOnAnyNumberOfThreads) {
-  const auto& [form, rows, in, out] = GetParam();
+TEST_P(Rounding, ARowIsTheSameAloneAndOnAnyNumberOfThreads) {
+  const auto& [arithmetic, shape] = GetParam();
+  const auto& [form, rows, in, out] = shape;
   const at::Tensor x = random_tensor(rows, in, 1);
   const Linear linear{random_matrix(out, in, form, 2), {}, ""};
-  const at::Tensor all = run(Arithmetic::kInt16, 1, x, linear);
-  EXPECT_TRUE(at::equal(all, run(Arithmetic::kInt16, 3, x, linear)));
+  const at::Tensor all = run(arithmetic, 1, x, linear);
+  EXPECT_TRUE(at::equal(all, run(arithmetic, 3, x, linear)));
   for (const std::int64_t row : {std::int64_t{0}, rows / 2, rows - 1})
-    EXPECT_TRUE(at::equal(all.narrow(0, row, 1),
-                          run(Arithmetic::kInt16, 2, x.narrow(0, row, 1).contiguous(), linear)));
+    EXPECT_TRUE(
+        at::equal(all.narrow(0, row, 1), run(arithmetic, 2, x.narrow(0, row, 1).contiguous(), linear)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Rounded16,
-                         testing::Values(Case{Form::kNf4, 7, 576, 70}, Case{Form::kNf4, 300, 130, 33},
-                                         Case{Form::kBf16, 100, 33, 200}, Case{Form::kFp4, 13, 1536, 65},
-                                         Case{Form::kInt8, 97, 257, 129}, Case{Form::kDense, 5, 1, 3},
-                                         Case{Form::kNf4, 4, 5000, 40}));
+constexpr Arithmetic kBoth[] = {Arithmetic::kInt16, Arithmetic::kInt8};
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, Rounding,
+    testing::Combine(testing::ValuesIn(kBoth),
+                     testing::Values(Case{Form::kNf4, 7, 576, 70}, Case{Form::kNf4, 300, 130, 33},
+                                     Case{Form::kBf16, 100, 33, 200}, Case{Form::kFp4, 13, 1536, 65},
+                                     Case{Form::kInt8, 97, 257, 129}, Case{Form::kDense, 5, 1, 3},
+                                     Case{Form::kNf4, 4, 5000, 40}, Case{Form::kNf4, 3, 2047, 9},
+                                     Case{Form::kBf16, 2, 9000, 5})),
+    [](const auto& c) {
+      const Case& shape = std::get<1>(c.param);
+      return std::string(arithmetic_name(std::get<0>(c.param))) + "_" + std::to_string(shape.rows) + "x" +
+             std::to_string(shape.in) + "x" + std::to_string(shape.out);
+    });
+
+class RoundingOf : public testing::TestWithParam<Arithmetic> {};
+INSTANTIATE_TEST_SUITE_P(Widths, RoundingOf, testing::ValuesIn(kBoth),
+                         [](const auto& c) { return std::string(arithmetic_name(c.param)); });
 
 // Rows under an adapter, under another, and under none, in one batch.
-TEST(Rounded16, AdaptersAddTheirShareToTheirRowsAlone) {
+TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
   const at::Tensor x = random_tensor(100, 320, 1);
   const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "site"};
   const std::map<std::string, LoraSite> first = {
@@ -115,24 +152,66 @@ TEST(Rounded16, AdaptersAddTheirShareToTheirRowsAlone) {
       {"site", {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
   const std::map<std::string, LoraSite>* const maps[] = {&first, &second, nullptr};
   const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
-  const at::Tensor got = run(Arithmetic::kInt16, 2, x, linear, {maps, runs});
-  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), 6e-3);
+  const at::Tensor got = run(GetParam(), 2, x, linear, {maps, runs});
+  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), near(GetParam()));
   for (const AdapterRun& r : runs) {
     const AdapterRun alone{0, r.rows, r.adapter};
-    EXPECT_TRUE(at::equal(got.narrow(0, r.first_row, r.rows),
-                          run(Arithmetic::kInt16, 1, x.narrow(0, r.first_row, r.rows).contiguous(), linear,
-                              {maps, {&alone, 1}})));
+    EXPECT_TRUE(at::equal(
+        got.narrow(0, r.first_row, r.rows),
+        run(GetParam(), 1, x.narrow(0, r.first_row, r.rows).contiguous(), linear, {maps, {&alone, 1}})));
   }
 }
 
-TEST(Rounded16, WhatIsNotFiniteStaysInItsRow) {
+TEST_P(RoundingOf, WhatIsNotFiniteStaysInItsRow) {
   at::Tensor x = random_tensor(9, 300, 1).clone();
   x.data_ptr<float>()[4 * 300 + 7] = std::nanf("");
   const Linear linear{random_matrix(40, 300, Form::kNf4, 2), {}, ""};
-  const at::Tensor y = run(Arithmetic::kInt16, 1, x, linear);
+  const at::Tensor y = run(GetParam(), 1, x, linear);
   for (std::int64_t i = 0; i < 9; ++i)
     for (std::int64_t j = 0; j < 40; ++j) EXPECT_EQ(std::isnan(y.data_ptr<float>()[i * 40 + j]), i == 4);
 }
+
+// gated_rows() against the ops that it is made of, bit for bit; 4,500 values a row are too many to keep both
+// panels decoded.
+class GatedRows : public testing::TestWithParam<std::tuple<Arithmetic, std::int64_t, kernels::Glu>> {};
+
+std::vector<float> levels_of(const Rounded& x) {
+  const RoundedRows& r = x.rows();
+  std::vector<float> out;
+  const auto* bytes = reinterpret_cast<const std::int8_t*>(r.data);
+  out.insert(out.end(), bytes, bytes + static_cast<std::size_t>(x.count()) * r.stride);
+  out.insert(out.end(), r.scales, r.scales + static_cast<std::size_t>(x.count()) * r.stretches);
+  return out;
+}
+
+TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
+  const auto& [arithmetic, in, kind] = GetParam();
+  const std::int64_t rows = 101, width = 600;
+  const c10::InferenceMode inference;
+  const at::Tensor x = random_tensor(rows, in, 1);
+  const Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
+  const Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
+  const std::map<std::string, LoraSite> lora = {
+      {"gate", {random_matrix(3, in, Form::kDense, 5), random_matrix(width, 3, Form::kDense, 6), 2.0f}},
+      {"up", {random_matrix(40, in, Form::kDense, 7), random_matrix(width, 40, Form::kDense, 8), 0.5f}}};
+  const std::map<std::string, LoraSite>* const maps[] = {&lora, nullptr};
+  const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
+  const Adapters adapters{maps, runs};
+  Compute compute(1);
+  compute.set_arithmetic(arithmetic);
+  const Linear* const both[] = {&gate, &up};
+  auto parts = linears(compute, x, both, adapters);
+  glu_in_place(compute, kind, parts[0], parts[1]);
+  const auto expected = levels_of(Rounded(compute, parts[0]));
+  EXPECT_EQ(levels_of(gated_rows(compute, kind, x, gate, up, adapters)), expected);
+  Compute more(3);
+  more.set_arithmetic(arithmetic);
+  EXPECT_EQ(levels_of(gated_rows(more, kind, x, gate, up, adapters)), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Widths, GatedRows,
+                         testing::Combine(testing::ValuesIn(kBoth), testing::Values(130, 576, 4500),
+                                          testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu)));
 
 }  // namespace
 }  // namespace preferd

@@ -35,6 +35,11 @@ inline std::vector<std::string> package_names() {
 class EachPackage : public testing::TestWithParam<std::string> {};
 inline auto by_name = [](const auto& c) { return c.param; };
 
+inline std::string name_of(ComputeType compute) {
+  constexpr const char* kNames[] = {"auto", "fp32", "int16", "int8"};
+  return kNames[static_cast<std::size_t>(compute)];
+}
+
 inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads = 1,
                                          ComputeType compute = ComputeType::kFp32) {
   static std::map<std::tuple<std::string, int, ComputeType>, std::shared_ptr<Scorer>> loaded;

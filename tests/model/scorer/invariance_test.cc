@@ -73,13 +73,11 @@ TEST_P(Invariance, ThreadsAreNotSeen) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Invariance,
-                         testing::Combine(testing::ValuesIn(package_names()),
-                                          testing::Values(ComputeType::kFp32, ComputeType::kInt16)),
-                         [](const auto& c) {
-                           const bool fp32 = std::get<1>(c.param) == ComputeType::kFp32;
-                           return std::get<0>(c.param) + (fp32 ? "_fp32" : "_int16");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, Invariance,
+    testing::Combine(testing::ValuesIn(package_names()),
+                     testing::Values(ComputeType::kFp32, ComputeType::kInt16, ComputeType::kInt8)),
+    [](const auto& c) { return std::get<0>(c.param) + "_" + name_of(std::get<1>(c.param)); });
 
 // More tokens than one forward takes, under two adapters with heads of their own, in every order of them.
 // With one pooling they share forwards; with two they do not.
@@ -157,7 +155,7 @@ TEST(Digest, OfAllLogits) {
   ASSERT_NE(path, nullptr) << "PREFERD_DIGEST names the file to write";
   std::string all;
   for (const std::string& package : package_names())
-    for (const ComputeType compute : {ComputeType::kFp32, ComputeType::kInt16})
+    for (const ComputeType compute : {ComputeType::kFp32, ComputeType::kInt16, ComputeType::kInt8})
       for (const std::string& answer : scored(*scorer_of(package, 1, compute), pointers(all_items(package))))
         all += answer + "\n";
   const std::string digest = hex(sha256(std::string_view(all)));

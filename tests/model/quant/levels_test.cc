@@ -1,4 +1,4 @@
-#include "model/quant/int16.h"
+#include "model/quant/levels.h"
 
 #include <gtest/gtest.h>
 
@@ -18,55 +18,69 @@ using testing_support::random_values;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-TEST(RoundToLevels, IsTheNearestLevelUnderTheLargestMagnitude) {
+template <class T>
+class RoundToLevels : public testing::Test {};
+using Widths = testing::Types<std::int8_t, std::int16_t>;
+TYPED_TEST_SUITE(RoundToLevels, Widths);
+
+TYPED_TEST(RoundToLevels, IsTheNearestLevelUnderTheLargestMagnitude) {
   for (const std::size_t count : {1, 2, 7, 16, 31, 64, 255, 256}) {
     const auto x = random_values(count, 3, static_cast<unsigned>(count));
     float top = 0;
     for (const float v : x) top = std::max(top, std::fabs(v));
-    std::vector<std::int16_t> levels(count + 1, 77);
-    const float scale = round_to_levels(x.data(), count, kActivationLevels, levels.data());
-    EXPECT_EQ(scale, top / kActivationLevels);
+    std::vector<TypeParam> levels(count + 1, 77);
+    const float scale = round_to_levels(x.data(), count, kActivationLevels<TypeParam>, levels.data());
+    EXPECT_EQ(scale, top / kActivationLevels<TypeParam>);
     for (std::size_t i = 0; i < count; ++i)
-      ASSERT_EQ(levels[i], std::nearbyint(x[i] * (kActivationLevels / top))) << i << " of " << count;
+      ASSERT_EQ(levels[i], std::nearbyint(x[i] * (kActivationLevels<TypeParam> / top)))
+          << i << " of " << count;
     EXPECT_EQ(levels[count], 77) << "written beyond the end";
   }
 }
 
-TEST(RoundToLevels, WhatIsNotFiniteMakesTheScaleNan) {
+TYPED_TEST(RoundToLevels, WhatIsNotFiniteMakesTheScaleNan) {
   for (const float bad : {kNan, -kNan, kInfinity, -kInfinity})
     for (const std::size_t place : {0, 5, 40}) {
       auto x = random_values(41, 1, 1);
       x[place] = bad;
-      std::vector<std::int16_t> levels(41, 7);
-      EXPECT_TRUE(std::isnan(round_to_levels(x.data(), 41, kActivationLevels, levels.data())));
-      for (const std::int16_t l : levels) EXPECT_EQ(l, 0);
+      std::vector<TypeParam> levels(41, 7);
+      EXPECT_TRUE(std::isnan(round_to_levels(x.data(), 41, kActivationLevels<TypeParam>, levels.data())));
+      for (const TypeParam l : levels) EXPECT_EQ(l, 0);
     }
 }
 
-TEST(RoundToLevels, ZerosAndWhatIsNearlyZeroAreZero) {
+TYPED_TEST(RoundToLevels, ZerosAndWhatIsNearlyZeroAreZero) {
   for (const float tiny : {0.0f, -0.0f, 1e-38f, 1e-42f}) {
     const std::vector<float> x(20, tiny);
-    std::vector<std::int16_t> levels(20, 7);
-    EXPECT_EQ(round_to_levels(x.data(), 20, kActivationLevels, levels.data()), 0.0f);
-    for (const std::int16_t l : levels) EXPECT_EQ(l, 0);
+    std::vector<TypeParam> levels(20, 7);
+    EXPECT_EQ(round_to_levels(x.data(), 20, kActivationLevels<TypeParam>, levels.data()), 0.0f);
+    for (const TypeParam l : levels) EXPECT_EQ(l, 0);
   }
 }
 
 TEST(WeightLevels, ProductsOfAStretchFitInInt32) {
   for (std::size_t count = 1; count <= kLevelBlock; ++count) {
-    const auto most =
-        std::int64_t{kActivationLevels} * weight_levels(count) * static_cast<std::int64_t>(count);
-    ASSERT_LE(most, std::numeric_limits<std::int32_t>::max()) << count;
-    ASSERT_GE(weight_levels(count), 1023) << count;
+    const std::int64_t weights = weight_levels<std::int16_t>(count);
+    ASSERT_LE(kActivationLevels<std::int16_t> * weights * static_cast<std::int64_t>(count),
+              std::numeric_limits<std::int32_t>::max())
+        << count;
+    ASSERT_GE(weights, 1023) << count;
   }
+}
+
+TEST(WeightLevels, TwoProductsOfBytesFitInInt16) {
+  for (std::size_t count = 1; count <= kLevelBlock; ++count)
+    ASSERT_LE(2 * (kActivationLevels<std::int8_t> + 128) * weight_levels<std::int8_t>(count),
+              std::numeric_limits<std::int16_t>::max());
 }
 
 // Rows of 150 values: 4-bit blocks run across their ends, and stretches start inside of them.
 class DecodeLevels : public testing::TestWithParam<Form> {};
 
-TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
+template <class T>
+void expect_nearest(Form form) {
   for (const std::int64_t cols : {150, 256, 640}) {
-    const Matrix m = random_matrix(9, cols, GetParam(), 3);
+    const Matrix m = random_matrix(9, cols, form, 3);
     for (std::int64_t row = 0; row < m.rows; ++row)
       for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 64},
                                          {64, 86},
@@ -77,17 +91,22 @@ TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
                                          {96, 32}}) {
         std::vector<float> exact(static_cast<std::size_t>(count));
         decode(m, row, first, count, exact.data());
-        std::vector<std::int16_t> levels(static_cast<std::size_t>(count) + 1, 77);
+        std::vector<T> levels(static_cast<std::size_t>(count) + 1, 77);
         const float scale = decode_levels(m, row, first, count, levels.data());
-        const float limit = scale * 0.5f + 1e-6f * scale * 8191;
+        const float limit = scale * 0.5f + 1e-6f * scale * kActivationLevels<T>;
         for (std::size_t i = 0; i < exact.size(); ++i) {
           ASSERT_NEAR(static_cast<float>(levels[i]) * scale, exact[i], limit)
               << cols << " " << row << " " << first << "+" << i;
-          ASSERT_LE(std::abs(levels[i]), weight_levels(exact.size()));
+          ASSERT_LE(std::abs(levels[i]), weight_levels<T>(exact.size()));
         }
         ASSERT_EQ(levels.back(), 77);
       }
   }
+}
+
+TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
+  expect_nearest<std::int8_t>(GetParam());
+  expect_nearest<std::int16_t>(GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, DecodeLevels,
@@ -102,8 +121,11 @@ TEST(DecodeLevels, ABlockScaleThatIsNotFiniteMakesTheScaleNan) {
   form.absmax = absmax.data();
   const Matrix m{1, 128, form, nullptr};
   std::vector<std::int16_t> levels(128);
+  std::vector<std::int8_t> bytes(128);
   EXPECT_TRUE(std::isnan(decode_levels(m, 0, 0, 128, levels.data())));
   EXPECT_FALSE(std::isnan(decode_levels(m, 0, 0, 64, levels.data())));
+  EXPECT_TRUE(std::isnan(decode_levels(m, 0, 0, 128, bytes.data())));
+  EXPECT_FALSE(std::isnan(decode_levels(m, 0, 0, 64, bytes.data())));
 }
 
 }  // namespace

@@ -1,0 +1,83 @@
+// y = x W^T on the CPU with both sides rounded to integers (model/quant/levels.h), of 16 bits or of 8, one
+// panel of W and one stretch of k at a time.
+//
+// Products are summed in int32, exactly, and once a stretch the sum becomes a float and is added:
+//
+//     y[i][j] = fma(float(sum_k x[i][k] panel[k][j]), x_scale[i] * panel_scale[j], y[i][j])
+//
+// So a result depends on its row, its column and where stretches end, as in gemm.h; never on the number of
+// rows or on the instruction set.
+//
+//            int16                                     int8
+//   AVX2     vpmaddwd, vpaddd: twice the products of   vpmaddubsw, vpmaddwd, vpaddd: four times
+//   AVX-512  an fp32 FMA, in instructions that go to
+//            more ports
+//   VNNI     vpdpwssd                                  vpdpbusd
+//   AMX      four products of bytes                    tdpbssd
+//   NEON     smlal, smlal2                             the same of even and odd bytes
+//
+// vpmaddubsw and vpdpbusd want an operand without sign: there x is laid out as level + 128, and a panel
+// begins with what sums begin with, -128 times the sums of its columns (elsewhere what is there is not read).
+//
+// Raw pointers, no allocation, any thread. T is int8_t or int16_t.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "model/kernels/gemm.h"
+
+namespace preferd::kernels {
+
+// A stretch of levels lies in memory as this machine multiplies it, with zeros behind it to the next whole
+// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/gemm_amx.h).
+
+enum class Side { kX, kPanel };
+
+// Places, of T each, that a stretch of `depth` levels takes in a row; and a panel of it, a column.
+template <class T>
+std::size_t level_places(std::size_t depth);
+template <class T>
+std::size_t panel_places(std::size_t depth);
+
+// Lays `depth` levels out, in place. Requires levels in the range of model/quant/levels.h and a stretch of at
+// most 256.
+void lay_out(std::int8_t* levels, std::size_t depth, Side side);
+void lay_out(std::int16_t* levels, std::size_t depth, Side side);
+
+// Panel [panel_places(depth), panel_width()] of `count` <= panel_width() rows that are laid out for it, one
+// behind the other.
+void pack_levels(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel);
+void pack_levels(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel);
+
+template <class T>
+struct LevelProduct {
+  const T* x = nullptr;  // rows of a stretch, row i at x + i * x_stride
+  std::size_t x_stride = 0;
+  const float* x_scale = nullptr;  // of row i at x_scale + i * x_scale_stride
+  std::size_t x_scale_stride = 0;
+  const T* panel = nullptr;
+  const float* panel_scale = nullptr;  // [panel_width()]
+  float* y = nullptr;                  // [rows, panel_width()]; aliases nothing
+  std::size_t rows = 0, depth = 0;
+  Start start = Start::kZero;
+};
+
+// Requires that no sum of |x| * |panel| over a stretch exceeds int32 (model/quant/levels.h).
+void multiply_levels(const LevelProduct<std::int8_t>& p);
+void multiply_levels(const LevelProduct<std::int16_t>& p);
+
+// Where finished sums go.
+struct SumsOut {
+  const float* sums = nullptr;  // [rows, panel_width()]
+  const float* bias = nullptr;  // [columns], or null
+  float* y = nullptr;           // [rows, columns], row i at y + i * y_stride
+  std::size_t y_stride = 0;
+  std::size_t rows = 0, columns = 0;  // columns <= panel_width()
+  Start start = Start::kZero;
+};
+
+// y = sums + bias; with Start::kContinue y += sums, without the bias.
+void write_sums(const SumsOut& out);
+
+}  // namespace preferd::kernels

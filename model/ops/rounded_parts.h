@@ -1,0 +1,133 @@
+// Panels of some columns, decoded for stretches of a sum, and the sums of rows with them: what rounded.cc and
+// gated.cc share.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "model/kernels/gemm_levels.h"
+#include "model/ops/rounded.h"
+#include "model/quant/levels.h"
+
+namespace preferd {
+
+inline constexpr std::size_t kMostBytes = 4096, kMostStretches = 32;  // of a column that is decoded
+
+static_assert(kMostBlock <= quant::kLevelBlock);
+
+// A stretch of a term's k, and where its panels stand in those that are decoded together.
+struct Stretch {
+  const RoundedTerm* term;
+  std::size_t index, begin, depth;
+  std::size_t offset;  // in bytes of a column
+};
+
+// Stretches whose panels are decoded together: their sums are added up before they go to y.
+struct Together {
+  std::vector<Stretch> stretches;
+  std::size_t bytes = 0;  // of a column
+};
+
+// All stretches of the terms, in order. Where they are cut is the same on every machine: a stretch counts
+// with the padding of AMX and what a panel of int8 begins with.
+template <class T>
+std::vector<Together> plan(std::span<const RoundedTerm> terms) {
+  std::vector<Together> out(1);
+  for (const RoundedTerm& term : terms) {
+    const auto k = static_cast<std::size_t>(term.weight->cols);
+    const std::size_t stretch = block_of(k);
+    for (std::size_t index = 0, begin = 0; begin < k; ++index, begin += stretch) {
+      const std::size_t depth = std::min(stretch, k - begin);
+      const std::size_t bytes = ceil_div(depth, 64) * 64 * sizeof(T) + (sizeof(T) == 1 ? 4 : 0);
+      if (out.back().bytes + bytes > kMostBytes || out.back().stretches.size() == kMostStretches)
+        out.emplace_back();
+      out.back().stretches.push_back({&term, index, begin, depth, out.back().bytes});
+      out.back().bytes += bytes;
+    }
+  }
+  return out;
+}
+
+template <class T>
+class Panels {
+ public:
+  static std::size_t floats(const Together& together, std::size_t panels) {
+    return panels * kernels::panel_width() * (together.stretches.size() + together.bytes / 4);
+  }
+  static std::size_t row_floats() { return kernels::panel_width() * quant::kLevelBlock * sizeof(T) / 4; }
+
+  // Memory for floats(together, panels of the columns), and for row_floats() that are free again.
+  Panels(const Together& together, Columns columns, float* memory, float* rows)
+      : of_(&together),
+        scales_(memory),
+        panels_(reinterpret_cast<T*>(memory + ceil_div(columns.count, kernels::panel_width()) *
+                                                  together.stretches.size() * kernels::panel_width())) {
+    for (std::size_t s = 0; s < together.stretches.size(); ++s)
+      for (std::size_t p = 0; p * kernels::panel_width() < columns.count; ++p)
+        decode(s, p, columns, reinterpret_cast<T*>(rows));
+  }
+
+  // sums[rows [row, end), width] of panel p, the stretches in order.
+  void sum(std::size_t p, std::size_t row, std::size_t end, float* sums) const;
+
+ private:
+  float* scales(std::size_t s, std::size_t p) const {
+    return scales_ + (p * of_->stretches.size() + s) * kernels::panel_width();
+  }
+  T* panel(std::size_t s, std::size_t p) const {
+    return panels_ + (p * of_->bytes + of_->stretches[s].offset) / sizeof(T) * kernels::panel_width();
+  }
+  void decode(std::size_t s, std::size_t p, Columns columns, T* rows) const;
+
+  const Together* of_;
+  float* scales_;  // [panels, stretches, width]
+  T* panels_;      // [panels, bytes, width]
+};
+
+template <class T>
+void Panels<T>::decode(std::size_t index, std::size_t p, Columns columns, T* rows) const {
+  const Stretch& s = of_->stretches[index];
+  const std::size_t width = kernels::panel_width(), count = std::min(width, columns.count - p * width);
+  float* scale = scales(index, p);
+  for (std::size_t j = 0; j < count; ++j) {
+    T* row = rows + j * kernels::level_places<T>(s.depth);
+    scale[j] =
+        quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width + j),
+                             static_cast<std::int64_t>(s.begin), static_cast<std::int64_t>(s.depth), row);
+    kernels::lay_out(row, s.depth, kernels::Side::kPanel);
+  }
+  std::fill(scale + count, scale + width, 0.0f);
+  kernels::pack_levels(rows, count, s.depth, panel(index, p));
+}
+
+template <class T>
+void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums) const {
+  const std::size_t width = kernels::panel_width();
+  kernels::Start start = kernels::Start::kZero;
+  for (std::size_t i = 0; i < of_->stretches.size(); ++i) {
+    const Stretch& s = of_->stretches[i];
+    const std::size_t first = std::max(row, s.term->first),
+                      last = std::min(end, s.term->first + s.term->count);
+    if (start == kernels::Start::kZero && (first > row || last < end)) {
+      std::fill_n(sums, (end - row) * width, 0.0f);
+      start = kernels::Start::kContinue;
+    }
+    if (first >= last) continue;
+    const RoundedRows x = s.term->x.from(first - s.term->first);
+    kernels::multiply_levels(kernels::LevelProduct<T>{.x = reinterpret_cast<const T*>(x.data) + s.begin,
+                                                      .x_stride = x.stride / sizeof(T),
+                                                      .x_scale = x.scales + s.index,
+                                                      .x_scale_stride = x.stretches,
+                                                      .panel = panel(i, p),
+                                                      .panel_scale = scales(i, p),
+                                                      .y = sums + (first - row) * width,
+                                                      .rows = last - first,
+                                                      .depth = s.depth,
+                                                      .start = start});
+    start = kernels::Start::kContinue;
+  }
+}
+
+}  // namespace preferd
