@@ -17,8 +17,9 @@ constexpr int kRowThreads = 128;
 
 // Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
-  if (m.scale != nullptr) return m.scale[block];
-  return __fadd_rn(__fmul_rn(m.nested_code[m.absmax8[block]], m.nested_absmax[block / m.nested_block]),
+  if (m.scale != nullptr) return __ldg(m.scale + block);
+  return __fadd_rn(__fmul_rn(__ldg(m.nested_code + __ldg(m.absmax8 + block)),
+                             __ldg(m.nested_absmax + block / m.nested_block)),
                    m.offset);
 }
 
