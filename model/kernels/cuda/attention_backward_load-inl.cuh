@@ -56,19 +56,35 @@ struct SlotLoads {
 
 enum class Side { kAC, kBD };
 
-// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row, what makes its weights 0.
+// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row, what makes its weights 0. Read
+// before there is a slot for them, so that nobody waits for them then.
 template <int kCount>
-__device__ __forceinline__ void load_columns(const BackwardTask& task, SharedAddress to,
-                                             const QueryChunk& chunk) {
-  const AttentionTask& t = task.attention;
-  for (int r = static_cast<int>(threadIdx.x) % kLoading; r < kCount; r += kLoading) {
-    const std::int32_t query = query_of(t, r), head = chunk.block * t.pack + r - query * t.pack;
-    const bool there = query < chunk.queries;
-    const std::int64_t at = std::int64_t{chunk.first_query + query} * t.query_heads + head;
-    put(to + r * 4, __float_as_int(there ? task.log_sum_exp[at] * kLog2OfE : INFINITY));
-    put(to + (kCount + r) * 4, __float_as_int(there ? task.delta[at] : 0.0f));
+struct Columns {
+  static constexpr int kOfThread = (kCount + kLoading - 1) / kLoading;
+  float log_sum_exp[kOfThread], delta[kOfThread];
+
+  __device__ __forceinline__ void read(const BackwardTask& task, const QueryChunk& chunk) {
+    const AttentionTask& t = task.attention;
+#pragma unroll
+    for (int n = 0; n < kOfThread; ++n) {
+      const int r = static_cast<int>(threadIdx.x) % kLoading + n * kLoading;
+      const std::int32_t query = query_of(t, r), head = chunk.block * t.pack + r - query * t.pack;
+      const bool there = r < kCount && query < chunk.queries;
+      const std::int64_t at = std::int64_t{chunk.first_query + query} * t.query_heads + head;
+      log_sum_exp[n] = there ? task.log_sum_exp[at] : INFINITY;
+      delta[n] = there ? task.delta[at] : 0.0f;
+    }
   }
-}
+  __device__ __forceinline__ void write(SharedAddress to) const {
+#pragma unroll
+    for (int n = 0; n < kOfThread; ++n) {
+      const int r = static_cast<int>(threadIdx.x) % kLoading + n * kLoading;
+      if (r >= kCount) continue;
+      put(to + r * 4, __float_as_int(log_sum_exp[n] * kLog2OfE));
+      put(to + (kCount + r) * 4, __float_as_int(delta[n]));
+    }
+  }
+};
 
 template <int kWidth, Gradient kGradient, int kChunk, Side kSide>
 __device__ __forceinline__ void load_side(const BackwardTask& task,
@@ -111,9 +127,10 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
       }
       ChunkWalk walk(task, tile, kv_head, kTile);
       for (QueryChunk chunk; walk.next(chunk); ++fill.n) {
+        Columns<kTile> columns;
+        if constexpr (kFirst) columns.read(task, chunk);
         handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
-        if constexpr (kFirst)
-          load_columns<kStreamed<kWidth, kGradient>>(task, slots.columns(fill.slot()), chunk);
+        if constexpr (kFirst) columns.write(slots.columns(fill.slot()));
         streamed.queries(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
                          ring.is_filled(fill.slot()), chunk.block, chunk.first_query, chunk.queries);
       }
