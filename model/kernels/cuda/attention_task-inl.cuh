@@ -35,8 +35,7 @@ enum class Softmax {
 };
 
 struct AttentionTask {
-  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's
-                                    // queries; one head's tile of keys
+  CUtensorMap q_map, k_map, v_map;  // if chunk_bytes is 16; boxes of a piece's queries, a head's tile of keys
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;
@@ -47,10 +46,9 @@ struct AttentionTask {
   std::int32_t pack, blocks_of_kv_head;
   std::int32_t pack_inverse;  // 2^16 / pack, rounded up
   std::int32_t head_dim, query_heads, window, chunk_bytes;
-  float cap, to_cap,
-      to_power;               // score = q.k * to_cap, before capping; its power of two,
-                              // uncapped: q.k * to_power
-  float bend[5], bend_limit;  // softmax-inl.cuh
+  float cap, to_cap;          // score / cap = q.k * to_cap, before it is capped
+  float to_power;             // log2(e) * score = q.k * to_power, or tanh(q.k * to_cap) * to_power
+  float bend[5], bend_limit;  // attention_softmax-inl.cuh
 };
 
 // r / pack for a row of a piece.
