@@ -8,7 +8,6 @@
 namespace preferd::kernels::cuda {
 namespace {
 
-// Gradients of q, k and v, as columns of one buffer of rows, q's apart where only some rows ask.
 struct Gradients {
   std::vector<__nv_bfloat16> q, k, v;
 };
@@ -168,6 +167,7 @@ void check_all() {
   check(shape_of(9, 3, 64, 0, 0), few, Asking::kAllRows, 2, "rows not aligned");
   check(gemma, few, Asking::kLastRows, 0, "last queries");
   check(shape_of(4, 2, 64, 0, 30), few, Asking::kLastRows, 0, "last queries");
+  check(shape_of(4, 2, 128, 5, 30), {{500}, {70, 0}}, Asking::kLastRows, 0, "keys that nobody sees");
   report(attend_backward(nullptr, shape_of(3, 2, 64, 0, 0), {}, {}) == cudaErrorInvalidValue,
          "shapes that are not supported are refused");
   report(attend_backward(nullptr, gemma, {}, {}) == cudaSuccess, "no tiles, no work");

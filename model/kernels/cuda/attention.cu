@@ -8,7 +8,7 @@ namespace preferd::kernels::cuda {
 namespace {
 
 template <int kWidth, Softmax kSoftmax>
-__global__ void __launch_bounds__(Plan<kWidth>::kThreads, Plan<kWidth>::kBlocks)
+__global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
     attend_pieces(const __grid_constant__ AttentionTask task) {
   extern __shared__ char shared[];
   const SharedAddress base = (shared_address(shared) + 1023) / 1024 * 1024;
@@ -30,8 +30,7 @@ __global__ void __launch_bounds__(Plan<kWidth>::kThreads, Plan<kWidth>::kBlocks)
 template <int kWidth, Softmax kSoftmax>
 cudaError_t launch(cudaStream_t stream, const AttentionTask& task) {
   return launch_pieces(stream, attend_pieces<kWidth, kSoftmax>,
-                       {Plan<kWidth>::kThreads, Plan<kWidth>::kBlocks, Map<kWidth>::kAllocated}, task.pieces,
-                       task);
+                       {Plan<kWidth>::kThreads, Map<kWidth>::kAllocated}, task.pieces, task);
 }
 
 template <int kWidth>
@@ -51,10 +50,6 @@ cudaError_t launch(cudaStream_t stream, AttentionTask& task) {
   }
   return softmax_of(task) == Softmax::kBounded ? launch<kWidth, Softmax::kBounded>(stream, task)
                                                : launch<kWidth, Softmax::kOnline>(stream, task);
-}
-
-std::int32_t rows_of_piece(const AttentionShape& shape) {
-  return shape.head_dim <= 64 ? Plan<64>::kRows : shape.head_dim <= 128 ? Plan<128>::kRows : Plan<256>::kRows;
 }
 
 }  // namespace

@@ -1,17 +1,15 @@
-// Causal attention over packed sequences on an NVIDIA Hopper GPU (sm_90a): what
-// model/kernels/attention.h describes, with bf16 rows, and fp32 scores, softmax
-// and sums. (Tiling and overlap: FlashAttention-3, arXiv 2407.08608.)
+// Causal attention over packed sequences on an NVIDIA Hopper GPU (sm_90a): what model/kernels/attention.h
+// describes, with bf16 rows, and fp32 scores, softmax and sums. (Tiling and overlap: FlashAttention-3, arXiv
+// 2407.08608.)
 //
-// What a query gets depends on its own line of keys alone: keys go in tiles of
-// a fixed size counted from position 0, in order, and a key that a query does
-// not see adds nothing to it, not a bit. So a result is the same bits alone, in
-// any batch, in any place of a tile, and whether a prefix was shared or
-// computed anew. Rows that are not in the line are not read. What stands in the
-// line up to 127 positions behind a query may be multiplied by 0, and so must
-// be finite.
+// What a query gets depends on its own line of keys alone: keys go in tiles of a fixed size counted from
+// position 0, in order, and a key that a query does not see adds nothing to it, not a bit. So a result is the
+// same bits alone, in any batch, in any place of a tile, and whether a prefix was shared or computed anew.
+// Rows that are not in the line are not read. What stands in the line up to 127 positions behind a query may
+// be multiplied by 0, and so must be finite.
 //
-// Nothing is allocated and nothing waits: everything is put on the stream.
-// Wrong shapes are refused with cudaErrorInvalidValue.
+// Nothing is allocated and nothing waits: everything is put on the stream. Wrong shapes are refused with
+// cudaErrorInvalidValue.
 #pragma once
 
 #include <cstdint>
@@ -24,29 +22,25 @@
 
 namespace preferd::kernels::cuda {
 
-// Queries of one sequence, at most query_tile(): rows first_query.. of q and
-// out, which stand at positions first_position.. of the line of keys. The line
-// is runs [first_run, first_run + runs) of the table of runs, position 0
-// upward; it reaches the last query at least, and may go on beyond it.
+// Queries of one sequence, at most query_tile(): rows first_query.. of q and out, which stand at positions
+// first_position.. of the line of keys. The line is runs [first_run, first_run + runs) of the table of runs,
+// position 0 upward; it reaches the last query at least, and may go on beyond it.
 struct AttentionTile {
   std::int32_t first_run = 0, runs = 0;
   std::int32_t first_query = 0, first_position = 0, queries = 0;
 };
 
-// Head_dim even and at most 256, query_heads a multiple of kv_heads, scale
-// above 0.
+// Head_dim even and at most 256, query_heads a multiple of kv_heads, scale above 0.
 bool attention_supported(const AttentionShape& shape);
 
 // Most queries of a tile.
 std::int32_t query_tile(const AttentionShape& shape);
 
-// q, out [rows, query_heads, head_dim]; k, v [rows, kv_heads, head_dim]; rows
-// begin at a multiple of 4 bytes, and where head_dim is a multiple of 8 and all
-// of them begin at a multiple of 16 bytes they are read faster. Tiles are taken
-// in their order: those with the longest lines should come first. Tiles, runs
-// and log_sum_exp are device memory. log_sum_exp: nullptr, or [rows of q,
-// query_heads]: ln of the sum over visible keys of exp(score), which the
-// backward takes.
+// q, out [rows, query_heads, head_dim]; k, v [rows, kv_heads, head_dim]; rows begin at a multiple of 4 bytes,
+// and where head_dim is a multiple of 8 and all of them begin at a multiple of 16 bytes they are read faster.
+// Tiles are taken in their order: those with the longest lines should come first. Tiles, runs and log_sum_exp
+// are device memory. log_sum_exp: nullptr, or [rows of q, query_heads]: ln of the sum over visible keys of
+// exp(score), which the backward takes.
 [[nodiscard]] cudaError_t attend(cudaStream_t stream, const AttentionShape& shape, const AttentionTile* tiles,
                                  std::int32_t tile_count, const KeyRun* runs, Rows<const __nv_bfloat16> q,
                                  Rows<const __nv_bfloat16> k, Rows<const __nv_bfloat16> v,

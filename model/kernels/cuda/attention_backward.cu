@@ -9,11 +9,8 @@
 namespace preferd::kernels::cuda {
 namespace {
 
-constexpr int kLoadRegisters = 40,
-              kComputeRegisters = 232;  // of a thread; all share 65536
-
 template <int kWidth, Gradient kGradient, Softmax kSoftmax>
-__global__ void __launch_bounds__(kBackwardThreads, 1)
+__global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
     backward_pieces(const __grid_constant__ BackwardTask task) {
   using Layout = BackwardMap<kWidth, kGradient>;
   extern __shared__ char shared[];
@@ -25,21 +22,20 @@ __global__ void __launch_bounds__(kBackwardThreads, 1)
   }
   // Rows of a tile that no query fills are multiplied by 0.
   for (int i = static_cast<int>(threadIdx.x) * 16; i < Layout::kColumns - Layout::kC;
-       i += kBackwardThreads * 16)
+       i += Plan<kWidth>::kThreads * 16)
     asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(base + Layout::kC + i), "r"(0) : "memory");
   fence_for_tensor_cores();
   __syncthreads();
-  if (threadIdx.x >= 128 * (kHeld / 64)) {
-    give_up_registers<kLoadRegisters>();
+  if (threadIdx.x >= 128 * Plan<kWidth>::kComputing) {
+    give_up_registers<Plan<kWidth>::kLoadRegisters>();
     load<kWidth, kGradient>(task, slots);
   } else {
-    take_registers<kComputeRegisters>();
+    take_registers<Plan<kWidth>::kComputeRegisters>();
     BackwardCompute<kWidth, kGradient, kSoftmax>(task, slots).run();
   }
 }
 
-// Delta of a tile's queries: a block for each tile, a warp for each row and
-// head.
+// Delta of a tile's queries: a block for each tile, a warp for each row and head.
 __global__ void __launch_bounds__(256) find_deltas(const AttentionTile* tiles, Rows<const __nv_bfloat16> out,
                                                    Rows<const __nv_bfloat16> out_gradient, std::int32_t heads,
                                                    std::int32_t head_dim, float* delta) {
@@ -63,7 +59,7 @@ __global__ void __launch_bounds__(256) find_deltas(const AttentionTile* tiles, R
 template <int kWidth, Gradient kGradient, Softmax kSoftmax>
 cudaError_t launch(cudaStream_t stream, const BackwardTask& task) {
   return launch_pieces(stream, backward_pieces<kWidth, kGradient, kSoftmax>,
-                       {kBackwardThreads, 1, BackwardMap<kWidth, kGradient>::kAllocated},
+                       {Plan<kWidth>::kThreads, BackwardMap<kWidth, kGradient>::kAllocated},
                        task.attention.pieces, task);
 }
 
@@ -73,8 +69,8 @@ cudaError_t launch(cudaStream_t stream, BackwardTask task) {
   if (t.pieces == 0) return cudaSuccess;
   if (t.chunk_bytes == 16) {
     constexpr bool kOfQueries = kGradient == Gradient::kQueries;
-    constexpr int kQueryRows = kOfQueries ? kHeld : kStreamed<kWidth>,
-                  kKeyRows = kOfQueries ? kStreamed<kWidth> : kHeld;
+    constexpr int kQueryRows = kOfQueries ? Plan<kWidth>::kRows : kStreamed<kWidth, kGradient>,
+                  kKeyRows = kOfQueries ? kStreamed<kWidth, kGradient> : Plan<kWidth>::kRows;
     const std::int32_t kv_heads = t.query_heads / t.pack / t.blocks_of_kv_head;
     for (const cudaError_t e :
          {map_rows(t.q, t.query_heads, t.head_dim, t.pack, kQueryRows / t.pack, &t.q_map),
@@ -106,7 +102,7 @@ cudaError_t launch_all(cudaStream_t stream, const AttentionShape& shape, const A
 
 }  // namespace
 
-std::int32_t key_tile(const AttentionShape&) { return kHeld; }
+std::int32_t key_tile(const AttentionShape& shape) { return rows_of_piece(shape); }
 
 cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, const AttentionLayout& layout,
                             const AttentionBackward& tensors) {
@@ -117,7 +113,7 @@ cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, co
   };
   if (!all_aligned(4)) return cudaErrorInvalidValue;
   BackwardTask task{};
-  task.attention = attention_task(shape, shape.head_dim <= 128 ? kStreamed<128> : kStreamed<256>);
+  task.attention = attention_task(shape, kMostPacked);
   AttentionTask& t = task.attention;
   t.tiles = layout.tiles;
   t.runs = layout.runs;

@@ -1,87 +1,20 @@
-// The warpgroups of the backward kernels that compute, 64 of the rows held
-// each.
+// The warpgroups of the backward kernels that compute, 64 of the rows held each.
 //
-// Scores of the next tile are put to the tensor cores before the sums of this
-// one and the products of the next, so that those run while the scores become
-// weights; and while one warpgroup makes weights the other's products run.
-// Nothing is in flight from one turn of the loop to the next, where the
-// compiler could not follow it.
+// Scores of the next tile are put to the tensor cores before the sums of this one and the products of the
+// next, so that those run while the scores become weights; and while one warpgroup makes weights the other's
+// products run. Nothing is in flight from one turn of the loop to the next, where the compiler could not
+// follow it.
 #pragma once
 
-#include "model/kernels/cuda/attention_backward_task-inl.cuh"
+#include "model/kernels/cuda/attention_backward_weights-inl.cuh"
 #include "model/kernels/cuda/tile_products-inl.cuh"
 
 namespace preferd::kernels::cuda {
 
-// Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores
-// belong to: of its 2 rows where queries are held, of 2 columns of each 8 where
-// they stream past.
-template <Gradient kGradient, int kTile>
-struct QueryFigures {
-  float log_sum_exp[2], delta[2];  // of rows
-  SharedAddress columns;           // of this thread's first column
-
-  __device__ __forceinline__ float2 pair_at(std::int32_t offset) const {
-    float2 both;
-    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(both.x), "=f"(both.y) : "r"(columns + offset));
-    return both;
-  }
-  // Of scores 4 j, 4 j + 1, 4 j + 2 and 4 j + 3.
-  __device__ __forceinline__ float4 log_sum_exps(int j) const {
-    if constexpr (kGradient == Gradient::kQueries)
-      return {log_sum_exp[0], log_sum_exp[0], log_sum_exp[1], log_sum_exp[1]};
-    const float2 both = pair_at(j * 32);
-    return {both.x, both.y, both.x, both.y};
-  }
-  __device__ __forceinline__ float4 deltas(int j) const {
-    if constexpr (kGradient == Gradient::kQueries) return {delta[0], delta[0], delta[1], delta[1]};
-    const float2 both = pair_at(j * 32 + kTile * 4);
-    return {both.x, both.y, both.x, both.y};
-  }
-};
-
-// x = q.k becomes p = exp(score - log_sum_exp), times the slope of the cap
-// where kSlope.
-template <Softmax kSoftmax, Gradient kGradient, int kCount>
-__device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& task,
-                                      const QueryFigures<kGradient, kCount * 2>& figures) {
-  const AttentionTask& t = task.attention;
-  if constexpr (kSoftmax == Softmax::kBounded) {
-    float top = 0;
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
-    if (top <= t.bend_limit) {
-#pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], t);
-    } else {
-#pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], t);
-    }
-  } else if (t.cap > 0) {
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) s[n] = t.to_power * bent(s[n] * t.to_cap);
-  } else {
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) s[n] *= t.to_power;
-  }
-#pragma unroll
-  for (int j = 0; j < kCount / 4; ++j) {
-    const float4 sum = figures.log_sum_exps(j);
-    const float sums[4] = {sum.x, sum.y, sum.z, sum.w};
-#pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      float& x = s[4 * j + e];
-      const float p = power_of_two(x - sums[e]);
-      const float bend = x * task.unbend;
-      x = kGradient == Gradient::kValues ? p : p * fmaf(-bend, bend, 1.0f);
-    }
-  }
-}
-
 template <int kWidth, Gradient kGradient, Softmax kSoftmax>
 class BackwardCompute {
   using Layout = BackwardMap<kWidth, kGradient>;
-  static constexpr int kTile = kStreamed<kWidth>;
+  static constexpr int kTile = kStreamed<kWidth, kGradient>;
   static constexpr bool kProducts = Layout::kProducts, kOfQueries = kGradient == Gradient::kQueries;
 
  public:
@@ -177,9 +110,8 @@ class BackwardCompute {
     stream(more, hide, [] {});
   }
 
-  // Everything that streams past a piece: `more` goes on to the next tile if
-  // there is one, `hide` puts 0 for weights of what is not seen, `next` makes
-  // the tile that `more` has found the present one.
+  // Everything that streams past a piece: `more` goes on to the next tile if there is one, `hide` puts 0 for
+  // weights of what is not seen, `next` makes the tile that `more` has found the present one.
   template <class More, class Hide, class Next>
   __device__ __forceinline__ void stream(More more, Hide hide, Next next) {
     begin_scores();
@@ -205,8 +137,7 @@ class BackwardCompute {
     sums_done();
   }
 
-  // Weights of the present tile, whose scores are there; all products begun are
-  // over then.
+  // Weights of the present tile, whose scores are there; all products begun are over then.
   template <class Hide>
   __device__ __forceinline__ void make_weights(Hide hide) {
     pin(s_);
@@ -236,8 +167,9 @@ class BackwardCompute {
   __device__ __forceinline__ void begin_scores() {
     wait(slots_.c.is_filled(tile_ % Layout::kSlotsC), tile_ / Layout::kSlotsC % 2);
     open_products();
-    multiply_rows<kWidth, kHeld, kTile>(s_, slots_.a.first + first_row_ * 128,
-                                        slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
+    multiply_rows<kWidth, Plan<kWidth>::kRows, kTile>(
+        s_, slots_.a.first + first_row_ * 128,
+        slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
     close_products();
   }
   // Its products.
@@ -245,8 +177,9 @@ class BackwardCompute {
     if constexpr (kProducts) {
       wait(slots_.d.is_filled(tile_ % Layout::kSlotsD), tile_ / Layout::kSlotsD % 2);
       open_products();
-      multiply_rows<kWidth, kHeld, kTile>(products_, slots_.b.first + first_row_ * 128,
-                                          slots_.d.first + tile_ % Layout::kSlotsD * Layout::kStreamedBytes);
+      multiply_rows<kWidth, Plan<kWidth>::kRows, kTile>(
+          products_, slots_.b.first + first_row_ * 128,
+          slots_.d.first + tile_ % Layout::kSlotsD * Layout::kStreamedBytes);
       close_products();
     }
   }
@@ -272,7 +205,7 @@ class BackwardCompute {
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
       const int r = row_ + 8 * e, query = query_of(t, r), head = block * t.pack + r - query * t.pack;
-      const bool there = query < tile.queries && r < t.pack * query_of(t, kHeld);
+      const bool there = query < tile.queries && r < t.pack * query_of(t, Plan<kWidth>::kRows);
       store_row(sums_, e, task_.factor, t.head_dim, t.chunk_bytes,
                 there ? task_.gradient.data + (tile.first_query + query) * task_.gradient.stride +
                             std::int64_t{head} * t.head_dim

@@ -1,6 +1,5 @@
-// The warpgroup of the backward kernels that loads: two warps load A and C, two
-// load B and D (attention_backward_task-inl.cuh), in the order in which they
-// are needed.
+// The warpgroup of the backward kernels that loads: two warps load A and C, two load B and D
+// (attention_backward_task-inl.cuh), in the order in which they are needed.
 #pragma once
 
 #include "model/kernels/cuda/attention_backward_task-inl.cuh"
@@ -14,8 +13,7 @@ struct SlotLoads {
   Rows<const __nv_bfloat16> rows;
   const CUtensorMap& map;
 
-  // `queries` rows of queries from `first` on, under the heads of a block;
-  // zeros behind them.
+  // `queries` rows of queries from `first` on, under the heads of a block; zeros behind them.
   __device__ __forceinline__ void queries(Handover& handover, SharedAddress to, SharedAddress filled,
                                           std::int32_t block, std::int32_t first,
                                           std::int32_t queries) const {
@@ -38,8 +36,7 @@ struct SlotLoads {
     line(handover, to, filled, kv_head, first, keys == kCount,
          [&](int r) { return r < keys ? first + r : -1; });
   }
-  // Rows of keys or values: row_of(r), -1 for zeros; from `first` on where they
-  // are straight.
+  // Rows of keys or values: row_of(r), -1 for zeros; from `first` on where they are straight.
   template <class F>
   __device__ __forceinline__ void line(Handover& handover, SharedAddress to, SharedAddress filled,
                                        std::int32_t kv_head, std::int32_t first, bool straight,
@@ -59,38 +56,49 @@ struct SlotLoads {
 
 enum class Side { kAC, kBD };
 
-// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row,
-// what makes its weights 0.
+// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row, what makes its weights 0. Read
+// before there is a slot for them, so that nobody waits for them then.
 template <int kCount>
-__device__ __forceinline__ void load_columns(const BackwardTask& task, SharedAddress to,
-                                             const QueryChunk& chunk) {
-  const int r = static_cast<int>(threadIdx.x) % kLoading;
-  if (r >= kCount) return;
-  const std::int32_t query = query_of(task.attention, r);
-  float log_sum_exp = INFINITY, delta = 0;
-  if (query < chunk.queries) {
-    const std::int32_t head = chunk.block * task.attention.pack + r - query * task.attention.pack;
-    const std::int64_t at = std::int64_t{chunk.first_query + query} * task.attention.query_heads + head;
-    log_sum_exp = task.log_sum_exp[at] * kLog2OfE;
-    delta = task.delta[at];
+struct Columns {
+  static constexpr int kOfThread = (kCount + kLoading - 1) / kLoading;
+  float log_sum_exp[kOfThread], delta[kOfThread];
+
+  __device__ __forceinline__ void read(const BackwardTask& task, const QueryChunk& chunk) {
+    const AttentionTask& t = task.attention;
+#pragma unroll
+    for (int n = 0; n < kOfThread; ++n) {
+      const int r = static_cast<int>(threadIdx.x) % kLoading + n * kLoading;
+      const std::int32_t query = query_of(t, r), head = chunk.block * t.pack + r - query * t.pack;
+      const bool there = r < kCount && query < chunk.queries;
+      const std::int64_t at = std::int64_t{chunk.first_query + query} * t.query_heads + head;
+      log_sum_exp[n] = there ? task.log_sum_exp[at] : INFINITY;
+      delta[n] = there ? task.delta[at] : 0.0f;
+    }
   }
-  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + r * 4), "f"(log_sum_exp) : "memory");
-  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to + (kCount + r) * 4), "f"(delta) : "memory");
-}
+  __device__ __forceinline__ void write(SharedAddress to) const {
+#pragma unroll
+    for (int n = 0; n < kOfThread; ++n) {
+      const int r = static_cast<int>(threadIdx.x) % kLoading + n * kLoading;
+      if (r >= kCount) continue;
+      put(to + r * 4, __float_as_int(log_sum_exp[n] * kLog2OfE));
+      put(to + (kCount + r) * 4, __float_as_int(delta[n]));
+    }
+  }
+};
 
 template <int kWidth, Gradient kGradient, int kChunk, Side kSide>
 __device__ __forceinline__ void load_side(const BackwardTask& task,
                                           const BackwardSlots<kWidth, kGradient>& slots) {
   using Layout = BackwardMap<kWidth, kGradient>;
   constexpr bool kFirst = kSide == Side::kAC, kOfQueries = kGradient == Gradient::kQueries;
-  constexpr int kTile = kStreamed<kWidth>;
+  constexpr int kTile = kStreamed<kWidth, kGradient>;
   constexpr int kSlots = kFirst ? Layout::kSlotsC : Layout::kSlotsD;
   const AttentionTask& t = task.attention;
   const Ring held_ring = kFirst ? slots.a : slots.b, ring = kFirst ? slots.c : slots.d;
-  const SlotLoads<kWidth, kChunk, kHeld> held{
+  const SlotLoads<kWidth, kChunk, Plan<kWidth>::kRows> held{
       t, kOfQueries ? (kFirst ? t.q : task.out_gradient) : (kFirst ? t.k : t.v),
       kOfQueries ? (kFirst ? t.q_map : task.out_gradient_map) : (kFirst ? t.k_map : t.v_map)};
-  const SlotLoads<kWidth, kChunk, kStreamed<kWidth>> streamed{
+  const SlotLoads<kWidth, kChunk, kStreamed<kWidth, kGradient>> streamed{
       t, kOfQueries ? (kFirst ? t.k : t.v) : (kFirst ? t.q : task.out_gradient),
       kOfQueries ? (kFirst ? t.k_map : t.v_map) : (kFirst ? t.q_map : task.out_gradient_map)};
   Handover handover;
@@ -119,8 +127,10 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
       }
       ChunkWalk walk(task, tile, kv_head, kTile);
       for (QueryChunk chunk; walk.next(chunk); ++fill.n) {
+        Columns<kTile> columns;
+        if constexpr (kFirst) columns.read(task, chunk);
         handover.wait_free(ring.is_emptied(fill.slot()), fill.parity() ^ 1);
-        if constexpr (kFirst) load_columns<kStreamed<kWidth>>(task, slots.columns(fill.slot()), chunk);
+        if constexpr (kFirst) columns.write(slots.columns(fill.slot()));
         streamed.queries(handover, ring.first + fill.slot() * Layout::kStreamedBytes,
                          ring.is_filled(fill.slot()), chunk.block, chunk.first_query, chunk.queries);
       }

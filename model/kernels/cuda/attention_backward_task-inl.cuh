@@ -1,20 +1,17 @@
 // What the warps of the backward kernels share.
 //
-// The three passes are one shape. A piece of work holds kHeld rows: of queries
-// and out_gradient, or of keys and values; the others stream past them in tiles
-// of kStreamed rows. For the rows held (A: queries or keys, B: out_gradient or
-// values) and those streamed (C: keys or queries, D: values or out_gradient)
+// The three passes are one shape. A piece of work holds Plan::kRows rows: of queries and out_gradient, or of
+// keys and values; the others stream past them in tiles of kStreamed rows. For the rows held (A: queries or
+// keys, B: out_gradient or values) and those streamed (C: keys or queries, D: values or out_gradient)
 //
-//     scores = A C^T    products = B D^T    weights = f(scores, products) sums
-//     += weights C
+//     scores = A C^T    products = B D^T    weights = f(scores, products)    sums += weights C
 //
-// make the gradients of queries and of keys, weights being ds or its transpose;
-// and
+// make the gradients of queries and of keys, weights being ds or its transpose; and
 //
 //     scores = A C^T    weights = p^T    sums += weights D
 //
-// those of values. Rows of queries are packed as in the forward
-// (attention_task-inl.cuh): row r is query r / pack under head r % pack.
+// those of values. Rows of queries are packed as in the forward (attention_task-inl.cuh): row r is query r /
+// pack under head r % pack.
 #pragma once
 
 #include "model/kernels/cuda/attention_backward.h"
@@ -25,25 +22,23 @@ namespace preferd::kernels::cuda {
 
 enum class Gradient { kQueries, kKeys, kValues };
 
-inline constexpr int kHeld = 128;  // rows
-inline constexpr int kBackwardThreads =
-    128 * (kHeld / 64 + 1);  // a warpgroup for 64 rows held, and one that loads
-
-// Rows of a tile that streams past.
-template <int kWidth>
-inline constexpr int kStreamed = kWidth == 256 ? 48 : 64;
+// Rows of a tile that streams past: as many as registers and shared memory hold.
+template <int kWidth, Gradient kGradient>
+inline constexpr int kStreamed = kGradient == Gradient::kValues ? (kWidth == 256 ? 80 : 128)
+                                 : kWidth == 256                ? 48
+                                 : kWidth == 128                ? 80
+                                                                : 64;
+inline constexpr int kMostPacked = 48;  // query heads; no tile has fewer rows
 
 struct BackwardTask {
-  AttentionTask attention;  // its q_map, k_map and v_map fetch boxes of kHeld
-                            // where held, kStreamed where not
+  AttentionTask attention;  // its maps fetch boxes of Plan::kRows rows where held, kStreamed where not
   CUtensorMap out_gradient_map;
   Rows<const __nv_bfloat16> out_gradient;
   const KeyTile* key_tiles;
   const QueryRun* query_runs;
   const float *log_sum_exp, *delta;
   Rows<__nv_bfloat16> gradient;
-  float unbend;  // tanh(s / cap) = unbend * log2(e) * capped score; 0 without a
-                 // cap
+  float unbend;  // tanh(s / cap) = unbend * log2(e) * capped score; 0 without a cap
   float factor;  // of the sums
 };
 
@@ -51,21 +46,20 @@ struct BackwardTask {
 template <int kWidth, Gradient kGradient>
 struct BackwardMap {
   static constexpr bool kProducts = kGradient != Gradient::kValues;
-  static constexpr int kHeldBytes = kHeld * kWidth * 2;
-  static constexpr int kStreamedBytes = kStreamed<kWidth> * kWidth * 2;
+  static constexpr int kHeldBytes = Plan<kWidth>::kRows * kWidth * 2;
+  static constexpr int kStreamedBytes = kStreamed<kWidth, kGradient> * kWidth * 2;
   static constexpr int kSlotsC = 2, kSlotsD = 2;
   static constexpr int kA = 0;
   static constexpr int kB = kA + kHeldBytes;
   static constexpr int kC = kB + (kProducts ? kHeldBytes : 0);
   static constexpr int kD = kC + kSlotsC * kStreamedBytes;
   static constexpr int kColumns = kD + kSlotsD * kStreamedBytes;  // log_sum_exp and delta of streamed queries
-  static constexpr int kBarriers = kColumns + kSlotsC * kStreamed<kWidth> * 8;
+  static constexpr int kBarriers = kColumns + kSlotsC * kStreamed<kWidth, kGradient> * 8;
   static constexpr int kBytes = kBarriers + 8 * 2 * (2 + kSlotsC + kSlotsD);
   static constexpr int kAllocated = kBytes + 1024;
 };
 
-// The n-th fill of a ring: its slot, and the parity of the phase that ends with
-// it.
+// The n-th fill of a ring: its slot, and the parity of the phase that ends with it.
 template <int kSlots>
 struct Fill {
   std::uint32_t n = 0;
@@ -95,13 +89,12 @@ struct BackwardSlots {
     for (const Ring& ring : {a, b, c, d})
       for (SharedAddress at = ring.filled; at < ring.emptied; at += 8) {
         init_barrier(at, kLoading);
-        init_barrier(at - ring.filled + ring.emptied, 4 * (kHeld / 64));
+        init_barrier(at - ring.filled + ring.emptied, 4 * Plan<kWidth>::kComputing);
       }
   }
-  // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the
-  // other.
+  // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the other.
   __device__ __forceinline__ SharedAddress columns(std::uint32_t slot) const {
-    return base + Layout::kColumns + slot * (kStreamed<kWidth> * 8);
+    return base + Layout::kColumns + slot * (kStreamed<kWidth, kGradient> * 8);
   }
 };
 

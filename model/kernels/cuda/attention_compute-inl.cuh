@@ -1,9 +1,8 @@
-// The warpgroups of the attention kernel that compute, 64 rows of a piece of
-// work each.
+// The warpgroups of the attention kernel that compute, 64 rows of a piece of work each.
 //
-// Scores of the next tile of keys are put to the tensor cores before the sums
-// over the values of this one, so that these run while the next scores become
-// weights; and while one warpgroup makes weights the other's products run.
+// Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
+// that these run while the next scores become weights; and while one warpgroup makes weights the other's
+// products run.
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"

@@ -1,6 +1,5 @@
-// The warpgroup of the attention kernel that loads: two warps load queries and
-// keys, two load values, in the order in which they are needed, as far ahead as
-// there are free slots.
+// The warpgroup of the attention kernel that loads: two warps load queries and keys, two load values, in the
+// order in which they are needed, as far ahead as there are free slots.
 #pragma once
 
 #include "model/kernels/cuda/attention_task-inl.cuh"

@@ -21,8 +21,11 @@ bool aligned(std::uintptr_t bytes, const Rows<T>&... rows) {
       ...);
 }
 
-// Query heads of a kv head that share a piece: all of them, or an equal part of
-// at most `most`.
+inline std::int32_t rows_of_piece(const AttentionShape& shape) {
+  return shape.head_dim <= 64 ? Plan<64>::kRows : shape.head_dim <= 128 ? Plan<128>::kRows : Plan<256>::kRows;
+}
+
+// Query heads of a kv head that share a piece: all of them, or an equal part of at most `most`.
 inline std::int32_t pack_of(const AttentionShape& shape, std::int32_t most) {
   const auto group = static_cast<std::int32_t>(shape.query_heads / shape.kv_heads);
   std::int32_t pack = std::min(group, most);
@@ -30,16 +33,14 @@ inline std::int32_t pack_of(const AttentionShape& shape, std::int32_t most) {
   return pack;
 }
 
-// Caps up to here need no maximum: weights up to 2^87, sums of 2^20 of them
-// below 2^107.
+// Caps up to here need no maximum: weights up to 2^87, sums of 2^20 of them below 2^107.
 inline constexpr float kBoundedCap = 60;
 
 inline Softmax softmax_of(const AttentionTask& task) {
   return task.cap > 0 && task.cap <= kBoundedCap ? Softmax::kBounded : Softmax::kOnline;
 }
 
-// tanh(x) = x (c0 + c1 x^2 + ...) on |x| <= 1 within 2.8e-6, fitted to the
-// least greatest difference.
+// tanh(x) = x (c0 + c1 x^2 + ...) on |x| <= 1 within 2.8e-6, fitted to the least greatest difference.
 inline constexpr double kBend[5] = {0.9999681618323483, -0.33265512133702213, 0.12921123749545568,
                                     -0.043288713673690214, 0.00836135057972259};
 
@@ -67,11 +68,10 @@ inline AttentionTask attention_task(const AttentionShape& shape, std::int32_t mo
 }
 
 struct LaunchPlan {
-  int threads, blocks_of_processor, shared_bytes;
+  int threads, shared_bytes;
 };
 
-// A persistent grid, as large as fits on the processors at a time, or as there
-// are pieces.
+// A block of threads for each processor, or for each piece if those are fewer.
 template <class Task>
 cudaError_t launch_pieces(cudaStream_t stream, void (*kernel)(Task), const LaunchPlan& plan,
                           std::int32_t pieces, const Task& task) {
@@ -85,7 +85,7 @@ cudaError_t launch_pieces(cudaStream_t stream, void (*kernel)(Task), const Launc
       e != cudaSuccess)
     return e;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(std::min(processors * plan.blocks_of_processor, pieces)));
+  config.gridDim = dim3(static_cast<unsigned>(std::min(processors, pieces)));
   config.blockDim = dim3(static_cast<unsigned>(plan.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(plan.shared_bytes);
   config.stream = stream;

@@ -1,19 +1,15 @@
-// From scores to weights, in the registers that wgmma leaves them in: a thread
-// holds 2 rows (i = 0, 1) of each of its warpgroup's products, and of each 8
-// columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
+// From scores to weights, in the registers that wgmma leaves them in: a thread holds 2 rows (i = 0, 1) of
+// each of its warpgroup's products, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
 // + 2 * (lane % 4) + e) is number 4 j + 2 i + e.
 //
-// Weights are powers of two, log2(e) being in the factors. Where scores are
-// capped low (Gemma-2: at 50), exp(score) needs no maximum subtracted: 2^72 and
-// its sums are far inside fp32 and bf16, whose precision is relative. Then the
-// cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1
-// x^2 + ...) with x = q.k and all factors in the b, within 1.4e-4 of the score
-// as long as |s| <= cap; beyond, exactly. Both ways depend on the score alone,
-// so which one its neighbours take does not matter. Otherwise the online
+// Weights are powers of two, log2(e) being in the factors. Where scores are capped low (Gemma-2: at 50),
+// exp(score) needs no maximum subtracted: 2^72 and its sums are far inside fp32 and bf16, whose precision is
+// relative. Then the cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1 x^2 + ...)
+// with x = q.k and all factors in the b, within 1.4e-4 of the score as long as |s| <= cap; beyond, exactly.
+// Both ways depend on the score alone, so which one its neighbours take does not matter. Otherwise the online
 // softmax (arXiv 1805.02867) is used.
 //
-// What a query does not see weighs exactly 0, whatever its score, and is no
-// part of a maximum.
+// What a query does not see weighs exactly 0, whatever its score, and is no part of a maximum.
 #pragma once
 
 #include <cmath>
@@ -81,8 +77,7 @@ template <>
 struct Weights<Softmax::kBounded> {
   float total[2] = {0, 0};  // of this thread's columns
 
-  // Scores of the columns from `position` on (this thread's first) become
-  // weights.
+  // Scores of the columns from `position` on (this thread's first) become weights.
   template <int kCount>
   __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
                                        Mask mask, std::int32_t position) {
@@ -138,8 +133,7 @@ struct Weights<Softmax::kOnline> {
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 1));
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 2));
       const float shift = now == -INFINITY ? 0.0f : now * factor;
-      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would
-      // not be.
+      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would not be.
       correction[i] = top[i] == now ? 1.0f : power_of_two((top[i] - now) * factor);
       top[i] = now;
       float sum = 0;

@@ -1,9 +1,9 @@
-// What the warps of the attention kernel share: the arguments, the sizes, the
-// map of shared memory, and who takes which piece of work.
+// What the warps of the attention kernel share: the arguments, the sizes, the map of shared memory, and who
+// takes which piece of work.
 //
-// A piece of work is a tile of queries under `pack` query heads of one kv head.
-// It has Plan::kRows rows, row r being query r / pack under head r % pack, so
-// that keys are read once for all of them and positions ascend.
+// A piece of work is a tile of queries under `pack` query heads of one kv head. It has Plan::kRows rows, row
+// r being query r / pack under head r % pack, so that keys are read once for all of them and positions
+// ascend.
 #pragma once
 
 #include <cstdint>
@@ -17,24 +17,15 @@ namespace preferd::kernels::cuda {
 
 inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
 
-#ifndef PREFERD_C64
-#define PREFERD_C64 1
-#define PREFERD_K64 64
-#define PREFERD_B64 3
-#define PREFERD_L64 24
-#define PREFERD_R64 136
-#endif
 // Sizes, by the width of a row in shared memory.
 template <int kWidth>
 struct Plan {
-  static constexpr int kComputing =
-      kWidth == 64 ? PREFERD_C64 : 2;                          // warpgroups that compute; one more loads
-  static constexpr int kRows = 64 * Plan<kWidth>::kComputing;  // of a piece of work
-  static constexpr int kKeys = kWidth == 256 ? 80 : kWidth == 128 ? 128 : PREFERD_K64;  // of a tile
+  static constexpr int kComputing = kWidth == 64 ? 3 : 2;  // warpgroups that compute; one more loads
+  static constexpr int kRows = 64 * kComputing;            // of a piece of work
+  static constexpr int kKeys = kWidth == 256 ? 80 : 128;   // of a tile
   static constexpr int kThreads = 128 * (kComputing + 1);
-  static constexpr int kBlocks = kWidth == 64 ? PREFERD_B64 : 1;  // of threads on a processor at a time
-  static constexpr int kLoadRegisters = kWidth == 64 ? PREFERD_L64 : 40;  // of a thread
-  static constexpr int kComputeRegisters = kWidth == 64 ? PREFERD_R64 : 232;
+  static constexpr int kLoadRegisters = kWidth == 64 ? 32 : 40;  // of a thread; all share 65536
+  static constexpr int kComputeRegisters = kWidth == 64 ? 160 : 232;
 };
 
 // How scores become weights.
@@ -44,8 +35,7 @@ enum class Softmax {
 };
 
 struct AttentionTask {
-  CUtensorMap q_map, k_map, v_map;  // where chunk_bytes is 16: a whole piece's
-                                    // queries; one head's tile of keys
+  CUtensorMap q_map, k_map, v_map;  // if chunk_bytes is 16; boxes of a piece's queries, a head's tile of keys
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;
@@ -56,10 +46,9 @@ struct AttentionTask {
   std::int32_t pack, blocks_of_kv_head;
   std::int32_t pack_inverse;  // 2^16 / pack, rounded up
   std::int32_t head_dim, query_heads, window, chunk_bytes;
-  float cap, to_cap,
-      to_power;               // score = q.k * to_cap, before capping; its power of two,
-                              // uncapped: q.k * to_power
-  float bend[5], bend_limit;  // softmax-inl.cuh
+  float cap, to_cap;          // score / cap = q.k * to_cap, before it is capped
+  float to_power;             // log2(e) * score = q.k * to_power, or tanh(q.k * to_cap) * to_power
+  float bend[5], bend_limit;  // attention_softmax-inl.cuh
 };
 
 // r / pack for a row of a piece.
@@ -67,8 +56,8 @@ __device__ __forceinline__ std::int32_t query_of(const AttentionTask& task, std:
   return r * task.pack_inverse >> 16;
 }
 
-// The i-th piece of this block of threads: pieces are dealt out to and fro, so
-// that, longest first, all get about the same.
+// The i-th piece of this block of threads: pieces are dealt out to and fro, so that, longest first, all get
+// about the same.
 __device__ __forceinline__ std::int32_t piece_of(std::int32_t i) {
   const auto all = static_cast<std::int32_t>(gridDim.x), self = static_cast<std::int32_t>(blockIdx.x);
   return i * all + (i % 2 == 0 ? self : all - 1 - self);
@@ -109,8 +98,7 @@ struct Map {
   static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
 };
 
-// A ring of slots: `filled` is passed by the threads that load, `emptied` by
-// the warps that compute.
+// A ring of slots: `filled` is passed by the threads that load, `emptied` by the warps that compute.
 struct Ring {
   SharedAddress first, filled, emptied;
 
@@ -144,8 +132,7 @@ struct Slots {
   }
 };
 
-// The n-th fill of a ring of kStages slots: its slot, and the parity of the
-// phase that ends with it.
+// The n-th fill of a ring of kStages slots: its slot, and the parity of the phase that ends with it.
 __device__ __forceinline__ std::uint32_t slot_of(std::uint32_t n) { return n % kStages; }
 __device__ __forceinline__ std::uint32_t parity_of(std::uint32_t n) { return n / kStages % 2; }
 

@@ -1,5 +1,4 @@
-// Hopper's means of handing tiles in shared memory from one warp to another, as
-// PTX.
+// Hopper's means of handing tiles in shared memory from one warp to another, as PTX.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +36,7 @@ __device__ __forceinline__ void arrive_expecting(SharedAddress barrier, std::uin
                : "memory");
 }
 
-// Has the copy engine fetch the box of a tensor that begins at (x, y, z), and
-// count its bytes at the barrier.
+// Has the copy engine fetch the box of a tensor that begins at (x, y, z), and count its bytes at the barrier.
 __device__ __forceinline__ void copy_box(SharedAddress to, const CUtensorMap& map, std::int32_t x,
                                          std::int32_t y, std::int32_t z, SharedAddress barrier) {
   asm volatile(
@@ -81,8 +79,7 @@ __device__ __forceinline__ void fence_for_tensor_cores() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// Copies `bytes` (0 or kBytes) from global memory, and zeros for the rest of
-// kBytes.
+// Copies `bytes` (0 or kBytes) from global memory, and zeros for the rest of kBytes.
 template <int kBytes>
 __device__ __forceinline__ void copy_async(SharedAddress to, const void* from, std::uint32_t bytes) {
   if constexpr (kBytes == 16)

@@ -1,12 +1,9 @@
-// Means to bring rows from global into shared memory, by 64 threads (kLoading)
-// for each slot.
+// Means to bring rows from global into shared memory, by 64 threads (kLoading) for each slot.
 //
-// Rows that follow each other are fetched by the copy engine. Others, and rows
-// not aligned to 16 bytes, are copied by threads in chunks of 16 or 4 bytes, to
-// where the tensor cores expect them (wgmma-inl.cuh); where there is no row,
-// and in columns beyond the rows' end, stand zeros. A slot so copied is handed
-// over when its copies have landed, which is looked for at the next copy or
-// when there is nothing to copy.
+// Rows that follow each other are fetched by the copy engine. Others, and rows not aligned to 16 bytes, are
+// copied by threads in chunks of 16 or 4 bytes, to where the tensor cores expect them (wgmma-inl.cuh); where
+// there is no row, and in columns beyond the rows' end, stand zeros. A slot so copied is handed over when its
+// copies have landed, which is looked for at the next copy or when there is nothing to copy.
 #pragma once
 
 #include "model/kernels/attention.h"
@@ -21,8 +18,7 @@ class LineWalk {
  public:
   __device__ __forceinline__ LineWalk(const KeyRun* runs, std::int32_t length)
       : next_(runs), end_(0), shift_(0), length_(length) {}
-  // The row of position p, no less than the last one asked for; -1 at positions
-  // from the length on.
+  // The row of position p, no less than the last one asked for; -1 at positions from the length on.
   __device__ __forceinline__ std::int32_t row(std::int32_t p) {
     if (p >= length_) return -1;
     while (p >= end_) {
@@ -32,8 +28,7 @@ class LineWalk {
     }
     return p + shift_;
   }
-  // Whether the `count` positions from the last one asked for, p, on stand in
-  // rows that follow each other.
+  // Whether the `count` positions from the last one asked for, p, on stand in rows that follow each other.
   __device__ __forceinline__ bool straight(std::int32_t p, std::int32_t count) const {
     return end_ - p >= count;
   }
@@ -43,8 +38,7 @@ class LineWalk {
   std::int32_t end_, shift_, length_;
 };
 
-// Has the copy engine fill a slot of kCount rows of kWidth columns from (y, z)
-// on.
+// Has the copy engine fill a slot of kCount rows of kWidth columns from (y, z) on.
 template <int kCount, int kWidth>
 __device__ __forceinline__ void fetch_rows(SharedAddress to, const CUtensorMap& map, std::int32_t y,
                                            std::int32_t z, std::int32_t fetched, SharedAddress filled) {
@@ -58,8 +52,7 @@ __device__ __forceinline__ void fetch_rows(SharedAddress to, const CUtensorMap& 
     copy_box(to + slab * (kCount * 128), map, slab * 64, y, z, filled);
 }
 
-// Copies kCount rows of kWidth columns; row_of(r) is where row r begins, or
-// nullptr for zeros.
+// Copies kCount rows of kWidth columns; row_of(r) is where row r begins, or nullptr for zeros.
 template <int kChunk, int kCount, int kWidth, class F>
 __device__ __forceinline__ void copy_rows(SharedAddress to, const void* somewhere, std::int32_t row_bytes,
                                           F row_of) {
@@ -83,8 +76,8 @@ __device__ __forceinline__ void copy_rows(SharedAddress to, const void* somewher
 // The slot copied to last, until it is handed over.
 class Handover {
  public:
-  // Waits for a slot to be free. Where that takes time the last slot is handed
-  // over first: those who compute may need it to get on.
+  // Waits for a slot to be free. Where that takes time the last slot is handed over first: those who compute
+  // may need it to get on.
   __device__ __forceinline__ void wait_free(SharedAddress emptied, std::uint32_t parity) {
     if (is_over(emptied, parity)) return;
     finish();

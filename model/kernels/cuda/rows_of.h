@@ -5,8 +5,7 @@
 
 namespace preferd::kernels::cuda {
 
-// Rows with a step in elements; the caller knows how many and how long they
-// are.
+// Rows with a step in elements; the caller knows how many and how long they are.
 template <class T>
 struct Rows {
   T* data = nullptr;

@@ -1,5 +1,4 @@
-// Products of whole tiles (wgmma-inl.cuh), and the way of their rows to global
-// memory.
+// Products of whole tiles (wgmma-inl.cuh), and the way of their rows to global memory.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -8,15 +7,14 @@
 
 namespace preferd::kernels::cuda {
 
-// The same value, of which the compiler knows nothing: what is computed from it
-// is not kept over a loop.
+// The same value, of which the compiler knows nothing: what is computed from it is not kept over a loop.
 __device__ __forceinline__ SharedAddress opaque(SharedAddress address) {
   asm volatile("" : "+r"(address));
   return address;
 }
 
-// s = a b^T, of 64 rows from `a` on in a tile of kARows and all rows of a tile
-// of kBRows, kWidth columns each.
+// s = a b^T, of 64 rows from `a` on in a tile of kARows and all rows of a tile of kBRows, kWidth columns
+// each.
 template <int kWidth, int kARows, int kBRows, int kCount>
 __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress a, SharedAddress b) {
   constexpr int kASlab = kARows * 128, kBSlab = kBRows * 128;
@@ -27,8 +25,7 @@ __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress 
                         right.descriptor(k / 4 * kBSlab + k % 4 * 32), k > 0);
 }
 
-// sums (keep: 1) += weights b, weights [64, kBRows] as bf16 pairs in registers,
-// b a tile of kBRows.
+// sums (keep: 1) += weights b, weights [64, kBRows] as bf16 pairs in registers, b a tile of kBRows.
 template <int kBRows, int kCount, int kSums>
 __device__ __forceinline__ void multiply_by_rows(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
                                                  SharedAddress b, int keep) {
