@@ -135,11 +135,11 @@ void rows_lines(std::int64_t rows, const Ceilings& c) {
   const NormWeight norm{weight.data(), 1.0f, 1e-6f};
   const NormShape shape{rows, kHidden};
   const auto n = static_cast<double>(rows);
-  bytes_line(
-      "rms_norm", n * kHidden * 6, seconds([&] {
-        must(rms_norm<float, Half>(nullptr, shape, {x.data(), kHidden}, norm, {y.data(), kHidden}), "rms_norm");
-      }),
-      c);
+  bytes_line("rms_norm", n * kHidden * 6, seconds([&] {
+               must(rms_norm<float, Half>(nullptr, shape, {x.data(), kHidden}, norm, {y.data(), kHidden}),
+                    "rms_norm");
+             }),
+             c);
   bytes_line("add_rms_norm with a norm", n * kHidden * 12, seconds([&] {
                must(add_rms_norm<Half>(nullptr, shape, {x.data(), kHidden}, {z.data(), kHidden}, &norm, norm,
                                        {y.data(), kHidden}),

@@ -62,7 +62,8 @@ def hugging_face(a):
     out, err, _ = run([sys.executable, HERE / "hugging_face.py", *shlex.split(a.hf_flags)])
     lines = json_lines(out)
     notes = [line for line in err.splitlines() if line.startswith("hugging_face:")]
-    return "\n\n".join([table([line for line in lines if line["part"] != "versions"]), *notes, str({k: v for k, v in lines[-1].items() if k != "part"})])
+    cap = "`sdpa` leaves out the cap of attention's logits; `eager` and `flex_attention` compute the model as it is."
+    return "\n\n".join([cap, table([line for line in lines if line["part"] != "versions"]), *notes, str({k: v for k, v in lines[-1].items() if k != "part"})])
 
 
 def kernels(a):
