@@ -216,8 +216,10 @@ class Disk(Folder):
     def test_two_trainers_in_one_folder(self):
         p = start(self.out, LONG)
         while p.poll() is None and not (self.out / "checkpoints").exists():
-            pass
+            time.sleep(.01)
+        p.send_signal(signal.SIGSTOP)  # it holds the folder however fast it is
         self.refused(2, "another process is at work there", keys=LONG, flags=["--resume"])
+        p.send_signal(signal.SIGCONT)
         _, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 0, err)
 
