@@ -115,6 +115,12 @@ void declare(Settings& settings, EngineOptions& options) {
       .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
 }
 
+std::optional<int> check_device(const EngineOptions& options) {
+  const auto devices = parse_devices(options.device);
+  if (!devices) return report(devices.error(), kBadUsage);
+  return std::nullopt;
+}
+
 int thread_count(int wanted) {
   if (wanted > 0) return wanted;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));

@@ -33,6 +33,9 @@ struct EngineOptions {
 };
 void declare(Settings& settings, EngineOptions& options);
 
+// An exit code where the flags name no device; "error: WHAT" on standard error.
+std::optional<int> check_device(const EngineOptions& options);
+
 int thread_count(int wanted);
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
 Result<LoadOptions> load_options(const EngineOptions& options, Golden golden);

@@ -55,6 +55,7 @@ int compare(const Arguments& arguments) {
       .text("adapter", o.adapter, "adapter of the package; without it the default");
   declare(settings, o.engine);
   if (const auto code = load_settings(settings, arguments)) return *code;
+  if (const auto code = check_device(o.engine)) return *code;
   Ask ask;
   ask.adapter = o.adapter;
   ask.swap = o.swap ? Swap::kAverage : Swap::kNone;

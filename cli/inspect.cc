@@ -166,6 +166,7 @@ int inspect(const Arguments& arguments) {
       .text("tokens", o.tokens,
             "rows (JSON Lines or CSV): print each row's token ids and features, opening no weights");
   if (const auto code = load_settings(settings, arguments)) return *code;
+  if (const auto code = check_device(o.engine)) return *code;
   auto package = open_package(o.engine);
   if (!package) return report(package.error(), kFailed);
   return inspect_any(*package, o, 0);

@@ -217,6 +217,7 @@ int score(const Arguments& arguments) {
       .toggle("resume", o.resume, "go on after the lines that the output already holds")
       .toggle("quiet", o.quiet, "no progress and no summary");
   if (const auto code = load_settings(settings, arguments)) return *code;
+  if (const auto code = check_device(o.engine)) return *code;
   if (const Status s = read_shard(o); !s) return report(s.error(), kBadUsage);
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 

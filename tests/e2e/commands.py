@@ -187,6 +187,16 @@ class Others(Folder):
         self.assertEqual(code, 1)
         self.assertRegex(err, r"int8 did not agree with the golden pairs: .*golden\.jsonl: row .*tolerance 0\.05")
 
+    def test_devices_that_are_none_are_usage_and_those_that_are_not_there_a_failure(self):
+        for command in (["score", "--input", "/dev/null"], ["inspect", "--verify"], ["compare", "--prompt", "p", "--response-a", "a", "--response-b", "b"], ["serve", "--port", "0"]):
+            code, _, err = run(*command, "--device", "gpu")
+            self.assertEqual((code, err.strip()), (2, "error: device is 'gpu', expected cpu, cuda, cuda:N, several of these as cuda:0,cuda:1, or cuda:all"))
+        code, _, err = run("inspect", "--verify", "--residency", "fp8", "--package", PACKAGES / "nf4")
+        self.assertEqual((code, err.strip()), (1, "error: residency is fp8, expected auto on device cpu"))
+        code, _, err = run("inspect", "--verify", "--device", "cuda:63", "--package", PACKAGES / "nf4")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, "error: device (is )?cuda")
+
     def test_an_unknown_instruction_set_is_refused(self):
         pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")
         code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})
