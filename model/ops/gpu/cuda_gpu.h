@@ -88,10 +88,11 @@ class CudaGpu : public Accelerator {
 
   Site& site_of(std::span<const Linear* const> linears);
   const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
-  void decode_site(Site& site);                  // kPacked: into scratch_
+  void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
+  void decode_site(Site& site);                                              // kPacked: into scratch_
   at::Tensor matrix_of(const Site& site) const;  // [out, stride]: W and the room behind it
   at::Tensor weight_of(const Site& site) const;  // [out, in]; kFp8 has none
-  static std::vector<at::Tensor> halves_of(const at::Tensor& y, const Site& site);  // its linears' columns
+  static std::vector<at::Tensor> columns_of(const at::Tensor& y, const Site& site);  // its linears' columns
 
   void multiply(kernels::cuda::Product product);
   void project(const at::Tensor& x, const LowRank& low);

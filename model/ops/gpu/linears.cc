@@ -68,7 +68,6 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
   if (known) return *known;
   auto site = std::make_unique<Site>();
   site->in = linears[0]->weight.cols;
-  std::vector<at::Tensor> bias;
   bool biased = false;
   for (const Linear* l : linears) {
     site->outs.push_back(l->weight.rows);
@@ -86,13 +85,6 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
   }
   std::vector<StoredCopy> stored;
   for (const Linear* l : linears) stored.push_back(upload(l->weight, device()));
-  const auto decoded = [&](const at::Tensor& to) {
-    std::int64_t first = 0;
-    for (const StoredCopy& s : stored) {
-      require(cuda::decode(stream(), s.matrix, rows_of<Half>(to.narrow(0, first, s.matrix.rows))), "decode");
-      first += s.matrix.rows;
-    }
-  };
   switch (options_.residency) {
     case Residency::kPacked: {
       site->packed = std::move(stored);
@@ -103,13 +95,13 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
     }
     case Residency::kDense:
       site->dense = at::empty({site->out, site->stride}, options(at::kBFloat16));
-      decoded(site->dense);
+      decode_to(stored, site->dense);
       break;
     case Residency::kFp8: {
       TORCH_CHECK(site->in % 16 == 0 && site->out % 16 == 0, "residency fp8 of a linear of ", site->in, " x ",
                   site->out, ", expected multiples of 16");
       const at::Tensor whole = at::empty({site->out, site->in}, options(at::kBFloat16));
-      decoded(whole);
+      decode_to(stored, whole);
       site->rounded = at::empty({site->out, site->in}, options(at::kByte));
       site->scale = at::empty({site->out}, options(at::kFloat));
       require(cuda::round8(stream(), site->out, site->in, rows_of<const Half>(whole),
@@ -154,7 +146,7 @@ at::Tensor CudaGpu::weight_of(const Site& site) const {
   return matrix_of(site).narrow(1, 0, site.in);
 }
 
-std::vector<at::Tensor> CudaGpu::halves_of(const at::Tensor& y, const Site& site) {
+std::vector<at::Tensor> CudaGpu::columns_of(const at::Tensor& y, const Site& site) {
   std::vector<at::Tensor> out;
   std::int64_t first = 0;
   for (const std::int64_t width : site.outs) {
@@ -164,14 +156,17 @@ std::vector<at::Tensor> CudaGpu::halves_of(const at::Tensor& y, const Site& site
   return out;
 }
 
-void CudaGpu::decode_site(Site& site) {
-  if (site.packed.empty()) return;
-  const at::Tensor to = matrix_of(site);
+void CudaGpu::decode_to(std::span<const StoredCopy> stored, const at::Tensor& to) {
   std::int64_t first = 0;
-  for (const StoredCopy& s : site.packed) {
+  for (const StoredCopy& s : stored) {
     require(cuda::decode(stream(), s.matrix, rows_of<Half>(to.narrow(0, first, s.matrix.rows))), "decode");
     first += s.matrix.rows;
   }
+}
+
+void CudaGpu::decode_site(Site& site) {
+  if (site.packed.empty()) return;
+  decode_to(site.packed, matrix_of(site));
   site.behind = nullptr;
 }
 
@@ -284,7 +279,7 @@ std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& 
     if (low != nullptr) project(from, *low);
     apply(site, low, from, to);
   }
-  return halves_of(y, site);
+  return columns_of(y, site);
 }
 
 }  // namespace preferd::gpu

@@ -105,7 +105,7 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const 
     const at::Tensor y = empty_rows(input.size(0), site.out);
     apply(site, rank > 0 ? &low : nullptr, input, y);
     site.behind = nullptr;
-    return halves_of(y, site);
+    return columns_of(y, site);
   };
   std::vector<at::Tensor> y = forward();
   const bool to_x = wants_gradient(x.value);

@@ -41,9 +41,8 @@ class PlacesTest : public testing::Test {
 };
 
 TEST_F(PlacesTest, GpusThatAreNotThereAreToldAtLoad) {
-  if (gpu_count() > 0) GTEST_SKIP() << "this machine has GPUs";
-  EXPECT_THAT(refusal({.devices = {{Device::Kind::kCuda, 0}}}), HasSubstr("device"));
-  EXPECT_THAT(refusal({.devices = {{Device::Kind::kCuda, 0}}}), HasSubstr("cuda"));
+  if (gpu_count() > 0) GTEST_SKIP() << "asks for a GPU that is not there, and this machine has one";
+  EXPECT_THAT(refusal({.devices = {{Device::Kind::kCuda, 0}}}), HasSubstr("device is cuda"));
   EXPECT_THAT(preferd::parse_devices("cuda:all").error().what, HasSubstr("has no GPU"));
 }
 
