@@ -1,6 +1,6 @@
-// attention() and its backward over one sequence, 9 query and 3 key heads of 64, beside SGEMM of one of the
-// model's linears. Counted are the products that causality asks for: 4 FLOP a visible pair of positions, head
-// and dimension; 10 in the backward.
+// attention(), in fp32 and in integers, and its backward over one sequence, 9 query and 3 key heads of 64,
+// beside SGEMM of one of the model's linears. Counted are the products that causality asks for: 4 FLOP a
+// visible pair of positions, head and dimension; 10 in the backward.
 #include "bench/beside.h"
 #include "model/ops/attention_grad.h"
 
@@ -38,9 +38,10 @@ struct Operands {
   Batch batch;
 };
 
-void attention(benchmark::State& state) {
+void attention(benchmark::State& state, Arithmetic arithmetic) {
   Operands o(static_cast<std::int32_t>(state.range(0)));
   Compute compute(static_cast<int>(state.range(1)));
+  compute.set_arithmetic(arithmetic);
   const at::Tensor q = o.tensor(o.q), k = o.tensor(o.k), v = o.tensor(o.v);
   const auto run = [&] {
     benchmark::DoNotOptimize(preferd::attention(compute, kShape, o.batch, Queries::kAllRows, q, k, v));
@@ -69,7 +70,8 @@ void attention_backward(benchmark::State& state) {
 void lengths(benchmark::internal::Benchmark* b) {
   in_rounds(b->ArgsProduct({{128, 512, 1024, 2048}, {1, 2}})->ArgNames({"length", "threads"}));
 }
-BENCHMARK(attention)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, fp32, Arithmetic::kFp32)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, int16, Arithmetic::kInt16)->Apply(lengths);
 BENCHMARK(attention_backward)->Apply(lengths);
 
 }  // namespace

@@ -45,10 +45,10 @@ void configure(std::size_t rows, std::size_t second_rows) {
 
 using Sums = std::int32_t[4][kTile][kTile];
 
-// Bytes of x and of the panel, with the distance to the second tile of each.
+// Bytes of x and of the panel, with the distances to the second tile of each and to the next kDepth of k.
 struct Operands {
   const std::int8_t *x, *panel;
-  std::size_t x_step, x_second, panel_second;
+  std::size_t x_step, x_second, x_next, panel_second, panel_next;
 };
 
 void sum_tiles(const Operands& of, std::size_t depth, Sums& sums) {
@@ -57,8 +57,8 @@ void sum_tiles(const Operands& of, std::size_t depth, Sums& sums) {
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (std::size_t k = 0; k < depth; k += kDepth) {
-    const std::int8_t *x = of.x + k, *panel = of.panel + k * kWidth;
+  const std::int8_t *x = of.x, *panel = of.panel;
+  for (std::size_t k = 0; k < depth; k += kDepth, x += of.x_next, panel += of.panel_next) {
     _tile_loadd(4, x, of.x_step);
     _tile_loadd(6, panel, 4 * kWidth);
     _tile_loadd(5, x + of.x_second, of.x_step);
@@ -95,14 +95,37 @@ void split(std::int16_t* levels, std::size_t depth) {
   alignas(64) std::int16_t whole[256] = {};
   PREFERD_CHECK(depth <= 256);
   std::memcpy(whole, levels, depth * sizeof(std::int16_t));
-  const std::size_t places = padded(depth);
   auto* bytes = reinterpret_cast<std::int8_t*>(levels);
-  for (std::size_t i = 0; i < places; i += 32) {
+  for (std::size_t i = 0; i < padded(depth); i += 32) {
     const __m512i level = _mm512_load_si512(whole + i);
     const __m512i high = _mm512_srai_epi16(_mm512_add_epi16(level, _mm512_set1_epi16(64)), 7);
     const __m512i low = _mm512_sub_epi16(level, _mm512_slli_epi16(high, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(bytes + i), _mm512_cvtepi16_epi8(high));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(bytes + places + i), _mm512_cvtepi16_epi8(low));
+    std::int8_t* to = bytes + i / kDepth * 2 * kDepth + i % kDepth;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi16_epi8(high));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + kDepth), _mm512_cvtepi16_epi8(low));
+  }
+}
+
+void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel) {
+  auto* to = reinterpret_cast<std::int8_t*>(panel);
+  for (std::size_t k = 0; k < padded(depth); k += 4) {
+    std::int8_t* row = to + (k / kDepth * 2 * kDepth + k % kDepth) * kWidth;
+    for (std::size_t column = 0; column < kWidth; column += kTile) {
+      const __m512 factor = _mm512_loadu_ps(factors + column);
+      __m512i highs = _mm512_setzero_si512(), lows = highs;
+      for (std::size_t i = 0; i < 4 && k + i < depth; ++i) {
+        const __m512 value = _mm512_loadu_ps(values + (k + i) * kWidth + column);
+        const __m512i level = _mm512_cvtps_epi32(_mm512_mul_ps(value, factor));
+        const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(level, _mm512_set1_epi32(64)), 7);
+        const __m512i low = _mm512_sub_epi32(level, _mm512_slli_epi32(high, 7));
+        const __m512i byte = _mm512_set1_epi32(255);
+        const auto place = static_cast<unsigned>(8 * i);
+        highs = _mm512_or_si512(highs, _mm512_slli_epi32(_mm512_and_si512(high, byte), place));
+        lows = _mm512_or_si512(lows, _mm512_slli_epi32(_mm512_and_si512(low, byte), place));
+      }
+      _mm512_storeu_si512(row + 4 * column, highs);
+      _mm512_storeu_si512(row + kDepth * kWidth + 4 * column, lows);
+    }
   }
 }
 
@@ -114,10 +137,14 @@ void multiply(const LevelProduct<std::int16_t>& p) {
     const std::size_t rows = std::min(kTile, p.rows - row);
     if (rows != configured) configure(rows, rows), configured = rows;
     for (std::size_t column = 0; column < kWidth; column += kTile) {
-      sum_tiles(
-          {reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride),
-           reinterpret_cast<const std::int8_t*>(p.panel) + column * 4, 2 * p.x_stride, depth, depth * kWidth},
-          depth, sums);
+      sum_tiles({.x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride),
+                 .panel = reinterpret_cast<const std::int8_t*>(p.panel) + column * 4,
+                 .x_step = 2 * p.x_stride,
+                 .x_second = kDepth,
+                 .x_next = 2 * kDepth,
+                 .panel_second = kDepth * kWidth,
+                 .panel_next = 2 * kDepth * kWidth},
+                depth, sums);
       const __m512 scale = _mm512_loadu_ps(p.panel_scale + column);
       for (std::size_t i = 0; i < rows; ++i) {
         const __m512i middle = _mm512_add_epi32(load(sums, 1, i), load(sums, 2, i));
@@ -140,7 +167,13 @@ void multiply(const LevelProduct<std::int8_t>& p) {
     const std::size_t first = std::min(kTile, rows), second = rows - first;
     // Without a second tile of rows the first is multiplied twice.
     if (rows != configured) configure(first, second == 0 ? first : second), configured = rows;
-    sum_tiles({p.x + row * p.x_stride, panel, p.x_stride, second == 0 ? 0 : kTile * p.x_stride, 4 * kTile},
+    sum_tiles({.x = p.x + row * p.x_stride,
+               .panel = panel,
+               .x_step = p.x_stride,
+               .x_second = second == 0 ? 0 : kTile * p.x_stride,
+               .x_next = kDepth,
+               .panel_second = 4 * kTile,
+               .panel_next = kDepth * kWidth},
               depth, sums);
     for (std::size_t i = 0; i < rows; ++i) {
       const std::size_t tile = i / kTile * 2;
@@ -160,6 +193,7 @@ void multiply(const LevelProduct<std::int8_t>& p) {
 namespace preferd::kernels::amx {
 
 void split(std::int16_t*, std::size_t) { PREFERD_CHECK(false); }
+void round_columns(const float*, const float*, std::size_t, std::int16_t*) { PREFERD_CHECK(false); }
 void multiply(const LevelProduct<std::int8_t>&) { PREFERD_CHECK(false); }
 void multiply(const LevelProduct<std::int16_t>&) { PREFERD_CHECK(false); }
 

@@ -12,8 +12,8 @@
 // columns where levels have 16 bits, 32 rows and 32 columns where they have 8.
 //
 // A stretch of `depth` levels is padded to d = a multiple of 64. A panel is [d / 4, 32, 4] bytes: four
-// consecutive k of a column side by side. Levels of 16 bits lie as d bytes h and then d bytes s, their panels
-// as one of h and then one of s.
+// consecutive k of a column side by side. Levels of 16 bits lie as 64 bytes h and then 64 bytes s of the same
+// levels, the next 64 h, and so on; their panels likewise.
 //
 // Source: Intel 64 and IA-32 SDM, volume 2, TDPBSSD; volume 1, chapter 18. Only where has_amx().
 #pragma once
@@ -26,6 +26,7 @@
 namespace preferd::kernels::amx {
 
 void split(std::int16_t* levels, std::size_t depth);  // in place
+void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel);
 void multiply(const LevelProduct<std::int8_t>& p);
 void multiply(const LevelProduct<std::int16_t>& p);
 

@@ -30,7 +30,9 @@
 namespace preferd::kernels {
 
 // A stretch of levels lies in memory as this machine multiplies it, with zeros behind it to the next whole
-// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/gemm_amx.h).
+// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/gemm_amx.h). How
+// its first levels lie does not depend on how many follow: of int16 a shorter stretch may be multiplied,
+// where the other side is zero up to the whole.
 
 enum class Side { kX, kPanel };
 
@@ -49,6 +51,10 @@ void lay_out(std::int16_t* levels, std::size_t depth, Side side);
 // behind the other.
 void pack_levels(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel);
 void pack_levels(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel);
+
+// Panel of the levels rint(values[k][j] * factors[j]), at most 8191 in magnitude. values [depth,
+// panel_width()], factors [panel_width()].
+void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel);
 
 template <class T>
 struct LevelProduct {

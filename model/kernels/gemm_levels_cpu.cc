@@ -246,6 +246,23 @@ void DropSign(std::int8_t* levels, std::size_t places) {
     for (std::size_t i = 0; i < places; ++i) levels[i] = static_cast<std::int8_t>(levels[i] ^ 0x80);
 }
 
+// Two rows of values make one of words, the upper half of each from the second.
+void RoundColumns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel) {
+  const Float d;
+  const hn::RebindToSigned<Float> words;
+  const std::size_t lanes = hn::Lanes(d), width = 2 * lanes;
+  auto* to = reinterpret_cast<std::int32_t*>(panel);
+  for (std::size_t k = 0; k < depth; k += 2, to += width)
+    for (std::size_t column = 0; column < width; column += lanes) {
+      const auto factor = hn::LoadU(d, factors + column);
+      const auto level = [&](std::size_t row) HWY_ATTR {
+        return hn::NearestInt(hn::Mul(hn::LoadU(d, values + row * width + column), factor));
+      };
+      const auto upper = k + 1 < depth ? hn::ShiftLeft<16>(level(k + 1)) : hn::Zero(words);
+      hn::StoreU(hn::Or(hn::And(level(k), hn::Set(words, 0xFFFF)), upper), words, to + column);
+    }
+}
+
 void WriteSums(const SumsOut& out) {
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
@@ -272,6 +289,7 @@ HWY_EXPORT(MultiplyInt8);
 HWY_EXPORT(MultiplyInt16);
 HWY_EXPORT(BeginSums);
 HWY_EXPORT(DropSign);
+HWY_EXPORT(RoundColumns);
 HWY_EXPORT(WriteSums);
 
 template <class T>
@@ -310,10 +328,13 @@ void pack_levels(const std::int8_t* rows, std::size_t count, std::size_t depth, 
 }
 
 void pack_levels(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel) {
-  const std::size_t places = level_places<std::int16_t>(depth), words = places / 2;
-  if (!has_amx()) return pack_panel(rows, words, count, words, panel);
-  pack_panel(rows, words, count, words / 2, panel);
-  pack_panel(rows + places / 2, words, count, words / 2, panel + places / 2 * panel_width());
+  const std::size_t words = level_places<std::int16_t>(depth) / 2;
+  pack_panel(rows, words, count, words, panel);
+}
+
+void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel) {
+  if (has_amx()) return amx::round_columns(values, factors, depth, panel);
+  HWY_DYNAMIC_DISPATCH(RoundColumns)(values, factors, depth, panel);
 }
 
 void multiply_levels(const LevelProduct<std::int8_t>& p) {

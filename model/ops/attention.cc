@@ -1,6 +1,5 @@
 #include "model/ops/attention.h"
 
-#include <algorithm>
 #include <memory>
 
 #include <ATen/ops/empty.h>
@@ -8,6 +7,8 @@
 #include "base/check.h"
 #include "model/ops/accelerator.h"
 #include "model/ops/attention_grad.h"
+#include "model/ops/attention_items.h"
+#include "model/ops/attention_levels.h"
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
 
@@ -47,23 +48,15 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const AttentionPlan& plan,
                      const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
-  std::vector<kernels::AttentionItem> items;
-  const auto tile = static_cast<std::int32_t>(kernels::query_tile(shape));
-  for (const QueryStretch& s : plan.stretches)
-    for (std::int32_t i = 0; i < s.queries; i += tile)
-      for (std::size_t head = 0; head < shape.kv_heads; ++head)
-        items.push_back({plan.lines[static_cast<std::size_t>(s.segment)], s.first_query + i,
-                         s.first_position + i, std::min(tile, s.queries - i), head});
+  if (log_sum_exp == nullptr && attends_in_levels(compute, shape))
+    return attention_in_levels(compute, shape, plan, q, k, v);
+  const auto items = attention_items(plan, shape, kernels::query_tile(shape));
   at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
   const auto rows = [](const at::Tensor& t) {
     return kernels::HeadRows<const float>{t.data_ptr<float>(), static_cast<std::size_t>(t.size(1))};
   };
   const kernels::HeadRows<float> to{out.data_ptr<float>(), static_cast<std::size_t>(out.size(1))};
   const std::size_t floats = kernels::attention_scratch(shape);
-  // Longest first: the last items to finish are short ones.
-  std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) {
-    return a.first_position + a.queries > b.first_position + b.queries;
-  });
   compute.pool().run(items.size(), [&](std::size_t i, int worker) {
     kernels::attend(shape, items[i], rows(q), rows(k), rows(v), to, compute.scratch(worker, floats),
                     log_sum_exp);
