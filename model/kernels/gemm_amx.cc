@@ -85,6 +85,15 @@ inline void add(const LevelProduct<T>& p, std::size_t row, std::size_t column, _
   _mm512_storeu_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, before));
 }
 
+template <class T>
+inline void fetch_soon(const LevelProduct<T>& p, std::size_t row, std::size_t count) {
+  if (p.soon == nullptr) return;
+  for (const float* y = p.soon + row * p.soon_stride; count > 0; --count, y += p.soon_stride) {
+    __builtin_prefetch(y, 1, 2);
+    __builtin_prefetch(y + kTile, 1, 2);
+  }
+}
+
 inline __m512i load(const Sums& sums, std::size_t tile, std::size_t row) {
   return _mm512_load_si512(sums[tile][row]);
 }
@@ -136,6 +145,7 @@ void multiply(const LevelProduct<std::int16_t>& p) {
   for (std::size_t row = 0; row < p.rows; row += kTile) {
     const std::size_t rows = std::min(kTile, p.rows - row);
     if (rows != configured) configure(rows, rows), configured = rows;
+    fetch_soon(p, row, rows);
     for (std::size_t column = 0; column < kWidth; column += kTile) {
       sum_tiles({.x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride),
                  .panel = reinterpret_cast<const std::int8_t*>(p.panel) + column * 4,
@@ -167,6 +177,7 @@ void multiply(const LevelProduct<std::int8_t>& p) {
     const std::size_t first = std::min(kTile, rows), second = rows - first;
     // Without a second tile of rows the first is multiplied twice.
     if (rows != configured) configure(first, second == 0 ? first : second), configured = rows;
+    fetch_soon(p, row, rows);
     sum_tiles({.x = p.x + row * p.x_stride,
                .panel = panel,
                .x_step = p.x_stride,

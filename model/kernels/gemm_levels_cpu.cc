@@ -181,6 +181,13 @@ struct Tile<M, 0> {
   HWY_INLINE void End(const LevelProduct<T>&, std::size_t) const {}
 };
 
+template <class T>
+HWY_INLINE void FetchSoon(const LevelProduct<T>& p, std::size_t row, std::size_t count) {
+  if (p.soon == nullptr) return;
+  for (const float* y = p.soon + row * p.soon_stride; count > 0; --count, y += p.soon_stride)
+    for (std::size_t j = 0; j < 2 * hn::Lanes(Float()); j += 16) __builtin_prefetch(y + j, 1, 2);
+}
+
 template <class M, std::size_t kRows>
 HWY_INLINE std::size_t Tiles(const LevelProduct<typename M::T>& p, std::size_t row) {
   using T = typename M::T;
@@ -188,6 +195,7 @@ HWY_INLINE std::size_t Tiles(const LevelProduct<typename M::T>& p, std::size_t r
   for (; row + kRows <= p.rows; row += kRows) {
     const T* HWY_RESTRICT x = p.x + row * p.x_stride;
     const T* HWY_RESTRICT panel = p.panel;
+    FetchSoon(p, row, kRows);
     Tile<M, kRows> tile;
     if constexpr (sizeof(T) == 1) {
       if constexpr (kUnsigned) tile.Begin(Load(panel), Load(panel, lanes));

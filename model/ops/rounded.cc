@@ -26,8 +26,7 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
         const std::size_t end = std::min(rows, row + kRowChunk);
         const std::size_t count = std::min(width, columns.count - p * width);
         const RowsOf<float> to{y.from(row).data + p * width, y.stride};
-        prefetch(to, end - row, count);
-        panels.sum(p, row, end, sums);
+        panels.sum(p, row, end, sums, count == width ? to : RowsOf<float>{});
         kernels::write_sums({.sums = sums,
                              .bias = bias == nullptr ? nullptr : bias + p * width,
                              .y = to.data,

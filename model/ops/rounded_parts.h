@@ -69,8 +69,9 @@ class Panels {
         decode(s, p, columns, reinterpret_cast<T*>(rows));
   }
 
-  // sums[rows [row, end), width] of panel p, the stretches in order.
-  void sum(std::size_t p, std::size_t row, std::size_t end, float* sums) const;
+  // sums[rows [row, end), width] of panel p, the stretches in order. `soon`: where they will be written, whole
+  // panels wide, or null.
+  void sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> soon = {}) const;
 
  private:
   float* scales(std::size_t s, std::size_t p) const {
@@ -103,7 +104,7 @@ void Panels<T>::decode(std::size_t index, std::size_t p, Columns columns, T* row
 }
 
 template <class T>
-void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums) const {
+void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> soon) const {
   const std::size_t width = kernels::panel_width();
   kernels::Start start = kernels::Start::kZero;
   for (std::size_t i = 0; i < of_->stretches.size(); ++i) {
@@ -125,7 +126,9 @@ void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums
                                                       .y = sums + (first - row) * width,
                                                       .rows = last - first,
                                                       .depth = s.depth,
-                                                      .start = start});
+                                                      .start = start,
+                                                      .soon = i > 0 || soon.data == nullptr ? nullptr : soon.from(first - row).data,
+                                                      .soon_stride = soon.stride});
     start = kernels::Start::kContinue;
   }
 }
