@@ -75,14 +75,15 @@ void sum_tiles(const Operands& of, std::size_t depth, Sums& sums) {
   settle_memory();
 }
 
-// y (+)= the sums of 16 columns of a row, scaled.
+// The sums of 16 columns of a row, scaled.
 template <class T>
 inline void add(const LevelProduct<T>& p, std::size_t row, std::size_t column, __m512 panel_scale,
                 __m512i sums) {
   const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p.x_scale[row * p.x_scale_stride]), panel_scale);
-  float* y = p.y + row * kWidth + column;
+  const float* y = p.y + row * kWidth + column;
+  float* to = p.out == nullptr ? p.y + row * kWidth : p.out + row * p.out_stride;
   const __m512 before = p.start == Start::kZero ? _mm512_setzero_ps() : _mm512_loadu_ps(y);
-  _mm512_storeu_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, before));
+  _mm512_storeu_ps(to + column, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, before));
 }
 
 template <class T>

@@ -67,10 +67,13 @@ struct LevelProduct {
   float* y = nullptr;                  // [rows, panel_width()]; aliases nothing
   std::size_t rows = 0, depth = 0;
   Start start = Start::kZero;
-  // Null, or [rows, panel_width()], row i at soon + i * soon_stride: memory that will be written next, which is
-  // fetched row by row while products are summed. All at once would hold them up.
+  // Null, or where a later call writes sums: rows are fetched one by one while products are summed. All at
+  // once would hold them up.
   const float* soon = nullptr;
   std::size_t soon_stride = 0;
+  // Null, or where sums go instead of y, which is read alone.
+  float* out = nullptr;
+  std::size_t out_stride = 0;
 };
 
 // Requires that no sum of |x| * |panel| over a stretch exceeds int32 (model/quant/levels.h).

@@ -33,9 +33,10 @@ void Multiply(const LevelProduct<T>& p) {
       std::int32_t sum = 0;
       for (std::size_t k = 0; k < level_places<T>(p.depth); ++k)
         sum += x[k] * panel[(k / kWord<T> * width + j) * kWord<T> + k % kWord<T>];
-      float& y = p.y[i * width + j];
-      y = std::fma(static_cast<float>(sum), p.x_scale[i * p.x_scale_stride] * p.panel_scale[j],
-                   p.start == Start::kZero ? 0.0f : y);
+      const float* y = p.y + i * width + j;
+      float* to = p.out == nullptr ? p.y + i * width : p.out + i * p.out_stride;
+      to[j] = std::fma(static_cast<float>(sum), p.x_scale[i * p.x_scale_stride] * p.panel_scale[j],
+                       p.start == Start::kZero ? 0.0f : *y);
     }
 }
 
@@ -135,12 +136,13 @@ HWY_INLINE Words WordOf(const void* x) {
   return hn::Set(Int32(), word);
 }
 
-// y (+)= the sums times one row's scale and those of the panel's columns.
-HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_scale, Start start, float* y) {
+// to = (y +) the sums times one row's scale and those of the panel's columns.
+HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_scale, Start start,
+                      const float* y, float* to) {
   const Float d;
   const auto value = hn::ConvertTo(d, hn::RearrangeToOddPlusEven(sum.a, sum.b));
   const auto before = start == Start::kZero ? hn::Zero(d) : hn::LoadU(d, y);
-  hn::StoreU(hn::MulAdd(value, hn::Mul(row_scale, hn::LoadU(d, panel_scale)), before), d, y);
+  hn::StoreU(hn::MulAdd(value, hn::Mul(row_scale, hn::LoadU(d, panel_scale)), before), d, to);
 }
 
 // The sums of kRows rows: those of the first, and of the rows below it.
@@ -167,8 +169,9 @@ struct Tile {
     const std::size_t lanes = hn::Lanes(Float());
     const auto scale = hn::Set(Float(), p.x_scale[row * p.x_scale_stride]);
     float* y = p.y + row * 2 * lanes;
-    Write(left, scale, p.panel_scale, p.start, y);
-    Write(right, scale, p.panel_scale + lanes, p.start, y + lanes);
+    float* to = p.out == nullptr ? y : p.out + row * p.out_stride;
+    Write(left, scale, p.panel_scale, p.start, y, to);
+    Write(right, scale, p.panel_scale + lanes, p.start, y + lanes, to + lanes);
     below.End(p, row + 1);
   }
 };

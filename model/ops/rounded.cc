@@ -26,7 +26,8 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
         const std::size_t end = std::min(rows, row + kRowChunk);
         const std::size_t count = std::min(width, columns.count - p * width);
         const RowsOf<float> to{y.from(row).data + p * width, y.stride};
-        panels.sum(p, row, end, sums, count == width ? to : RowsOf<float>{});
+        const bool whole = count == width && bias == nullptr && start == kernels::Start::kZero;
+        if (panels.sum(p, row, end, sums, whole ? to : RowsOf<float>{}).data == to.data) continue;
         kernels::write_sums({.sums = sums,
                              .bias = bias == nullptr ? nullptr : bias + p * width,
                              .y = to.data,
@@ -70,7 +71,8 @@ Rounded::Rounded(Compute& compute, const at::Tensor& x)
   const float* from = x.data_ptr<float>();
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
     for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
-      for (std::size_t j = 0; j < k; j += 16) __builtin_prefetch(from + std::min(i + kAhead, rows - 1) * k + j);
+      for (std::size_t j = 0; j < k; j += 16)
+        __builtin_prefetch(from + std::min(i + kAhead, rows - 1) * k + j);
       for (std::size_t s = 0; s < rows_.stretches; ++s) set(i, s, from + i * k + s * block_of(k));
     }
   });

@@ -69,9 +69,11 @@ class Panels {
         decode(s, p, columns, reinterpret_cast<T*>(rows));
   }
 
-  // sums[rows [row, end), width] of panel p, the stretches in order. `soon`: where they will be written, whole
-  // panels wide, or null.
-  void sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> soon = {}) const;
+  // Sums of rows [row, end) and panel p, the stretches in order. Returns where they are: in `to`, where that
+  // is not null and the last stretch has all rows, else in sums [end - row, width], which is written in any
+  // case.
+  RowsOf<float> sum(std::size_t p, std::size_t row, std::size_t end, float* sums,
+                    RowsOf<float> to = {}) const;
 
  private:
   float* scales(std::size_t s, std::size_t p) const {
@@ -104,8 +106,11 @@ void Panels<T>::decode(std::size_t index, std::size_t p, Columns columns, T* row
 }
 
 template <class T>
-void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> soon) const {
+RowsOf<float> Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums,
+                             RowsOf<float> to) const {
   const std::size_t width = kernels::panel_width();
+  const RoundedTerm& last_term = *of_->stretches.back().term;
+  if (last_term.first > row || last_term.first + last_term.count < end) to = {};
   kernels::Start start = kernels::Start::kZero;
   for (std::size_t i = 0; i < of_->stretches.size(); ++i) {
     const Stretch& s = of_->stretches[i];
@@ -117,6 +122,8 @@ void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums
     }
     if (first >= last) continue;
     const RoundedRows x = s.term->x.from(first - s.term->first);
+    const bool ends = to.data != nullptr && i + 1 == of_->stretches.size();
+    const bool fetches = to.data != nullptr && i == 0 && !ends;
     kernels::multiply_levels(kernels::LevelProduct<T>{.x = reinterpret_cast<const T*>(x.data) + s.begin,
                                                       .x_stride = x.stride / sizeof(T),
                                                       .x_scale = x.scales + s.index,
@@ -127,10 +134,13 @@ void Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, float* sums
                                                       .rows = last - first,
                                                       .depth = s.depth,
                                                       .start = start,
-                                                      .soon = i > 0 || soon.data == nullptr ? nullptr : soon.from(first - row).data,
-                                                      .soon_stride = soon.stride});
+                                                      .soon = fetches ? to.from(first - row).data : nullptr,
+                                                      .soon_stride = to.stride,
+                                                      .out = ends ? to.data : nullptr,
+                                                      .out_stride = to.stride});
     start = kernels::Start::kContinue;
   }
+  return to.data == nullptr ? RowsOf<float>{sums, width} : to;
 }
 
 }  // namespace preferd
