@@ -105,19 +105,27 @@ void over_pieces(Compute& compute, std::size_t pieces, std::size_t rows, std::si
 
 void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
                 const std::function<void(const Item&)>& work) {
-  const std::size_t group = group_width();
-  const auto groups_of = [&](std::size_t s) {
-    return ceil_div(static_cast<std::size_t>(sites[s]->weight.rows), group);
+  constexpr std::size_t kItemsOfThread = 3, kLeastPanels = 2;
+  const std::size_t width = kernels::panel_width(),
+                    threads = static_cast<std::size_t>(compute.pool().threads());
+  const auto panels_of = [&](std::size_t s) {
+    return ceil_div(static_cast<std::size_t>(sites[s]->weight.rows), width);
   };
-  std::size_t groups = 0;
-  for (std::size_t s = 0; s < sites.size(); ++s) groups += groups_of(s);
-  over_pieces(compute, groups, rows, 6, [&](Item item) {
-    std::size_t g = item.of, s = 0;
-    while (g >= groups_of(s)) g -= groups_of(s++);
+  std::size_t panels = 0;
+  for (std::size_t s = 0; s < sites.size(); ++s) panels += panels_of(s);
+  const std::size_t most = threads == 1
+                               ? kGroupPanels
+                               : std::clamp(panels / (kItemsOfThread * threads), kLeastPanels, kGroupPanels);
+  std::vector<Item> groups;
+  for (std::size_t s = 0; s < sites.size(); ++s) {
     const auto outputs = static_cast<std::size_t>(sites[s]->weight.rows);
-    item.of = s;
-    item.columns = {g * group, std::min(group, outputs - g * group)};
-    work(item);
+    const std::size_t group = ceil_div(panels_of(s), ceil_div(panels_of(s), most)) * width;
+    for (std::size_t c = 0; c < outputs; c += group)
+      groups.push_back({s, {c, std::min(group, outputs - c)}, 0, 0, 0});
+  }
+  over_pieces(compute, groups.size(), rows, kItemsOfThread, [&](const Item& item) {
+    const Item& group = groups[item.of];
+    work({group.of, group.columns, item.first, item.rows, item.worker});
   });
 }
 

@@ -46,7 +46,8 @@ struct Item {
   int worker;
 };
 
-// Spreads the groups of columns of all sites, and shares of the rows, over threads.
+// Spreads groups of columns of all sites over threads, and shares of the rows where those are few: each share
+// decodes its columns anew.
 void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
                 const std::function<void(const Item&)>& work);
 // Spreads `pieces`, each of which decodes weights for a share of the rows, over threads; `wanted` items a

@@ -15,7 +15,7 @@
 namespace preferd {
 
 inline constexpr std::size_t kMostBlock = 256;
-inline constexpr std::size_t kGroupPanels = 4;
+inline constexpr std::size_t kGroupPanels = 8;
 inline constexpr std::size_t kRowChunk = 96;
 inline constexpr std::size_t kMinRowsOfItem = 240;
 
