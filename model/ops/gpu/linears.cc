@@ -74,7 +74,7 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
     site->out += l->weight.rows;
     biased = biased || !l->bias.empty();
   }
-  site->stride = padded(site->in) + room_;
+  site->stride = stride_of(site->in);
   if (biased) {
     site->bias = at::zeros({site->out}, options(at::kBFloat16));
     std::int64_t first = 0;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "model/ops/linears.h"
+#include "model/ops/rows.h"
 #include "tests/support/gradients.h"
 
 namespace preferd {
