@@ -86,8 +86,8 @@ class CudaGpu : public Accelerator {
   Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
-  // From one row to the next, room between them; rows begin with lines of the cache, or attention, which the
-  // way to it limits, would fetch more lines than a row fills.
+  // From one row to the next, room between them. Rows begin with lines of the cache: products and attention are
+  // a few percent slower where they do not.
   std::int64_t stride_of(std::int64_t width) const;
   // x itself where its rows have room, else a copy that has.
   at::Tensor with_room(const at::Tensor& x);
