@@ -23,14 +23,14 @@ struct Blocks {
       last{random_matrix(20, 24, Form::kNf4, 2), {}, "last"};
   std::map<std::string, LoraSite> sites = {
       {"last", {random_matrix(4, 24, Form::kDense, 3), random_matrix(20, 4, Form::kDense, 4), 1.5f}}};
+  const std::map<std::string, LoraSite>* maps[1] = {&sites};
+  const AdapterRun runs[1] = {{0, 30, 0}};
   std::vector<Values> asked;
 
   at::Tensor operator()(Compute& compute, LiveWeights& live, const Tensors& inputs) {
     live.train("A", sites.at("last").a);
     live.train("B", sites.at("last").b);
-    const std::map<std::string, LoraSite>* maps[] = {&sites};
-    const AdapterRun runs[] = {{0, 30, 0}};
-    const Tensors out = recomputed(compute, inputs, [&, this](const Tensors& in, Values values) {
+    const Tensors out = recomputed(compute, inputs, [&compute, this](const Tensors& in, Values values) {
       asked.push_back(values);
       const Linear *to[] = {&inner}, *from[] = {&last};
       const at::Tensor sum = add(compute, in[0], in[1]);
