@@ -47,15 +47,24 @@ TEST(AddGradient, OfBothAlsoWhenTheyAreOne) {
                    });
 }
 
-TEST(AddedGradient, OfBothThroughSumAndNorm) {
+TEST(AddedGradient, IsThatOfSumAndNorms) {
   const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const Tensors inputs = {random_tensor(140, 83, 3), random_tensor(140, 83, 4)};
   for (const auto& after :
-       {std::optional<Norm>(), std::optional<Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})})
-    expect_gradients({random_tensor(140, 83, 3), random_tensor(140, 83, 4)},
-                     [&](Compute& compute, LiveWeights&, const Tensors& x) {
-                       const Added t = added(compute, x[0], x[1], after, norm);
-                       return add(compute, t.sum, t.y);
-                     });
+       {std::optional<Norm>(), std::optional<Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})}) {
+    const auto whole = [&](Compute& compute, LiveWeights&, const Tensors& x) {
+      const Added t = added(compute, x[0], x[1], after, norm);
+      return add(compute, t.sum, t.y);
+    };
+    const auto parts = [&](Compute& compute, LiveWeights&, const Tensors& x) {
+      const at::Tensor sum = add(compute, x[0], after ? rms_norm(compute, x[1], *after) : x[1]);
+      return add(compute, sum, rms_norm(compute, sum, norm));
+    };
+    expect_gradients(inputs, whole);
+    Compute compute(2);
+    testing_support::expect_equal(testing_support::derive(compute, inputs, whole),
+                                  testing_support::derive(compute, inputs, parts));
+  }
 }
 
 TEST(Added, IsTheNormAloneWhereNothingIsAdded) {
