@@ -142,7 +142,7 @@ void rows_lines(std::int64_t rows, const Ceilings& c) {
              c);
   bytes_line("add_rms_norm with a norm", n * kHidden * 12, seconds([&] {
                must(add_rms_norm<Half>(nullptr, shape, {x.data(), kHidden}, {z.data(), kHidden}, &norm, norm,
-                                       {y.data(), kHidden}),
+                                       {x.data(), kHidden}, {y.data(), kHidden}),
                     "add_rms_norm");
              }),
              c);

@@ -3,9 +3,10 @@
 //
 //   training_bench PACKAGE [--sequences 4] [--tokens 2048] [--blocks kept|recomputed] [--residency
 //   dense|packed]
-//                  [--repeats 5] [--kernels yes|no]
+//                  [--dropout 0] [--repeats 5] [--kernels yes|no]
 //
 // Prints one JSON line: tokens/s of the median and peak memory. --kernels no: ATen's operations in bf16.
+// --dropout: of what LoRA's A reads.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -60,9 +61,9 @@ std::size_t used_bytes() {
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc % 2 != 0) die("usage: training_bench PACKAGE [--flag value ...]");
-  std::map<std::string, std::string> flags = {{"--sequences", "4"}, {"--tokens", "2048"},
-                                              {"--blocks", "kept"}, {"--residency", "dense"},
-                                              {"--repeats", "5"},   {"--kernels", "yes"}};
+  std::map<std::string, std::string> flags = {
+      {"--sequences", "4"}, {"--tokens", "2048"}, {"--blocks", "kept"}, {"--residency", "dense"},
+      {"--dropout", "0"},   {"--repeats", "5"},   {"--kernels", "yes"}};
   for (int i = 2; i + 1 < argc; i += 2) {
     if (!flags.contains(argv[i])) die(std::string("unknown flag ") + argv[i]);
     flags[argv[i]] = argv[i + 1];
@@ -95,6 +96,7 @@ int main(int argc, char** argv) {
   TrainingStep step;
   step.live = &live;
   if (flags["--blocks"] == "recomputed") step.blocks = TrainingStep::Blocks::kRecomputed;
+  if (const double p = std::stod(flags["--dropout"]); p > 0) step.dropout = {.adapter_p = p, .key = 1};
   compute->set_step(step);
   const Batch batch =
       batch_of(std::stoi(flags["--sequences"]), std::stoi(flags["--tokens"]), model->bodies[0]->vocabulary());
@@ -114,6 +116,7 @@ int main(int argc, char** argv) {
   std::printf("%s\n", nlohmann::json({{"kernels", flags["--kernels"]},
                                       {"blocks", flags["--blocks"]},
                                       {"residency", flags["--residency"]},
+                                      {"dropout", flags["--dropout"]},
                                       {"tokens", batch.rows()},
                                       {"ms", median * 1e3},
                                       {"tokens_per_second", batch.rows() / median},

@@ -61,12 +61,20 @@ class Causal : public Body {
     at::Tensor x = embed(compute, batch.ids, embedding, adapters);
     if (compute.composed() || at::GradMode::is_enabled()) {
       if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
-      for (const DecoderBlock& b : blocks)
-        x = recomputed(compute, x,
-                       [this, &compute, &b, plan, adapters, owed = owed(b)](const at::Tensor& input) {
-                         return decoder_block({compute, plan->batch, adapters, rope}, b, input, owed);
-                       });
-      x = rms_norm(compute, widen(compute, x), final_norm, Reader::kHead);
+      std::vector<at::Tensor> stream = {x};
+      const DecoderBlock* below = nullptr;
+      for (const DecoderBlock& b : blocks) {
+        stream = recomputed(compute, stream,
+                            [this, &compute, &b, below, plan, adapters, owed = owed(b)](
+                                const std::vector<at::Tensor>& in, Values values) {
+                              const Unadded out = decoder_block(
+                                  {compute, plan->batch, adapters, rope}, b,
+                                  {in[0], below == nullptr ? at::Tensor() : in[1], below}, owed, values);
+                              return std::vector<at::Tensor>{out.x, out.z};
+                            });
+        below = &b;
+      }
+      x = final_states(compute, {stream[0], stream[1], below}, final_norm);
     } else {
       x = served(compute, {compute, plan->batch, adapters, rope}, std::move(x), owed);
     }

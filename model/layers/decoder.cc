@@ -24,12 +24,12 @@ Operand gated(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const
           }};
 }
 
-Operand normed(Compute& compute, const Norm& norm, const at::Tensor& x) {
-  const at::Tensor y = rms_norm(compute, x, norm);
-  if (!at::GradMode::is_enabled()) return y;
-  return {y, [&compute, &norm, x = x.detach()] {
+// y; made again by `norm` of the sum.
+Operand normed(Compute& compute, const Norm& norm, const Added& t) {
+  if (!at::GradMode::is_enabled()) return t.y;
+  return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
-            return rms_norm(compute, x, norm);
+            return rms_norm(compute, sum, norm);
           }};
 }
 
@@ -69,10 +69,11 @@ Adapters owed_adapters(const Forward& f, const Owed& owed) {
   return {f.adapters.sites, owed.queries == Queries::kAllRows ? f.adapters.runs : owed.pooled_runs};
 }
 
-at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters) {
+at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters,
+                     Values values) {
   const Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
   const auto gate_up = linears(compute, x, in, adapters);
-  return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters)[0];
+  return linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters, values)[0];
 }
 
 at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at::Tensor& x,
@@ -89,18 +90,22 @@ at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at:
 
 }  // namespace
 
-at::Tensor decoder_block(const Forward& f, const DecoderBlock& block, const at::Tensor& x, const Owed& owed) {
-  const auto after = [&](const std::optional<Norm>& norm, const at::Tensor& t) {
-    return norm ? rms_norm(f.compute, t, *norm) : t;
-  };
+Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in, const Owed& owed,
+                      Values values) {
+  static const std::optional<Norm> kNone;
   const Adapters adapters = owed_adapters(f, owed);
   const Linear* out[] = {&block.attention.out};
+  const Added x =
+      added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone, block.before_attention);
   const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), owed);
-  const at::Tensor y = add(f.compute, owed_rows(f, x, owed),
-                           after(block.after_attention, linears(f.compute, seen, out, adapters)[0]));
-  return add(f.compute, y,
-             after(block.after_mlp,
-                   gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters)));
+  const Added y = added(f.compute, owed_rows(f, x.sum, owed), linears(f.compute, seen, out, adapters)[0],
+                        block.after_attention, block.before_mlp);
+  return {y.sum, gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters, values),
+          &block};
+}
+
+at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm) {
+  return added(compute, in.x, in.z, in.block->after_mlp, norm, Reader::kHead).y;
 }
 
 Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next, Reader reader,

@@ -13,6 +13,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
+#include "model/ops/record.h"
 #include "model/ops/rows.h"
 
 namespace preferd {
@@ -51,9 +52,21 @@ struct Owed {
   std::span<const AdapterRun> pooled_runs = {};
 };
 
-// x [rows, h] -> the rows that are owed, [.., h]. Writes nothing; composed or recorded too, then norms and
-// gated products are made again in backward. `block` outlives the backward.
-at::Tensor decoder_block(const Forward& f, const DecoderBlock& block, const at::Tensor& x, const Owed& owed);
+// The residual stream and what a block's MLP made of it, which is added to it by the next block: x + z, or x
+// + after_mlp(z). `block`: null and z undefined before the first one.
+struct Unadded {
+  at::Tensor x, z;
+  const DecoderBlock* block = nullptr;
+};
+
+// [rows, h] -> the rows that are owed, [.., h]. Writes nothing; composed or recorded too, then norms and
+// gated products are made again in backward. values: of z, the last product, which nothing within reads.
+// Blocks outlive the backward.
+Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in, const Owed& owed,
+                      Values values);
+
+// The states behind the last block and the final norm, for a head.
+at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm);
 
 // The residual stream and the norm of it that the next block, or the head, reads: [rows, h] each.
 struct Stream {

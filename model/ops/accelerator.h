@@ -27,6 +27,7 @@ struct Embedding;
 struct Linear;
 struct Norm;
 struct Operand;
+enum class Values;
 class Compute;
 
 // Rotary tables, borrowed for the life of the accelerator.
@@ -58,7 +59,8 @@ class Accelerator {
 
   // Where a gradient is wanted it is recorded: of x, and of live A and B. x without room is copied first.
   virtual std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
-                                          std::span<const Linear* const> sites, const Adapters& adapters) = 0;
+                                          std::span<const Linear* const> sites, const Adapters& adapters,
+                                          Values values) = 0;
 
   // log_sum_exp: null, or to be made.
   virtual at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
@@ -72,9 +74,14 @@ class Accelerator {
   // fp32 to fp32 or bf16, bf16 to bf16.
   virtual void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) = 0;
   virtual at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) = 0;
-  // x fp32, z bf16; `after` may be null.
+  // sum = x + z, or x + after(z) where that is not null; y = norm(sum). x and sum, which may be one, are
+  // fp32, z is bf16.
   virtual void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
-                            const at::Tensor& y) = 0;
+                            const at::Tensor& sum, const at::Tensor& y) = 0;
+  // Gradients of x and z.
+  virtual std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
+                                                        const Norm* after, const Norm& norm,
+                                                        const at::Tensor& dsum, const at::Tensor& dy) = 0;
 
   // y may be gate.
   virtual void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) = 0;

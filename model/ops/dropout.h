@@ -26,6 +26,11 @@ struct Dropout {
 // The stream of one named place. p below is from 0 to 1; 1 keeps nothing.
 std::uint64_t dropout_stream(std::uint64_t key, std::string_view name);
 
+// The rule in numbers: element i is kept where the top 24 bits of h_i are not below the first, and scaled by
+// the second.
+std::uint64_t dropout_least(double p);
+float dropout_scale(double p);
+
 // y[i] = x[i] / (1 - p) where element first + i of the stream is kept, else 0, i < count. y may be x.
 void drop(std::uint64_t stream, double p, std::size_t first, const float* x, std::size_t count, float* y);
 

@@ -130,7 +130,7 @@ void over_items(Compute& compute, std::span<const Linear* const> sites, std::siz
 }
 
 LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                           const Adapters& adapters) {
+                           const Adapters& adapters, Values values) {
   PREFERD_CHECK(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat);
   LinearsForward forward;
   for (const Linear* linear : sites) {
@@ -141,6 +141,7 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
       if (const LoraSite* lora = adapters.find(run, linear->module))
         forward.low.back().push_back(project(compute, *linear, *lora, x, run));
   }
+  if (values == Values::kUnread) return forward;
   std::vector<Site> work;
   for (std::size_t i = 0; i < sites.size(); ++i)
     work.push_back({sites[i], forward.y[i].data_ptr<float>(), forward.low[i]});
@@ -153,14 +154,15 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
 }
 
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters) {
+                                const Adapters& adapters, Values values) {
   if (compute.composed()) return composed::linears(compute, x.value, sites, adapters);
-  if (Accelerator* device = compute.accelerator()) return device->linears(compute, x, sites, adapters);
+  if (Accelerator* device = compute.accelerator())
+    return device->linears(compute, x, sites, adapters, values);
   if (linears_want_gradient(compute, x.value, sites, adapters))
-    return record_linears(compute, x, sites, adapters);
+    return record_linears(compute, x, sites, adapters, values);
   if (compute.arithmetic() != Arithmetic::kFp32)
     return linears(compute, Rounded(compute, x.value), sites, adapters);
-  return run_linears(compute, x.value, sites, adapters).y;
+  return run_linears(compute, x.value, sites, adapters, Values::kRead).y;
 }
 
 }  // namespace preferd

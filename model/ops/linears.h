@@ -19,6 +19,7 @@
 #include "model/checkpoint/peft.h"
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
+#include "model/ops/record.h"
 #include "model/ops/rounded.h"
 #include "model/quant/matrix.h"
 
@@ -52,7 +53,7 @@ struct Operand {
 // Gradients: of x, and of live weights, biases, A and B. A frozen weight's backward decodes panels too. Sites
 // and adapters' maps outlive the backward; runs need not.
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters);
+                                const Adapters& adapters, Values values = Values::kRead);
 
 // Of rows that are rounded already, as compute.arithmetic() says. No gradient.
 std::vector<at::Tensor> linears(Compute& compute, const Rounded& x, std::span<const Linear* const> sites,

@@ -183,7 +183,8 @@ bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::spa
 }
 
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
-                                       std::span<const Linear* const> sites, const Adapters& adapters) {
+                                       std::span<const Linear* const> sites, const Adapters& adapters,
+                                       Values values) {
   PREFERD_CHECK(compute.arithmetic() == Arithmetic::kFp32);
   std::vector<Leaves> leaves;
   std::vector<at::Tensor> inputs = {x.value};
@@ -196,7 +197,7 @@ std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
     input(leaves.back().bias);
     for (const Leaves::Pair& pair : leaves.back().low) input(pair.a), input(pair.b);
   }
-  LinearsForward forward = run_linears(compute, x.value.detach(), sites, adapters);
+  LinearsForward forward = run_linears(compute, x.value.detach(), sites, adapters, values);
   const auto again = x.again ? x.again : [kept = x.value.detach()] { return kept; };
   const bool inputs_too = wants_gradient(x.value);
   const std::int64_t rows = x.value.size(0), in = x.value.size(1);

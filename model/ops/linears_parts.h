@@ -34,9 +34,9 @@ struct LinearsForward {
   std::vector<std::vector<LowRank>> low;  // per site
 };
 
-// In fp32.
+// In fp32. kUnread: y is left undefined.
 LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                           const Adapters& adapters);
+                           const Adapters& adapters, Values values);
 
 // A share of the rows, for a site's group of columns or for what else decodes its weights anew.
 struct Item {
@@ -60,7 +60,8 @@ at::Tensor masked_rows(Compute& compute, const at::Tensor& x, const LowRank& low
 
 // The same forward, recorded. Gradients reach x, live weights and biases, live A and B.
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
-                                       std::span<const Linear* const> sites, const Adapters& adapters);
+                                       std::span<const Linear* const> sites, const Adapters& adapters,
+                                       Values values);
 
 // Does anything that these sites read want a gradient?
 bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,

@@ -1,35 +1,77 @@
 #include "model/ops/recompute.h"
 
+#include <algorithm>
+
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
-
-#include "model/ops/record.h"
+#include <torch/csrc/autograd/autograd.h>
 
 namespace preferd {
+namespace {
+
+using Tensors = std::vector<at::Tensor>;
+
+// What a block reads, and itself.
+struct Kept {
+  Tensors inputs;
+  std::vector<bool> wanted;
+  Block block;
+
+  // Leaves in place of the inputs, and what the block makes of them.
+  std::pair<Tensors, Tensors> run(Values values) const {
+    const at::AutoGradMode recording(true);
+    Tensors leaves;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      leaves.push_back(inputs[i].detach().requires_grad_(wanted[i]));
+    Tensors outputs = block(leaves, values);
+    return {std::move(leaves), std::move(outputs)};
+  }
+};
+
+Tensors gradients_of(const Kept& kept, const Tensors& dy) {
+  const auto [leaves, outputs] = kept.run(Values::kUnread);
+  Tensors roots, weights, gradients;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i].requires_grad()) roots.push_back(outputs[i]), weights.push_back(dy[i]);
+  torch::autograd::backward(roots, weights);
+  for (const at::Tensor& leaf : leaves) gradients.push_back(leaf.grad());
+  return gradients;
+}
+
+}  // namespace
+
+Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& block) {
+  if (!at::GradMode::is_enabled() || compute.step().blocks == TrainingStep::Blocks::kKept)
+    return block(inputs, Values::kRead);
+  Kept kept{{}, {}, block};
+  for (const at::Tensor& t : inputs) {
+    kept.inputs.push_back(t.detach());
+    kept.wanted.push_back(t.requires_grad());
+  }
+  Tensors values;
+  {
+    const Tensors outputs = kept.run(Values::kRead).second;
+    for (const at::Tensor& t : outputs) values.push_back(t.detach());
+    if (std::none_of(outputs.begin(), outputs.end(), [](const at::Tensor& t) { return t.requires_grad(); }))
+      return values;
+  }
+  // The outputs are functions of the inputs and of the live weights that the block reads: the last tensor
+  // stands for those.
+  Tensors all = inputs;
+  all.push_back(at::zeros({}).requires_grad_());
+  return record(
+      all, [&] { return std::move(values); },
+      [kept = std::move(kept)](const Tensors& dy) {
+        Tensors gradients = gradients_of(kept, dy);
+        gradients.emplace_back();
+        return gradients;
+      });
+}
 
 at::Tensor recomputed(const Compute& compute, const at::Tensor& x,
                       const std::function<at::Tensor(const at::Tensor&)>& block) {
-  if (!at::GradMode::is_enabled() || compute.step().blocks == TrainingStep::Blocks::kKept) return block(x);
-  const auto again = [x = x.detach(), wanted = x.requires_grad(), block] {
-    const at::AutoGradMode recording(true);
-    const at::Tensor input = x.detach().requires_grad_(wanted);
-    return std::pair{input, block(input)};
-  };
-  at::Tensor value;
-  {
-    const at::Tensor output = again().second;
-    value = output.detach();
-    if (!output.requires_grad()) return value;
-  }
-  // The output is a function of x and of the live weights that the block reads: this tensor stands for those.
-  const at::Tensor weights = at::zeros({}).requires_grad_();
-  return record(
-      {x, weights}, [&] { return std::vector<at::Tensor>{value}; },
-      [again](const std::vector<at::Tensor>& dy) {
-        const auto [input, output] = again();
-        output.backward(dy[0]);
-        return std::vector<at::Tensor>{input.grad(), at::Tensor()};
-      })[0];
+  return recomputed(compute, Tensors{x},
+                    [block](const Tensors& inputs, Values) { return Tensors{block(inputs[0])}; })[0];
 }
 
 }  // namespace preferd

@@ -12,6 +12,10 @@
 
 namespace preferd {
 
+// Are an operation's outputs read, or is their graph alone walked? kUnread: their contents may be undefined
+// where a gradient is recorded.
+enum class Values { kRead, kUnread };
+
 // Is a gradient to be recorded for this tensor?
 bool wants_gradient(const at::Tensor& x);
 

@@ -164,6 +164,25 @@ at::Tensor rms_norm_on(Accelerator& device, const at::Tensor& x, const Norm& nor
   })[0];
 }
 
+Added added_on(Accelerator& device, const at::Tensor& x, const at::Tensor& z, const Norm* after,
+               const Norm& norm, Reader reader) {
+  const at::Tensor sum = at::empty_like(x);
+  const auto forward = [&] {
+    at::Tensor y =
+        reader == Reader::kLinears ? device.empty_rows(x.size(0), x.size(1)) : at::empty_like(x, x.options());
+    device.add_rms_norm(x, z, after, norm, sum, y);
+    return Tensors{sum, y};
+  };
+  Tensors out;
+  if (!wants_gradient(x) && !wants_gradient(z))
+    out = forward();
+  else
+    out = record({x, z}, forward, [&device, after, &norm, sum, z = z.detach()](const Tensors& dy) {
+      return device.add_rms_norm_backward(sum, z, after, norm, dy[0], dy[1]);
+    });
+  return {out[0], out[1]};
+}
+
 at::Tensor glu_on(Accelerator& device, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   const auto forward = [&] {
     at::Tensor y = device.empty_rows(gate.size(0), gate.size(1));
@@ -258,6 +277,16 @@ at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
       })[0];
 }
 
+Added added(Compute& compute, const at::Tensor& x, const at::Tensor& z, const std::optional<Norm>& after,
+            const Norm& norm, Reader reader) {
+  Accelerator* device = compute.accelerator();
+  if (device != nullptr && z.defined())
+    return added_on(*device, x, z, after ? &*after : nullptr, norm, reader);
+  const at::Tensor sum = z.defined() ? add(compute, x, after ? rms_norm(compute, z, *after) : z) : x;
+  const at::Tensor read = reader == Reader::kHead ? widen(compute, sum) : sum;
+  return {sum, rms_norm(compute, read, norm, reader)};
+}
+
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim) {
   PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(positions.size()) && x.size(1) % head_dim == 0);
@@ -281,7 +310,7 @@ at::Tensor widen(const Compute& compute, const at::Tensor& x) {
 void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                   const std::optional<Norm>& after, const Norm& norm, const at::Tensor& y) {
   if (Accelerator* device = compute.accelerator())
-    return device->add_rms_norm(x, z, after ? &*after : nullptr, norm, y);
+    return device->add_rms_norm(x, z, after ? &*after : nullptr, norm, x, y);
   if (after) rms_norm_to(compute, z, *after, z);
   PREFERD_CHECK(x.sizes() == z.sizes() && x.sizes() == y.sizes() && y.is_contiguous());
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));

@@ -39,6 +39,14 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm,
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z);
 
+// sum = x + z, or x + rms_norm(z) by `after` where there is one; y = rms_norm(sum) by `norm`. z may be
+// undefined, then sum is x. Norms outlive the backward.
+struct Added {
+  at::Tensor sum, y;
+};
+Added added(Compute& compute, const at::Tensor& x, const at::Tensor& z, const std::optional<Norm>& after,
+            const Norm& norm, Reader reader = Reader::kLinears);
+
 // x [rows, heads * head_dim]; cosine, sine [positions, head_dim / 2].
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);

@@ -2,9 +2,10 @@
 //
 //   gradients_check PACKAGE ...
 //
-// Batches have shared prefixes, short and long sequences; blocks kept and recomputed. The kernels, bf16, are
-// held against ATen's own bf16: no farther from fp32, with a third and 0.01 to spare; the same bits in a
-// second run, and where blocks are recomputed. Exit code 77 where there is no GPU.
+// Batches have shared prefixes, short and long sequences; with dropout and without, blocks kept and
+// recomputed. The kernels, bf16, are held against ATen's own bf16: no farther from fp32, with a third and
+// 0.01 to spare; the same bits in a second run, and where blocks are recomputed. Exit code 77 where there is
+// no GPU.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -71,7 +72,7 @@ Batch batch_of(std::int64_t vocabulary) {
 }
 
 // All gradients of A and B, one vector in fp32.
-at::Tensor gradients(const Encoder& encoder, How how, Pooling pooling) {
+at::Tensor gradients(const Encoder& encoder, How how, double dropout) {
   auto model = load_model(encoder);
   if (!model) std::printf("%s\n", model.error().what.c_str()), std::exit(1);
   auto& sites = model->adapters[0].sites;
@@ -83,11 +84,13 @@ at::Tensor gradients(const Encoder& encoder, How how, Pooling pooling) {
   TrainingStep step;
   step.live = &live;
   if (how == How::kKernelsRecomputed) step.blocks = TrainingStep::Blocks::kRecomputed;
+  if (dropout > 0) step.dropout = Dropout{dropout, 11};
   compute->set_step(step);
   const std::map<std::string, LoraSite>* maps[] = {&sites};
-  const at::Tensor states = model->bodies[0]
-                                ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), pooling, maps)
-                                .to(at::kFloat);
+  const at::Tensor states =
+      model->bodies[0]
+          ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), Pooling::kLast, maps)
+          .to(at::kFloat);
   at::Tensor weights = at::zeros(states.sizes(), at::kFloat);
   for (std::int64_t i = 0; i < weights.numel(); ++i)
     weights.view({-1})[i] = static_cast<double>(i * 37 % 101 - 50) / 50;
@@ -102,23 +105,27 @@ double distance(const at::Tensor& a, const at::Tensor& exact) {
   return (a - exact).norm().item().toDouble() / exact.norm().item().toDouble();
 }
 
+bool check(const Encoder& encoder, const std::string& name, double dropout) {
+  const auto by = [&](How how) { return gradients(encoder, how, dropout); };
+  const at::Tensor exact = by(How::kExact), ours = by(How::kKernels);
+  const double error = distance(ours, exact), theirs = distance(by(How::kAtenBf16), exact);
+  const bool again = ours.equal(by(How::kKernels)), recomputed = ours.equal(by(How::kKernelsRecomputed)),
+             packed = ours.equal(by(How::kPackedKernels));
+  const bool fine = error <= theirs * 4 / 3 + 0.01 && again && recomputed && packed;
+  std::printf("%-7s%-32s dropout %.1f: error %.4f, ATen's bf16 %.4f%s%s%s\n", fine ? "ok" : "FAILED",
+              name.c_str(), dropout, error, theirs, again ? "" : "; other bits in a second run",
+              recomputed ? "" : "; other bits recomputed", packed ? "" : "; other bits packed");
+  return fine;
+}
+
 bool check(const std::string& folder) {
   const auto files = open_directory(folder);
   if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
   const auto encoder = Encoder::open(*files);
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
-  const at::Tensor exact = gradients(**encoder, How::kExact, Pooling::kLast),
-                   ours = gradients(**encoder, How::kKernels, Pooling::kLast);
-  const double error = distance(ours, exact),
-               theirs = distance(gradients(**encoder, How::kAtenBf16, Pooling::kLast), exact);
-  const bool again = ours.equal(gradients(**encoder, How::kKernels, Pooling::kLast)),
-             recomputed = ours.equal(gradients(**encoder, How::kKernelsRecomputed, Pooling::kLast)),
-             packed = ours.equal(gradients(**encoder, How::kPackedKernels, Pooling::kLast));
-  const bool fine = error <= theirs * 4 / 3 + 0.01 && again && recomputed && packed;
-  std::printf("%-7s%-40s error %.4f, ATen's bf16 %.4f%s%s%s\n", fine ? "ok" : "FAILED",
-              folder.substr(folder.rfind('/') + 1).c_str(), error, theirs,
-              again ? "" : "; other bits in a second run", recomputed ? "" : "; other bits recomputed",
-              packed ? "" : "; other bits packed");
+  bool fine = true;
+  for (const double dropout : {0.0, 0.2})
+    fine = check(**encoder, folder.substr(folder.rfind('/') + 1), dropout) && fine;
   return fine;
 }
 

@@ -191,6 +191,15 @@ class Trainer(unittest.TestCase):
         printed, _ = run("trainer", "evaluate", "--package", self.first / "best", "--input", VALID)
         self.assertIn("9 ties dropped", printed)
 
+    def test_evaluate_takes_the_devices_of_score(self):
+        ask = ["trainer", "evaluate", "--package", self.first / "best", "--input", VALID, "--draws", 0]
+        self.assertEqual(run(*ask, "--device", "cpu", "--compute", "fp32")[0], run(*ask, "--compute", "fp32")[0])
+        self.assertIn("--residency", run("trainer", "evaluate", "--help")[0])
+        self.assertIn("expected cpu, cuda, cuda:N", run(*ask, "--device", "gpu", code=2)[1])
+        self.assertIn("residency is fp8, expected auto on device cpu", run(*ask, "--residency", "fp8", code=1)[1])
+        if not pathlib.Path("/dev/nvidia0").exists():
+            self.assertIn("device is cuda", run(*ask, "--device", "cuda", code=1)[1])
+
     def test_three_classes_and_both_orders(self):
         package = self.train("ternary", "loop.epochs=1", *PAIR) / "best"
         found, scores = self.check_evaluation(package, self.rows(), "keep")

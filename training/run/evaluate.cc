@@ -59,7 +59,10 @@ Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Sc
 
 Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
                                     const EvaluateOptions& options, const EvaluateEvents& events) {
-  auto scorer = load_scorer(package, {.threads = options.threads, .compute = options.compute});
+  auto scorer = load_scorer(package, {.threads = options.threads,
+                                      .compute = options.compute,
+                                      .devices = options.devices,
+                                      .residency = options.residency});
   if (!scorer) return scorer.error();
   Evaluation out;
   out.package = (*scorer)->info();

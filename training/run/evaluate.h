@@ -23,6 +23,8 @@ struct EvaluateOptions {
   Labels labels = Labels::kAuto;
   Resampling resampling;
   ComputeType compute = ComputeType::kAuto;
+  std::vector<preferd::Device> devices = {preferd::Device{}};
+  Residency residency = Residency::kAuto;
   int threads = 1;
   std::string work_folder;  // rows and tokens are kept there; the caller removes it
 };

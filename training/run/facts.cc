@@ -12,6 +12,8 @@ std::string package_text(const ScorerInfo& info) {
 }
 
 std::string compute_text(const ScorerInfo& info, int threads) {
+  if (info.device != "cpu")
+    return info.compute + " on " + info.device + (info.residency.empty() ? "" : ", " + info.residency);
   return info.compute + " on " + instruction_set() + ", " + std::to_string(threads) +
          (threads == 1 ? " thread" : " threads");
 }

@@ -13,7 +13,7 @@ namespace preferd::training {
 // "NAME, revision R, difference head, llama base, quantization nf4"
 std::string package_text(const ScorerInfo& info);
 
-// "fp32 on AVX2, 2 threads"
+// "fp32 on AVX2, 2 threads", "bf16 on cuda:0 NVIDIA H200, dense"
 std::string compute_text(const ScorerInfo& info, int threads);
 
 // "208 rows; 3 bad rows skipped; 12 ties dropped"

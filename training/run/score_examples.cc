@@ -23,6 +23,12 @@ std::vector<float> logarithms(const std::vector<float>& probabilities) {
   return out;
 }
 
+// Of one call: enough for every device.
+std::size_t tokens_of_call(const Scorer& scorer) {
+  if (scorer.info().device == "cpu") return kForwardTokens;
+  return kGpuForwardTokens * static_cast<std::size_t>(scorer.capacity().all);
+}
+
 std::vector<float> logits_of(const Verdict& v) {
   return v.logits.empty() ? logarithms(v.by_order[0]) : v.logits;
 }
@@ -32,7 +38,7 @@ std::vector<float> logits_of(const Verdict& v) {
 Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
                                            const std::function<void(double share)>& progress) {
   std::vector<Scored> out(store.size());
-  const auto batches = evaluation_batches(store.tokens(), kForwardTokens);
+  const auto batches = evaluation_batches(store.tokens(), tokens_of_call(scorer));
   for (std::size_t b = 0; b < batches.size(); ++b) {
     std::vector<Encoded> items;
     std::vector<std::uint32_t> places;

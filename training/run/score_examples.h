@@ -1,4 +1,4 @@
-// Verdicts of a written package on examples that are encoded already: the engine that serves, on the CPU.
+// Verdicts of a written package on examples that are encoded already: the engine that serves.
 #pragma once
 
 #include <functional>

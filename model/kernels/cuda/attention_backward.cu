@@ -35,13 +35,15 @@ __global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
   }
 }
 
-// Delta of a tile's queries: a block for each tile, a warp for each row and head.
+// Delta of a tile's queries: kDeltaBlocks blocks for each tile, a warp for each row and head.
+constexpr int kDeltaBlocks = 16;
 __global__ void __launch_bounds__(256) find_deltas(const AttentionTile* tiles, Rows<const __nv_bfloat16> out,
                                                    Rows<const __nv_bfloat16> out_gradient, std::int32_t heads,
                                                    std::int32_t head_dim, float* delta) {
   const AttentionTile tile = tiles[blockIdx.x];
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  for (int i = static_cast<int>(threadIdx.x) / 32; i < tile.queries * heads; i += 8) {
+  for (int i = static_cast<int>(blockIdx.y * 8 + threadIdx.x / 32); i < tile.queries * heads;
+       i += 8 * kDeltaBlocks) {
     const std::int64_t row = tile.first_query + i / heads, head = i % heads;
     const __nv_bfloat16* a = out.data + row * out.stride + head * head_dim;
     const __nv_bfloat16* b = out_gradient.data + row * out_gradient.stride + head * head_dim;
@@ -128,8 +130,9 @@ cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, co
   task.delta = tensors.delta;
   task.unbend = shape.softcap > 0 ? 1 / (shape.softcap * kLog2OfE) : 0;
   if (layout.tile_count > 0) {
-    find_deltas<<<static_cast<unsigned>(layout.tile_count), 256, 0, stream>>>(
-        layout.tiles, tensors.out, tensors.out_gradient, t.query_heads, t.head_dim, tensors.delta);
+    const dim3 blocks(static_cast<unsigned>(layout.tile_count), kDeltaBlocks);
+    find_deltas<<<blocks, 256, 0, stream>>>(layout.tiles, tensors.out, tensors.out_gradient, t.query_heads,
+                                            t.head_dim, tensors.delta);
     if (const cudaError_t e = cudaGetLastError(); e != cudaSuccess) return e;
   }
   if (shape.head_dim <= 64) return launch_all<64>(stream, shape, layout, tensors, task);

@@ -14,31 +14,62 @@ struct Work {
   Rows<X> dx;
 };
 
-// dx = f w dy - x f^3 / width * sum(w dy x)
+// g: dy of y = rms_norm(x), becomes dx = f w dy - x f^3 / width * sum(w dy x).
+template <int kGroup, int kSteps>
+__device__ void pull_back(const Held<kGroup, kSteps>& x, const NormWeight& norm, std::int64_t width,
+                          Held<kGroup, kSteps>& g) {
+  float sum = 0;
+  g.each(width, [&](int s, std::int64_t at) {
+    const Four weight = load(norm.weight + at);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      g.part[s].v[i] *= norm.offset + weight.v[i];
+      sum = fmaf(g.part[s].v[i], x.part[s].v[i], sum);
+    }
+  });
+  const float f = x.factor(width, norm.eps);
+  const float pull = sum_of_group<kGroup>(sum) * f * f * f / static_cast<float>(width);
+  g.each(width, [&](int s, std::int64_t) {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) g.part[s].v[i] = f * g.part[s].v[i] - x.part[s].v[i] * pull;
+  });
+}
+
 template <int kGroup, int kSteps, class X, class D>
 __global__ void __launch_bounds__(kGroup > 128 ? kGroup : 128) run(const Work<X, D> w) {
   const std::int64_t row = row_of_group(), width = w.shape.width;
   if (row >= w.shape.rows) return;
   Held<kGroup, kSteps> x, g;
-  float sum = 0;
   x.each(width, [&](int s, std::int64_t at) {
     x.part[s] = load(w.x.data + row * w.x.stride + at);
     g.part[s] = load(w.dy.data + row * w.dy.stride + at);
-    const Four weight = load(w.norm.weight + at);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      g.part[s].v[i] *= w.norm.offset + weight.v[i];
-      sum = fmaf(g.part[s].v[i], x.part[s].v[i], sum);
-    }
   });
-  const float f = x.factor(width, w.norm.eps);
-  const float pull = sum_of_group<kGroup>(sum) * f * f * f / static_cast<float>(width);
+  pull_back(x, w.norm, width, g);
+  g.each(width, [&](int s, std::int64_t at) { store(w.dx.data + row * w.dx.stride + at, g.part[s]); });
+}
+
+template <int kGroup, int kSteps, class D>
+__global__ void __launch_bounds__(kGroup > 128 ? kGroup : 128)
+    run_both(const NormShape shape, const AddNormBackward<D> t, const NormWeight after, const bool normed) {
+  const std::int64_t row = row_of_group(), width = shape.width;
+  if (row >= shape.rows) return;
+  Held<kGroup, kSteps> x, g;
   x.each(width, [&](int s, std::int64_t at) {
-    Four dx;
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) dx.v[i] = f * g.part[s].v[i] - x.part[s].v[i] * pull;
-    store(w.dx.data + row * w.dx.stride + at, dx);
+    x.part[s] = load(t.sum.data + row * t.sum.stride + at);
+    g.part[s] = load(t.dy.data + row * t.dy.stride + at);
   });
+  pull_back(x, t.norm, width, g);
+  g.each(width, [&](int s, std::int64_t at) {
+    const Four more = load(t.dsum.data + row * t.dsum.stride + at);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) g.part[s].v[i] += more.v[i];
+    store(t.dx.data + row * t.dx.stride + at, g.part[s]);
+  });
+  if (normed) {
+    x.each(width, [&](int s, std::int64_t at) { x.part[s] = load(t.z.data + row * t.z.stride + at); });
+    pull_back(x, after, width, g);
+  }
+  g.each(width, [&](int s, std::int64_t at) { store(t.dz.data + row * t.dz.stride + at, g.part[s]); });
 }
 
 constexpr int kThreads = 256;
@@ -99,6 +130,21 @@ template cudaError_t rms_norm_dx(cudaStream_t, NormShape, Rows<const float>, Nor
                                  Rows<const __nv_bfloat16>, Rows<float>);
 template cudaError_t rms_norm_dx(cudaStream_t, NormShape, Rows<const __nv_bfloat16>, NormWeight,
                                  Rows<const __nv_bfloat16>, Rows<__nv_bfloat16>);
+
+template <class D>
+cudaError_t add_rms_norm_backward(cudaStream_t stream, NormShape shape, const AddNormBackward<D>& tensors) {
+  if (shape.rows == 0) return cudaSuccess;
+  const NormWeight* after = tensors.after;
+  return by_width(shape.width, [&]<int kGroup, int kSteps>() {
+    const Grid<kGroup> grid(shape.rows);
+    run_both<kGroup, kSteps, D><<<grid.blocks, grid.threads, 0, stream>>>(
+        shape, tensors, after == nullptr ? NormWeight{} : *after, after != nullptr);
+    return cudaGetLastError();
+  });
+}
+
+template cudaError_t add_rms_norm_backward(cudaStream_t, NormShape, const AddNormBackward<float>&);
+template cudaError_t add_rms_norm_backward(cudaStream_t, NormShape, const AddNormBackward<__nv_bfloat16>&);
 
 cudaError_t glu_backward(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t width,
                          const GatedBackward& tensors) {

@@ -18,6 +18,23 @@ template <class X, class D>
 [[nodiscard]] cudaError_t rms_norm_dx(cudaStream_t stream, NormShape shape, Rows<const X> x, NormWeight norm,
                                       Rows<const D> dy, Rows<X> dx);
 
+// Of sum = x + z, or x + rms_norm(z) by `after`, and y = rms_norm(sum) (add_rms_norm() in norms.h): dx = dsum
+// + what dy gives, and dz, which dx gives. D: fp32 or bf16. dx may be dsum.
+template <class D>
+struct AddNormBackward {
+  Rows<const float> sum;
+  Rows<const __nv_bfloat16> z;  // read where there is `after`
+  const NormWeight* after = nullptr;
+  NormWeight norm;
+  Rows<const float> dsum;
+  Rows<const D> dy;
+  Rows<float> dx;
+  Rows<__nv_bfloat16> dz;
+};
+template <class D>
+[[nodiscard]] cudaError_t add_rms_norm_backward(cudaStream_t stream, NormShape shape,
+                                                const AddNormBackward<D>& tensors);
+
 // dgate and dup of y = glu(gate, up). All [rows, width], width % 8 == 0, rows begin at multiples of 16 bytes;
 // alias nothing.
 struct GatedBackward {

@@ -66,20 +66,20 @@ cudaError_t rms_norm(cudaStream_t stream, NormShape shape, Rows<const X> x, Norm
 }
 
 template <class Y>
-cudaError_t add_rms_norm(cudaStream_t stream, NormShape shape, Rows<float> x, Rows<const __nv_bfloat16> z,
-                         const NormWeight* after, NormWeight norm, Rows<Y> y) {
-  const Rows<const float> from{x.data, x.stride};
-  if (after == nullptr) return launch<Add::kRow, float, Y>(stream, {shape, from, x, z, {}, norm, y});
-  return launch<Add::kNormOfRow, float, Y>(stream, {shape, from, x, z, *after, norm, y});
+cudaError_t add_rms_norm(cudaStream_t stream, NormShape shape, Rows<const float> x,
+                         Rows<const __nv_bfloat16> z, const NormWeight* after, NormWeight norm,
+                         Rows<float> sum, Rows<Y> y) {
+  if (after == nullptr) return launch<Add::kRow, float, Y>(stream, {shape, x, sum, z, {}, norm, y});
+  return launch<Add::kNormOfRow, float, Y>(stream, {shape, x, sum, z, *after, norm, y});
 }
 
 template cudaError_t rms_norm(cudaStream_t, NormShape, Rows<const float>, NormWeight, Rows<float>);
 template cudaError_t rms_norm(cudaStream_t, NormShape, Rows<const float>, NormWeight, Rows<__nv_bfloat16>);
 template cudaError_t rms_norm(cudaStream_t, NormShape, Rows<const __nv_bfloat16>, NormWeight,
                               Rows<__nv_bfloat16>);
-template cudaError_t add_rms_norm(cudaStream_t, NormShape, Rows<float>, Rows<const __nv_bfloat16>,
-                                  const NormWeight*, NormWeight, Rows<float>);
-template cudaError_t add_rms_norm(cudaStream_t, NormShape, Rows<float>, Rows<const __nv_bfloat16>,
-                                  const NormWeight*, NormWeight, Rows<__nv_bfloat16>);
+template cudaError_t add_rms_norm(cudaStream_t, NormShape, Rows<const float>, Rows<const __nv_bfloat16>,
+                                  const NormWeight*, NormWeight, Rows<float>, Rows<float>);
+template cudaError_t add_rms_norm(cudaStream_t, NormShape, Rows<const float>, Rows<const __nv_bfloat16>,
+                                  const NormWeight*, NormWeight, Rows<float>, Rows<__nv_bfloat16>);
 
 }  // namespace preferd::kernels::cuda

@@ -29,10 +29,10 @@ template <class X, class Y>
 [[nodiscard]] cudaError_t rms_norm(cudaStream_t stream, NormShape shape, Rows<const X> x, NormWeight norm,
                                    Rows<Y> y);
 
-// x = x + z, or x + rms_norm(z) where `after` is given; then y = rms_norm(x). y may be z.
+// sum = x + z, or x + rms_norm(z) where `after` is given; then y = rms_norm(sum). sum may be x, y may be z.
 template <class Y>
-[[nodiscard]] cudaError_t add_rms_norm(cudaStream_t stream, NormShape shape, Rows<float> x,
+[[nodiscard]] cudaError_t add_rms_norm(cudaStream_t stream, NormShape shape, Rows<const float> x,
                                        Rows<const __nv_bfloat16> z, const NormWeight* after, NormWeight norm,
-                                       Rows<Y> y);
+                                       Rows<float> sum, Rows<Y> y);
 
 }  // namespace preferd::kernels::cuda

@@ -12,6 +12,7 @@
 
 #include "model/kernels/cuda/attention.h"
 #include "model/kernels/cuda/decode.h"
+#include "model/kernels/cuda/dropout.h"
 #include "model/kernels/cuda/gemm.h"
 #include "model/kernels/cuda/norms.h"
 #include "model/kernels/cuda/rows_of.h"
@@ -44,7 +45,8 @@ class CudaGpu : public Accelerator {
   at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
                    const Adapters& adapters) override;
   std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
-                                  std::span<const Linear* const> sites, const Adapters& adapters) override;
+                                  std::span<const Linear* const> sites, const Adapters& adapters,
+                                  Values values) override;
   at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
                        const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                        at::Tensor* log_sum_exp) override;
@@ -54,7 +56,10 @@ class CudaGpu : public Accelerator {
   void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) override;
   at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) override;
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
-                    const at::Tensor& y) override;
+                    const at::Tensor& sum, const at::Tensor& y) override;
+  std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z, const Norm* after,
+                                                const Norm& norm, const at::Tensor& dsum,
+                                                const at::Tensor& dy) override;
   void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) override;
   std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
                                        const at::Tensor& dy) override;
@@ -81,6 +86,9 @@ class CudaGpu : public Accelerator {
   Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
+  // From one row to the next, room between them. Rows begin with lines of the cache: products and attention are
+  // a few percent slower where they do not.
+  std::int64_t stride_of(std::int64_t width) const;
   // x itself where its rows have room, else a copy that has.
   at::Tensor with_room(const at::Tensor& x);
   // The first columns of the room behind x.
@@ -101,10 +109,13 @@ class CudaGpu : public Accelerator {
   void multiply_bf16(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
   void multiply_fp8(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
 
+  at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
+  void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
   bool wants_gradient_of(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> linears,
                          const Adapters& adapters) const;
   std::vector<at::Tensor> recorded_linears(const Compute& compute, const Operand& x,
-                                           std::span<const Linear* const> linears, const Adapters& adapters);
+                                           std::span<const Linear* const> linears, const Adapters& adapters,
+                                           Values values);
 
   Options options_;
   std::string name_;

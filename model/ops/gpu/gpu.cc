@@ -97,8 +97,13 @@ at::TensorOptions CudaGpu::options(at::ScalarType type) const {
   return at::TensorOptions(device()).dtype(type);
 }
 
+std::int64_t CudaGpu::stride_of(std::int64_t width) const {
+  constexpr std::int64_t kLine = 64;  // of the L2 cache, in elements
+  return ((width + 7) / 8 * 8 + room_ + kLine - 1) / kLine * kLine;
+}
+
 at::Tensor CudaGpu::empty_rows(std::int64_t rows, std::int64_t width) {
-  return at::empty({rows, (width + 7) / 8 * 8 + room_}, options(at::kBFloat16)).narrow(1, 0, width);
+  return at::empty({rows, stride_of(width)}, options(at::kBFloat16)).narrow(1, 0, width);
 }
 
 at::Tensor CudaGpu::uploaded(std::span<const std::int32_t> values) {

@@ -74,7 +74,7 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
     site->out += l->weight.rows;
     biased = biased || !l->bias.empty();
   }
-  site->stride = padded(site->in) + room_;
+  site->stride = stride_of(site->in);
   if (biased) {
     site->bias = at::zeros({site->out}, options(at::kBFloat16));
     std::int64_t first = 0;
@@ -258,11 +258,12 @@ void CudaGpu::multiply_fp8(const Site& site, const LowRank* low, const at::Tenso
 }
 
 std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& operand,
-                                         std::span<const Linear* const> linears, const Adapters& adapters) {
+                                         std::span<const Linear* const> linears, const Adapters& adapters,
+                                         Values values) {
   PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
                 operand.value.size(1) == linears[0]->weight.cols);
   if (wants_gradient_of(compute, operand.value, linears, adapters))
-    return recorded_linears(compute, operand, linears, adapters);
+    return recorded_linears(compute, operand, linears, adapters, values);
   Site& site = site_of(linears);
   decode_site(site);
   const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), site.out);

@@ -1,21 +1,78 @@
 // Backward of y = x W^T + h B^T, h = scale A m(x), of linears that share x (m: dropout's mask, or nothing):
 //
-//   dh = dy B       dB = dy^T h      dA = scale dh^T m(x)      dx = dy W + scale m(dh A)
+//   dh = dy B       dB = dy^T h      dA = scale dh^T m(x)      dx = dy W + m(dh scale A)
 //
-// The linears' gradients side by side are one matrix, as their weights are. Products are ATen's; those that
+// The linears' gradients side by side are one matrix, as their weights are; so are their A and B, but that
+// each linear's A reads x through a mask of its own where there is dropout. Products are ATen's; those that
 // give gradients of A and B come out in fp32.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/kernels/cuda/dropout.h"
 #include "model/ops/gpu/cuda_gpu.h"
 #include "model/ops/record.h"
 
 namespace preferd::gpu {
 namespace {
+
+namespace cuda = kernels::cuda;
+using Half = __nv_bfloat16;
+
+// An adapted linear's share of a site.
+struct Part {
+  const at::Tensor *a, *b;  // live
+  float scale;
+  std::int64_t first_rank, rank, first_out, out;
+  std::optional<cuda::DropoutMask> mask;
+
+  at::Tensor columns_of(const at::Tensor& h) const { return h.narrow(1, first_rank, rank); }
+  at::Tensor rows_of(const at::Tensor& all) const { return all.narrow(0, first_rank, rank); }
+};
+
+std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const> linears,
+                           const Adapters& adapters) {
+  const auto dropout = compute.dropout();
+  std::vector<Part> parts;
+  std::int64_t rank = 0, columns = 0;
+  for (const Linear* linear : linears) {
+    if (const LoraSite* l = adapters.find(adapters.runs[0], linear->module)) {
+      Part part{compute.live(l->a),
+                compute.live(l->b),
+                l->scale,
+                rank,
+                l->a.rows,
+                columns,
+                linear->weight.rows,
+                {}};
+      PREFERD_CHECK(part.a != nullptr && part.b != nullptr);
+      if (dropout && dropout->adapter_p > 0)
+        part.mask = {dropout_stream(dropout->key, linear->module), dropout_least(dropout->adapter_p),
+                     dropout_scale(dropout->adapter_p)};
+      parts.push_back(part);
+      rank += part.rank;
+    }
+    columns += linear->weight.rows;
+  }
+  return parts;
+}
+
+// Scale times A, and B, of all.
+LowRank stacked(const std::vector<Part>& parts, const Site& site, at::TensorOptions bf16) {
+  LowRank low;
+  low.rank = (parts.back().first_rank + parts.back().rank + 7) / 8 * 8;
+  low.a = at::zeros({low.rank, site.in}, bf16);
+  low.b = at::zeros({site.out, low.rank}, bf16);
+  for (const Part& part : parts) {
+    part.rows_of(low.a).copy_(part.a->detach() * static_cast<double>(part.scale));
+    part.columns_of(low.b.narrow(0, part.first_out, part.out)).copy_(part.b->detach());
+  }
+  return low;
+}
 
 // The gradients of all linears side by side: where they already lie so, without a copy.
 at::Tensor joined(const std::vector<at::Tensor>& dy, const Site& site) {
@@ -45,94 +102,74 @@ bool CudaGpu::wants_gradient_of(const Compute& compute, const at::Tensor& x,
   return false;
 }
 
+at::Tensor CudaGpu::dropped(const at::Tensor& x, const cuda::DropoutMask& mask) const {
+  at::Tensor y = at::empty(x.sizes(), x.options());
+  require(cuda::drop(stream(), x.size(0), x.size(1), mask, rows_of<const Half>(x), rows_of<Half>(y)),
+          "dropout");
+  return y;
+}
+
+void CudaGpu::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, const at::Tensor& y) const {
+  require(cuda::add_dropped(stream(), x.size(0), x.size(1), mask, rows_of<const Half>(x), rows_of<Half>(y)),
+          "dropout");
+}
+
 std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const Operand& x,
                                                   std::span<const Linear* const> linears,
-                                                  const Adapters& adapters) {
+                                                  const Adapters& adapters, Values values) {
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
   for (const Linear* linear : linears)
     PREFERD_CHECK(compute.live(linear->weight) == nullptr && compute.live(linear->bias) == nullptr);
-  struct Part {
-    const at::Tensor *a, *b;
-    float scale;
-    std::int64_t first_rank, rank, first_out, out;
-    std::optional<std::uint64_t> mask;  // the stream of its dropout
-  };
-  std::vector<Part> parts;
+  const std::vector<Part> parts = parts_of(compute, linears, adapters);
   std::vector<at::Tensor> inputs = {x.value};
-  std::int64_t rank = 0, columns = 0;
-  const auto dropout = compute.dropout();
-  for (const Linear* linear : linears) {
-    if (const LoraSite* l = adapters.find(adapters.runs[0], linear->module)) {
-      const at::Tensor *a = compute.live(l->a), *b = compute.live(l->b);
-      PREFERD_CHECK(a != nullptr && b != nullptr);
-      std::optional<std::uint64_t> mask;
-      if (dropout && dropout->adapter_p > 0) mask = dropout_stream(dropout->key, linear->module);
-      parts.push_back({a, b, l->scale, rank, l->a.rows, columns, linear->weight.rows, mask});
-      inputs.push_back(*a);
-      inputs.push_back(*b);
-      rank += l->a.rows;
-    }
-    columns += linear->weight.rows;
-  }
+  for (const Part& part : parts) inputs.insert(inputs.end(), {*part.a, *part.b});
   Site& site = site_of(linears);
-  const std::int64_t padded = (rank + 7) / 8 * 8;
-  const double p = dropout ? dropout->adapter_p : 0;
-  const auto seen = [p](const at::Tensor& input, const Part& part) {
-    return part.mask ? input * dropout_factors(*part.mask, p, input.sizes(), input.options()) : input;
-  };
-
-  // h of all parts, and B's columns: [rows, padded], [out, padded].
-  at::Tensor h, b;
+  const bool adapted = !parts.empty(), masked = adapted && parts[0].mask;
+  LowRank low;
+  if (adapted) low = stacked(parts, site, options(at::kBFloat16));
+  at::Tensor h;
   const auto forward = [&] {
     const at::Tensor input = with_room(x.value.detach());
-    LowRank low;
-    if (rank > 0) {
-      low.rank = padded;
-      low.b = at::zeros({site.out, padded}, options(at::kBFloat16));
-      const at::Tensor all = at::zeros({input.size(0), padded}, options(at::kBFloat16));
-      for (const Part& part : parts) {
-        low.b.narrow(0, part.first_out, part.out)
-            .narrow(1, part.first_rank, part.rank)
-            .copy_(part.b->detach());
-        all.narrow(1, part.first_rank, part.rank)
-            .copy_(at::mm(seen(input, part), part.a->detach().to(at::kBFloat16).t()).mul_(part.scale));
-      }
-      behind(input, padded).copy_(all);
-      h = all;
-      b = low.b;
+    if (masked) {
+      const at::Tensor to = behind(input, low.rank).zero_();
+      for (const Part& part : parts)
+        part.columns_of(to).copy_(at::mm(dropped(input, *part.mask), part.rows_of(low.a).t()));
+    } else if (adapted) {
+      project(input, low);
     }
-    decode_site(site);
+    if (adapted) h = behind(input, low.rank).contiguous();
     const at::Tensor y = empty_rows(input.size(0), site.out);
-    apply(site, rank > 0 ? &low : nullptr, input, y);
+    if (values == Values::kUnread) return columns_of(y, site);
+    decode_site(site);
+    apply(site, adapted ? &low : nullptr, input, y);
     site.behind = nullptr;
     return columns_of(y, site);
   };
   std::vector<at::Tensor> y = forward();
   const bool to_x = wants_gradient(x.value);
-  const auto again = x.again ? x.again : [kept = rank > 0 ? x.value.detach() : at::Tensor()] { return kept; };
+  const auto again = x.again ? x.again : [kept = adapted ? x.value.detach() : at::Tensor()] { return kept; };
   return record(
       inputs, [&] { return y; },
-      [this, &site, parts, h, b, again, to_x, rank, seen](const std::vector<at::Tensor>& gradients) {
+      [this, &site, parts, masked, low, h, again, to_x](const std::vector<at::Tensor>& gradients) {
         const at::Tensor dy = joined(gradients, site);
         std::vector<at::Tensor> out = {at::Tensor()};
         if (to_x) {
           decode_site(site);
           out[0] = at::mm(dy, weight_of(site));
         }
-        if (rank == 0) return out;
-        const at::Tensor dh = at::mm(dy, b), db = at::mm(dy.t(), h, at::kFloat), input = again();
+        if (parts.empty()) return out;
+        const at::Tensor dh = at::mm(dy, low.b), db = at::mm(dy.t(), h, at::kFloat), input = again();
+        const at::Tensor da = masked ? at::Tensor() : at::mm(dh.t(), input, at::kFloat);
         for (const Part& part : parts) {
-          const at::Tensor own = dh.narrow(1, part.first_rank, part.rank) * static_cast<double>(part.scale);
-          out.push_back(at::mm(own.t(), seen(input, part), at::kFloat));
-          out.push_back(
-              db.narrow(0, part.first_out, part.out).narrow(1, part.first_rank, part.rank).contiguous());
-          if (!to_x) continue;
-          const at::Tensor a = part.a->detach().to(at::kBFloat16);
-          if (part.mask)
-            out[0].add_(seen(at::mm(own, a), part));
-          else
-            out[0].addmm_(own, a);
+          const at::Tensor own = masked
+                                     ? at::mm(part.columns_of(dh).t(), dropped(input, *part.mask), at::kFloat)
+                                     : part.rows_of(da);
+          out.push_back(own * static_cast<double>(part.scale));
+          out.push_back(part.columns_of(db.narrow(0, part.first_out, part.out)).contiguous());
+          if (to_x && masked)
+            add_dropped(at::mm(part.columns_of(dh), part.rows_of(low.a)), *part.mask, out[0]);
         }
+        if (to_x && !masked) out[0].addmm_(dh, low.a);
         return out;
       });
 }

@@ -45,13 +45,30 @@ at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const Norm& norm, const at:
 }
 
 void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
-                           const at::Tensor& y) {
+                           const at::Tensor& sum, const at::Tensor& y) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const auto run = [&](auto to) {
-    return cuda::add_rms_norm(stream(), shape_of(x), rows_of<float>(x), rows_of<const Half>(z),
-                              after == nullptr ? nullptr : &behind, weight_of(norm), to);
+    return cuda::add_rms_norm(stream(), shape_of(x), rows_of<const float>(x), rows_of<const Half>(z),
+                              after == nullptr ? nullptr : &behind, weight_of(norm), rows_of<float>(sum), to);
   };
   require(y.scalar_type() == at::kFloat ? run(rows_of<float>(y)) : run(rows_of<Half>(y)), "add_rms_norm");
+}
+
+std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
+                                                       const Norm* after, const Norm& norm,
+                                                       const at::Tensor& dsum, const at::Tensor& dy) {
+  const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
+  const at::Tensor dx = at::empty_like(sum), dz = at::empty(z.sizes(), z.options());
+  const auto run = [&]<class D>(cuda::Rows<const D> gradient) {
+    return cuda::add_rms_norm_backward(
+        stream(), shape_of(sum),
+        cuda::AddNormBackward<D>{
+            rows_of<const float>(sum), rows_of<const Half>(z), after == nullptr ? nullptr : &behind,
+            weight_of(norm), rows_of<const float>(dsum), gradient, rows_of<float>(dx), rows_of<Half>(dz)});
+  };
+  require(dy.scalar_type() == at::kFloat ? run(rows_of<const float>(dy)) : run(rows_of<const Half>(dy)),
+          "add_rms_norm_backward");
+  return {dx, dz};
 }
 
 void CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) {

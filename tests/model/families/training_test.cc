@@ -252,7 +252,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const auto& config : {llama(), deberta_shared(), deberta_conv()})
+  for (const auto& config : {llama(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       TrainingStep kept, recomputed;
       kept.dropout = recomputed.dropout = Dropout{0.2, 5};

@@ -47,6 +47,36 @@ TEST(AddGradient, OfBothAlsoWhenTheyAreOne) {
                    });
 }
 
+TEST(AddedGradient, IsThatOfSumAndNorms) {
+  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const Tensors inputs = {random_tensor(140, 83, 3), random_tensor(140, 83, 4)};
+  for (const auto& after :
+       {std::optional<Norm>(), std::optional<Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})}) {
+    const auto whole = [&](Compute& compute, LiveWeights&, const Tensors& x) {
+      const Added t = added(compute, x[0], x[1], after, norm);
+      return add(compute, t.sum, t.y);
+    };
+    const auto parts = [&](Compute& compute, LiveWeights&, const Tensors& x) {
+      const at::Tensor sum = add(compute, x[0], after ? rms_norm(compute, x[1], *after) : x[1]);
+      return add(compute, sum, rms_norm(compute, sum, norm));
+    };
+    expect_gradients(inputs, whole);
+    Compute compute(2);
+    testing_support::expect_equal(testing_support::derive(compute, inputs, whole),
+                                  testing_support::derive(compute, inputs, parts));
+  }
+}
+
+TEST(Added, IsTheNormAloneWhereNothingIsAdded) {
+  const at::NoGradGuard serving;
+  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const at::Tensor x = random_tensor(140, 83, 3);
+  Compute c(1);
+  const Added t = added(c, x, {}, norm, norm);
+  EXPECT_TRUE(t.sum.equal(x));
+  EXPECT_TRUE(t.y.equal(rms_norm(c, x, norm)));
+}
+
 TEST(RotateGradient, TurnsBack) {
   std::vector<float> cosine, sine;
   for (int i = 0; i < 90 * 5; ++i) {
