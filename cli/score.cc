@@ -10,6 +10,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <optional>
+#include <utility>
 
 #include "base/parallel.h"
 #include "cli/common.h"
@@ -21,7 +24,7 @@
 namespace preferd::cli {
 namespace {
 
-constexpr std::size_t kChunkRows = 64;
+constexpr std::size_t kChunkRows = 64, kGpuChunkRows = 256;
 
 struct ScoreOptions {
   EngineOptions engine;
@@ -121,11 +124,15 @@ class Run {
     else if (!header.empty())
       if (const Status s = output_.write(header); !s) return s.error();
     std::size_t number = 0;
+    const std::size_t chunk_rows = on_cpu() ? kChunkRows : kGpuChunkRows;
     for (bool more = true; more;) {
       std::vector<RowRead> rows;
-      while (rows.size() < kChunkRows) {
+      while (rows.size() < chunk_rows) {
         auto row = reader_->next();
-        if (!row) return row.error();
+        if (!row) {
+          if (const Status s = finish(); !s) return s.error();
+          return row.error();
+        }
         if (!*row) {
           more = false;
           break;
@@ -136,7 +143,9 @@ class Run {
         else
           rows.push_back(std::move(**row));
       }
-      if (const Status s = chunk(rows); !s) return s.error();
+      if (const Status s = start(std::move(rows)); !s) return s.error();
+      if (!more)
+        if (const Status s = finish(); !s) return s.error();
       progress.show(totals_.rows, totals_.tokens, reader_->progress());
     }
     if (skip > 0)
@@ -146,22 +155,42 @@ class Run {
   }
 
  private:
-  Status chunk(const std::vector<RowRead>& rows) {
+  // Rows that are being scored: by a GPU, while the next ones are read and encoded.
+  struct Chunk {
+    std::vector<RowRead> rows;
+    std::vector<Result<Encoded>> encoded;
+    std::future<std::vector<Result<Verdict>>> verdicts;
+  };
+
+  bool on_cpu() const { return scorer_->info().device == "cpu"; }
+
+  Status start(std::vector<RowRead> rows) {
     std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
     encoders_.run(rows.size(), [&](std::size_t i, int) { encoded[i] = encode(rows[i]); });
+    if (const Status s = finish(); !s) return s;
     std::vector<const Encoded*> items;
     for (const auto& e : encoded)
       if (e) items.push_back(&*e);
-    auto verdicts = scorer_->score(items);
+    const auto when = on_cpu() ? std::launch::deferred : std::launch::async;
+    auto verdicts = std::async(when, [this, items = std::move(items)] { return scorer_->score(items); });
+    running_ = Chunk{std::move(rows), std::move(encoded), std::move(verdicts)};
+    return Ok{};
+  }
+
+  // Waits for what is being scored and writes it.
+  Status finish() {
+    if (!running_) return Ok{};
+    Chunk chunk = *std::exchange(running_, std::nullopt);
+    auto verdicts = chunk.verdicts.get();
     std::string text;
     std::size_t next = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
       const Result<Verdict> verdict =
-          encoded[i] ? std::move(verdicts[next++]) : Result<Verdict>(encoded[i].error());
+          chunk.encoded[i] ? std::move(verdicts[next++]) : Result<Verdict>(chunk.encoded[i].error());
       ++totals_.rows;
       totals_.failed += !verdict;
       if (verdict) totals_.tokens += verdict->tokens.total;
-      text += verdict_line(options_.format, rows[i].id, verdict, scorer_->info().classes);
+      text += verdict_line(options_.format, chunk.rows[i].id, verdict, scorer_->info().classes);
     }
     return output_.write(text);
   }
@@ -183,6 +212,7 @@ class Run {
   std::unique_ptr<RowReader> reader_;
   ThreadPool encoders_;
   Totals totals_;
+  std::optional<Chunk> running_;
 };
 
 void print_summary(const Totals& totals, const ScorerInfo& info, double seconds) {

@@ -58,7 +58,8 @@ void Queue::serve(const Scorer& scorer) {
   const Capacity capacity = scorer.capacity();
   const std::lock_guard lock(mutex_);
   working_ = capacity.working;
-  while (static_cast<int>(models_.size()) < capacity.all)
+  ahead_ = capacity.ahead;
+  while (static_cast<int>(models_.size()) < capacity.all + capacity.ahead)
     models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
 
@@ -190,6 +191,16 @@ void Queue::fill(Gauges& gauges) const {
       working_ * (full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_);
 }
 
+Clock::time_point Queue::lingers_until() const {
+  return last_batch_end_ + (company_ ? options_.linger : options_.linger.zero());
+}
+
+bool Queue::ready(Clock::time_point now) const {
+  if (lanes_.empty()) return false;
+  if (lanes_.total_tokens() >= options_.batch_tokens) return running_ < working_ + ahead_;
+  return running_ < working_ && now >= lingers_until();
+}
+
 void Queue::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     auto batch = next_batch(stop);
@@ -201,10 +212,15 @@ std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
   std::vector<Waiting> dead, batch;
   {
     std::unique_lock lock(mutex_);
-    const auto linger_end = last_batch_end_ + (company_ ? options_.linger : options_.linger.zero());
-    work_.wait_until(lock, stop, linger_end, [&] { return lanes_.total_tokens() >= options_.batch_tokens; });
-    work_.wait(lock, stop, [&] { return !lanes_.empty(); });
+    const auto takes = [&] { return ready(Clock::now()); };
+    while (!takes() && !stop.stop_requested()) {
+      if (running_ < working_ && !lanes_.empty())
+        work_.wait_until(lock, stop, lingers_until(), takes);
+      else
+        work_.wait(lock, stop, [&] { return takes() || (running_ < working_ && !lanes_.empty()); });
+    }
     batch = lanes_.take(options_.batch_tokens, Clock::now(), dead);
+    running_ += !batch.empty();
     for (const auto& w : batch) running_tokens_ += w.tokens;
   }
   for (const auto& w : dead) w.call->settle(w.index, expired());
@@ -232,16 +248,20 @@ void Queue::score(std::vector<Waiting> batch) {
     if (!r && r.error().code == Code::kNonFinite) metrics_.non_finite();
   }
   const bool fine = failures < results.size();
+  const Capacity capacity = scorer.capacity();
   if (fine) metrics_.batch(shape);
   {
     const std::lock_guard lock(mutex_);
+    measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
     running_tokens_ -= shape.tokens;
-    working_ = scorer.capacity().working;
+    --running_;
+    working_ = capacity.working;
+    ahead_ = capacity.ahead;
     healthy_ = fine;
     last_batch_end_ = Clock::now();
     company_ = batch.size() > 1;
-    measure(shape.tokens, shape.seconds);
   }
+  work_.notify_all();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const double queued = seconds(start - batch[i].since);
     metrics_.stage(Stage::kQueue, queued);

@@ -3,7 +3,8 @@
 //
 // Admission is by tokens, all or nothing per call. Batches are formed by server/lanes.h under a token budget.
 // An idle model takes what is there at once; a busy one waits up to `linger` after a batch for a fuller next
-// one, because clients answer replies with new requests. A pair whose deadline has passed, or whose client
+// one, because clients answer replies with new requests. While all devices compute, a full batch may be taken
+// ahead, where the scorer has room for it. A pair whose deadline has passed, or whose client
 // hung up, is never scored and no longer counted.
 //
 // Thread-safe. Every admitted pair gets exactly one result: the scorer's, kDeadline, kCancelled or
@@ -114,9 +115,11 @@ class Queue {
   void run(std::stop_token stop);
   std::vector<Waiting> next_batch(std::stop_token stop);
   void score(std::vector<Waiting> batch);
-  double backlog_seconds() const;                                          // mutex_ held
+  Clock::time_point lingers_until() const;
+  bool ready(Clock::time_point now) const;  // is there a batch to be taken; mutex_ held
+  double backlog_seconds() const;           // mutex_ held
   std::optional<Error> refusal(const Call& call, std::size_t lane) const;  // mutex_ held
-  void measure(std::size_t tokens, double seconds);
+  void measure(std::size_t tokens, double seconds);                        // of one device; mutex_ held
 
   const QueueOptions options_;
   Metrics& metrics_;
@@ -126,11 +129,13 @@ class Queue {
   bool closed_ = false;
   bool healthy_ = true;
   std::size_t running_tokens_ = 0;
+  int running_ = 0;  // batches
   Clock::time_point last_batch_end_{};
   bool company_ = false;  // the last batch held more than one pair
   double tokens_per_second_ = 0;
   double full_tokens_per_second_ = 0;  // of batches at least a quarter full
   int working_ = 1;                    // devices of the scorer that answered last
+  int ahead_ = 0;
   std::vector<std::jthread> models_;
 };
 

@@ -132,7 +132,7 @@ class Loader {
   Error error_;
 };
 
-// Tells of devices that were lost.
+// Tells of devices that were lost, or became slower.
 class DeviceWatch {
  public:
   void tick(const Service& service, Log& log) {
@@ -143,10 +143,14 @@ class DeviceWatch {
                  {"of", std::int64_t{now.all}},
                  {"what", std::string_view(now.lost)}});
     working_ = now.working;
+    if (!now.note.empty() && now.note != note_)
+      log.write(LogLevel::kWarning, "device_slower", {{"what", std::string_view(now.note)}});
+    note_ = now.note;
   }
 
  private:
   int working_ = 0;
+  std::string note_;
 };
 
 // Waits until `done` or the limit; a second stop signal ends the process.

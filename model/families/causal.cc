@@ -11,6 +11,8 @@
 #include "model/layers/chunks.h"
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
+#include "model/ops/accelerator.h"
+#include "model/ops/alike.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
@@ -49,17 +51,25 @@ class Causal : public Body {
       Batch batch;
       std::vector<const std::map<std::string, LoraSite>*> sites;
       std::vector<AdapterRun> pooled_runs;
+      std::vector<std::int32_t> last_rows, last_positions;
     };
-    const auto plan =
-        std::make_shared<const Plan>(Plan{batch, {sites.begin(), sites.end()}, runs_of_pooled(batch)});
+    const bool records = compute.composed() || at::GradMode::is_enabled();
+    // Weights that move are no part of a graph.
+    Accelerator* device = records || compute.step().live != nullptr ? nullptr : compute.accelerator();
+    Plan made{device == nullptr ? batch : alike(batch), {sites.begin(), sites.end()}, {}, {}, {}};
+    made.pooled_runs = runs_of_pooled(made.batch);
+    made.last_rows = last_rows(made.batch);
+    made.last_positions = positions_of(made.batch, made.last_rows);
+    const auto plan = std::make_shared<const Plan>(std::move(made));
     const Adapters adapters{plan->sites, plan->batch.runs};
-    const auto owed = [&](const DecoderBlock& b) {
-      // The last block owes only the pooled rows, except to a mean.
-      const bool prune = &b == &blocks.back() && pooling == Pooling::kLast;
-      return prune ? Owed{Queries::kPooledRows, plan->pooled_runs} : Owed{};
-    };
-    at::Tensor x = embed(compute, batch.ids, embedding, adapters);
-    if (compute.composed() || at::GradMode::is_enabled()) {
+    // The last block owes only the pooled rows, except to a mean.
+    const Owed last = pooling == Pooling::kLast ? Owed{Queries::kPooledRows, plan->last_rows,
+                                                       plan->last_positions, plan->pooled_runs}
+                                                : Owed{};
+    const auto owed = [&](const DecoderBlock& b) { return &b == &blocks.back() ? last : Owed{}; };
+    at::Tensor x;
+    if (records) {
+      x = embed(compute, plan->batch.ids, embedding, adapters);
       if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
       std::vector<at::Tensor> stream = {x};
       const DecoderBlock* below = nullptr;
@@ -76,9 +86,18 @@ class Causal : public Body {
       }
       x = final_states(compute, {stream[0], stream[1], below}, final_norm);
     } else {
-      x = served(compute, {compute, plan->batch, adapters, rope}, std::move(x), owed);
+      const auto all = [&] {
+        return served(compute, {compute, plan->batch, adapters, rope},
+                      embed(compute, plan->batch.ids, embedding, adapters), owed);
+      };
+      x = device == nullptr ? all()
+                            : device->forward({this, plan->batch, plan->last_rows, plan->last_positions,
+                                               adapters, last.queries, blocks.front().attention.shape},
+                                              all);
     }
-    return pooling == Pooling::kLast ? x : pool_rows(compute, x, batch, pooling);
+    if (pooling != Pooling::kLast) return pool_rows(compute, x, batch, pooling);
+    const auto pooled = static_cast<std::int64_t>(batch.pooled.size());
+    return x.size(0) == pooled ? x : x.narrow(0, 0, pooled);
   }
 
  private:

@@ -4,17 +4,10 @@
 #include <ATen/ops/empty_like.h>
 
 #include "model/layers/chunks.h"
-#include "model/layers/pool.h"
 #include "model/ops/rows.h"
 
 namespace preferd {
 namespace {
-
-std::vector<std::int32_t> positions_of(const Batch& batch, std::span<const std::int32_t> rows) {
-  std::vector<std::int32_t> positions;
-  for (const std::int32_t row : rows) positions.push_back(batch.positions[static_cast<std::size_t>(row)]);
-  return positions;
-}
 
 // Made again in backward.
 Operand gated(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
@@ -53,16 +46,16 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, cons
   }
   const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = linears(f.compute, x, sites, f.adapters);
-  const auto rows = last_rows(f.batch);
-  auto q = linears(f.compute, gather(f.compute, x.value, rows), query, {f.adapters.sites, owed.pooled_runs});
+  auto q =
+      linears(f.compute, gather(f.compute, x.value, owed.rows), query, {f.adapters.sites, owed.pooled_runs});
   x = at::Tensor();
   turn(f, layer, f.batch.positions, std::span(kv).first(1));
-  turn(f, layer, positions_of(f.batch, rows), q);
+  turn(f, layer, owed.positions, q);
   return attention(f.compute, layer.shape, f.batch, owed.queries, q[0], kv[0], kv[1]);
 }
 
 at::Tensor owed_rows(const Forward& f, const at::Tensor& x, const Owed& owed) {
-  return owed.queries == Queries::kAllRows ? x : gather(f.compute, x, last_rows(f.batch));
+  return owed.queries == Queries::kAllRows ? x : gather(f.compute, x, owed.rows);
 }
 
 Adapters owed_adapters(const Forward& f, const Owed& owed) {

@@ -45,10 +45,11 @@ struct Forward {
   const RopeTable& rope;
 };
 
-// Rows that a block owes: all, or with Queries::kPooledRows those of batch.pooled alone, of which
-// `pooled_runs` are the adapters' runs; keys and values are of all rows in both cases.
+// Rows that a block owes: all, or with Queries::kPooledRows the last ones of batch.pooled alone: which they
+// are, their positions, and the adapters' runs over them. Keys and values are of all rows in both cases.
 struct Owed {
   Queries queries = Queries::kAllRows;
+  std::span<const std::int32_t> rows = {}, positions = {};
   std::span<const AdapterRun> pooled_runs = {};
 };
 

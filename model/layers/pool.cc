@@ -77,6 +77,12 @@ std::vector<std::int32_t> last_rows(const Batch& batch) {
   return rows;
 }
 
+std::vector<std::int32_t> positions_of(const Batch& batch, std::span<const std::int32_t> rows) {
+  std::vector<std::int32_t> positions;
+  for (const std::int32_t row : rows) positions.push_back(batch.positions[static_cast<std::size_t>(row)]);
+  return positions;
+}
+
 std::vector<std::int32_t> pooled_rows(const Batch& batch, Pooling pooling) {
   if (pooling == Pooling::kLast) return last_rows(batch);
   PREFERD_CHECK(pooling == Pooling::kFirst);

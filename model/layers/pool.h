@@ -1,6 +1,7 @@
 // From a state a row to a state a pooled segment, and the bookkeeping of pooled rows.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -13,6 +14,8 @@ namespace preferd {
 
 // Last row of each pooled segment, in the order of batch.pooled.
 std::vector<std::int32_t> last_rows(const Batch& batch);
+
+std::vector<std::int32_t> positions_of(const Batch& batch, std::span<const std::int32_t> rows);
 
 // The row that is the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's
 // line).

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,12 +43,38 @@ struct AttentionSaved {
   at::Tensor log_sum_exp;  // [rows of q, query heads] fp32
 };
 
+// Whose forward it is, and the lists that its ops read besides weights. Borrowed.
+struct ForwardInputs {
+  const void* body;
+  const Batch& batch;
+  std::span<const std::int32_t> last_rows, last_positions;  // of pooled segments
+  const Adapters& adapters;                                 // runs over all rows
+  Queries owed;                                             // of the last block
+  kernels::AttentionShape attention;                        // of any block: heads are all's
+};
+
+// Forwards that were kept as graphs, and how often one was replayed.
+struct GraphUse {
+  std::int64_t captured = 0, replayed = 0;
+  std::string note = {};  // why none is captured any more
+};
+
 class Accelerator {
  public:
   virtual ~Accelerator() = default;
   virtual at::Device device() const = 0;
   virtual std::string name() const = 0;        // "NVIDIA H200"
   virtual std::string arithmetic() const = 0;  // of linears: "bf16", "fp8"
+
+  // What compute() gives, a forward without gradients whose ops take their lists, by address, from `inputs`.
+  // It may be kept as a graph and replayed for batches of the same sizes (alike()): then compute() is not
+  // called. The tensor may be written again by the next forward.
+  virtual at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) = 0;
+
+  // Begins a copy to the host's memory; the function waits for it. Any thread may call that.
+  virtual std::function<at::Tensor()> to_host(const at::Tensor& x) = 0;
+
+  virtual GraphUse graphs() const = 0;  // any thread
 
   virtual at::Tensor empty_rows(std::int64_t rows, std::int64_t width) = 0;                // bf16
   virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;  // fp32 or bf16

@@ -1,7 +1,10 @@
 #include "model/scorer/package_scorer.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <mutex>
+#include <optional>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -9,6 +12,7 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
+#include "model/ops/accelerator.h"
 #include "model/ops/rows.h"
 #include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
@@ -81,6 +85,12 @@ class PackageScorer : public Scorer {
       return std::get<0>(key(a)) == std::get<0>(key(b)) && std::get<1>(key(a)) == std::get<1>(key(b));
     };
     std::vector<Result<Verdict>> verdicts(items.size(), Result<Verdict>(Error{}));
+    const auto settle = [&](Started started, std::size_t begin) {
+      std::vector<Result<Verdict>> answers = finished(std::move(started));
+      for (std::size_t i = 0; i < answers.size(); ++i) verdicts[order[begin + i]] = std::move(answers[i]);
+    };
+    std::optional<Started> before;
+    std::size_t before_begin = 0;
     for (std::size_t begin = 0; begin < order.size();) {
       std::size_t end = begin, tokens = 0;
       std::vector<const Encoded*> group;
@@ -90,45 +100,92 @@ class PackageScorer : public Scorer {
         tokens += item->cost_tokens;
         group.push_back(item);
       }
-      std::vector<Result<Verdict>> answers = guarded(group);
-      for (std::size_t i = 0; i < answers.size(); ++i) verdicts[order[begin + i]] = std::move(answers[i]);
+      Started now = started(std::move(group));
+      if (before) settle(*std::move(before), before_begin);
+      before = std::move(now);
+      before_begin = begin;
       begin = end;
     }
+    if (before) settle(*std::move(before), before_begin);
     return verdicts;
   }
 
- private:
-  // forward(), where a device may fail: out of its memory, smaller batches are tried, down to one item.
-  std::vector<Result<Verdict>> guarded(std::span<const Encoded* const> items) {
-    std::string why;
-    try {
-      return forward(items);
-    } catch (const c10::OutOfMemoryError& e) {
-      why = e.what_without_backtrace();
-    } catch (const c10::Error& e) {
-      const Code code = engine_.body->device().is_cpu() ? Code::kInternal : Code::kDevice;
-      return {items.size(), Error{code, info_.device + ": " + e.what_without_backtrace(), {}}};
+  Capacity capacity() const override {
+    Capacity c;
+    if (const Accelerator* device = engine_.body->accelerator()) {
+      c.ahead = 1;
+      c.note = device->graphs().note;
     }
+    return c;
+  }
+
+ private:
+  // A forward on its way: a device computes, while the host may do other things.
+  struct Started {
+    std::vector<const Encoded*> items;
+    std::function<at::Tensor()> states;     // waits for them
+    std::vector<Result<Verdict>> verdicts;  // where there are no states to come
+  };
+
+  Started started(std::vector<const Encoded*> items) {
+    try {
+      auto states = launch(items);
+      return {std::move(items), std::move(states), {}};
+    } catch (const c10::OutOfMemoryError& e) {
+      std::vector<Result<Verdict>> verdicts = in_halves(items, e.what_without_backtrace());
+      return {std::move(items), {}, std::move(verdicts)};
+    } catch (const c10::Error& e) {
+      std::vector<Result<Verdict>> verdicts = failed(items, e);
+      return {std::move(items), {}, std::move(verdicts)};
+    }
+  }
+
+  std::vector<Result<Verdict>> finished(Started started) {
+    if (!started.states) return std::move(started.verdicts);
+    try {
+      return answers(started.items, started.states());
+    } catch (const c10::Error& e) {
+      return failed(started.items, e);
+    }
+  }
+
+  std::vector<Result<Verdict>> failed(std::span<const Encoded* const> items, const c10::Error& e) const {
+    const Code code = engine_.body->device().is_cpu() ? Code::kInternal : Code::kDevice;
+    return {items.size(), Error{code, info_.device + ": " + e.what_without_backtrace(), {}}};
+  }
+
+  // Out of a device's memory, smaller batches are tried, down to one item.
+  std::vector<Result<Verdict>> in_halves(std::span<const Encoded* const> items, const std::string& why) {
     if (items.size() == 1)
       return {Error{Code::kTooLarge,
                     info_.device + " has no memory for a pair of " + std::to_string(items[0]->cost_tokens) +
                         " tokens: " + why,
                     {}}};
+    std::vector<Result<Verdict>> verdicts;
     const std::size_t half = items.size() / 2;
-    std::vector<Result<Verdict>> verdicts = guarded(items.first(half));
-    for (Result<Verdict>& v : guarded(items.subspan(half))) verdicts.push_back(std::move(v));
+    for (const auto part : {items.first(half), items.subspan(half)})
+      for (Result<Verdict>& v : finished(started({part.begin(), part.end()})))
+        verdicts.push_back(std::move(v));
     return verdicts;
   }
 
   // Items that share a body and a pooling, those of one adapter side by side.
-  std::vector<Result<Verdict>> forward(std::span<const Encoded* const> items) {
+  std::function<at::Tensor()> launch(std::span<const Encoded* const> items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
     const Batch batch = pack(items, encoder_->prefixes());
+    const std::lock_guard lock(device_);
     engine_.body->set_arithmetic(engine_.arithmetic);
     const at::Tensor states =
-        model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, sites_).to(at::kCPU);
+        model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, sites_);
     engine_.body->set_arithmetic(Arithmetic::kFp32);  // heads are exact
-    std::vector<Result<Verdict>> answers;
+    if (Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
+      return device->to_host(states);
+    return [states = states.to(at::kCPU)] { return states; };
+  }
+
+  std::vector<Result<Verdict>> answers(std::span<const Encoded* const> items, const at::Tensor& states) {
+    const std::lock_guard lock(heads_);
+    std::vector<Result<Verdict>> out;
     std::int64_t row = 0;
     for (std::size_t begin = 0; begin < items.size();) {
       std::size_t end = begin;
@@ -137,11 +194,11 @@ class PackageScorer : public Scorer {
         for (const EncodedOrder& order : items[end]->orders)
           rows += static_cast<std::int64_t>(order.sequences.size());
       const auto group = items.subspan(begin, end - begin);
-      answer(group, states.narrow(0, row, rows).contiguous(), answers);
+      answer(group, states.narrow(0, row, rows).contiguous(), out);
       row += rows;
       begin = end;
     }
-    return answers;
+    return out;
   }
 
   // Items of one adapter, given their pooled states.
@@ -169,6 +226,7 @@ class PackageScorer : public Scorer {
   Engine engine_;
   ScorerInfo info_;
   std::vector<const std::map<std::string, LoraSite>*> sites_;
+  std::mutex device_, heads_;  // score() of two calls at a time
 };
 
 // A pair for each adapter: weights go to the device and products are tried now, not at the first request, and

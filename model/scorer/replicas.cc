@@ -34,8 +34,14 @@ class Replicas : public Scorer {
         info_(replicas_.front()->info()),
         working_(static_cast<int>(replicas_.size())) {
     for (std::size_t i = 1; i < replicas_.size(); ++i) info_.device += ", " + replicas_[i]->info().device;
-    for (const auto& replica : replicas_)
-      threads_.emplace_back([this, &scorer = *replica](std::stop_token stop) { run(scorer, stop); });
+    for (const auto& scorer : replicas_) {
+      const int calls = 1 + scorer->capacity().ahead;
+      ahead_ += calls - 1;
+      states_.push_back({scorer.get(), calls});
+    }
+    for (Replica& replica : states_)
+      for (int i = 0; i < replica.calls; ++i)
+        threads_.emplace_back([this, &replica](std::stop_token stop) { run(replica, stop); });
   }
 
   ~Replicas() override {
@@ -49,7 +55,10 @@ class Replicas : public Scorer {
 
   Capacity capacity() const override {
     const std::lock_guard lock(mutex_);
-    return {working_, static_cast<int>(replicas_.size()), lost_};
+    Capacity all{working_, static_cast<int>(replicas_.size()), lost_, ahead_};
+    for (const auto& replica : replicas_)
+      if (std::string note = replica->capacity().note; !note.empty()) all.note = std::move(note);
+    return all;
   }
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
@@ -76,17 +85,34 @@ class Replicas : public Scorer {
     return end;
   }
 
-  void run(Scorer& scorer, std::stop_token stop) {
+  struct Replica {
+    Scorer* scorer;
+    int calls;        // at a time
+    int running = 0;  // of them; guarded by mutex_, as what follows
+    bool lost = false;
+  };
+
+  // One that computes already leaves the last pieces to those that do not.
+  bool takes(const Replica& replica) const {
+    const auto idle = std::count_if(states_.begin(), states_.end(),
+                                    [](const Replica& r) { return !r.lost && r.running == 0; });
+    return !pieces_.empty() && (replica.running == 0 || std::ssize(pieces_) > idle);
+  }
+
+  void run(Replica& replica, std::stop_token stop) {
     std::unique_lock lock(mutex_);
-    while (work_.wait(lock, stop, [&] { return !pieces_.empty(); })) {
+    while (work_.wait(lock, stop, [&] { return takes(replica) || replica.lost; }) && !replica.lost) {
       const Piece piece = pieces_.front();
       pieces_.pop_front();
+      if (replica.running++ == 0) work_.notify_all();
       lock.unlock();
-      std::vector<Result<Verdict>> verdicts = scorer.score(piece.items);
+      std::vector<Result<Verdict>> verdicts = replica.scorer->score(piece.items);
       PREFERD_CHECK(verdicts.size() == piece.items.size());
       lock.lock();
-      if (const Error* lost = lost_device(verdicts); lost != nullptr && working_ > 1) {
-        --working_;
+      --replica.running;
+      if (const Error* lost = lost_device(verdicts); lost != nullptr && (replica.lost || working_ > 1)) {
+        working_ -= !replica.lost;
+        replica.lost = true;
         lost_ = lost->what;
         pieces_.push_front(piece);
         work_.notify_all();
@@ -103,8 +129,9 @@ class Replicas : public Scorer {
   mutable std::mutex mutex_;
   std::condition_variable_any work_, done_;
   std::deque<Piece> pieces_;  // guarded by mutex_, as all below
-  int working_;
+  int working_, ahead_ = 0;
   std::string lost_;
+  std::vector<Replica> states_;
   std::vector<std::jthread> threads_;
 };
 

@@ -1,4 +1,5 @@
-// One package on several devices: a replica of the scorer and a thread for each, which owns the device.
+// One package on several devices: a replica of the scorer for each, and a thread for each call that it takes
+// at a time.
 //
 // A call's items are cut into pieces of about one forward, and whichever replica is free takes the next. A
 // replica that fails as a device (kDevice) is lost: it takes no more, its piece goes to another, and

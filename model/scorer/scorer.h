@@ -109,10 +109,13 @@ struct ScorerInfo {
   std::vector<MemberInfo> members;         // of an ensemble or a cascade
 };
 
-// Devices that compute, each one call at a time. A lost one no longer does.
+// Devices that compute, each one call at a time. A lost one no longer does. `ahead`: further calls that may
+// be made meanwhile, whose host's work then goes on beside the devices'.
 struct Capacity {
   int working = 1, all = 1;
-  std::string lost;  // what the last that was lost said
+  std::string lost = {};  // what the last that was lost said
+  int ahead = 0;
+  std::string note = {};  // what a device no longer does to be fast, and why
 };
 
 class Scorer {

@@ -223,5 +223,38 @@ TEST_F(QueueTest, RunsAsManyBatchesAtATimeAsTheScorerHasDevices) {
   while (!queue_.idle()) std::this_thread::yield();
 }
 
+// One device, whose host's work may go on beside it.
+class EagerScorer : public HeldScorer {
+ public:
+  Capacity capacity() const override { return {.ahead = 1}; }
+};
+
+TEST_F(QueueTest, TakesAFullBatchAheadAndNoLesserOne) {
+  const auto eager = std::make_shared<EagerScorer>();
+  queue_.serve(*eager);
+  eager->hold();
+  const auto of = [&](std::size_t n) {
+    std::vector<Work> work;
+    for (std::size_t i = 0; i < n; ++i)
+      work.push_back({*eager->encode({{"p", "a", "b"}, {}}), Clock::now() + 1h, false});
+    return std::make_shared<Call>(eager, std::move(work));
+  };
+  const auto first = of(1), second = of(5), third = of(1), fourth = of(7);
+  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  eager->wait_for_batches(1);
+  ASSERT_TRUE(queue_.submit(second, kInteractive));
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(eager->batches(), (std::vector<std::size_t>{1}));  // 25 tokens of 30
+  ASSERT_TRUE(queue_.submit(third, kInteractive));
+  eager->wait_for_batches(2);
+  ASSERT_TRUE(queue_.submit(fourth, kInteractive));
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(eager->batches(), (std::vector<std::size_t>{1, 6}));  // there is no room for a third
+  eager->release();
+  for (const auto& c : {first, second, third, fourth})
+    for (std::size_t i = 0; i < c->size(); ++i) EXPECT_TRUE(queue_.wait(*c, i, {}));
+  while (!queue_.idle()) std::this_thread::yield();
+}
+
 }  // namespace
 }  // namespace preferd::server

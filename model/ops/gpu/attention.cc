@@ -7,6 +7,7 @@
 
 #include "model/kernels/cuda/attention_backward.h"
 #include "model/ops/gpu/cuda_gpu.h"
+#include "model/ops/gpu/tiles.h"
 
 namespace preferd::gpu {
 namespace {
@@ -35,37 +36,27 @@ CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::int32_
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front();
     }
-  const AttentionPlan plan = attention_plan(batch, queries);
-  std::vector<kernels::KeyRun> runs;
-  std::vector<std::int32_t> first_run;
-  for (const auto& line : plan.lines) {
-    first_run.push_back(static_cast<std::int32_t>(runs.size()));
-    runs.insert(runs.end(), line.begin(), line.end());
-  }
-  std::vector<cuda::AttentionTile> tiles;
-  for (const QueryStretch& s : plan.stretches)
-    for (std::int32_t i = 0; i < s.queries; i += tile) {
-      const auto segment = static_cast<std::size_t>(s.segment);
-      tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),
-                       s.first_query + i, s.first_position + i, std::min(tile, s.queries - i)});
-    }
-  // Longest first: the last to finish are short ones.
-  std::stable_sort(tiles.begin(), tiles.end(), [](const auto& a, const auto& b) {
-    return a.first_position + a.queries > b.first_position + b.queries;
-  });
+  const Tiles plan = attention_tiles(batch, queries, tile);
   Batch kept = batch;
   kept.ids.clear();
   kept.runs.clear();
   plans_.push_front({.batch = std::move(kept),
                      .queries = queries,
                      .tile = tile,
-                     .tiles = as_bytes(tiles, device()),
-                     .runs = as_bytes(runs, device()),
-                     .count = static_cast<std::int32_t>(tiles.size()),
+                     .tiles = as_bytes(plan.tiles, device()),
+                     .runs = as_bytes(plan.runs, device()),
+                     .count = static_cast<std::int32_t>(plan.tiles.size()),
                      .key_tiles = {},
                      .query_runs = {}});
   if (plans_.size() > kPlans) plans_.pop_back();
   return plans_.front();
+}
+
+PlacedInputs::Attention CudaGpu::tiles_of(const Batch& batch, Queries queries, std::int32_t tile) {
+  if (placed_) return placed_->attention(batch, queries);
+  const Plan& plan = plan_of(batch, queries, tile);
+  return {static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()), plan.count,
+          static_cast<const kernels::KeyRun*>(plan.runs.data_ptr())};
 }
 
 at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
@@ -73,14 +64,13 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const Batch&
                               at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not computed on cuda");
-  const Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
+  const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
   at::Tensor out = empty_rows(q.size(0), q.size(1));
   if (log_sum_exp != nullptr)
     *log_sum_exp = at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, options(at::kFloat));
-  require(cuda::attend(stream(), shape, static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()),
-                       plan.count, static_cast<const kernels::KeyRun*>(plan.runs.data_ptr()),
-                       rows_of<const Half>(q), rows_of<const Half>(k), rows_of<const Half>(v),
-                       rows_of<Half>(out), log_sum_exp == nullptr ? nullptr : log_sum_exp->data_ptr<float>()),
+  require(cuda::attend(stream(), shape, plan.tiles, plan.count, plan.runs, rows_of<const Half>(q),
+                       rows_of<const Half>(k), rows_of<const Half>(v), rows_of<Half>(out),
+                       log_sum_exp == nullptr ? nullptr : log_sum_exp->data_ptr<float>()),
           "attention");
   return out;
 }

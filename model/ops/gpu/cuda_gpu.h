@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -17,6 +18,8 @@
 #include "model/kernels/cuda/norms.h"
 #include "model/kernels/cuda/rows_of.h"
 #include "model/ops/gpu/gpu.h"
+#include "model/ops/gpu/graphs.h"
+#include "model/ops/gpu/inputs.h"
 #include "model/ops/gpu/resident.h"
 #include "model/ops/linears.h"
 #include "model/ops/rows.h"
@@ -39,6 +42,10 @@ class CudaGpu : public Accelerator {
   at::Device device() const override { return {at::kCUDA, static_cast<c10::DeviceIndex>(options_.device)}; }
   std::string name() const override { return name_; }
   std::string arithmetic() const override { return options_.residency == Residency::kFp8 ? "fp8" : "bf16"; }
+
+  at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) override;
+  std::function<at::Tensor()> to_host(const at::Tensor& x) override;
+  GraphUse graphs() const override { return graphs_.use(); }
 
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
@@ -80,10 +87,13 @@ class CudaGpu : public Accelerator {
 
   cudaStream_t stream() const;
   at::TensorOptions options(at::ScalarType type) const;
-  at::Tensor uploaded(std::span<const std::int32_t> values);
-  at::Tensor resident(std::span<const float> values);  // by address: weights, tables
+  void send(std::span<const std::int32_t> words, const at::Tensor& to);
+  at::Tensor sent(std::span<const std::int32_t> words);
+  const std::int32_t* uploaded(std::span<const std::int32_t> values);  // holds until many others were
+  at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
   kernels::cuda::NormWeight weight_of(const Norm& norm);
   Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
+  PlacedInputs::Attention tiles_of(const Batch& batch, Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
   // From one row to the next, room between them. Rows begin with lines of the cache: products and attention are
@@ -97,7 +107,8 @@ class CudaGpu : public Accelerator {
   Site& site_of(std::span<const Linear* const> linears);
   const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
-  void decode_site(Site& site);                                              // kPacked: into scratch_
+  void forget_adapters();                        // none of them is behind its weights any more
+  void decode_site(Site& site);                  // kPacked: into scratch_
   at::Tensor matrix_of(const Site& site) const;  // [out, stride]: W and the room behind it
   at::Tensor weight_of(const Site& site) const;  // [out, in]; kFp8 has none
   static std::vector<at::Tensor> columns_of(const at::Tensor& y, const Site& site);  // its linears' columns
@@ -128,6 +139,8 @@ class CudaGpu : public Accelerator {
   std::map<const void*, at::Tensor> vectors_;
   std::list<std::pair<std::vector<std::int32_t>, at::Tensor>> uploads_;  // the last used first
   std::list<Plan> plans_;                                                // likewise
+  std::optional<PlacedInputs> placed_;                                   // of the forward that runs
+  Graphs graphs_;
 };
 
 }  // namespace preferd::gpu

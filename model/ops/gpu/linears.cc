@@ -89,8 +89,10 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
     case Residency::kPacked: {
       site->packed = std::move(stored);
       const std::int64_t elements = site->out * site->stride;
-      if (!scratch_.defined() || scratch_.numel() < elements)
+      if (!scratch_.defined() || scratch_.numel() < elements) {
+        graphs_.clear();
         scratch_ = at::empty({elements}, options(at::kBFloat16));
+      }
       break;
     }
     case Residency::kDense:

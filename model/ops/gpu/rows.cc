@@ -92,11 +92,12 @@ std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tenso
 
 void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
                               const Angles& angles, kernels::Turn turn) {
-  const at::Tensor at = uploaded(positions), cosine = resident(angles.cosine), sine = resident(angles.sine);
+  const std::int32_t* at = uploaded(positions);
+  const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
   for (const at::Tensor& x : tensors)
     require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
-                         static_cast<int>(angles.head_dim), rows_of<Half>(x), at.data_ptr<std::int32_t>(),
-                         cosine.data_ptr<float>(), sine.data_ptr<float>(), turn),
+                         static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
+                         sine.data_ptr<float>(), turn),
             "rotate");
 }
 
@@ -106,8 +107,7 @@ at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> ro
   at::Tensor y = x.scalar_type() == at::kBFloat16 ? empty_rows(count, x.size(1))
                                                   : at::empty({count, x.size(1)}, x.options());
   require(cuda::gather(stream(), count, x.size(1) * size,
-                       {static_cast<const std::byte*>(x.data_ptr()), x.stride(0) * size},
-                       uploaded(rows).data_ptr<std::int32_t>(),
+                       {static_cast<const std::byte*>(x.data_ptr()), x.stride(0) * size}, uploaded(rows),
                        {static_cast<std::byte*>(y.data_ptr()), y.stride(0) * size}),
           "gather");
   return y;
@@ -122,9 +122,7 @@ at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const Embedding& em
   if (table.memory.empty()) table = upload(embedding.table, device());
   at::Tensor y =
       at::empty({static_cast<std::int64_t>(ids.size()), embedding.table.cols}, options(at::kFloat));
-  require(cuda::decode_rows(stream(), table.matrix, uploaded(ids).data_ptr<std::int32_t>(), y.size(0),
-                            rows_of<float>(y)),
-          "embed");
+  require(cuda::decode_rows(stream(), table.matrix, uploaded(ids), y.size(0), rows_of<float>(y)), "embed");
   return y;
 }
 

@@ -58,6 +58,8 @@ class OneDevice : public Scorer {
   std::size_t most_items = 0;
   std::atomic<bool> fails{false};
   Meeting* inside = nullptr;
+  std::atomic<int> ahead{0};
+  Capacity capacity() const override { return {.ahead = ahead}; }
 
  private:
   ScorerInfo info_;
@@ -142,6 +144,38 @@ TEST_F(ReplicasTest, CallsFromSeveralThreadsGetTheirOwnAnswers) {
       for (int round = 0; round < 20; ++round) expect_all(scorer->score(asked_));
     });
   for (std::thread& caller : callers) caller.join();
+}
+
+TEST_F(ReplicasTest, ADeviceThatTakesTwoCallsLeavesThePiecesThatAnIdleOneCanTake) {
+  a_->ahead = b_->ahead = 1;
+  for (int round = 0; round < 20; ++round) {
+    OneDevice::Meeting meeting(2);
+    a_->inside = b_->inside = &meeting;
+    const auto scorer = replicas(700);  // two pieces
+    EXPECT_EQ(scorer->capacity().ahead, 2);
+    const int a = a_->calls, b = b_->calls;
+    expect_all(scorer->score(asked_));
+    EXPECT_EQ(a_->calls - a, 1);
+    EXPECT_EQ(b_->calls - b, 1);
+  }
+}
+
+TEST_F(ReplicasTest, ADeviceTakesTwoCallsAtATimeWhereItHasRoom) {
+  a_->ahead = b_->ahead = 1;
+  OneDevice::Meeting meeting(4);
+  a_->inside = b_->inside = &meeting;
+  expect_all(replicas(60)->score(asked_));
+  EXPECT_TRUE(meeting.met());
+}
+
+TEST_F(ReplicasTest, OneThatIsLostWithTwoCallsIsLostOnce) {
+  a_->ahead = b_->ahead = 1;
+  b_->fails = true;
+  OneDevice::Meeting meeting(4);
+  a_->inside = b_->inside = &meeting;
+  const auto scorer = replicas(60);
+  expect_all(scorer->score(asked_));
+  EXPECT_EQ(scorer->capacity().working, 1);
 }
 
 }  // namespace

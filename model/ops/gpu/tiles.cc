@@ -1,0 +1,28 @@
+#include "model/ops/gpu/tiles.h"
+
+#include <algorithm>
+
+namespace preferd::gpu {
+
+Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most) {
+  const AttentionPlan plan = attention_plan(batch, queries);
+  Tiles out;
+  std::vector<std::int32_t> first_run;
+  for (const auto& line : plan.lines) {
+    first_run.push_back(static_cast<std::int32_t>(out.runs.size()));
+    out.runs.insert(out.runs.end(), line.begin(), line.end());
+  }
+  for (const QueryStretch& s : plan.stretches)
+    for (std::int32_t i = 0; i < s.queries; i += most) {
+      const auto segment = static_cast<std::size_t>(s.segment);
+      out.tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),
+                           s.first_query + i, s.first_position + i, std::min(most, s.queries - i)});
+    }
+  // The last to finish are short ones.
+  std::stable_sort(out.tiles.begin(), out.tiles.end(), [](const auto& a, const auto& b) {
+    return a.first_position + a.queries > b.first_position + b.queries;
+  });
+  return out;
+}
+
+}  // namespace preferd::gpu

@@ -1,0 +1,20 @@
+// Attention's work over a batch, as the kernel takes it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/kernels/cuda/attention.h"
+#include "model/ops/attention_plan.h"
+
+namespace preferd::gpu {
+
+struct Tiles {
+  std::vector<kernels::cuda::AttentionTile> tiles;  // longest lines first
+  std::vector<kernels::KeyRun> runs;                // the same for both kinds of queries
+};
+
+// `most`: queries of a tile.
+Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most);
+
+}  // namespace preferd::gpu
