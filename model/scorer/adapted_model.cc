@@ -176,6 +176,7 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
 
   AdaptedModel model;
   model.family = base->family->model_type;
+  model.layers = base->options.layers;
   auto weights =
       BaseWeights::open(encoder.base(), manifest.quantization, base->family->prefix, base->prequantized);
   if (!weights) return weights.error();

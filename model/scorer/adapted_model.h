@@ -26,6 +26,7 @@ struct AdaptedModel {
   std::string family;
   std::vector<std::unique_ptr<Body>> bodies;
   std::vector<LoadedAdapter> adapters;  // as in the manifest
+  std::int64_t layers = 0;              // of each body
   std::size_t stored_bytes = 0;         // weights, as stored
   std::size_t linear_bytes = 0;         // of these in linears of the base
   std::size_t linear_elements = 0;

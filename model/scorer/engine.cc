@@ -21,28 +21,32 @@ std::string gibibytes(std::size_t bytes) {
   return text;
 }
 
-std::size_t weight_bytes(const AdaptedModel& model, Residency residency) {
+// Of kFp8 so many first layers are bf16.
+std::size_t weight_bytes(const AdaptedModel& model, Residency residency, std::int64_t bf16_layers) {
   const std::size_t others = model.stored_bytes - model.linear_bytes;
   switch (residency) {
     case Residency::kPacked: return model.stored_bytes;
-    case Residency::kFp8: return others + model.linear_elements;
+    case Residency::kFp8:
+      return others + model.linear_elements +
+             model.linear_elements / static_cast<std::size_t>(model.layers) *
+                 static_cast<std::size_t>(bf16_layers);
     default: return others + 2 * model.linear_elements;
   }
 }
 
 // The CPU holds a chunk of what lies between a layer's products, a GPU all of it.
-std::size_t needed_bytes(const AdaptedModel& model, Residency residency) {
+std::size_t needed_bytes(const AdaptedModel& model, Residency residency, std::int64_t bf16_layers) {
   std::size_t activations = 0;
   for (const auto& body : model.bodies)
     activations = std::max(activations, body->activation_bytes(static_cast<std::int64_t>(kGpuForwardTokens)));
-  return weight_bytes(model, residency) + 2 * activations + kBeside;
+  return weight_bytes(model, residency, bf16_layers) + 2 * activations + kBeside;
 }
 
 Result<Residency> fitting(const Place& place, const AdaptedModel& model, std::size_t free) {
   const bool choose = place.residency == Residency::kAuto;
   Residency residency = choose ? Residency::kDense : place.residency;
-  if (choose && needed_bytes(model, residency) > free) residency = Residency::kPacked;
-  if (const std::size_t needed = needed_bytes(model, residency); needed > free)
+  if (choose && needed_bytes(model, residency, 0) > free) residency = Residency::kPacked;
+  if (const std::size_t needed = needed_bytes(model, residency, place.bf16_layers); needed > free)
     return Error{Code::kTooLarge,
                  "device " + name_of(place.device) + ": residency " + name_of(residency) + " needs " +
                      gibibytes(needed) + " of its memory, " + gibibytes(free) + " are free",
@@ -106,8 +110,10 @@ Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const Ad
   if (const Status s = check_kernels(model); !s) return s.error();
   const auto residency = fitting(place, model, memory->free);
   if (!residency) return residency.error();
-  const auto accelerator =
-      gpu::open({.device = index, .residency = resident(*residency), .rank = largest_rank(model)});
+  const auto accelerator = gpu::open({.device = index,
+                                      .residency = resident(*residency),
+                                      .rank = largest_rank(model),
+                                      .bf16_layers = place.bf16_layers});
   if (!accelerator) return accelerator.error();
   engine.device += " " + (*accelerator)->name();
   engine.compute = (*accelerator)->arithmetic();

@@ -26,6 +26,7 @@ struct Place {
   Device device;
   ComputeType compute = ComputeType::kAuto;
   Residency residency = Residency::kAuto;
+  std::int64_t bf16_layers = 0;  // kFp8: so many first layers are kDense (fp8_layers.h)
 };
 
 // `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.

@@ -1,6 +1,8 @@
 #include "model/scorer/package_scorer.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -17,6 +19,7 @@
 #include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/engine.h"
+#include "model/scorer/fp8_layers.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
@@ -28,10 +31,8 @@ namespace {
 class PackageScorer : public Scorer {
  public:
   PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, Engine engine)
-      : encoder_(std::move(encoder)), model_(std::move(model)), engine_(std::move(engine)) {
-    info_.device = engine_.device;
-    info_.compute = engine_.compute;
-    info_.residency = engine_.residency;
+      : encoder_(std::move(encoder)), model_(std::move(model)) {
+    adopt(std::move(engine));
     at::set_num_threads(1);  // our pool is the one that computes
     use_tensor_memory();
     const Manifest& m = encoder_->manifest();
@@ -55,10 +56,23 @@ class PackageScorer : public Scorer {
     for (const LoadedAdapter& a : model_.adapters) sites_.push_back(&a.sites);
   }
 
-  void fall_back_to_fp32(std::string note) {
+  // Another engine in the place of this one, which gives back its memory first.
+  Status compute_at(const Place& place) {
+    const std::shared_ptr<Compute> cpu = engine_.heads;
+    engine_.body = cpu;
+    auto engine = make_engine(place, cpu, model_);
+    if (!engine) return engine.error();
+    adopt(std::move(*engine));
+    return Ok{};
+  }
+
+  std::int64_t layers() const { return model_.layers; }
+  void note(std::string text) { info_.compute_note = std::move(text); }
+
+  void fall_back_to_fp32(std::string why) {
     engine_.arithmetic = Arithmetic::kFp32;
     info_.compute = "fp32";
-    info_.compute_note = std::move(note);
+    info_.compute_note = std::move(why);
   }
 
   void passed(const GoldenReport& report) {
@@ -120,6 +134,13 @@ class PackageScorer : public Scorer {
   }
 
  private:
+  void adopt(Engine engine) {
+    engine_ = std::move(engine);
+    info_.device = engine_.device;
+    info_.compute = engine_.compute;
+    info_.residency = engine_.residency;
+  }
+
   // A forward on its way: a device computes, while the host may do other things.
   struct Started {
     std::vector<const Encoded*> items;
@@ -243,6 +264,35 @@ Status warm_up(Scorer& scorer) {
   return Ok{};
 }
 
+// Residency fp8: as many first layers stay bf16 as the golden pairs ask for.
+Status settle_fp8(const Encoder& encoder, PackageScorer& scorer, Place place) {
+  const std::string& path = *encoder.manifest().golden;
+  const auto pairs = read_golden(encoder.package(), path);
+  if (!pairs) return pairs.error();
+  const auto drift_with = [&](std::int64_t bf16_layers) -> Result<double> {
+    place.bf16_layers = bf16_layers;
+    if (bf16_layers > 0) {
+      if (const Status made = scorer.compute_at(place); !made) return made.error();
+      if (const Status warm = warm_up(scorer); !warm) return warm.error();
+    }
+    const auto verdicts = score_golden(*pairs, scorer);
+    if (!verdicts) return invalid(encoder.package().name() + "/" + path + ": " + verdicts.error().what);
+    return golden_drift(encoder.manifest(), *pairs, *verdicts);
+  };
+  const auto chosen = choose_fp8_layers(scorer.layers(), drift_with);
+  if (!chosen) return chosen.error();
+  if (chosen->bf16 == 0) return Ok{};
+  std::array<char, 200> text{};
+  std::snprintf(
+      text.data(), text.size(),
+      "fp8 in the last %lld of %lld layers: in all, probabilities of the golden pairs are off by %.5f in "
+      "the mean, expected %.5f at most",
+      static_cast<long long>(scorer.layers() - chosen->bf16), static_cast<long long>(scorer.layers()),
+      chosen->drift, kFp8Drift);
+  scorer.note(text.data());
+  return Ok{};
+}
+
 // The fast path has to pass the package's own gate, or say why it is not taken.
 Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& place) {
   const auto verify = [&] {
@@ -275,7 +325,10 @@ Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> packag
   auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(*engine));
   if (place.device.kind == Device::Kind::kCuda)
     if (const Status warm = warm_up(*scorer); !warm) return warm.error();
-  if ((*encoder)->manifest().golden && golden == Golden::kVerify)
+  const bool verify = (*encoder)->manifest().golden && golden == Golden::kVerify;
+  if (verify && scorer->info().compute == "fp8")
+    if (const Status settled = settle_fp8(**encoder, *scorer, place); !settled) return settled.error();
+  if (verify)
     if (const Status gate = pass_gate(**encoder, *scorer, place); !gate) return gate.error();
   return std::shared_ptr<Scorer>(std::move(scorer));
 }

@@ -17,12 +17,14 @@ constexpr std::array<std::int64_t, 6> kSizes = {16, 64, 256, 512, 1024, 4096};
 
 Status check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return Ok{};
-  return Error{
-      Code::kInternal, std::string("cuBLASLt: ") + what + ": " + cublasLtGetStatusString(status), {}};
+  return Error{status == CUBLAS_STATUS_ALLOC_FAILED ? Code::kTooLarge : Code::kInternal,
+               std::string("cuBLASLt: ") + what + ": " + cublasLtGetStatusString(status),
+               {}};
 }
 
 Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return Ok{};
+  cudaGetLastError();  // or the next launch would be told of it
   return Error{error == cudaErrorMemoryAllocation ? Code::kTooLarge : Code::kInternal,
                std::string("CUDA: ") + what + ": " + cudaGetErrorString(error),
                {}};

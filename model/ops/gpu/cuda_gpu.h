@@ -104,6 +104,7 @@ class CudaGpu : public Accelerator {
   // The first columns of the room behind x.
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
+  Residency residency_of(const Linear& linear) const;
   Site& site_of(std::span<const Linear* const> linears);
   const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other

@@ -1,5 +1,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include "model/ops/gpu/cuda_gpu.h"
@@ -49,9 +50,11 @@ Result<cudaDeviceProp> properties_of(int device) {
 }  // namespace
 
 void require(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // or the next launch would be told of it
   TORCH_CHECK_WITH(OutOfMemoryError, error != cudaErrorMemoryAllocation, what, ": ",
                    cudaGetErrorString(error));
-  TORCH_CHECK(error == cudaSuccess, what, ": ", cudaGetErrorString(error));
+  TORCH_CHECK(false, what, ": ", cudaGetErrorString(error));
 }
 
 void require(const Status& status) {
@@ -68,6 +71,7 @@ int device_count() {
 Result<Memory> memory_of(int device) {
   if (const auto properties = properties_of(device); !properties) return properties.error();
   const Current current(device);
+  c10::cuda::CUDACachingAllocator::emptyCache();
   Memory memory;
   if (const cudaError_t e = cudaMemGetInfo(&memory.free, &memory.total); e != cudaSuccess)
     return cuda_error(named(device).c_str(), e);

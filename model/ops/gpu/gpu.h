@@ -23,13 +23,15 @@ struct Memory {
 // GPUs of this machine that this build can use; 0 where it was built without CUDA.
 int device_count();
 
-// Errors: a build without CUDA, no such device, one that is no Hopper.
+// Of a process's own what live tensors hold; the rest of it is given back first. Errors: a build without
+// CUDA, no such device, one that is no Hopper.
 Result<Memory> memory_of(int device);
 
 struct Options {
   int device = 0;
   Residency residency = Residency::kDense;
-  std::int64_t rank = 0;  // largest of an adapter
+  std::int64_t rank = 0;         // largest of an adapter
+  std::int64_t bf16_layers = 0;  // kFp8: so many first layers are kDense
 };
 
 Result<std::shared_ptr<Accelerator>> open(const Options& options);

@@ -1,6 +1,9 @@
 // Linears that share their input are one matrix product. What adapters add is part of it: h = A x is written
 // behind x, B stands behind W, and the sum over k goes on through both.
 #include <algorithm>
+#include <charconv>
+#include <limits>
+#include <string_view>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -54,12 +57,26 @@ LowRank make_low_rank(const Site& site, std::span<const LoraSite* const> lora, a
   return low;
 }
 
+// Of a module "layers.N...."; past all layers for others.
+std::int64_t layer_of(const std::string& module) {
+  constexpr std::string_view kBegins = "layers.";
+  std::int64_t layer = std::numeric_limits<std::int64_t>::max();
+  if (module.starts_with(kBegins))
+    std::from_chars(module.data() + kBegins.size(), module.data() + module.size(), layer);
+  return layer;
+}
+
 // The part of a run's rows.
 at::Tensor rows_at(const at::Tensor& t, const AdapterRun& run) {
   return run.first_row == 0 && run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
 
 }  // namespace
+
+Residency CudaGpu::residency_of(const Linear& linear) const {
+  const bool kept = options_.residency == Residency::kFp8 && layer_of(linear.module) < options_.bf16_layers;
+  return kept ? Residency::kDense : options_.residency;
+}
 
 Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
   std::vector<const void*> key;
@@ -85,7 +102,7 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
   }
   std::vector<StoredCopy> stored;
   for (const Linear* l : linears) stored.push_back(upload(l->weight, device()));
-  switch (options_.residency) {
+  switch (residency_of(*linears[0])) {
     case Residency::kPacked: {
       site->packed = std::move(stored);
       const std::int64_t elements = site->out * site->stride;
@@ -190,7 +207,7 @@ void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
 }
 
 void CudaGpu::apply(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
-  if (options_.residency == Residency::kFp8)
+  if (site.rounded.defined())
     multiply_fp8(site, low, x, y);
   else
     multiply_bf16(site, low, x, y);
