@@ -96,8 +96,8 @@ class CudaGpu : public Accelerator {
   PlacedInputs::Attention tiles_of(const Batch& batch, Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
-  // From one row to the next, room between them. Rows begin with lines of the cache: products and attention are
-  // a few percent slower where they do not.
+  // From one row to the next, room between them. Rows begin with lines of the cache: products and attention
+  // are a few percent slower where they do not.
   std::int64_t stride_of(std::int64_t width) const;
   // x itself where its rows have room, else a copy that has.
   at::Tensor with_room(const at::Tensor& x);
@@ -123,8 +123,8 @@ class CudaGpu : public Accelerator {
 
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
-  bool wants_gradient_of(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> linears,
-                         const Adapters& adapters) const;
+  // Is any adapter of these live? Then its values change between forwards, recorded or not.
+  bool trains(const Compute& compute, std::span<const Linear* const> linears, const Adapters& adapters) const;
   std::vector<at::Tensor> recorded_linears(const Compute& compute, const Operand& x,
                                            std::span<const Linear* const> linears, const Adapters& adapters,
                                            Values values);

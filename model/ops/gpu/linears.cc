@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "model/kernels/cuda/round8.h"
 #include "model/ops/gpu/cuda_gpu.h"
+#include "model/ops/record.h"
 
 namespace preferd::gpu {
 namespace {
@@ -281,7 +282,7 @@ std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& 
                                          Values values) {
   PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
                 operand.value.size(1) == linears[0]->weight.cols);
-  if (wants_gradient_of(compute, operand.value, linears, adapters))
+  if (wants_gradient(operand.value) || trains(compute, linears, adapters))
     return recorded_linears(compute, operand, linears, adapters, values);
   Site& site = site_of(linears);
   decode_site(site);

@@ -90,10 +90,8 @@ at::Tensor joined(const std::vector<at::Tensor>& dy, const Site& site) {
 
 }  // namespace
 
-bool CudaGpu::wants_gradient_of(const Compute& compute, const at::Tensor& x,
-                                std::span<const Linear* const> linears, const Adapters& adapters) const {
-  if (!at::GradMode::is_enabled()) return false;
-  if (x.requires_grad()) return true;
+bool CudaGpu::trains(const Compute& compute, std::span<const Linear* const> linears,
+                     const Adapters& adapters) const {
   for (const Linear* linear : linears)
     for (const AdapterRun& run : adapters.runs)
       if (const LoraSite* l = adapters.find(run, linear->module);
