@@ -119,9 +119,11 @@ void over_items(Compute& compute, std::span<const Linear* const> sites, std::siz
   std::vector<Item> groups;
   for (std::size_t s = 0; s < sites.size(); ++s) {
     const auto outputs = static_cast<std::size_t>(sites[s]->weight.rows);
-    const std::size_t group = ceil_div(panels_of(s), ceil_div(panels_of(s), most)) * width;
-    for (std::size_t c = 0; c < outputs; c += group)
-      groups.push_back({s, {c, std::min(group, outputs - c)}, 0, 0, 0});
+    const std::size_t count = ceil_div(panels_of(s), most);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t from = i * panels_of(s) / count * width, to = (i + 1) * panels_of(s) / count * width;
+      groups.push_back({s, {from, std::min(to, outputs) - from}, 0, 0, 0});
+    }
   }
   over_pieces(compute, groups.size(), rows, kItemsOfThread, [&](const Item& item) {
     const Item& group = groups[item.of];
