@@ -109,7 +109,7 @@ Found gradients(const Encoder& encoder, How how, double dropout) {
   unrecorded();
   for (const auto& weight : live.weights()) {
     const at::NoGradGuard no_grad;
-    at::Tensor(weight.tensor).mul_(1.5);
+    at::Tensor(weight.tensor).mul_(1.05);
   }
   const at::Tensor states = pooled();
   at::Tensor weights = at::zeros(states.sizes(), at::kFloat);
@@ -130,9 +130,9 @@ bool check(const Encoder& encoder, const std::string& name, double dropout) {
   const bool again = ours.equal(by(How::kKernels)), recomputed = ours.equal(by(How::kKernelsRecomputed)),
              packed = ours.equal(by(How::kPackedKernels));
   const bool fine =
-      error <= theirs * 4 / 3 + 0.01 && again && recomputed && packed && found.unrecorded <= 0.02;
+      error <= theirs * 4 / 3 + 0.01 && again && recomputed && packed && found.unrecorded <= 1e-3;
   std::printf(
-      "%-7s%-32s dropout %.1f: error %.4f, ATen's bf16 %.4f, states without recording off by %.4f%s%s%s\n",
+      "%-7s%-32s dropout %.1f: error %.4f, ATen's bf16 %.4f, states without recording off by %.1e%s%s%s\n",
       fine ? "ok" : "FAILED", name.c_str(), dropout, error, theirs, found.unrecorded,
       again ? "" : "; other bits in a second run", recomputed ? "" : "; other bits recomputed",
       packed ? "" : "; other bits packed");
