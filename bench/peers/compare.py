@@ -118,7 +118,8 @@ def compare(args, lengths):
         for threads in args.threads:
             try:
                 calibrator = Process([sys.executable, HERE / "calibrate.py"], SECTIONS[section][0], args.home.folder,
-                                     args.home.folder / "calibrate.log", OPENBLAS_NUM_THREADS=str(threads))
+                                     args.home.folder / "calibrate.log", OPENBLAS_NUM_THREADS=str(threads),
+                                     OPENBLAS_THREAD_TIMEOUT="4")  # its threads do not spin into what is timed next
             except RuntimeError as error:
                 for engine in args.asked[section]:
                     failed(args, {"section": section, "threads": threads, "engine": engine, "round": 0}, f"calibration: {error}")
