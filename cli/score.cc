@@ -144,7 +144,8 @@ class Run {
           rows.push_back(std::move(**row));
       }
       if (const Status s = start(std::move(rows)); !s) return s.error();
-      if (!more)
+      // A CPU computes with what would read the next ones: nothing is gained by a chunk's wait for them.
+      if (!more || on_cpu())
         if (const Status s = finish(); !s) return s.error();
       progress.show(totals_.rows, totals_.tokens, reader_->progress());
     }
@@ -155,7 +156,7 @@ class Run {
   }
 
  private:
-  // Rows that are being scored: by a GPU, while the next ones are read and encoded.
+  // Rows that are being scored: by GPUs, while the next ones are read and encoded.
   struct Chunk {
     std::vector<RowRead> rows;
     std::vector<Result<Encoded>> encoded;

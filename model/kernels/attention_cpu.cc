@@ -37,7 +37,7 @@ void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item
     over(sight.some(c, b.width), k,
          [&](std::size_t first, std::size_t count, HeadRows<const float> rows)
              HWY_ATTR { Score(b, c, first, count, rows); });
-  const float cap = s.softcap > 0 ? s.softcap * kLog2OfE : 0;
+  const float cap = CapOf(s);
   for (std::size_t c = 0; c < b.columns; c += hn::Lanes(Float())) Weigh(b, sight, c, tile, cap);
   if (start == Start::kContinue) CorrectSums(b);
   for (std::size_t c = 0; c < b.columns; c += kTileRows) {
@@ -62,15 +62,11 @@ void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const f
     return static_cast<std::size_t>(item.first_query) + column / group;
   };
   const auto head = [&](std::size_t column) { return item.kv_head * group + column % group; };
-  PackQueries(b, s.softcap > 0 ? s.scale / s.softcap : s.scale * kLog2OfE,
+  PackQueries(b, QueryFactor(s),
               [&](std::size_t c) { return q.data + row(c) * q.stride + head(c) * s.head_dim; });
 
-  const auto tile = static_cast<std::int32_t>(kKeyTile);
-  const std::int32_t end = item.first_position + item.queries;
-  const std::int32_t oldest = s.window > 0 ? std::max(0, item.first_position - s.window + 1) : 0;
-  const std::int32_t first = oldest / tile * tile;
-  for (std::int32_t begin = first; begin < end; begin += tile)
-    MeetTile(b, s, item, begin, k, v, begin == first ? Start::kZero : Start::kContinue);
+  OverTiles(s, item, kKeyTile,
+            [&](std::int32_t begin, Start start) HWY_ATTR { MeetTile(b, s, item, begin, k, v, start); });
 
   for (std::size_t c = 0; c < b.columns; ++c) {
     StoreColumn(b, c, out.data + row(c) * out.stride + head(c) * s.head_dim);

@@ -101,7 +101,7 @@ HWY_INLINE void Turn(const std::int16_t* const* rows, std::size_t count, std::si
 // column c is query c / group under head c % group of the group.
 HWY_INLINE void PackQueries(const Panels& b, const AttentionShape& s, const LevelHeads& q) {
   const std::size_t group = s.query_heads / s.kv_heads;
-  const float factor = s.softcap > 0 ? s.scale / s.softcap : s.scale * kLog2OfE;
+  const float factor = QueryFactor(s);
   for (std::size_t p = 0; p < b.count; ++p) {
     const std::size_t first = p * b.width, count = std::min(b.width, b.columns - first);
     for (std::size_t c = 0; c < b.width; ++c) {
@@ -177,7 +177,7 @@ void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& ite
   const Sight sight{static_cast<std::int32_t>(kLevelKeyTile), item.first_position - begin, s.window,
                     s.query_heads / s.kv_heads, b.columns};
   LoadValues(b, item, begin, sight.some(0, b.columns), v);
-  const float cap = s.softcap > 0 ? s.softcap * kLog2OfE : 0;
+  const float cap = CapOf(s);
   for (std::size_t p = 0; p < b.count; ++p) {
     const std::size_t column = p * b.width;
     const Span some = sight.some(column, b.width);
@@ -248,12 +248,8 @@ void AttendLevels(const AttentionShape& s, const AttentionItem& item, const Leve
   Carver memory(scratch);
   const Panels b(memory, s, static_cast<std::size_t>(item.queries) * group);
   PackQueries(b, s, q);
-  const auto tile = static_cast<std::int32_t>(kLevelKeyTile);
-  const std::int32_t end = item.first_position + item.queries;
-  const std::int32_t oldest = s.window > 0 ? std::max(0, item.first_position - s.window + 1) : 0;
-  const std::int32_t first = oldest / tile * tile;
-  for (std::int32_t begin = first; begin < end; begin += tile)
-    MeetTile(b, s, item, begin, k, v, begin == first ? Start::kZero : Start::kContinue);
+  OverTiles(s, item, kLevelKeyTile,
+            [&](std::int32_t begin, Start start) HWY_ATTR { MeetTile(b, s, item, begin, k, v, start); });
   for (std::size_t p = 0; p < b.count; ++p)
     StorePanel(b, p, group, head, static_cast<std::size_t>(item.first_query), out);
 }

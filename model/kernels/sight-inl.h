@@ -100,6 +100,23 @@ HWY_INLINE void OverKeys(std::span<const KeyRun> runs, std::int32_t begin, Span 
                   });
 }
 
+// What queries carry besides their length: then a weight is 2^(capped score).
+HWY_INLINE float QueryFactor(const AttentionShape& s) {
+  return s.softcap > 0 ? s.scale / s.softcap : s.scale * kLog2OfE;
+}
+HWY_INLINE float CapOf(const AttentionShape& s) { return s.softcap > 0 ? s.softcap * kLog2OfE : 0; }
+
+// Calls meet(begin, start) for each tile of keys that the item's queries see, from the oldest on.
+template <class F>
+HWY_INLINE void OverTiles(const AttentionShape& s, const AttentionItem& item, std::size_t keys, F meet) {
+  const auto tile = static_cast<std::int32_t>(keys);
+  const std::int32_t end = item.first_position + item.queries;
+  const std::int32_t oldest = s.window > 0 ? std::max(0, item.first_position - s.window + 1) : 0;
+  const std::int32_t first = oldest / tile * tile;
+  for (std::int32_t begin = first; begin < end; begin += tile)
+    meet(begin, begin == first ? Start::kZero : Start::kContinue);
+}
+
 }  // namespace preferd::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -40,7 +40,7 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
   }
 }
 
-constexpr std::size_t kAhead = 4;
+constexpr std::size_t kRowsAhead = 4;
 
 template <class T>
 float round_stretch(const float* values, std::size_t depth, std::byte* to) {
@@ -72,7 +72,7 @@ Rounded::Rounded(Compute& compute, const at::Tensor& x)
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
     for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
       for (std::size_t j = 0; j < k; j += 16)
-        __builtin_prefetch(from + std::min(i + kAhead, rows - 1) * k + j);
+        __builtin_prefetch(from + std::min(i + kRowsAhead, rows - 1) * k + j);
       for (std::size_t s = 0; s < rows_.stretches; ++s) set(i, s, from + i * k + s * block_of(k));
     }
   });

@@ -183,7 +183,7 @@ bool check(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (gpu::device_count() == 0) return 77;
+  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
   const c10::InferenceMode inference;
   bool fine = true;
   for (int i = 1; i < argc; ++i) fine = check(argv[i]) && fine;
