@@ -3,7 +3,8 @@
 // Scores of the next tile are put to the tensor cores before the sums of this one and the products of the
 // next, so that those run while the scores become weights; and while one warpgroup makes weights the other's
 // products run. Nothing is in flight from one turn of the loop to the next, where the compiler could not
-// follow it.
+// follow it. A slot's figures of queries are read by threads, and an arrival orders the reads of its own
+// thread only: each says for itself that a slot is empty.
 #pragma once
 
 #include "model/kernels/cuda/attention_backward_weights-inl.cuh"
@@ -37,8 +38,8 @@ class BackwardCompute {
         queries(t.tiles[piece / t.blocks], block);
       else
         found = keys(task_.key_tiles[piece / t.blocks], block);
-      free(slots_.a.emptied);
-      if constexpr (kProducts) free(slots_.b.emptied);
+      arrive(slots_.a.emptied);
+      if constexpr (kProducts) arrive(slots_.b.emptied);
       if constexpr (kOfQueries)
         store_queries(t.tiles[piece / t.blocks], block);
       else if (found == Found::kSomething)
@@ -148,7 +149,7 @@ class BackwardCompute {
     pin(sums_);
     if constexpr (kProducts) {
       pin(products_);
-      free(slots_.d.is_emptied(tile_ % Layout::kSlotsD));
+      arrive(slots_.d.is_emptied(tile_ % Layout::kSlotsD));
 #pragma unroll
       for (int j = 0; j < kTile / 8; ++j) {
         const float4 delta = figures_.deltas(j);
@@ -196,8 +197,8 @@ class BackwardCompute {
     close_products();
   }
   __device__ __forceinline__ void sums_done() const {
-    free(slots_.c.is_emptied((tile_ - 1) % Layout::kSlotsC));
-    if constexpr (!kProducts) free(slots_.d.is_emptied((tile_ - 1) % Layout::kSlotsD));
+    arrive(slots_.c.is_emptied((tile_ - 1) % Layout::kSlotsC));
+    if constexpr (!kProducts) arrive(slots_.d.is_emptied((tile_ - 1) % Layout::kSlotsD));
   }
 
   __device__ __forceinline__ void store_queries(const AttentionTile& tile, std::int32_t block) const {
@@ -230,9 +231,6 @@ class BackwardCompute {
       for (int c = lane_; c < task_.attention.head_dim; c += 32)
         task_.gradient.data[(tile.first_row + r) * task_.gradient.stride +
                             std::int64_t{kv_head} * task_.attention.head_dim + c] = __float2bfloat16(0);
-  }
-  __device__ __forceinline__ void free(SharedAddress emptied) const {
-    if (lane_ == 0) arrive(emptied);
   }
 
   const BackwardTask& task_;

@@ -89,7 +89,7 @@ struct BackwardSlots {
     for (const Ring& ring : {a, b, c, d})
       for (SharedAddress at = ring.filled; at < ring.emptied; at += 8) {
         init_barrier(at, kLoading);
-        init_barrier(at - ring.filled + ring.emptied, 4 * Plan<kWidth>::kComputing);
+        init_barrier(at - ring.filled + ring.emptied, 128 * Plan<kWidth>::kComputing);
       }
   }
   // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the other.

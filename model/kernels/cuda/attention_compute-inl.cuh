@@ -3,6 +3,10 @@
 // Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
 // that these run while the next scores become weights; and while one warpgroup makes weights the other's
 // products run.
+//
+// A slot of keys or values is read by tensor cores alone, in products that the whole warp waits for: one lane
+// says that it is empty. The note that lies with the queries is read by threads, and an arrival orders the
+// reads of its own thread only: each arrives for itself.
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
@@ -76,7 +80,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       wait_products<0>();
       pin(s);
       keys_done(fills);
-      if (n + 1 == own_to) free(slots.queries.emptied);
+      if (n + 1 == own_to) arrive(slots.queries.emptied);
       weigh(n);
       pack_weights();
       int keep = 0;
@@ -87,7 +91,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
         wait_products<1>();
         pin(s);
         keys_done(fills);
-        if (n + 1 == own_to) free(slots.queries.emptied);
+        if (n + 1 == own_to) arrive(slots.queries.emptied);
         weigh(n);
         wait_products<0>();
         pin(sums);
@@ -103,7 +107,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       pin(sums);
       values_done(fills - 1);
     } else {
-      free(slots.queries.emptied);
+      arrive(slots.queries.emptied);
     }
     for (; n < walk.to; ++n, ++fills) {
       wait(slots.keys.is_filled(slot_of(fills)), parity_of(fills));

@@ -98,7 +98,7 @@ struct Map {
   static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
 };
 
-// A ring of slots: `filled` is passed by the threads that load, `emptied` by the warps that compute.
+// A ring of slots: `filled` is passed by the threads that load, `emptied` by those that compute.
 struct Ring {
   SharedAddress first, filled, emptied;
 
@@ -120,14 +120,15 @@ struct Slots {
   }
   __device__ __forceinline__ SharedAddress note(std::int32_t i) const { return notes + i % 2 * kNoteBytes; }
   __device__ __forceinline__ void init() const {
-    const auto both = [](SharedAddress filled, SharedAddress emptied) {
+    constexpr int kWarps = 4 * Plan<kWidth>::kComputing;
+    const auto both = [](SharedAddress filled, SharedAddress emptied, int readers) {
       init_barrier(filled, kLoading);
-      init_barrier(emptied, 4 * Plan<kWidth>::kComputing);
+      init_barrier(emptied, readers);
     };
-    both(queries.filled, queries.emptied);
+    both(queries.filled, queries.emptied, 32 * kWarps);
     for (std::uint32_t i = 0; i < kStages; ++i) {
-      both(keys.is_filled(i), keys.is_emptied(i));
-      both(values.is_filled(i), values.is_emptied(i));
+      both(keys.is_filled(i), keys.is_emptied(i), kWarps);
+      both(values.is_filled(i), values.is_emptied(i), kWarps);
     }
   }
 };
