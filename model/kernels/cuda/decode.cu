@@ -1,6 +1,7 @@
-// Blocks of 4-bit codes are looked up 8 values a thread where a matrix lets whole words of codes belong to
-// one row and one block; a table of 16 floats in shared memory answers a warp without conflicts. Everything
-// else goes one value a thread.
+// Blocks of 4-bit codes are looked up 8 values (a piece) a thread where a matrix lets whole words of codes
+// belong to one row and one block; a table of 16 floats in shared memory answers a warp without conflicts.
+// Pieces are taken in the order in which they lie, as many by each block of threads, and a thread has the
+// loads of all of its own on their way before it waits for one. Everything else goes one value a thread.
 #include <bit>
 
 #include <cuda_fp16.h>
@@ -11,9 +12,8 @@ namespace preferd::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kPieces = 4;  // of 8 codes, that a thread has in flight
-constexpr int kPiece = 8;
-constexpr int kRowThreads = 128;
+constexpr int kPieces = 4;  // of a thread
+constexpr int kPiece = 8;   // values
 
 // Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
@@ -70,27 +70,52 @@ __device__ uint4 looked_up(const float* code, std::uint32_t word, float scale) {
   return out;
 }
 
-// A block of threads for each row; `shift`: of pieces to blocks.
-__global__ void __launch_bounds__(kRowThreads)
-    decode_row(const StoredMatrix m, std::uint32_t pieces, int shift, Rows<__nv_bfloat16> y) {
-  __shared__ float code[16];
+// Where the absmax of a block stands: as it is, or as a code.
+enum class Scales { kPlain, kNested };
+
+// A matrix in pieces, and how to find row and block of one without dividing.
+struct Pieces {
+  std::uint32_t all, of_row;
+  std::uint32_t magic;  // piece / of_row = (piece * magic >> 32) >> row_shift, for piece < 2^31, of_row > 1
+  int row_shift, block_shift, nested_shift;
+
+  explicit Pieces(const StoredMatrix& m) : of_row(static_cast<std::uint32_t>(m.cols / kPiece)) {
+    const int bits = std::bit_width(of_row - 1);
+    all = of_row * static_cast<std::uint32_t>(m.rows);
+    magic = static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + bits)) + of_row - 1) / of_row);
+    row_shift = bits - 1;
+    block_shift = std::countr_zero(static_cast<unsigned>(m.block / kPiece));
+    nested_shift = std::countr_zero(static_cast<unsigned>(m.nested_block));
+  }
+};
+
+template <Scales kScales>
+__global__ void __launch_bounds__(kThreads)
+    decode_pieces(const StoredMatrix m, const Pieces p, Rows<__nv_bfloat16> y) {
+  __shared__ float code[16], nested[kScales == Scales::kNested ? 256 : 1];
+  if constexpr (kScales == Scales::kNested)
+    for (int i = static_cast<int>(threadIdx.x); i < 256; i += kThreads) nested[i] = __ldg(m.nested_code + i);
   fill_table(m, code);
-  const std::uint32_t first = blockIdx.x * pieces;  // of the matrix
-  const auto* words = static_cast<const std::uint32_t*>(m.data) + first;
-  __nv_bfloat16* to = y.data + blockIdx.x * y.stride;
-  for (std::uint32_t begin = threadIdx.x; begin < pieces; begin += kRowThreads * kPieces) {
-    std::uint32_t word[kPieces];
-    float scale[kPieces];
+  const std::uint32_t begin = blockIdx.x * (kThreads * kPieces) + threadIdx.x;
+  std::uint32_t word[kPieces], absmax8[kPieces];
+  float scale[kPieces];
 #pragma unroll
-    for (int i = 0; i < kPieces; ++i)
-      if (const std::uint32_t at = begin + i * kRowThreads; at < pieces) {
-        word[i] = __ldcs(words + at);
-        scale[i] = scale_of(m, (first + at) >> shift);
-      }
+  for (int i = 0; i < kPieces; ++i) {
+    const std::uint32_t at = min(begin + i * kThreads, p.all - 1), block = at >> p.block_shift;
+    word[i] = __ldcs(static_cast<const std::uint32_t*>(m.data) + at);
+    if constexpr (kScales == Scales::kNested) absmax8[i] = __ldg(m.absmax8 + block);
+    scale[i] = kScales == Scales::kNested ? __ldg(m.nested_absmax + (block >> p.nested_shift))
+                                          : __ldg(m.scale + block);
+  }
 #pragma unroll
-    for (int i = 0; i < kPieces; ++i)
-      if (const std::uint32_t at = begin + i * kRowThreads; at < pieces)
-        *reinterpret_cast<uint4*>(to + at * kPiece) = looked_up(code, word[i], scale[i]);
+  for (int i = 0; i < kPieces; ++i) {
+    const std::uint32_t at = begin + i * kThreads;
+    if (at >= p.all) return;
+    if constexpr (kScales == Scales::kNested)
+      scale[i] = __fadd_rn(__fmul_rn(nested[absmax8[i]], scale[i]), m.offset);
+    const std::uint32_t row = __umulhi(at, p.magic) >> p.row_shift, piece = at - row * p.of_row;
+    __stcs(reinterpret_cast<uint4*>(y.data + row * y.stride + piece * kPiece),
+           looked_up(code, word[i], scale[i]));
   }
 }
 
@@ -109,9 +134,11 @@ unsigned blocks_of(std::int64_t items, std::int64_t per_block) {
 
 bool in_pieces(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
   const std::int64_t pieces = m.rows * m.cols / kPiece;
+  const auto power = [](int n) { return std::has_single_bit(static_cast<unsigned>(n)); };
   return m.form == Stored::kBlock4 && m.rounding == Stored::kBF16 && m.cols % kPiece == 0 &&
-         m.block % kPiece == 0 && std::has_single_bit(static_cast<unsigned>(m.block)) && y.stride % 8 == 0 &&
-         reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 && pieces < (std::int64_t{1} << 31);
+         m.cols > kPiece && m.block % kPiece == 0 && power(m.block) && power(m.nested_block) &&
+         y.stride % 8 == 0 && reinterpret_cast<std::uintptr_t>(y.data) % 16 == 0 &&
+         pieces < (std::int64_t{1} << 31);
 }
 
 }  // namespace
@@ -119,12 +146,16 @@ bool in_pieces(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
 cudaError_t decode(cudaStream_t stream, const StoredMatrix& m, Rows<__nv_bfloat16> y) {
   const std::int64_t values = m.rows * m.cols;
   if (values == 0) return cudaSuccess;
-  if (in_pieces(m, y))
-    decode_row<<<static_cast<unsigned>(m.rows), kRowThreads, 0, stream>>>(
-        m, static_cast<std::uint32_t>(m.cols / kPiece),
-        std::countr_zero(static_cast<unsigned>(m.block / kPiece)), y);
-  else
+  if (!in_pieces(m, y)) {
     decode_each<<<blocks_of(values, kThreads), kThreads, 0, stream>>>(m, y);
+    return cudaGetLastError();
+  }
+  const Pieces pieces(m);
+  const unsigned blocks = blocks_of(pieces.all, kThreads * kPieces);
+  if (m.scale != nullptr)
+    decode_pieces<Scales::kPlain><<<blocks, kThreads, 0, stream>>>(m, pieces, y);
+  else
+    decode_pieces<Scales::kNested><<<blocks, kThreads, 0, stream>>>(m, pieces, y);
   return cudaGetLastError();
 }
 
