@@ -57,7 +57,7 @@ Queue::Queue(QueueOptions options, Metrics& metrics)
 void Queue::serve(const Scorer& scorer) {
   const Capacity capacity = scorer.capacity();
   const std::lock_guard lock(mutex_);
-  working_ = capacity.working;
+  working_ = std::max(capacity.working, 1);  // the last one is asked again, though it may be lost
   ahead_ = capacity.ahead;
   while (static_cast<int>(models_.size()) < capacity.all + capacity.ahead)
     models_.emplace_back([this](std::stop_token stop) { run(stop); });
@@ -255,7 +255,7 @@ void Queue::score(std::vector<Waiting> batch) {
     measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
     running_tokens_ -= shape.tokens;
     --running_;
-    working_ = capacity.working;
+    working_ = std::max(capacity.working, 1);
     ahead_ = capacity.ahead;
     healthy_ = fine;
     last_batch_end_ = Clock::now();

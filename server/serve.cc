@@ -132,25 +132,34 @@ class Loader {
   Error error_;
 };
 
-// Tells of devices that were lost, or became slower.
+// Tells of devices that were lost or came back, became slower, or lack memory.
 class DeviceWatch {
  public:
   void tick(const Service& service, Log& log) {
     const Capacity now = service.capacity();
-    if (now.working < working_)
+    if (now.working < working_ || (!now.lost.empty() && now.lost != lost_))
       log.write(LogLevel::kError, "device_lost",
                 {{"working", std::int64_t{now.working}},
                  {"of", std::int64_t{now.all}},
                  {"what", std::string_view(now.lost)}});
-    working_ = now.working;
+    else if (now.working > working_ && working_ >= 0)
+      log.write(LogLevel::kInfo, "device_back",
+                {{"working", std::int64_t{now.working}}, {"of", std::int64_t{now.all}}});
+    working_ = now.all == 0 ? -1 : now.working;
+    lost_ = now.lost;
+    if (now.halved > halved_)
+      log.write(LogLevel::kWarning, "batch_halved",
+                {{"batches", now.halved - halved_}, {"why", "a device has no memory for all of it"}});
+    halved_ = now.halved;
     if (!now.note.empty() && now.note != note_)
       log.write(LogLevel::kWarning, "device_slower", {{"what", std::string_view(now.note)}});
     note_ = now.note;
   }
 
  private:
-  int working_ = 0;
-  std::string note_;
+  int working_ = -1;  // none before there is a model
+  std::int64_t halved_ = 0;
+  std::string lost_, note_;
 };
 
 // Waits until `done` or the limit; a second stop signal ends the process.

@@ -198,6 +198,7 @@ Reply Service::scrape(Request&) {
   const Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;
   gauges.devices = capacity.all;
+  gauges.halved = capacity.halved;
   if (transport_gauges_) transport_gauges_(gauges);
   return Reply{.type = "text/plain; version=0.0.4; charset=utf-8",
                .headers = {},

@@ -91,6 +91,20 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
   info_.digest = hex(sha256(digests));
 }
 
+Capacity CompositeScorer::capacity() const {
+  Capacity all;
+  std::set<const Scorer*> told;
+  for (const Member& member : members_) {
+    if (!told.insert(member.scorer.get()).second) continue;
+    Capacity own = member.scorer->capacity();
+    if (own.working == 0) all.working = 0;
+    if (!own.lost.empty()) all.lost = std::move(own.lost);
+    if (!own.note.empty()) all.note = std::move(own.note);
+    all.halved += own.halved;
+  }
+  return all;
+}
+
 Result<Encoded> CompositeScorer::encode(const Ask& ask) const {
   if (!ask.adapter.empty())
     return Error{Code::kNotFound,

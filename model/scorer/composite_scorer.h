@@ -24,6 +24,7 @@ class CompositeScorer : public Scorer {
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override;
   std::vector<float> features(const Pair&) const override { return {}; }
+  Capacity capacity() const override;  // one call at a time; the rest is what members tell
 
  protected:
   const std::vector<Member>& members() const { return members_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -130,6 +131,10 @@ class PackageScorer : public Scorer {
       c.ahead = 1;
       c.note = device->graphs().note;
     }
+    c.halved = halved_;
+    const std::lock_guard lock(state_);
+    c.working = fails_ ? 0 : 1;
+    c.lost = lost_;
     return c;
   }
 
@@ -164,15 +169,28 @@ class PackageScorer : public Scorer {
   std::vector<Result<Verdict>> finished(Started started) {
     if (!started.states) return std::move(started.verdicts);
     try {
-      return answers(started.items, started.states());
+      const at::Tensor states = started.states();
+      answered();
+      return answers(started.items, states);
     } catch (const c10::Error& e) {
       return failed(started.items, e);
     }
   }
 
-  std::vector<Result<Verdict>> failed(std::span<const Encoded* const> items, const c10::Error& e) const {
+  std::vector<Result<Verdict>> failed(std::span<const Encoded* const> items, const c10::Error& e) {
     const Code code = engine_.body->device().is_cpu() ? Code::kInternal : Code::kDevice;
-    return {items.size(), Error{code, info_.device + ": " + e.what_without_backtrace(), {}}};
+    const std::string what = info_.device + ": " + e.what_without_backtrace();
+    if (code == Code::kDevice) {
+      const std::lock_guard lock(state_);
+      fails_ = true;
+      lost_ = what;
+    }
+    return {items.size(), Error{code, what, {}}};
+  }
+
+  void answered() {
+    const std::lock_guard lock(state_);
+    fails_ = false;
   }
 
   // Out of a device's memory, smaller batches are tried, down to one item.
@@ -182,6 +200,7 @@ class PackageScorer : public Scorer {
                     info_.device + " has no memory for a pair of " + std::to_string(items[0]->cost_tokens) +
                         " tokens: " + why,
                     {}}};
+    ++halved_;
     std::vector<Result<Verdict>> verdicts;
     const std::size_t half = items.size() / 2;
     for (const auto part : {items.first(half), items.subspan(half)})
@@ -248,6 +267,10 @@ class PackageScorer : public Scorer {
   ScorerInfo info_;
   std::vector<const std::map<std::string, LoraSite>*> sites_;
   std::mutex device_, heads_;  // score() of two calls at a time
+  std::atomic<std::int64_t> halved_{0};
+  mutable std::mutex state_;
+  bool fails_ = false;  // the device, in its last forward; guarded by state_
+  std::string lost_;    // what it said; guarded by state_
 };
 
 // A pair for each adapter: weights go to the device and products are tried now, not at the first request, and

@@ -55,9 +55,12 @@ class Replicas : public Scorer {
 
   Capacity capacity() const override {
     const std::lock_guard lock(mutex_);
-    Capacity all{working_, static_cast<int>(replicas_.size()), lost_, ahead_};
-    for (const auto& replica : replicas_)
-      if (std::string note = replica->capacity().note; !note.empty()) all.note = std::move(note);
+    Capacity all{working_ - last_fails_, static_cast<int>(replicas_.size()), lost_, ahead_};
+    for (const auto& replica : replicas_) {
+      Capacity own = replica->capacity();
+      if (!own.note.empty()) all.note = std::move(own.note);
+      all.halved += own.halved;
+    }
     return all;
   }
 
@@ -110,14 +113,16 @@ class Replicas : public Scorer {
       PREFERD_CHECK(verdicts.size() == piece.items.size());
       lock.lock();
       --replica.running;
-      if (const Error* lost = lost_device(verdicts); lost != nullptr && (replica.lost || working_ > 1)) {
+      const Error* lost = lost_device(verdicts);
+      if (lost != nullptr) lost_ = lost->what;
+      if (lost != nullptr && (replica.lost || working_ > 1)) {
         working_ -= !replica.lost;
         replica.lost = true;
-        lost_ = lost->what;
         pieces_.push_front(piece);
         work_.notify_all();
         return;
       }
+      last_fails_ = lost != nullptr;
       std::move(verdicts.begin(), verdicts.end(), piece.verdicts);
       if (--*piece.left == 0) done_.notify_all();
     }
@@ -130,6 +135,7 @@ class Replicas : public Scorer {
   std::condition_variable_any work_, done_;
   std::deque<Piece> pieces_;  // guarded by mutex_, as all below
   int working_, ahead_ = 0;
+  bool last_fails_ = false;  // the only one that is left, in its last call
   std::string lost_;
   std::vector<Replica> states_;
   std::vector<std::jthread> threads_;

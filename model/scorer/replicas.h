@@ -3,8 +3,8 @@
 //
 // A call's items are cut into pieces of about one forward, and whichever replica is free takes the next. A
 // replica that fails as a device (kDevice) is lost: it takes no more, its piece goes to another, and
-// capacity() tells; the last one stays. What the replicas say of a pair is the same bits where their devices
-// are alike.
+// capacity() tells; the last one stays, and counts as lost until it answers again. What the replicas say of a
+// pair is the same bits where their devices are alike.
 #pragma once
 
 #include <memory>

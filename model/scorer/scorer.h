@@ -109,13 +109,15 @@ struct ScorerInfo {
   std::vector<MemberInfo> members;         // of an ensemble or a cascade
 };
 
-// Devices that compute, each one call at a time. A lost one no longer does. `ahead`: further calls that may
-// be made meanwhile, whose host's work then goes on beside the devices'.
+// Devices that compute, each one call at a time. A lost one no longer does; the last one may still be asked,
+// and counts again when it answers. `ahead`: further calls that may be made meanwhile, whose host's work then
+// goes on beside the devices'.
 struct Capacity {
   int working = 1, all = 1;
   std::string lost = {};  // what the last that was lost said
   int ahead = 0;
-  std::string note = {};  // what a device no longer does to be fast, and why
+  std::string note = {};    // what a device no longer does to be fast, and why
+  std::int64_t halved = 0;  // batches that a device had no memory for and got in two
 };
 
 class Scorer {

@@ -357,6 +357,30 @@ def loading(_):
 
 
 @only_fake
+def devices(_):
+    """a lost device, the only one, and one without memory are told"""
+    with Server() as server:
+        def logged(event):
+            server.log.seek(0)
+            return [line for line in server.log.read().decode().splitlines() if f"event={event} " in line]
+
+        c = Client(server)
+        check(c.predict({**PAIR, "response_a": "HALVED"}).status == 200, "halved batches are answered")
+        check(server.metric("preferd_batches_halved_total") == 1, "a halved batch is counted")
+        server.wait_until(lambda: logged("batch_halved"), 5, "told of a halved batch")
+        r = c.predict({**PAIR, "response_a": "LOST"})
+        check(r.status == 503 and r.error()["code"] == "device_failed", f"a lost device: {r.status}")
+        check(server.metric('preferd_devices{state="lost"}') == 1, "the only device is counted as lost")
+        check(server.metric('preferd_devices{state="working"}') == 0, "none works")
+        check(c.get("/info").json()["devices"]["lost"] == "cuda:0 fell off the bus", "/info says what it said")
+        server.wait_until(lambda: logged("device_lost"), 5, "told of the lost device")
+        check("fell off the bus" in logged("device_lost")[0] and "working=0 of=1" in logged("device_lost")[0], "what, and how many")
+        server.wait_until(lambda: server.status("/readyz") == 200, 5, "asked again")
+        check(c.predict().status == 200 and server.metric('preferd_devices{state="working"}') == 1, "it came back")
+        check(len(logged("device_lost")) == 1 and len(logged("batch_halved")) == 1, "each is told once")
+
+
+@only_fake
 def drain(_):
     """39"""
     with Server("--fake-batch-us", "800000") as server:

@@ -2,9 +2,11 @@
 // responses alone, time is what the options say. For tests of the server.
 //
 // Response a can ask for trouble: "NONFINITE" (no finite logits), "THROW" (score throws), "BADBATCH" (every
-// pair of the batch fails).
+// pair of the batch fails), "LOST" (the device of the batch fails, until a batch without), "HALVED" (there is
+// no memory for the batch).
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -62,6 +64,8 @@ class FakeScorer : public Scorer {
     if (ask.pair.response_a == "NONFINITE") order.sequences[0][0] = -1;
     if (ask.pair.response_a == "THROW") order.sequences[0][0] = -2;
     if (ask.pair.response_a == "BADBATCH") order.sequences[0][0] = -3;
+    if (ask.pair.response_a == "LOST") order.sequences[0][0] = -4;
+    if (ask.pair.response_a == "HALVED") order.sequences[0][0] = -5;
     out.orders.push_back(order);
     if (ask.swap == Swap::kAverage) {
       std::swap(order.features[0], order.features[1]);
@@ -77,12 +81,17 @@ class FakeScorer : public Scorer {
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     std::size_t tokens = 0;
-    bool bad = false;
+    bool bad = false, lost = false, halved = false;
     for (const auto* item : items) {
       tokens += item->cost_tokens;
       if (item->orders[0].sequences[0][0] == -2) throw std::runtime_error("asked to throw");
       bad = bad || item->orders[0].sequences[0][0] == -3;
+      lost = lost || item->orders[0].sequences[0][0] == -4;
+      halved = halved || item->orders[0].sequences[0][0] == -5;
     }
+    lost_ = lost;
+    halved_ += halved ? 1 : 0;
+    if (lost) return {items.size(), Error{Code::kDevice, kWhatDeviceSaid, {}}};
     std::this_thread::sleep_for(
         std::chrono::microseconds(options_.batch_delay_us) +
         std::chrono::nanoseconds(options_.token_delay_ns * static_cast<std::int64_t>(tokens)));
@@ -91,7 +100,16 @@ class FakeScorer : public Scorer {
     return out;
   }
 
+  Capacity capacity() const override {
+    Capacity c;
+    c.halved = halved_;
+    if (lost_) c.working = 0, c.lost = kWhatDeviceSaid;
+    return c;
+  }
+
  private:
+  static constexpr const char* kWhatDeviceSaid = "cuda:0 fell off the bus";
+
   static float number(const std::string& text) {
     std::uint32_t h = 2166136261u;
     for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
@@ -119,6 +137,8 @@ class FakeScorer : public Scorer {
 
   FakeOptions options_;
   ScorerInfo info_;
+  std::atomic<bool> lost_{false};
+  std::atomic<std::int64_t> halved_{0};
 };
 
 }  // namespace preferd::server

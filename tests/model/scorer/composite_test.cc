@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "model/scorer/composite_scorer.h"
 #include "tests/model/scorer/fixtures.h"
 
 namespace preferd {
@@ -300,6 +301,40 @@ TEST(Composite, RefusesAMemberWhoseGoldenPairsFail) {
   std::ofstream(folder.path("dense/golden.jsonl")) << golden;
   EXPECT_THAT(folder.refusal(), HasSubstr("member dense: "));
   EXPECT_THAT(folder.refusal(), HasSubstr("tolerance"));
+}
+
+// Knows nothing, but has a device.
+class Telling : public Scorer {
+ public:
+  explicit Telling(Capacity capacity) : capacity_(std::move(capacity)) {}
+  const ScorerInfo& info() const override { return info_; }
+  Result<Encoded> encode(const Ask&) const override { return Encoded{}; }
+  std::vector<float> features(const Pair&) const override { return {}; }
+  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+    return {items.size(), Result<Verdict>(Error{})};
+  }
+  Capacity capacity() const override { return capacity_; }
+
+ private:
+  ScorerInfo info_;
+  Capacity capacity_;
+};
+
+TEST(Composite, TellsWhatItsMembersDevicesTell) {
+  const auto fine = std::make_shared<Telling>(Capacity{.working = 2, .all = 2, .ahead = 1, .halved = 3});
+  const auto lost =
+      std::make_shared<Telling>(Capacity{.working = 0, .lost = "fell", .note = "slow", .halved = 4});
+  const auto of = [](std::vector<Member> members) {
+    return make_ensemble({}, std::move(members))->capacity();
+  };
+  const Capacity both = of({{{}, fine}, {{}, lost}, {{}, lost}});
+  EXPECT_EQ(both.working, 0);
+  EXPECT_EQ(both.all, 1);
+  EXPECT_EQ(both.ahead, 0);
+  EXPECT_EQ(both.lost, "fell");
+  EXPECT_EQ(both.note, "slow");
+  EXPECT_EQ(both.halved, 7);  // one that is a member twice has them once
+  EXPECT_EQ(of({{{}, fine}}).working, 1);
 }
 
 }  // namespace

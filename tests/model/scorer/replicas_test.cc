@@ -6,7 +6,7 @@
 #include <numeric>
 #include <thread>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace preferd {
 namespace {
@@ -58,8 +58,8 @@ class OneDevice : public Scorer {
   std::size_t most_items = 0;
   std::atomic<bool> fails{false};
   Meeting* inside = nullptr;
-  std::atomic<int> ahead{0};
-  Capacity capacity() const override { return {.ahead = ahead}; }
+  std::atomic<int> ahead{0}, halved{0};
+  Capacity capacity() const override { return {.ahead = ahead, .halved = halved}; }
 
  private:
   ScorerInfo info_;
@@ -131,9 +131,17 @@ TEST_F(ReplicasTest, TheLastDeviceStaysAndSaysWhatFails) {
       ASSERT_FALSE(verdict);
       EXPECT_EQ(verdict.error().code, Code::kDevice);
     }
-  EXPECT_EQ(scorer->capacity().working, 1);
+  EXPECT_EQ(scorer->capacity().working, 0);
+  EXPECT_THAT(scorer->capacity().lost, testing::EndsWith("fell off the bus"));
   a_->fails = b_->fails = false;
   expect_all(scorer->score(asked_));
+  EXPECT_EQ(scorer->capacity().working, 1);
+}
+
+TEST_F(ReplicasTest, HalvedBatchesAreThoseOfAll) {
+  a_->halved = 2;
+  b_->halved = 3;
+  EXPECT_EQ(replicas(60)->capacity().halved, 5);
 }
 
 TEST_F(ReplicasTest, CallsFromSeveralThreadsGetTheirOwnAnswers) {
