@@ -22,20 +22,9 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
   for (const Together& together : plan<T>(terms)) {
     const Panels<T> panels(together, columns, memory, decoded);
     for (std::size_t row = 0; row < rows; row += kRowChunk)
-      for (std::size_t p = 0; p * width < columns.count; ++p) {
-        const std::size_t end = std::min(rows, row + kRowChunk);
-        const std::size_t count = std::min(width, columns.count - p * width);
-        const RowsOf<float> to{y.from(row).data + p * width, y.stride};
-        const bool whole = count == width && bias == nullptr && start == kernels::Start::kZero;
-        if (panels.sum(p, row, end, sums, whole ? to : RowsOf<float>{}).data == to.data) continue;
-        kernels::write_sums({.sums = sums,
-                             .bias = bias == nullptr ? nullptr : bias + p * width,
-                             .y = to.data,
-                             .y_stride = to.stride,
-                             .rows = end - row,
-                             .columns = count,
-                             .start = start});
-      }
+      for (std::size_t p = 0; p * width < columns.count; ++p)
+        panels.write(p, row, std::min(rows, row + kRowChunk), bias == nullptr ? nullptr : bias + p * width,
+                     start, {y.from(row).data + p * width, y.stride}, sums);
     start = kernels::Start::kContinue;
   }
 }
