@@ -29,8 +29,6 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
   }
 }
 
-constexpr std::size_t kRowsAhead = 4;
-
 template <class T>
 float round_stretch(const float* values, std::size_t depth, std::byte* to) {
   T* levels = reinterpret_cast<T*>(to);
@@ -60,9 +58,12 @@ Rounded::Rounded(Compute& compute, const at::Tensor& x)
   const float* from = x.data_ptr<float>();
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
     for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
-      for (std::size_t j = 0; j < k; j += 16)
-        __builtin_prefetch(from + std::min(i + kRowsAhead, rows - 1) * k + j);
-      for (std::size_t s = 0; s < rows_.stretches; ++s) set(i, s, from + i * k + s * block_of(k));
+      const float *row = from + i * k, *next = i + 1 < rows ? row + k : row;
+      for (std::size_t s = 0; s < rows_.stretches; ++s) {
+        const std::size_t begin = s * block_of(k), end = std::min(k, begin + block_of(k));
+        for (std::size_t j = begin; j < end; j += 16) __builtin_prefetch(next + j);
+        set(i, s, row + begin);
+      }
     }
   });
 }
