@@ -9,7 +9,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <cstring>
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma,amx-tile,amx-int8")
@@ -25,14 +24,16 @@ inline void settle_memory() { asm volatile("" : : : "memory"); }
 
 std::size_t padded(std::size_t depth) { return (depth + kDepth - 1) / kDepth * kDepth; }
 
+// How many of `rows` rows to add in each step of k, that few are left behind the last.
+std::size_t share_of(std::size_t rows, std::size_t depth) { return rows / (depth / kDepth + 1) + 1; }
+
 struct alignas(64) Config {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t row_bytes[16] = {};
   std::uint8_t rows[16] = {};
 };
 
-// Tiles 4 and 5: of x, the second with its own number of rows. 6 and 7: of the panel. 0 to 3: sums of 4 6,
-// 4 7, 5 6 and 5 7.
+// Tiles 4 and 5: of x. 6 and 7: of the panel. 0 to 3: sums.
 void configure(std::size_t rows, std::size_t second_rows) {
   Config config;
   for (std::size_t t = 0; t < 8; ++t) {
@@ -45,45 +46,8 @@ void configure(std::size_t rows, std::size_t second_rows) {
 
 using Sums = std::int32_t[4][kTile][kTile];
 
-// Bytes of x and of the panel, with the distances to the second tile of each and to the next kDepth of k.
-struct Operands {
-  const std::int8_t *x, *panel;
-  std::size_t x_step, x_second, x_next, panel_second, panel_next;
-};
-
-void sum_tiles(const Operands& of, std::size_t depth, Sums& sums) {
-  settle_memory();
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  const std::int8_t *x = of.x, *panel = of.panel;
-  for (std::size_t k = 0; k < depth; k += kDepth, x += of.x_next, panel += of.panel_next) {
-    _tile_loadd(4, x, of.x_step);
-    _tile_loadd(6, panel, 4 * kWidth);
-    _tile_loadd(5, x + of.x_second, of.x_step);
-    _tile_loadd(7, panel + of.panel_second, 4 * kWidth);
-    _tile_dpbssd(0, 4, 6);
-    _tile_dpbssd(1, 4, 7);
-    _tile_dpbssd(2, 5, 6);
-    _tile_dpbssd(3, 5, 7);
-  }
-  _tile_stored(0, sums[0], 64);
-  _tile_stored(1, sums[1], 64);
-  _tile_stored(2, sums[2], 64);
-  _tile_stored(3, sums[3], 64);
-  settle_memory();
-}
-
-// The sums of 16 columns of a row, scaled.
-template <class T>
-inline void add(const LevelProduct<T>& p, std::size_t row, std::size_t column, __m512 panel_scale,
-                __m512i sums) {
-  const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p.x_scale[row * p.x_scale_stride]), panel_scale);
-  const float* y = p.y + row * kWidth + column;
-  float* to = p.out == nullptr ? p.y + row * kWidth : p.out + row * p.out_stride;
-  const __m512 before = p.start == Start::kZero ? _mm512_setzero_ps() : _mm512_loadu_ps(y);
-  _mm512_storeu_ps(to + column, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, before));
+inline __m512i load(const Sums& sums, std::size_t tile, std::size_t row) {
+  return _mm512_load_si512(sums[tile][row]);
 }
 
 template <class T>
@@ -95,24 +59,81 @@ inline void fetch_soon(const LevelProduct<T>& p, std::size_t row, std::size_t co
   }
 }
 
-inline __m512i load(const Sums& sums, std::size_t tile, std::size_t row) {
-  return _mm512_load_si512(sums[tile][row]);
+// 16 columns of sums that have left their tiles and are on their way to y, row by row. Held by value: what is
+// stored might else be taken for part of it.
+template <class T>
+class Rows {
+ public:
+  explicit Rows(const LevelProduct<T>& p)
+      : y_(p.y),
+        to_(p.out == nullptr ? p.y : p.out),
+        to_step_(p.out == nullptr ? kWidth : p.out_stride),
+        x_scale_(p.x_scale),
+        x_scale_step_(p.x_scale_stride),
+        keeps_(p.start == Start::kZero ? 0 : 0xFFFF) {}
+
+  void begin(std::size_t row, std::size_t count, std::size_t column, const float* panel_scale) {
+    before_at_ = y_ + row * kWidth + column;
+    sum_at_ = to_ + row * to_step_ + column;
+    scale_at_ = x_scale_ + row * x_scale_step_;
+    panel_scale_ = _mm512_loadu_ps(panel_scale + column);
+    row_ = 0, count_ = count;
+  }
+
+  // Up to `count` more rows, of the integers sum(row).
+  template <class Sum>
+  void add(std::size_t count, const Sum& sum) {
+    for (const std::size_t end = std::min(count_, row_ + count); row_ < end; ++row_) {
+      const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(*scale_at_), panel_scale_);
+      const __m512 before = _mm512_maskz_loadu_ps(keeps_, before_at_);
+      _mm512_storeu_ps(sum_at_, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum(row_)), scale, before));
+      before_at_ += kWidth, sum_at_ += to_step_, scale_at_ += x_scale_step_;
+    }
+  }
+
+ private:
+  const float* y_;
+  float* to_;
+  std::size_t to_step_;
+  const float* x_scale_;
+  std::size_t x_scale_step_;
+  __mmask16 keeps_;
+  const float *before_at_ = nullptr, *scale_at_ = nullptr;
+  float* sum_at_ = nullptr;
+  __m512 panel_scale_ = {};
+  std::size_t row_ = 0, count_ = 0;
+};
+
+inline __m512i whole(const Sums& sums, std::size_t row) {
+  const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(load(sums, 1, row), 7), load(sums, 2, row));
+  return _mm512_add_epi32(_mm512_slli_epi32(load(sums, 0, row), 14), low);
+}
+
+// 32 levels from the i-th of `depth` on, zeros behind the last.
+inline __m512i load_levels(const std::int16_t* levels, std::size_t i, std::size_t depth) {
+  const std::uint32_t mask = depth >= i + 32 ? ~0u : depth <= i ? 0u : (1u << (depth - i)) - 1;
+  return _mm512_maskz_loadu_epi16(mask, levels + i);
+}
+
+inline __m512i high_of(__m512i levels) {
+  return _mm512_srai_epi16(_mm512_add_epi16(levels, _mm512_set1_epi16(64)), 7);
+}
+
+inline void store_bytes(__m512i left, __m512i right, std::int8_t* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi16_epi8(left));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), _mm512_cvtepi16_epi8(right));
 }
 
 }  // namespace
 
 void split(std::int16_t* levels, std::size_t depth) {
-  alignas(64) std::int16_t whole[256] = {};
-  PREFERD_CHECK(depth <= 256);
-  std::memcpy(whole, levels, depth * sizeof(std::int16_t));
-  auto* bytes = reinterpret_cast<std::int8_t*>(levels);
-  for (std::size_t i = 0; i < padded(depth); i += 32) {
-    const __m512i level = _mm512_load_si512(whole + i);
-    const __m512i high = _mm512_srai_epi16(_mm512_add_epi16(level, _mm512_set1_epi16(64)), 7);
-    const __m512i low = _mm512_sub_epi16(level, _mm512_slli_epi16(high, 7));
-    std::int8_t* to = bytes + i / kDepth * 2 * kDepth + i % kDepth;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi16_epi8(high));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + kDepth), _mm512_cvtepi16_epi8(low));
+  for (std::size_t i = 0; i < padded(depth); i += kDepth) {
+    const __m512i left = load_levels(levels, i, depth), right = load_levels(levels, i + 32, depth);
+    const __m512i left_high = high_of(left), right_high = high_of(right);
+    auto* to = reinterpret_cast<std::int8_t*>(levels + i);
+    store_bytes(left_high, right_high, to);
+    store_bytes(_mm512_sub_epi16(left, _mm512_slli_epi16(left_high, 7)),
+                _mm512_sub_epi16(right, _mm512_slli_epi16(right_high, 7)), to + kDepth);
   }
 }
 
@@ -140,57 +161,82 @@ void round_columns(const float* values, const float* factors, std::size_t depth,
 }
 
 void multiply(const LevelProduct<std::int16_t>& p) {
-  const std::size_t depth = padded(p.depth);
-  alignas(64) Sums sums;
-  std::size_t configured = 0;
+  const std::size_t depth = padded(p.depth), share = share_of(kTile, depth), x_step = 2 * p.x_stride;
+  alignas(64) Sums sums[2];
+  Rows<std::int16_t> left(p);
+  std::size_t configured = 0, at = 0;
   for (std::size_t row = 0; row < p.rows; row += kTile) {
     const std::size_t rows = std::min(kTile, p.rows - row);
     if (rows != configured) configure(rows, rows), configured = rows;
     fetch_soon(p, row, rows);
-    for (std::size_t column = 0; column < kWidth; column += kTile) {
-      sum_tiles({.x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride),
-                 .panel = reinterpret_cast<const std::int8_t*>(p.panel) + column * 4,
-                 .x_step = 2 * p.x_stride,
-                 .x_second = kDepth,
-                 .x_next = 2 * kDepth,
-                 .panel_second = kDepth * kWidth,
-                 .panel_next = 2 * kDepth * kWidth},
-                depth, sums);
-      const __m512 scale = _mm512_loadu_ps(p.panel_scale + column);
-      for (std::size_t i = 0; i < rows; ++i) {
-        const __m512i middle = _mm512_add_epi32(load(sums, 1, i), load(sums, 2, i));
-        const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(middle, 7), load(sums, 3, i));
-        add(p, row + i, column, scale, _mm512_add_epi32(_mm512_slli_epi32(load(sums, 0, i), 14), low));
+    for (std::size_t column = 0; column < kWidth; column += kTile, at ^= 1) {
+      const auto* x = reinterpret_cast<const std::int8_t*>(p.x + row * p.x_stride);
+      const auto* panel = reinterpret_cast<const std::int8_t*>(p.panel) + 4 * column;
+      const auto before = [&sums, at](std::size_t i) { return whole(sums[at ^ 1], i); };
+      settle_memory();
+      _tile_zero(0);
+      _tile_zero(1);
+      _tile_zero(2);
+      for (std::size_t k = 0; k < depth; k += kDepth, x += 2 * kDepth, panel += 2 * kDepth * kWidth) {
+        _tile_loadd(4, x, x_step);
+        _tile_loadd(6, panel, 4 * kWidth);
+        _tile_dpbssd(0, 4, 6);
+        _tile_loadd(7, panel + kDepth * kWidth, 4 * kWidth);
+        _tile_dpbssd(1, 4, 7);
+        _tile_loadd(5, x + kDepth, x_step);
+        _tile_dpbssd(1, 5, 6);
+        _tile_dpbssd(2, 5, 7);
+        left.add(share, before);
       }
+      left.add(kTile, before);
+      _tile_stored(0, sums[at][0], 64);
+      _tile_stored(1, sums[at][1], 64);
+      _tile_stored(2, sums[at][2], 64);
+      settle_memory();
+      left.begin(row, rows, column, p.panel_scale);
     }
   }
+  left.add(kTile, [&sums, at](std::size_t i) { return whole(sums[at ^ 1], i); });
   _tile_release();
 }
 
 void multiply(const LevelProduct<std::int8_t>& p) {
   const std::size_t depth = padded(p.depth);
-  const std::int8_t* panel = p.panel + 4 * kWidth;  // begins behind what sums begin with elsewhere
-  const __m512 left = _mm512_loadu_ps(p.panel_scale), right = _mm512_loadu_ps(p.panel_scale + kTile);
   alignas(64) Sums sums;
+  Rows<std::int8_t> left(p);
   std::size_t configured = 0;
   for (std::size_t row = 0; row < p.rows; row += 2 * kTile) {
-    const std::size_t rows = std::min(2 * kTile, p.rows - row);
-    const std::size_t first = std::min(kTile, rows), second = rows - first;
+    const std::size_t first = std::min(kTile, p.rows - row), second = std::min(kTile, p.rows - row - first);
     // Without a second tile of rows the first is multiplied twice.
-    if (rows != configured) configure(first, second == 0 ? first : second), configured = rows;
-    fetch_soon(p, row, rows);
-    sum_tiles({.x = p.x + row * p.x_stride,
-               .panel = panel,
-               .x_step = p.x_stride,
-               .x_second = second == 0 ? 0 : kTile * p.x_stride,
-               .x_next = kDepth,
-               .panel_second = 4 * kTile,
-               .panel_next = kDepth * kWidth},
-              depth, sums);
-    for (std::size_t i = 0; i < rows; ++i) {
-      const std::size_t tile = i / kTile * 2;
-      add(p, row + i, 0, left, load(sums, tile, i % kTile));
-      add(p, row + i, kTile, right, load(sums, tile + 1, i % kTile));
+    if (first + second != configured)
+      configure(first, second == 0 ? first : second), configured = first + second;
+    fetch_soon(p, row, first + second);
+    const std::int8_t* x = p.x + row * p.x_stride;
+    const std::int8_t* below = second == 0 ? x : x + kTile * p.x_stride;
+    const std::int8_t* panel = p.panel + 4 * kWidth;  // begins behind what sums begin with elsewhere
+    settle_memory();
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (std::size_t k = 0; k < depth; k += kDepth, x += kDepth, below += kDepth, panel += kDepth * kWidth) {
+      _tile_loadd(4, x, p.x_stride);
+      _tile_loadd(6, panel, 4 * kWidth);
+      _tile_dpbssd(0, 4, 6);
+      _tile_loadd(7, panel + 4 * kTile, 4 * kWidth);
+      _tile_dpbssd(1, 4, 7);
+      _tile_loadd(5, below, p.x_stride);
+      _tile_dpbssd(2, 5, 6);
+      _tile_dpbssd(3, 5, 7);
+    }
+    _tile_stored(0, sums[0], 64);
+    _tile_stored(1, sums[1], 64);
+    _tile_stored(2, sums[2], 64);
+    _tile_stored(3, sums[3], 64);
+    settle_memory();
+    for (std::size_t tile = 0; tile < 4; ++tile) {
+      left.begin(row + tile / 2 * kTile, tile < 2 ? first : second, tile % 2 * kTile, p.panel_scale);
+      left.add(kTile, [&sums, tile](std::size_t i) { return load(sums, tile, i); });
     }
   }
   _tile_release();

@@ -12,7 +12,51 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-// Four rows at a time: their lanes are interleaved in registers, so that stores are runs of four words.
+#if HWY_TARGET != HWY_SCALAR
+
+// Four words of rows 0, 4, .. 4 kBlocks - 4, a block of a vector each.
+template <std::size_t kBlocks>
+HWY_INLINE hn::Vec<hn::FixedTag<std::uint32_t, 4 * kBlocks>> EveryFourth(const std::uint32_t* rows,
+                                                                         std::size_t stride) {
+  const hn::FixedTag<std::uint32_t, 4 * kBlocks> d;
+  if constexpr (kBlocks == 1)
+    return hn::LoadU(d, rows);
+  else
+    return hn::Combine(d, EveryFourth<kBlocks / 2>(rows + 2 * kBlocks * stride, stride),
+                       EveryFourth<kBlocks / 2>(rows, stride));
+}
+
+// Rows [j, ..) as far as 4 kBlocks of them are left before `count`; returns where. Their lanes are
+// interleaved in registers, so that what is stored are whole vectors.
+template <std::size_t kBlocks>
+HWY_INLINE std::size_t PackRows(const std::uint32_t* rows, std::size_t stride, std::size_t j,
+                                std::size_t count, std::size_t k, std::size_t width, std::uint32_t* panel) {
+  const hn::FixedTag<std::uint32_t, 4 * kBlocks> d;
+  for (; j + 4 * kBlocks <= count; j += 4 * kBlocks) {
+    const std::uint32_t* r = rows + j * stride;
+    std::uint32_t* to = panel + j;
+    std::size_t i = 0;
+    for (; i + 4 <= k; i += 4, to += 4 * width) {
+      const auto row = [&](std::size_t n)
+                           HWY_ATTR { return EveryFourth<kBlocks>(r + n * stride + i, stride); };
+      const auto first = row(0), second = row(1), third = row(2), fourth = row(3);
+      const auto odd_low = hn::InterleaveLower(d, first, third),
+                 odd_high = hn::InterleaveUpper(d, first, third);
+      const auto even_low = hn::InterleaveLower(d, second, fourth),
+                 even_high = hn::InterleaveUpper(d, second, fourth);
+      hn::StoreU(hn::InterleaveLower(d, odd_low, even_low), d, to);
+      hn::StoreU(hn::InterleaveUpper(d, odd_low, even_low), d, to + width);
+      hn::StoreU(hn::InterleaveLower(d, odd_high, even_high), d, to + 2 * width);
+      hn::StoreU(hn::InterleaveUpper(d, odd_high, even_high), d, to + 3 * width);
+    }
+    for (; i < k; ++i, to += width)
+      for (std::size_t l = 0; l < 4 * kBlocks; ++l) std::memcpy(to + l, r + l * stride + i, sizeof(*to));
+  }
+  return j;
+}
+
+#endif
+
 void PackPanel(const void* words, std::size_t stride, std::size_t count, std::size_t k, void* into) {
   const auto* rows = static_cast<const std::uint32_t*>(words);
   auto* panel = static_cast<std::uint32_t*>(into);
@@ -20,30 +64,14 @@ void PackPanel(const void* words, std::size_t stride, std::size_t count, std::si
   if (count < width)
     for (std::size_t i = 0; i < k; ++i)
       std::memset(panel + i * width + count, 0, (width - count) * sizeof(std::uint32_t));
-  const auto move = [](std::uint32_t* to, const std::uint32_t* from) { std::memcpy(to, from, sizeof(*to)); };
   std::size_t j = 0;
 #if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<std::uint32_t, 4> four;
-  for (; j + 4 <= count; j += 4) {
-    const std::uint32_t* r = rows + j * stride;
-    std::size_t i = 0;
-    for (; i + 4 <= k; i += 4) {
-      const auto a = hn::LoadU(four, r + i), b = hn::LoadU(four, r + stride + i);
-      const auto c = hn::LoadU(four, r + 2 * stride + i), d = hn::LoadU(four, r + 3 * stride + i);
-      const auto ac_low = hn::InterleaveLower(four, a, c), ac_high = hn::InterleaveUpper(four, a, c);
-      const auto bd_low = hn::InterleaveLower(four, b, d), bd_high = hn::InterleaveUpper(four, b, d);
-      std::uint32_t* to = panel + i * width + j;
-      hn::StoreU(hn::InterleaveLower(four, ac_low, bd_low), four, to);
-      hn::StoreU(hn::InterleaveUpper(four, ac_low, bd_low), four, to + width);
-      hn::StoreU(hn::InterleaveLower(four, ac_high, bd_high), four, to + 2 * width);
-      hn::StoreU(hn::InterleaveUpper(four, ac_high, bd_high), four, to + 3 * width);
-    }
-    for (; i < k; ++i)
-      for (std::size_t l = 0; l < 4; ++l) move(panel + i * width + j + l, r + l * stride + i);
-  }
+  j = PackRows<hn::MaxLanes(Float()) / 4>(rows, stride, j, count, k, width, panel);
+  j = PackRows<1>(rows, stride, j, count, k, width, panel);
 #endif
   for (; j < count; ++j)
-    for (std::size_t i = 0; i < k; ++i) move(panel + i * width + j, rows + j * stride + i);
+    for (std::size_t i = 0; i < k; ++i)
+      std::memcpy(panel + i * width + j, rows + j * stride + i, sizeof(*panel));
 }
 
 void MultiplyPanel(const PanelProduct& p) {

@@ -31,15 +31,9 @@ template <class T>
 void write_chunk(const Panels<T>& panels, std::span<const float> bias, Columns columns, std::size_t row,
                  std::size_t end, float* sums, float* to) {
   const std::size_t width = kernels::panel_width();
-  for (std::size_t at = 0; at < columns.count; at += width) {
-    panels.sum(at / width, row, end, sums);
-    kernels::write_sums({.sums = sums,
-                         .bias = bias.empty() ? nullptr : bias.data() + columns.first + at,
-                         .y = to + at,
-                         .y_stride = columns.count,
-                         .rows = end - row,
-                         .columns = std::min(width, columns.count - at)});
-  }
+  for (std::size_t at = 0; at < columns.count; at += width)
+    panels.write(at / width, row, end, bias.empty() ? nullptr : bias.data() + columns.first + at,
+                 kernels::Start::kZero, {to + at, columns.count}, sums);
 }
 
 template <class T>

@@ -22,25 +22,12 @@ void sum_levels(std::span<const RoundedTerm> terms, const float* bias, Columns c
   for (const Together& together : plan<T>(terms)) {
     const Panels<T> panels(together, columns, memory, decoded);
     for (std::size_t row = 0; row < rows; row += kRowChunk)
-      for (std::size_t p = 0; p * width < columns.count; ++p) {
-        const std::size_t end = std::min(rows, row + kRowChunk);
-        const std::size_t count = std::min(width, columns.count - p * width);
-        const RowsOf<float> to{y.from(row).data + p * width, y.stride};
-        const bool whole = count == width && bias == nullptr && start == kernels::Start::kZero;
-        if (panels.sum(p, row, end, sums, whole ? to : RowsOf<float>{}).data == to.data) continue;
-        kernels::write_sums({.sums = sums,
-                             .bias = bias == nullptr ? nullptr : bias + p * width,
-                             .y = to.data,
-                             .y_stride = to.stride,
-                             .rows = end - row,
-                             .columns = count,
-                             .start = start});
-      }
+      for (std::size_t p = 0; p * width < columns.count; ++p)
+        panels.write(p, row, std::min(rows, row + kRowChunk), bias == nullptr ? nullptr : bias + p * width,
+                     start, {y.from(row).data + p * width, y.stride}, sums);
     start = kernels::Start::kContinue;
   }
 }
-
-constexpr std::size_t kRowsAhead = 4;
 
 template <class T>
 float round_stretch(const float* values, std::size_t depth, std::byte* to) {
@@ -71,9 +58,12 @@ Rounded::Rounded(Compute& compute, const at::Tensor& x)
   const float* from = x.data_ptr<float>();
   compute.pool().run(ceil_div(rows, kRowChunk), [&](std::size_t item, int) {
     for (std::size_t i = item * kRowChunk; i < std::min(rows, (item + 1) * kRowChunk); ++i) {
-      for (std::size_t j = 0; j < k; j += 16)
-        __builtin_prefetch(from + std::min(i + kRowsAhead, rows - 1) * k + j);
-      for (std::size_t s = 0; s < rows_.stretches; ++s) set(i, s, from + i * k + s * block_of(k));
+      const float *row = from + i * k, *next = i + 1 < rows ? row + k : row;
+      for (std::size_t s = 0; s < rows_.stretches; ++s) {
+        const std::size_t begin = s * block_of(k), end = std::min(k, begin + block_of(k));
+        for (std::size_t j = begin; j < end; j += 16) __builtin_prefetch(next + j);
+        set(i, s, row + begin);
+      }
     }
   });
 }

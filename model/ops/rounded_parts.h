@@ -61,6 +61,7 @@ class Panels {
   // Memory for floats(together, panels of the columns), and for row_floats() that are free again.
   Panels(const Together& together, Columns columns, float* memory, float* rows)
       : of_(&together),
+        columns_(columns.count),
         scales_(memory),
         panels_(reinterpret_cast<T*>(memory + ceil_div(columns.count, kernels::panel_width()) *
                                                   together.stretches.size() * kernels::panel_width())) {
@@ -69,11 +70,11 @@ class Panels {
         decode(s, p, columns, reinterpret_cast<T*>(rows));
   }
 
-  // Sums of rows [row, end) and panel p, the stretches in order. Returns where they are: in `to`, where that
-  // is not null and the last stretch has all rows, else in sums [end - row, width], which is written in any
-  // case.
-  RowsOf<float> sum(std::size_t p, std::size_t row, std::size_t end, float* sums,
-                    RowsOf<float> to = {}) const;
+  // y[rows [row, end), columns of panel p] = bias + the stretches' sums, in order; with Start::kContinue y +=
+  // sums. y points at the first of both, bias at the first of the columns (or null). sums [end - row, width]
+  // is scratch.
+  void write(std::size_t p, std::size_t row, std::size_t end, const float* bias, kernels::Start start,
+             RowsOf<float> y, float* sums) const;
 
  private:
   float* scales(std::size_t s, std::size_t p) const {
@@ -84,7 +85,12 @@ class Panels {
   }
   void decode(std::size_t s, std::size_t p, Columns columns, T* rows) const;
 
+  // Returns where sums are: in `to`, where that is not null and the last stretch has all rows, else in
+  // `sums`.
+  RowsOf<float> sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> to) const;
+
   const Together* of_;
+  std::size_t columns_;
   float* scales_;  // [panels, stretches, width]
   T* panels_;      // [panels, bytes, width]
 };
@@ -141,6 +147,22 @@ RowsOf<float> Panels<T>::sum(std::size_t p, std::size_t row, std::size_t end, fl
     start = kernels::Start::kContinue;
   }
   return to.data == nullptr ? RowsOf<float>{sums, width} : to;
+}
+
+template <class T>
+void Panels<T>::write(std::size_t p, std::size_t row, std::size_t end, const float* bias,
+                      kernels::Start start, RowsOf<float> y, float* sums) const {
+  const std::size_t width = kernels::panel_width(), count = std::min(width, columns_ - p * width);
+  const bool whole = count == width && bias == nullptr && start == kernels::Start::kZero;
+  const RowsOf<float> at = sum(p, row, end, sums, whole ? y : RowsOf<float>{});
+  if (at.data == y.data) return;
+  kernels::write_sums({.sums = at.data,
+                       .bias = bias,
+                       .y = y.data,
+                       .y_stride = y.stride,
+                       .rows = end - row,
+                       .columns = count,
+                       .start = start});
 }
 
 }  // namespace preferd

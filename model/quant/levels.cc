@@ -44,10 +44,10 @@ float decode_levels(const Matrix& m, std::int64_t row, std::int64_t first, std::
   const auto block = static_cast<std::size_t>(q->block);
   std::array<NibbleRun, kLevelBlock / 32> runs;
   std::size_t used = 0;
-  for (std::size_t at = begin; at < begin + n; ++used) {
-    const std::size_t stop = std::min(begin + n, (at / block + 1) * block);
-    runs[used] = {q->codes + at / 2, (stop - at) / 2, q->scale(at / block)};
-    at = stop;
+  BlockScales scales(*q, begin / block);
+  for (std::size_t at = begin, stop = begin / block * block; at < begin + n; at = stop) {
+    stop = std::min(begin + n, stop + block);
+    runs[used++] = {q->codes + at / 2, (stop - at) / 2, scales.next()};
   }
   return nibble_levels(q->code.data(), q->dtype, {runs.data(), used}, weight_levels<T>(n), out);
 }

@@ -95,115 +95,156 @@ HWY_INLINE Bits FillTable(const float* code, DType dtype, float scale, float* ta
   return top;
 }
 
-// The 16 levels of a table, as bytes or pairs of bytes, whose values are at most 2^14: adding 3 * 2^22 rounds
-// to nearest even and leaves the integer in the low bits.
-template <class T>
-HWY_INLINE void RoundTable(const float* table, float inverse, T* levels) {
-  const Float d;
-  const hn::RebindToUnsigned<Float> du;
-  const hn::Rebind<std::make_unsigned_t<T>, Float> narrow;
-  for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
-    const auto moved =
-        hn::Add(hn::Mul(hn::LoadU(d, table + c), hn::Set(d, inverse)), hn::Set(d, 12582912.0f));
-    const auto bits = hn::And(hn::BitCast(du, moved), hn::Set(du, sizeof(T) == 1 ? 0xFFu : 0xFFFFu));
-    hn::StoreU(hn::TruncateTo(narrow, bits), narrow, reinterpret_cast<std::make_unsigned_t<T>*>(levels + c));
-  }
-}
-
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
-HWY_INLINE void LookUp(const NibbleRun& run, const T* table, T* out) {
+HWY_INLINE void LookUp(const NibbleRun& run, const float* table, float inverse, T* out) {
+  const hn::CappedTag<float, 1> one;
+  const auto level = [&](int code) {
+    return static_cast<T>(hn::GetLane(hn::NearestInt(hn::Set(one, table[code] * inverse))));
+  };
   for (std::size_t i = 0; i < run.bytes; ++i) {
-    out[2 * i] = table[run.codes[i] >> 4];
-    out[2 * i + 1] = table[run.codes[i] & 15];
+    out[2 * i] = level(run.codes[i] >> 4);
+    out[2 * i + 1] = level(run.codes[i] & 15);
   }
 }
 
 #else
 
-#if HWY_CAP_GE256
-// The 32 codes of 16 bytes, in order.
-HWY_INLINE hn::Vec<hn::FixedTag<std::uint8_t, 32>> Codes(const std::uint8_t* bytes) {
-  const hn::FixedTag<std::uint8_t, 32> d32;
-  const hn::FixedTag<std::uint16_t, 16> pairs;
-  const auto packed = hn::PromoteTo(pairs, hn::LoadU(hn::FixedTag<std::uint8_t, 16>(), bytes));
-  return hn::And(hn::BitCast(d32, hn::Or(hn::ShiftRight<4>(packed), hn::ShiftLeft<8>(packed))),
-                 hn::Set(d32, 15));
+// Bits [kShift, kShift + 8) of the levels of kCount values of a table, which are at most 2^14: adding 3 *
+// 2^22 rounds to nearest even and leaves the integer in the low bits.
+template <int kShift, std::size_t kCount>
+HWY_INLINE auto LevelBytes(const float* table, float inverse) {
+  const hn::FixedTag<std::uint8_t, kCount> bytes;
+  if constexpr (kCount <= hn::MaxLanes(Float())) {
+    const hn::FixedTag<float, kCount> d;
+    const hn::RebindToUnsigned<decltype(d)> du;
+    const auto moved = hn::Add(hn::Mul(hn::LoadU(d, table), hn::Set(d, inverse)), hn::Set(d, 12582912.0f));
+    const auto level = hn::ShiftRight<kShift>(hn::BitCast(du, moved));
+    return hn::TruncateTo(bytes, level);
+  } else {
+    return hn::Combine(bytes, LevelBytes<kShift, kCount / 2>(table + kCount / 2, inverse),
+                       LevelBytes<kShift, kCount / 2>(table, inverse));
+  }
 }
-#endif
 
-HWY_INLINE void LookUp(const NibbleRun& run, const std::int8_t* table, std::int8_t* out) {
-  const hn::FixedTag<std::int8_t, 16> d8;
-  const hn::FixedTag<std::uint8_t, 16> u8;
-  const auto levels = hn::LoadU(d8, table);
 #if HWY_CAP_GE256
-  const hn::FixedTag<std::int8_t, 32> d32;
-  const auto twice = hn::Combine(d32, levels, levels);
-  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32)
-    hn::StoreU(hn::BitCast(d32, hn::TableLookupBytes(twice, Codes(run.codes + i))), d32, out);
+
+template <std::size_t kCount>
+using Bytes = hn::FixedTag<std::uint8_t, kCount>;
+
+// The two codes of each byte, in order.
+template <std::size_t kCodes>
+HWY_INLINE hn::Vec<Bytes<kCodes>> Codes(hn::Vec<Bytes<kCodes / 2>> packed) {
+  const Bytes<kCodes> d;
+  const auto pairs = hn::PromoteTo(hn::FixedTag<std::uint16_t, kCodes / 2>(), packed);
+  return hn::And(hn::BitCast(d, hn::Or(hn::ShiftRight<4>(pairs), hn::ShiftLeft<8>(pairs))), hn::Set(d, 15));
+}
+
+template <std::size_t kCount>
+HWY_INLINE hn::Vec<Bytes<kCount>> Repeated(hn::Vec<Bytes<16>> table) {
+  if constexpr (kCount == 16)
+    return table;
+  else
+    return hn::Combine(Bytes<kCount>(), Repeated<kCount / 2>(table), Repeated<kCount / 2>(table));
+}
+
+// 4 bytes of the first half and 4 of the second in turns: what interleaving blocks of 16 puts in order.
+template <std::size_t kCount>
+HWY_INLINE hn::Vec<Bytes<kCount>> HalvesInTurns(hn::Vec<Bytes<kCount>> bytes) {
+  const hn::FixedTag<std::uint32_t, kCount / 4> d;
+  HWY_ALIGN std::int32_t from[kCount / 4];
+  for (std::size_t i = 0; i < kCount / 4; ++i)
+    from[i] = static_cast<std::int32_t>(i % 2 * kCount / 8 + i / 2);
+  const auto moved = hn::TableLookupLanes(hn::BitCast(d, bytes), hn::SetTableIndices(d, from));
+  return hn::BitCast(Bytes<kCount>(), moved);
+}
+
+struct Table8 {
+  hn::Vec<Bytes<16>> levels;
+  Table8(const float* table, float inverse) : levels(LevelBytes<0, 16>(table, inverse)) {}
+
+  template <std::size_t kCodes>
+  HWY_INLINE void LookUp(const std::uint8_t* packed, std::int8_t* out) const {
+    const auto codes = Codes<kCodes>(hn::LoadU(Bytes<kCodes / 2>(), packed));
+    hn::StoreU(hn::TableLookupBytes(Repeated<kCodes>(levels), codes), Bytes<kCodes>(),
+               reinterpret_cast<std::uint8_t*>(out));
+  }
+};
+
+struct Table16 {
+  hn::Vec<Bytes<16>> low, high;
+  Table16(const float* table, float inverse)
+      : low(LevelBytes<0, 16>(table, inverse)), high(LevelBytes<8, 16>(table, inverse)) {}
+
+  template <std::size_t kCodes>
+  HWY_INLINE void LookUp(const std::uint8_t* packed, std::int16_t* out) const {
+    const Bytes<kCodes> d;
+    const auto codes = Codes<kCodes>(HalvesInTurns<kCodes / 2>(hn::LoadU(Bytes<kCodes / 2>(), packed)));
+    const auto l = hn::TableLookupBytes(Repeated<kCodes>(low), codes);
+    const auto h = hn::TableLookupBytes(Repeated<kCodes>(high), codes);
+    auto* to = reinterpret_cast<std::uint8_t*>(out);
+    hn::StoreU(hn::InterleaveLower(d, l, h), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, l, h), d, to + kCodes);
+  }
+};
+
+template <class T>
+HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse, T* out) {
+  const std::conditional_t<sizeof(T) == 1, Table8, Table16> table(values, inverse);
+  std::size_t i = 0;
+#if HWY_CAP_GE512
+  for (; i + 32 <= run.bytes; i += 32) table.template LookUp<64>(run.codes + i, out + 2 * i);
+#endif
+  for (; i < run.bytes; i += 16) table.template LookUp<32>(run.codes + i, out + 2 * i);
+}
+
 #else
-  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
-    const auto packed = hn::LoadU(u8, run.codes + i);
-    const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(u8, 15));
-    const auto low = hn::InterleaveLower(u8, first, second), high = hn::InterleaveUpper(u8, first, second);
-    hn::StoreU(hn::BitCast(d8, hn::TableLookupBytes(levels, low)), d8, out);
-    hn::StoreU(hn::BitCast(d8, hn::TableLookupBytes(levels, high)), d8, out + 16);
+
+// Calls write(codes, i) for 16 codes, of bytes from the i / 2-th on.
+template <class F>
+HWY_INLINE void OverCodes(const NibbleRun& run, F write) {
+  const hn::FixedTag<std::uint8_t, 16> d;
+  for (std::size_t i = 0; i < run.bytes; i += 16) {
+    const auto packed = hn::LoadU(d, run.codes + i);
+    const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(d, 15));
+    write(hn::InterleaveLower(d, first, second), 2 * i);
+    write(hn::InterleaveUpper(d, first, second), 2 * i + 16);
   }
-#endif
 }
 
-HWY_INLINE void LookUp(const NibbleRun& run, const std::int16_t* table, std::int16_t* out) {
-  const hn::FixedTag<std::uint8_t, 16> d8;
-  const hn::FixedTag<std::int16_t, 8> d16;
-  const hn::FixedTag<std::uint8_t, 8> half;
-  const hn::FixedTag<std::int8_t, 8> signed_half;
-  const auto t0 = hn::LoadU(d16, table), t1 = hn::LoadU(d16, table + 8), byte = hn::Set(d16, 255);
-  const auto low =
-      hn::Combine(d8, hn::DemoteTo(half, hn::And(t1, byte)), hn::DemoteTo(half, hn::And(t0, byte)));
-  const auto high = hn::Combine(d8, hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t1))),
-                                hn::BitCast(half, hn::DemoteTo(signed_half, hn::ShiftRight<8>(t0))));
-#if HWY_CAP_GE256
-  const hn::FixedTag<std::uint8_t, 32> d32;
-  const auto low2 = hn::Combine(d32, low, low), high2 = hn::Combine(d32, high, high);
-  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
-    const auto codes = Codes(run.codes + i);
-    const auto l = hn::TableLookupBytes(low2, codes), h = hn::TableLookupBytes(high2, codes);
-    const auto even = hn::InterleaveLower(d32, l, h), odd = hn::InterleaveUpper(d32, l, h);
-    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, even)), d16, out);
-    hn::StoreU(hn::BitCast(d16, hn::LowerHalf(d8, odd)), d16, out + 8);
-    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, even)), d16, out + 16);
-    hn::StoreU(hn::BitCast(d16, hn::UpperHalf(d8, odd)), d16, out + 24);
-  }
-#else
-  for (std::size_t i = 0; i < run.bytes; i += 16, out += 32) {
-    const auto packed = hn::LoadU(d8, run.codes + i);
-    const auto first = hn::ShiftRight<4>(packed), second = hn::And(packed, hn::Set(d8, 15));
-    const auto write = [&](auto codes, std::int16_t* to) HWY_ATTR {
-      const auto l = hn::TableLookupBytes(low, codes), h = hn::TableLookupBytes(high, codes);
-      hn::StoreU(hn::BitCast(d16, hn::InterleaveLower(d8, l, h)), d16, to);
-      hn::StoreU(hn::BitCast(d16, hn::InterleaveUpper(d8, l, h)), d16, to + 8);
-    };
-    write(hn::InterleaveLower(d8, first, second), out);
-    write(hn::InterleaveUpper(d8, first, second), out + 16);
-  }
-#endif
+HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse, std::int8_t* out) {
+  const hn::FixedTag<std::uint8_t, 16> d;
+  const auto levels = LevelBytes<0, 16>(values, inverse);
+  OverCodes(run, [&](auto codes, std::size_t at) HWY_ATTR {
+    hn::StoreU(hn::TableLookupBytes(levels, codes), d, reinterpret_cast<std::uint8_t*>(out + at));
+  });
 }
 
+HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse, std::int16_t* out) {
+  const hn::FixedTag<std::uint8_t, 16> d;
+  const auto low = LevelBytes<0, 16>(values, inverse), high = LevelBytes<8, 16>(values, inverse);
+  OverCodes(run, [&](auto codes, std::size_t at) HWY_ATTR {
+    const auto l = hn::TableLookupBytes(low, codes), h = hn::TableLookupBytes(high, codes);
+    auto* to = reinterpret_cast<std::uint8_t*>(out + at);
+    hn::StoreU(hn::InterleaveLower(d, l, h), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, l, h), d, to + 16);
+  });
+}
+
+#endif
 #endif
 
 template <class T>
 HWY_INLINE float LevelsOfRuns(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
                               T* out) {
   HWY_ALIGN float tables[kMostRuns][16];
-  HWY_ALIGN T table[16];
   const hn::RebindToSigned<Float> di;
   auto top = hn::Zero(di);
   for (std::size_t r = 0; r < runs.size(); ++r) top = FillTable(code, dtype, runs[r].scale, tables[r], top);
   const Scale s = ScaleOf(static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, top))), levels);
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    RoundTable(tables[r], s.inverse, table);
-    LookUp(runs[r], table, out);
+    LookUp(runs[r], tables[r], s.inverse, out);
     out += 2 * runs[r].bytes;
   }
   return s.scale;

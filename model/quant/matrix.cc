@@ -22,12 +22,14 @@ void decode_form(const Block4& q, std::size_t begin, std::size_t, std::size_t co
   const auto block = static_cast<std::size_t>(q.block);
   const std::size_t end = begin + count;
   std::array<float, 16> table;
-  for (std::size_t at = begin; at < end;) {
-    const std::size_t b = at / block, stop = std::min(end, (b + 1) * block);
+  BlockScales scales(q, begin / block);
+  for (std::size_t at = begin, stop = begin / block * block; at < end;) {
+    stop = std::min(end, stop + block);
+    const float scale = scales.next();
     if (q.dtype == DType::kBF16) {
-      scale_table_bf16(q.code.data(), q.scale(b), table.data());
+      scale_table_bf16(q.code.data(), scale, table.data());
     } else {
-      for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(q.dtype, q.code[c] * q.scale(b));
+      for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(q.dtype, q.code[c] * scale);
     }
     if (at % 2 == 1) *out++ = table[q.codes[at++ / 2] & 15];
     const std::size_t whole = (stop - at) / 2;

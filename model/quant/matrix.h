@@ -37,11 +37,30 @@ struct Block4 {
   const float* nested_code = nullptr;  // 256
   int nested_block = 256;
   float offset = 0;
+};
 
-  float scale(std::size_t b) const {
-    if (absmax != nullptr) return absmax[b];
-    return nested_code[absmax8[b]] * nested_absmax[b / static_cast<std::size_t>(nested_block)] + offset;
+// absmax of one block after the other, from `block` on.
+class BlockScales {
+ public:
+  BlockScales(const Block4& of, std::size_t block)
+      : of_(of),
+        block_(block),
+        nested_(block / nested_block()),
+        left_(nested_block() - block % nested_block()) {}
+
+  float next() {
+    const std::size_t b = block_++;
+    if (of_.absmax != nullptr) return of_.absmax[b];
+    if (left_ == 0) ++nested_, left_ = nested_block();
+    --left_;
+    return of_.nested_code[of_.absmax8[b]] * of_.nested_absmax[nested_] + of_.offset;
   }
+
+ private:
+  std::size_t nested_block() const { return static_cast<std::size_t>(of_.nested_block); }
+
+  const Block4& of_;
+  std::size_t block_, nested_, left_;
 };
 
 // LLM.int8: value = code * scale[row] * (1 / 127), in fp32.

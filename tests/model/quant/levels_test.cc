@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "model/quant/block4.h"
 #include "tests/support/random_matrix.h"
 
 namespace preferd::quant {
@@ -78,9 +79,23 @@ TEST(WeightLevels, TwoProductsOfBytesFitInInt16) {
 class DecodeLevels : public testing::TestWithParam<Form> {};
 
 template <class T>
-void expect_nearest(Form form) {
+void expect_nearest(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count) {
+  std::vector<float> exact(static_cast<std::size_t>(count));
+  decode(m, row, first, count, exact.data());
+  std::vector<T> levels(static_cast<std::size_t>(count) + 1, 77);
+  const float scale = decode_levels(m, row, first, count, levels.data());
+  const float limit = scale * 0.5f + 1e-6f * scale * kActivationLevels<T>;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    ASSERT_NEAR(static_cast<float>(levels[i]) * scale, exact[i], limit)
+        << m.cols << " " << row << " " << first << "+" << i;
+    ASSERT_LE(std::abs(levels[i]), weight_levels<T>(exact.size()));
+  }
+  ASSERT_EQ(levels.back(), 77);
+}
+
+TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
   for (const std::int64_t cols : {150, 256, 640}) {
-    const Matrix m = random_matrix(9, cols, form, 3);
+    const Matrix m = random_matrix(9, cols, GetParam(), 3);
     for (std::int64_t row = 0; row < m.rows; ++row)
       for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 64},
                                          {64, 86},
@@ -89,28 +104,29 @@ void expect_nearest(Form form) {
                                          {149, 1},
                                          {0, 150},
                                          {96, 32}}) {
-        std::vector<float> exact(static_cast<std::size_t>(count));
-        decode(m, row, first, count, exact.data());
-        std::vector<T> levels(static_cast<std::size_t>(count) + 1, 77);
-        const float scale = decode_levels(m, row, first, count, levels.data());
-        const float limit = scale * 0.5f + 1e-6f * scale * kActivationLevels<T>;
-        for (std::size_t i = 0; i < exact.size(); ++i) {
-          ASSERT_NEAR(static_cast<float>(levels[i]) * scale, exact[i], limit)
-              << cols << " " << row << " " << first << "+" << i;
-          ASSERT_LE(std::abs(levels[i]), weight_levels<T>(exact.size()));
-        }
-        ASSERT_EQ(levels.back(), 77);
+        expect_nearest<std::int8_t>(m, row, first, count);
+        expect_nearest<std::int16_t>(m, row, first, count);
       }
   }
 }
 
-TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
-  expect_nearest<std::int8_t>(GetParam());
-  expect_nearest<std::int16_t>(GetParam());
-}
-
 INSTANTIATE_TEST_SUITE_P(Forms, DecodeLevels,
                          testing::Values(Form::kDense, Form::kBf16, Form::kNf4, Form::kFp4, Form::kInt8));
+
+// Blocks of any size, and so many that scales of scales end inside of a row.
+TEST(DecodeLevels, TakesEveryBlockSizeAndBothFormsOfScales) {
+  const Matrix dense = random_matrix(40, 512, Form::kDense, 5);
+  for (const int block : {32, 64, 128, 256})
+    for (const ScaleForm scales : {ScaleForm::kFloat, ScaleForm::kDouble}) {
+      const Matrix m = encode_block4(dense, Code4::kNf4, block, scales);
+      for (std::int64_t row = 0; row < m.rows; ++row)
+        for (const auto& [first, count] :
+             {std::pair<std::int64_t, std::int64_t>{0, 256}, {224, 192}, {480, 32}}) {
+          expect_nearest<std::int8_t>(m, row, first, count);
+          expect_nearest<std::int16_t>(m, row, first, count);
+        }
+    }
+}
 
 TEST(DecodeLevels, ABlockScaleThatIsNotFiniteMakesTheScaleNan) {
   const std::vector<std::uint8_t> codes(64, 0x7F);
