@@ -59,11 +59,11 @@ inline void fetch_soon(const LevelProduct<T>& p, std::size_t row, std::size_t co
   }
 }
 
-// 16 columns of sums that have left their tiles and are on their way to y, row by row. Held by value: what is
-// stored might else be taken for part of it.
-template <class T>
+// 16 columns of sums that have left their tiles and are on their way to y, row by row. It holds by value what
+// it needs of a product, which the compiler would else read again after each store.
 class Rows {
  public:
+  template <class T>
   explicit Rows(const LevelProduct<T>& p)
       : y_(p.y),
         to_(p.out == nullptr ? p.y : p.out),
@@ -163,7 +163,7 @@ void round_columns(const float* values, const float* factors, std::size_t depth,
 void multiply(const LevelProduct<std::int16_t>& p) {
   const std::size_t depth = padded(p.depth), share = share_of(kTile, depth), x_step = 2 * p.x_stride;
   alignas(64) Sums sums[2];
-  Rows<std::int16_t> left(p);
+  Rows left(p);
   std::size_t configured = 0, at = 0;
   for (std::size_t row = 0; row < p.rows; row += kTile) {
     const std::size_t rows = std::min(kTile, p.rows - row);
@@ -203,7 +203,7 @@ void multiply(const LevelProduct<std::int16_t>& p) {
 void multiply(const LevelProduct<std::int8_t>& p) {
   const std::size_t depth = padded(p.depth);
   alignas(64) Sums sums;
-  Rows<std::int8_t> left(p);
+  Rows left(p);
   std::size_t configured = 0;
   for (std::size_t row = 0; row < p.rows; row += 2 * kTile) {
     const std::size_t first = std::min(kTile, p.rows - row), second = std::min(kTile, p.rows - row - first);
