@@ -9,8 +9,8 @@
 // times what vpdpwssd does; a quarter of that is left.
 //
 // Two tiles of x meet two of the panel: where levels have 16 bits h and s of 16 rows and columns, whose two
-// middle products are one tile of sums; where they have 8, 32 rows and 32 columns. Of 16 bits, the sums of one
-// tile are scaled while the next one's are being made.
+// middle products are one tile of sums; where they have 8, 32 rows and 32 columns. Of 16 bits, the sums of
+// one tile are scaled while the next one's are being made.
 //
 // A stretch of `depth` levels is padded to d = a multiple of 64. A panel is [d / 4, 32, 4] bytes: four
 // consecutive k of a column side by side. Levels of 16 bits lie as 64 bytes h and then 64 bytes s of the same
