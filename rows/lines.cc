@@ -1,41 +1,35 @@
 #include "rows/lines.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <string_view>
+
+#include "rows/byte_reader.h"
 
 namespace preferd {
 
 struct LineReader::State {
-  gzFile file = nullptr;
-  std::string path;
+  ByteReader bytes;
   std::array<char, 1 << 16> buffer{};
-  std::size_t at = 0, end = 0, lines = 0, total = 0;
+  std::size_t at = 0, end = 0, lines = 0;
   bool begun = false, finished = false;
 
-  ~State() {
-    if (file != nullptr) gzclose(file);
-  }
-
   Status fill() {
-    const int got = gzread(file, buffer.data(), static_cast<unsigned>(buffer.size()));
-    int code = Z_OK;
-    const char* why = got <= 0 ? gzerror(file, &code) : "";
-    if (got < 0 || (code != Z_OK && code != Z_STREAM_END))
-      return invalid(path + ": cannot read" +
-                     (code == Z_ERRNO ? std::string(": ") + std::strerror(errno)
-                                      : std::string(" (damaged gzip?): ") + why));
-    end = static_cast<std::size_t>(got);
-    at = !begun && std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF") ? 3 : 0;
+    at = end = 0;
+    // Of a mark that comes in pieces, all of them.
+    while (!finished && (end == 0 || (!begun && end < kMark.size() && kMark.starts_with(held())))) {
+      const auto got = bytes.read(std::span(buffer).subspan(end));
+      if (!got) return got.error();
+      end += *got;
+      finished = *got == 0;
+    }
+    if (!begun && held().starts_with(kMark)) at = kMark.size();
     begun = true;
-    finished = got == 0;
     return Ok{};
   }
+  std::string_view held() const { return {buffer.data(), end}; }
+
+  static constexpr std::string_view kMark = "\xEF\xBB\xBF";
 };
 
 LineReader::LineReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -44,18 +38,9 @@ LineReader& LineReader::operator=(LineReader&&) noexcept = default;
 LineReader::~LineReader() = default;
 
 Result<LineReader> LineReader::open(const std::string& path) {
-  auto state = std::make_unique<State>();
-  state->path = path == "-" ? "standard input" : path;
-  struct stat info {};
-  if (path != "-" && ::stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return invalid(path + ": is a folder, expected a file");
-    if (S_ISREG(info.st_mode)) state->total = static_cast<std::size_t>(info.st_size);
-  }
-  state->file = path == "-" ? gzdopen(::dup(STDIN_FILENO), "rb") : gzopen(path.c_str(), "rb");
-  if (state->file == nullptr)
-    return Error{Code::kNotFound, path + ": cannot open: " + std::strerror(errno), {}};
-  gzbuffer(state->file, 1 << 18);
-  return LineReader(std::move(state));
+  auto bytes = ByteReader::open(path);
+  if (!bytes) return bytes.error();
+  return LineReader(std::make_unique<State>(State{std::move(*bytes)}));
 }
 
 Result<std::optional<std::string>> LineReader::next() {
@@ -64,7 +49,7 @@ Result<std::optional<std::string>> LineReader::next() {
   while (true) {
     if (s.at == s.end && !s.finished)
       if (const Status filled = s.fill(); !filled) return filled.error();
-    if (s.finished) {
+    if (s.at == s.end && s.finished) {
       if (line.empty()) return std::optional<std::string>();
       break;
     }
@@ -72,7 +57,7 @@ Result<std::optional<std::string>> LineReader::next() {
     const auto* found = static_cast<const char*>(std::memchr(from, '\n', s.end - s.at));
     const std::size_t count = found != nullptr ? static_cast<std::size_t>(found - from) : s.end - s.at;
     if (line.size() + count > kMaxLineBytes)
-      return invalid(s.path + ": line " + std::to_string(s.lines + 1) + " is longer than 256 MiB");
+      return invalid(s.bytes.name() + ": line " + std::to_string(s.lines + 1) + " is longer than 256 MiB");
     line.append(from, count);
     s.at += count + (found != nullptr ? 1 : 0);
     if (found != nullptr) break;
@@ -95,11 +80,11 @@ Result<std::optional<std::vector<std::string>>> LineReader::next_record() {
       if (!quoted) break;
       fields.back() += '\n';
       if (fields.back().size() > kMaxLineBytes)
-        return invalid(state_->path + ": a field is longer than 256 MiB");
+        return invalid(state_->bytes.name() + ": a field is longer than 256 MiB");
       auto more = next();
       if (!more) return more.error();
       if (!*more)
-        return invalid(state_->path + ": the quote opened in line " + std::to_string(first_line) +
+        return invalid(state_->bytes.name() + ": the quote opened in line " + std::to_string(first_line) +
                        " is never closed");
       text = std::move(**more);
       i = static_cast<std::size_t>(-1);
@@ -125,12 +110,8 @@ Result<std::optional<std::vector<std::string>>> LineReader::next_record() {
 }
 
 std::size_t LineReader::line_number() const { return state_->lines; }
-std::size_t LineReader::bytes_total() const { return state_->total; }
-
-std::size_t LineReader::bytes_read() const {
-  const auto at = gzoffset(state_->file);
-  return at < 0 ? 0 : static_cast<std::size_t>(at);
-}
+std::size_t LineReader::bytes_total() const { return state_->bytes.total(); }
+std::size_t LineReader::bytes_read() const { return state_->bytes.consumed(); }
 
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;

@@ -3,7 +3,7 @@
 
     commands.py BUILD_DIR FIXTURES_DIR
 """
-import csv, http.client, io, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
+import csv, http.client, io, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
 BUILD, FIXTURES = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()
 PREFERD, PACKAGES = BUILD / "preferd", FIXTURES / "packages"
@@ -103,6 +103,20 @@ class Score(Folder):
     def test_standard_input_and_output(self):
         code, out, _ = run("score", "--package", self.package, "--input", "-", "--output", "-", stdin=ROWS.read_text("utf-8"))
         self.assertEqual((code, out), (0, self.score()[1]))
+
+    def test_a_chunk_is_answered_while_more_may_come(self):
+        command = [PREFERD, "score", "--package", self.package, "--input", "-", "--output", "-", "--quiet"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+            late = threading.Timer(60, p.kill)
+            late.start()
+            p.stdin.write(json.dumps(rows()[0]) + "\n" + 63 * (json.dumps(rows()[1]) + "\n"))
+            p.stdin.flush()
+            answers = [p.stdout.readline() for _ in range(64)]
+            late.cancel()
+            self.assertTrue(all(answers), "nothing was written before the input ended")
+            self.assertEqual(answers[:2], self.score()[1].splitlines(keepends=True)[:2])
+            p.stdin.close()
+            self.assertEqual((p.stdout.read(), p.wait()), ("", 0))
 
     def test_swap_is_mirrored_exactly(self):
         exchanged = [{**r, "response_a": r["response_b"], "response_b": r["response_a"]} for r in rows()]

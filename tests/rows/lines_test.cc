@@ -1,6 +1,7 @@
 #include "rows/lines.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <ostream>
 #include <random>
@@ -102,6 +103,65 @@ TEST(Lines, ComeFromStandardInputToo) {
     close(kept);
     EXPECT_EQ(read.lines, Lines({"a", "b"}));
   }
+}
+
+// A pipe as standard input, of which the other end is open.
+class OpenPipe {
+ public:
+  OpenPipe() : kept_(dup(STDIN_FILENO)) {
+    EXPECT_EQ(pipe(ends_), 0);
+    dup2(ends_[0], STDIN_FILENO);
+    alarm(30);  // what waits for more bytes would wait for ever
+  }
+  ~OpenPipe() {
+    alarm(0);
+    dup2(kept_, STDIN_FILENO);
+    for (const int file : {kept_, ends_[0], ends_[1]}) ::close(file);
+  }
+  void write(const std::string& bytes) const {
+    EXPECT_EQ(::write(ends_[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
+  void finish() { dup2(ends_[0], ends_[1]); }
+
+ private:
+  int kept_, ends_[2] = {-1, -1};
+};
+
+TEST(Lines, OfAPipeComeBeforeThereIsMore) {
+  OpenPipe pipe;
+  pipe.write("\n");
+  auto reader = *LineReader::open("-");
+  EXPECT_EQ(*reader.next(), "");
+  for (const std::string line : {"a", "\x1f\x8b", "b"}) {
+    pipe.write(line + "\n");
+    EXPECT_EQ(*reader.next(), line);
+  }
+  pipe.write("end");
+  pipe.finish();
+  EXPECT_EQ(*reader.next(), "end");
+  EXPECT_FALSE(*reader.next());
+}
+
+TEST(Lines, OfAPipeMayBeCompressedMemberByMember) {
+  OpenPipe pipe;
+  pipe.write(gzipped("\uFEFFa\n"));
+  auto reader = *LineReader::open("-");
+  EXPECT_EQ(*reader.next(), "a");
+  for (const std::string line : {"b", "c"}) {
+    const std::string member = gzipped(line + "\n");
+    pipe.write(member.substr(0, 1));
+    pipe.write(member.substr(1));
+    EXPECT_EQ(*reader.next(), line);
+  }
+  pipe.write(gzipped("d\ne\n").substr(0, 12));
+  pipe.finish();
+  EXPECT_NE(reader.next().error().what.find("standard input: cannot read (damaged gzip?)"),
+            std::string::npos);
+}
+
+TEST(Lines, BehindTheLastGzipMemberAreNotRead) {
+  EXPECT_EQ(lines_of(gzipped("a\n") + "junk"), Lines({"a"}));
+  EXPECT_EQ(lines_of(gzipped("a\n") + std::string(100'000, '\0')), Lines({"a"}));
 }
 
 TEST(Lines, KnowHowMuchIsRead) {

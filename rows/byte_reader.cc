@@ -1,0 +1,135 @@
+#include "rows/byte_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+namespace preferd {
+
+struct ByteReader::State {
+  static constexpr std::string_view kMagic = "\x1f\x8b";
+  enum class Form { kUnknown, kPlain, kGzip };
+
+  int file = -1;
+  std::string name;
+  Form form = Form::kUnknown;
+  std::array<char, 1 << 16> buffer{};  // [at, end): of the file, not handed out yet
+  std::size_t at = 0, end = 0, taken = 0, total = 0;
+  bool ended = false;
+  z_stream stream{};
+  bool inflates = false, between_members = true;
+
+  ~State() {
+    if (inflates) inflateEnd(&stream);
+    if (file >= 0) ::close(file);
+  }
+
+  std::string_view held() const { return {buffer.data() + at, end - at}; }
+
+  Error damaged(const char* why) const {
+    return invalid(name + ": cannot read (damaged gzip?): " + (why == nullptr ? "unknown" : why));
+  }
+
+  Result<std::size_t> read_file(char* to, std::size_t count) {
+    ssize_t got;
+    do got = ::read(file, to, count);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return invalid(name + ": cannot read: " + std::strerror(errno));
+    ended = got == 0;
+    taken += static_cast<std::size_t>(got);
+    return static_cast<std::size_t>(got);
+  }
+
+  // Has the buffer hold `count` bytes, or all that are left.
+  Status hold(std::size_t count) {
+    while (end - at < count && !ended) {
+      std::copy(buffer.data() + at, buffer.data() + end, buffer.data());
+      end -= at;
+      at = 0;
+      const auto got = read_file(buffer.data() + end, buffer.size() - end);
+      if (!got) return got.error();
+      end += *got;
+    }
+    return Ok{};
+  }
+
+  bool at_member() const { return held().starts_with(kMagic); }
+
+  Result<std::size_t> read_plain(std::span<char> to) {
+    if (at == end) return read_file(to.data(), to.size());
+    const std::size_t count = std::min(to.size(), end - at);
+    std::copy_n(buffer.data() + at, count, to.data());
+    at += count;
+    return count;
+  }
+
+  Result<std::size_t> read_gzip(std::span<char> to) {
+    stream.next_out = reinterpret_cast<Bytef*>(to.data());
+    stream.avail_out = static_cast<uInt>(to.size());
+    while (stream.avail_out == to.size()) {
+      if (const Status status = hold(between_members ? 2 : 1); !status) return status.error();
+      if (between_members) {
+        if (!at_member()) return std::size_t{0};
+        inflateReset(&stream);
+        between_members = false;
+      }
+      if (at == end) return damaged("it ends too early");
+      stream.next_in = reinterpret_cast<Bytef*>(buffer.data() + at);
+      stream.avail_in = static_cast<uInt>(end - at);
+      const int status = inflate(&stream, Z_NO_FLUSH);
+      at = end - stream.avail_in;
+      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return damaged(stream.msg);
+      between_members = status == Z_STREAM_END;
+    }
+    return to.size() - stream.avail_out;
+  }
+
+  Status know_form() {
+    if (const Status status = hold(1); !status) return status;
+    if (held().starts_with(kMagic[0]))
+      if (const Status status = hold(kMagic.size()); !status) return status;
+    form = at_member() ? Form::kGzip : Form::kPlain;
+    if (form == Form::kPlain) return Ok{};
+    inflates = inflateInit2(&stream, MAX_WBITS + 16) == Z_OK;
+    if (!inflates) return Error{Code::kInternal, name + ": zlib does not start", {}};
+    return Ok{};
+  }
+};
+
+ByteReader::ByteReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ByteReader::ByteReader(ByteReader&&) noexcept = default;
+ByteReader& ByteReader::operator=(ByteReader&&) noexcept = default;
+ByteReader::~ByteReader() = default;
+
+Result<ByteReader> ByteReader::open(const std::string& path) {
+  auto state = std::make_unique<State>();
+  state->name = path == "-" ? "standard input" : path;
+  struct stat info {};
+  if (path != "-" && ::stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return invalid(path + ": is a folder, expected a file");
+    if (S_ISREG(info.st_mode)) state->total = static_cast<std::size_t>(info.st_size);
+  }
+  state->file = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (state->file < 0) return Error{Code::kNotFound, path + ": cannot open: " + std::strerror(errno), {}};
+  return ByteReader(std::move(state));
+}
+
+Result<std::size_t> ByteReader::read(std::span<char> to) {
+  State& s = *state_;
+  if (s.form == State::Form::kUnknown)
+    if (const Status known = s.know_form(); !known) return known.error();
+  return s.form == State::Form::kGzip ? s.read_gzip(to) : s.read_plain(to);
+}
+
+const std::string& ByteReader::name() const { return state_->name; }
+std::size_t ByteReader::consumed() const { return state_->taken - (state_->end - state_->at); }
+std::size_t ByteReader::total() const { return state_->total; }
+
+}  // namespace preferd
