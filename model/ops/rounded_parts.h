@@ -99,14 +99,12 @@ template <class T>
 void Panels<T>::decode(std::size_t index, std::size_t p, Columns columns, T* rows) const {
   const Stretch& s = of_->stretches[index];
   const std::size_t width = kernels::panel_width(), count = std::min(width, columns.count - p * width);
+  const std::size_t places = kernels::level_places<T>(s.depth);
   float* scale = scales(index, p);
-  for (std::size_t j = 0; j < count; ++j) {
-    T* row = rows + j * kernels::level_places<T>(s.depth);
-    scale[j] =
-        quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width + j),
-                             static_cast<std::int64_t>(s.begin), static_cast<std::int64_t>(s.depth), row);
-    kernels::lay_out(row, s.depth, kernels::Side::kPanel);
-  }
+  quant::decode_levels(*s.term->weight, static_cast<std::int64_t>(columns.first + p * width),
+                       static_cast<std::int64_t>(count), static_cast<std::int64_t>(s.begin),
+                       static_cast<std::int64_t>(s.depth), rows, places, scale);
+  for (std::size_t j = 0; j < count; ++j) kernels::lay_out(rows + j * places, s.depth, kernels::Side::kPanel);
   std::fill(scale + count, scale + width, 0.0f);
   kernels::pack_levels(rows, count, s.depth, panel(index, p));
 }

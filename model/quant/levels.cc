@@ -10,6 +10,38 @@
 namespace preferd::quant {
 namespace {
 
+constexpr std::int64_t kRowsAtOnce = kMostNibbleRows;
+
+// The runs of `count` values of each row, of which the first has its values from `begin` on, each next one
+// `cols` behind.
+class RunsOfRows {
+ public:
+  RunsOfRows(const Block4& q, std::int64_t begin, std::int64_t cols, std::int64_t rows, std::int64_t count)
+      : q_(q) {
+    for (std::int64_t r = 0; r < rows; ++r, begin += cols)
+      add(static_cast<std::size_t>(begin), static_cast<std::size_t>(begin + count));
+  }
+
+  NibbleRows rows() const { return {q_.code.data(), q_.dtype, {runs_.data(), used_}, {ends_.data(), rows_}}; }
+
+ private:
+  void add(std::size_t begin, std::size_t end) {
+    const auto block = static_cast<std::size_t>(q_.block);
+    BlockScales scales(q_, begin / block);
+    for (std::size_t at = begin, stop = begin / block * block; at < end; at = stop) {
+      stop = std::min(end, stop + block);
+      __builtin_prefetch(q_.codes + at / 2);
+      runs_[used_++] = {q_.codes + at / 2, (stop - at) / 2, scales.next()};
+    }
+    ends_[rows_++] = used_;
+  }
+
+  const Block4& q_;
+  std::array<NibbleRun, kMostNibbleRows * kLevelBlock / 32> runs_;
+  std::array<std::size_t, kMostNibbleRows> ends_;
+  std::size_t used_ = 0, rows_ = 0;
+};
+
 // Stretches that start at an odd value, or end at one, go by way of floats.
 template <Level T>
 float by_floats(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* out) {
@@ -34,25 +66,27 @@ int weight_levels<std::int16_t>(std::size_t count) {
 }
 
 template <Level T>
-float decode_levels(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* out) {
+void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::int64_t first,
+                   std::int64_t count, T* out, std::size_t stride, float* scales) {
   PREFERD_CHECK(0 < count && count <= static_cast<std::int64_t>(kLevelBlock));
   const auto* q = std::get_if<Block4>(&m.form);
-  const auto begin = static_cast<std::size_t>(row * m.cols + first);
-  const auto n = static_cast<std::size_t>(count);
-  if (q == nullptr || q->block < 32 || begin % 32 != 0 || n % 32 != 0)
-    return by_floats(m, row, first, count, out);
-  const auto block = static_cast<std::size_t>(q->block);
-  std::array<NibbleRun, kLevelBlock / 32> runs;
-  std::size_t used = 0;
-  BlockScales scales(*q, begin / block);
-  for (std::size_t at = begin, stop = begin / block * block; at < begin + n; at = stop) {
-    stop = std::min(begin + n, stop + block);
-    runs[used++] = {q->codes + at / 2, (stop - at) / 2, scales.next()};
+  const bool fits = q != nullptr && q->block >= 32 && count % 32 == 0;
+  const std::int64_t step = fits && m.cols % 32 == 0 ? kRowsAtOnce : 1;
+  for (std::int64_t r = 0; r < rows; r += step, out += static_cast<std::size_t>(step) * stride) {
+    const std::int64_t begin = (row + r) * m.cols + first;
+    if (!fits || begin % 32 != 0) {
+      for (std::int64_t i = 0; i < std::min(step, rows - r); ++i)
+        scales[r + i] = by_floats(m, row + r + i, first, count, out + static_cast<std::size_t>(i) * stride);
+      continue;
+    }
+    const RunsOfRows runs(*q, begin, m.cols, std::min(step, rows - r), count);
+    nibble_levels(runs.rows(), weight_levels<T>(static_cast<std::size_t>(count)), out, stride, scales + r);
   }
-  return nibble_levels(q->code.data(), q->dtype, {runs.data(), used}, weight_levels<T>(n), out);
 }
 
-template float decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int8_t*);
-template float decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int16_t*);
+template void decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                            std::int8_t*, std::size_t, float*);
+template void decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                            std::int16_t*, std::size_t, float*);
 
 }  // namespace preferd::quant

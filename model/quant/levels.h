@@ -32,10 +32,11 @@ int weight_levels(std::size_t count);  // largest level in a stretch of `count` 
 float round_to_levels(const float* x, std::size_t count, int levels, std::int8_t* out);
 float round_to_levels(const float* x, std::size_t count, int levels, std::int16_t* out);
 
-// The same of the values (row, first + i) of a matrix, i < count <= kLevelBlock, with weight_levels(count).
-// For 4-bit forms the scale is taken from the largest value that a block can hold, not from those that it
-// does.
+// The same of values of a matrix with weight_levels(count): of row `row` + r those from `first` on, count <=
+// kLevelBlock, go to out + r * stride, their scale to scales[r]. For 4-bit forms the scale is taken from the
+// largest value that a block can hold, not from those that it does.
 template <Level T>
-float decode_levels(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* out);
+void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::int64_t first,
+                   std::int64_t count, T* out, std::size_t stride, float* scales);
 
 }  // namespace preferd::quant

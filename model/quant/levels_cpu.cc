@@ -3,10 +3,13 @@
 #include "model/quant/levels.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
+#include "base/check.h"
 #include "model/quant/nibbles.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -21,7 +24,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Float = hn::CappedTag<float, 16>;
 
 constexpr std::uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
-constexpr std::size_t kMostRuns = 8;
 
 // The bits of non-negative floats are ordered as they are, NaN above all.
 using Bits = hn::Vec<hn::RebindToSigned<Float>>;
@@ -75,24 +77,29 @@ HWY_INLINE float RoundAny(const float* x, std::size_t count, int levels, T* out)
   return s.scale;
 }
 
-// The 16 values that a block's codes name; returns `top` or what is above it of them.
-HWY_INLINE Bits FillTable(const float* code, DType dtype, float scale, float* table, Bits top) {
+// The 16 values that a block's codes name.
+HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* table) {
   const Float d;
   const hn::RebindToUnsigned<Float> du;
   if (dtype != DType::kBF16) {
     for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
-    for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) top = HigherMagnitude(top, hn::LoadU(d, table + c));
-    return top;
+    return;
   }
   for (std::size_t c = 0; c < 16; c += hn::Lanes(d)) {
     const auto bits = hn::BitCast(du, hn::Mul(hn::LoadU(d, code + c), hn::Set(d, scale)));
     const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
     const auto up = hn::Add(bits, hn::Add(even, hn::Set(du, 0x7FFF)));
-    const auto value = hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u)));
-    hn::StoreU(value, d, table + c);
-    top = HigherMagnitude(top, value);
+    hn::StoreU(hn::BitCast(d, hn::And(up, hn::Set(du, 0xFFFF0000u))), d, table + c);
   }
-  return top;
+}
+
+// Bits of the largest magnitude in a block's table: that of the largest code, for products and their
+// roundings are in the order of the codes.
+HWY_INLINE std::uint32_t TopOfTable(float top_code, DType dtype, float scale) {
+  const float top = top_code * std::fabs(scale);
+  if (dtype != DType::kBF16) return std::bit_cast<std::uint32_t>(rounded_to(dtype, top));
+  const auto bits = std::bit_cast<std::uint32_t>(top);
+  return (bits + (bits >> 16 & 1) + 0x7FFF) & 0xFFFF0000u;
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -235,19 +242,27 @@ HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse,
 #endif
 #endif
 
+// Scales of all rows first: a row's division is not waited for.
 template <class T>
-HWY_INLINE float LevelsOfRuns(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                              T* out) {
-  HWY_ALIGN float tables[kMostRuns][16];
-  const hn::RebindToSigned<Float> di;
-  auto top = hn::Zero(di);
-  for (std::size_t r = 0; r < runs.size(); ++r) top = FillTable(code, dtype, runs[r].scale, tables[r], top);
-  const Scale s = ScaleOf(static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, top))), levels);
-  for (std::size_t r = 0; r < runs.size(); ++r) {
-    LookUp(runs[r], tables[r], s.inverse, out);
-    out += 2 * runs[r].bytes;
+HWY_INLINE void LevelsOfRows(const NibbleRows& rows, int levels, T* out, std::size_t stride, float* scales) {
+  HWY_ALIGN float table[16];
+  float top_code = 0;
+  for (std::size_t c = 0; c < 16; ++c) top_code = std::max(top_code, std::fabs(rows.code[c]));
+  std::array<float, kMostNibbleRows> inverses;
+  std::size_t run = 0;
+  for (std::size_t i = 0; i < rows.ends.size(); ++i) {
+    std::uint32_t top = 0;
+    for (; run < rows.ends[i]; ++run)
+      top = std::max(top, TopOfTable(top_code, rows.dtype, rows.runs[run].scale));
+    const Scale s = ScaleOf(top, levels);
+    scales[i] = s.scale, inverses[i] = s.inverse;
   }
-  return s.scale;
+  run = 0;
+  for (std::size_t i = 0; i < rows.ends.size(); ++i)
+    for (T* to = out + i * stride; run < rows.ends[i]; to += 2 * rows.runs[run++].bytes) {
+      FillTable(rows.code, rows.dtype, rows.runs[run].scale, table);
+      LookUp(rows.runs[run], table, inverses[i], to);
+    }
 }
 
 float RoundToInt8(const float* x, std::size_t count, int levels, std::int8_t* out) {
@@ -258,14 +273,13 @@ float RoundToInt16(const float* x, std::size_t count, int levels, std::int16_t* 
   return RoundAny(x, count, levels, out);
 }
 
-float NibblesToInt8(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                    std::int8_t* out) {
-  return LevelsOfRuns(code, dtype, runs, levels, out);
+void NibblesToInt8(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales) {
+  LevelsOfRows(rows, levels, out, stride, scales);
 }
 
-float NibblesToInt16(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                     std::int16_t* out) {
-  return LevelsOfRuns(code, dtype, runs, levels, out);
+void NibblesToInt16(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride,
+                    float* scales) {
+  LevelsOfRows(rows, levels, out, stride, scales);
 }
 
 }  // namespace preferd::quant::HWY_NAMESPACE
@@ -287,14 +301,14 @@ float round_to_levels(const float* x, std::size_t count, int levels, std::int16_
   return HWY_DYNAMIC_DISPATCH(RoundToInt16)(x, count, levels, out);
 }
 
-float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                    std::int8_t* out) {
-  return HWY_DYNAMIC_DISPATCH(NibblesToInt8)(code, dtype, runs, levels, out);
+void nibble_levels(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales) {
+  PREFERD_CHECK(rows.ends.size() <= kMostNibbleRows);
+  HWY_DYNAMIC_DISPATCH(NibblesToInt8)(rows, levels, out, stride, scales);
 }
 
-float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                    std::int16_t* out) {
-  return HWY_DYNAMIC_DISPATCH(NibblesToInt16)(code, dtype, runs, levels, out);
+void nibble_levels(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales) {
+  PREFERD_CHECK(rows.ends.size() <= kMostNibbleRows);
+  HWY_DYNAMIC_DISPATCH(NibblesToInt16)(rows, levels, out, stride, scales);
 }
 
 }  // namespace preferd::quant

@@ -22,11 +22,19 @@ struct NibbleRun {
   float scale;
 };
 
-// Integers of the runs' values one after the other, under one scale, which is returned: that of
-// round_to_levels (model/quant/levels.h), from the largest value that the codes could name. At most 8 runs.
-float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                    std::int8_t* out);
-float nibble_levels(const float* code, DType dtype, std::span<const NibbleRun> runs, int levels,
-                    std::int16_t* out);
+// Rows of values, each runs one after the other: row i those from the end of row i - 1 to ends[i].
+struct NibbleRows {
+  const float* code;  // 16
+  DType dtype;
+  std::span<const NibbleRun> runs;
+  std::span<const std::size_t> ends;
+};
+
+// Integers of row i's values at out + i * stride, under one scale, which is scales[i]: that of
+// round_to_levels (model/quant/levels.h), from the largest value that the codes could name. At most
+// kMostNibbleRows.
+inline constexpr std::size_t kMostNibbleRows = 32;
+void nibble_levels(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales);
+void nibble_levels(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales);
 
 }  // namespace preferd::quant

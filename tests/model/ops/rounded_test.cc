@@ -86,9 +86,9 @@ std::vector<float> defined(const at::Tensor& x, const Linear& linear) {
         std::vector<T> a(depth), b(depth);
         const float x_scale = quant::round_to_levels(x.data_ptr<float>() + i * in + begin, depth,
                                                      quant::kActivationLevels<T>, a.data());
-        const float w_scale = quant::decode_levels(linear.weight, static_cast<std::int64_t>(j),
-                                                   static_cast<std::int64_t>(begin),
-                                                   static_cast<std::int64_t>(depth), b.data());
+        float w_scale = 0;
+        quant::decode_levels(linear.weight, static_cast<std::int64_t>(j), 1, static_cast<std::int64_t>(begin),
+                             static_cast<std::int64_t>(depth), b.data(), depth, &w_scale);
         std::int64_t sum = 0;
         for (std::size_t k = 0; k < depth; ++k) sum += std::int64_t{a[k]} * b[k];
         value = std::fma(static_cast<float>(sum), x_scale * w_scale, value);

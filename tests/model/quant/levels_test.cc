@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -79,11 +80,18 @@ TEST(WeightLevels, TwoProductsOfBytesFitInInt16) {
 class DecodeLevels : public testing::TestWithParam<Form> {};
 
 template <class T>
+float scale_of(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* levels) {
+  float scale = 0;
+  decode_levels(m, row, 1, first, count, levels, 0, &scale);
+  return scale;
+}
+
+template <class T>
 void expect_nearest(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count) {
   std::vector<float> exact(static_cast<std::size_t>(count));
   decode(m, row, first, count, exact.data());
   std::vector<T> levels(static_cast<std::size_t>(count) + 1, 77);
-  const float scale = decode_levels(m, row, first, count, levels.data());
+  const float scale = scale_of(m, row, first, count, levels.data());
   const float limit = scale * 0.5f + 1e-6f * scale * kActivationLevels<T>;
   for (std::size_t i = 0; i < exact.size(); ++i) {
     ASSERT_NEAR(static_cast<float>(levels[i]) * scale, exact[i], limit)
@@ -113,6 +121,32 @@ TEST_P(DecodeLevels, IsWithinHalfALevelOfTheValue) {
 INSTANTIATE_TEST_SUITE_P(Forms, DecodeLevels,
                          testing::Values(Form::kDense, Form::kBf16, Form::kNf4, Form::kFp4, Form::kInt8));
 
+// Many rows at once are those rows one by one.
+template <class T>
+void expect_rows_alone(const Matrix& m, std::int64_t first, std::int64_t count) {
+  const auto stride = static_cast<std::size_t>(count) + 3;
+  std::vector<T> levels(static_cast<std::size_t>(m.rows - 1) * stride, 77),
+      alone(static_cast<std::size_t>(count));
+  std::vector<float> scales(static_cast<std::size_t>(m.rows - 1));
+  decode_levels(m, 1, m.rows - 1, first, count, levels.data(), stride, scales.data());
+  for (std::size_t r = 0; r < scales.size(); ++r) {
+    ASSERT_EQ(scales[r], scale_of(m, static_cast<std::int64_t>(r) + 1, first, count, alone.data()));
+    const T* row = levels.data() + r * stride;
+    ASSERT_TRUE(std::equal(alone.begin(), alone.end(), row))
+        << m.cols << " " << r << " " << first << "+" << count;
+    ASSERT_TRUE(std::all_of(row + count, row + stride, [](T level) { return level == 77; }));
+  }
+}
+
+TEST_P(DecodeLevels, OfManyRowsAreThoseOfEach) {
+  for (const std::int64_t cols : {150, 256, 96})
+    for (const auto& [first, count] :
+         {std::pair<std::int64_t, std::int64_t>{0, 64}, {32, 64}, {1, 33}, {0, 96}}) {
+      expect_rows_alone<std::int8_t>(random_matrix(75, cols, GetParam(), 3), first, count);
+      expect_rows_alone<std::int16_t>(random_matrix(75, cols, GetParam(), 3), first, count);
+    }
+}
+
 // Blocks of any size, and so many that scales of scales end inside of a row.
 TEST(DecodeLevels, TakesEveryBlockSizeAndBothFormsOfScales) {
   const Matrix dense = random_matrix(40, 512, Form::kDense, 5);
@@ -138,10 +172,10 @@ TEST(DecodeLevels, ABlockScaleThatIsNotFiniteMakesTheScaleNan) {
   const Matrix m{1, 128, form, nullptr};
   std::vector<std::int16_t> levels(128);
   std::vector<std::int8_t> bytes(128);
-  EXPECT_TRUE(std::isnan(decode_levels(m, 0, 0, 128, levels.data())));
-  EXPECT_FALSE(std::isnan(decode_levels(m, 0, 0, 64, levels.data())));
-  EXPECT_TRUE(std::isnan(decode_levels(m, 0, 0, 128, bytes.data())));
-  EXPECT_FALSE(std::isnan(decode_levels(m, 0, 0, 64, bytes.data())));
+  EXPECT_TRUE(std::isnan(scale_of(m, 0, 0, 128, levels.data())));
+  EXPECT_FALSE(std::isnan(scale_of(m, 0, 0, 64, levels.data())));
+  EXPECT_TRUE(std::isnan(scale_of(m, 0, 0, 128, bytes.data())));
+  EXPECT_FALSE(std::isnan(scale_of(m, 0, 0, 64, bytes.data())));
 }
 
 }  // namespace
