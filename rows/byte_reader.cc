@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace preferd {
 
@@ -24,7 +25,7 @@ struct ByteReader::State {
   std::size_t at = 0, end = 0, taken = 0, total = 0;
   bool ended = false;
   z_stream stream{};
-  bool inflates = false, between_members = true;
+  bool inflates = false, between_members = true, has_more = false;  // has_more: of what it was given
 
   ~State() {
     if (inflates) inflateEnd(&stream);
@@ -63,7 +64,7 @@ struct ByteReader::State {
   bool at_member() const { return held().starts_with(kMagic); }
 
   Result<std::size_t> read_plain(std::span<char> to) {
-    if (at == end) return read_file(to.data(), to.size());
+    if (at == end) return ended ? Result<std::size_t>(0) : read_file(to.data(), to.size());
     const std::size_t count = std::min(to.size(), end - at);
     std::copy_n(buffer.data() + at, count, to.data());
     at += count;
@@ -74,19 +75,21 @@ struct ByteReader::State {
     stream.next_out = reinterpret_cast<Bytef*>(to.data());
     stream.avail_out = static_cast<uInt>(to.size());
     while (stream.avail_out == to.size()) {
-      if (const Status status = hold(between_members ? 2 : 1); !status) return status.error();
+      if (!has_more)
+        if (const Status status = hold(between_members ? 2 : 1); !status) return status.error();
       if (between_members) {
         if (!at_member()) return std::size_t{0};
         inflateReset(&stream);
         between_members = false;
       }
-      if (at == end) return damaged("it ends too early");
+      if (at == end && !has_more) return damaged("it ends too early");
       stream.next_in = reinterpret_cast<Bytef*>(buffer.data() + at);
       stream.avail_in = static_cast<uInt>(end - at);
       const int status = inflate(&stream, Z_NO_FLUSH);
       at = end - stream.avail_in;
       if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return damaged(stream.msg);
       between_members = status == Z_STREAM_END;
+      has_more = stream.avail_out == 0 && !between_members;
     }
     return to.size() - stream.avail_out;
   }

@@ -22,8 +22,9 @@ class ByteReader {
   ByteReader& operator=(ByteReader&&) noexcept;
   ~ByteReader();
 
-  // Writes bytes to the front of `to` and returns how many; 0 at the end alone. Waits for the first of them.
-  // Errors: reading fails, a damaged gzip stream or one that is cut short, after what is whole of it.
+  // Writes bytes to the front of `to`, which is not empty, and returns how many; 0 at the end alone. Waits
+  // for the first of them. Errors: reading fails; a damaged gzip stream; one that is cut short, after what is
+  // whole of it.
   Result<std::size_t> read(std::span<char> to);
 
   const std::string& name() const;  // the path, or "standard input"

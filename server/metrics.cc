@@ -7,10 +7,10 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <sstream>
+#include <utility>
 
 #include "server/version.h"
 
@@ -131,7 +131,7 @@ struct Metrics::Series {
   prometheus::Family<Gauge>& devices = gauges("devices", "Devices that compute, and those that were lost.");
   Counter& halved =
       counters("batches_halved_total", "Batches cut in two for lack of a device's memory.").Add(Labels{});
-  std::atomic<std::int64_t> halved_before{0};
+  std::int64_t halved_before = 0;
   Gauge& draining = gauge("draining", "1 after SIGTERM.");
   Gauge& connections = gauge("http_connections", "Open connections.");
   Gauge& held = gauge("http_held_body_bytes", "Bytes of bodies held at present.");
@@ -227,7 +227,7 @@ std::string Metrics::text(const Gauges& g) {
   s_->devices.Add({{"state", "working"}}).Set(g.devices_working);
   s_->devices.Add({{"state", "lost"}}).Set(g.devices - g.devices_working);
   // A package that was loaded anew counts from 0.
-  const std::int64_t before = s_->halved_before.exchange(g.halved);
+  const std::int64_t before = std::exchange(s_->halved_before, g.halved);
   s_->halved.Increment(static_cast<double>(g.halved >= before ? g.halved - before : g.halved));
   s_->connections.Set(static_cast<double>(g.connections));
   s_->held.Set(static_cast<double>(g.held_bytes));

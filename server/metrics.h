@@ -61,7 +61,7 @@ class Metrics {
   void model(const ScorerInfo& info);
   void reload(std::string_view result);  // "ok" or "failed"
 
-  // Prometheus text format 0.0.4.
+  // Prometheus text format 0.0.4. One caller at a time.
   std::string text(const Gauges& gauges);
 
  private:

@@ -137,15 +137,16 @@ class DeviceWatch {
  public:
   void tick(const Service& service, Log& log) {
     const Capacity now = service.capacity();
+    if (now.all != all_) working_ = -1;  // another model, or the first
     if (now.working < working_ || (!now.lost.empty() && now.lost != lost_))
       log.write(LogLevel::kError, "device_lost",
                 {{"working", std::int64_t{now.working}},
                  {"of", std::int64_t{now.all}},
                  {"what", std::string_view(now.lost)}});
     else if (now.working > working_ && working_ >= 0)
-      log.write(LogLevel::kInfo, "device_back",
+      log.write(LogLevel::kWarning, "device_back",
                 {{"working", std::int64_t{now.working}}, {"of", std::int64_t{now.all}}});
-    working_ = now.all == 0 ? -1 : now.working;
+    working_ = now.working, all_ = now.all;
     lost_ = now.lost;
     if (now.halved > halved_)
       log.write(LogLevel::kWarning, "batch_halved",
@@ -157,7 +158,7 @@ class DeviceWatch {
   }
 
  private:
-  int working_ = -1;  // none before there is a model
+  int working_ = -1, all_ = 0;
   std::int64_t halved_ = 0;
   std::string lost_, note_;
 };

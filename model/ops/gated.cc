@@ -2,9 +2,7 @@
 // and stay in the second-level cache; a chunk of rows gets its sums of both, their product and its rounding
 // before the next one comes.
 #include <algorithm>
-#include <cstring>
 
-#include "base/check.h"
 #include "model/ops/rounded_parts.h"
 
 namespace preferd {

@@ -72,15 +72,16 @@ void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::in
   const auto* q = std::get_if<Block4>(&m.form);
   const bool fits = q != nullptr && q->block >= 32 && count % 32 == 0;
   const std::int64_t step = fits && m.cols % 32 == 0 ? kRowsAtOnce : 1;
-  for (std::int64_t r = 0; r < rows; r += step, out += static_cast<std::size_t>(step) * stride) {
+  for (std::int64_t r = 0; r < rows; r += step) {
     const std::int64_t begin = (row + r) * m.cols + first;
+    T* const to = out + static_cast<std::size_t>(r) * stride;
     if (!fits || begin % 32 != 0) {
       for (std::int64_t i = 0; i < std::min(step, rows - r); ++i)
-        scales[r + i] = by_floats(m, row + r + i, first, count, out + static_cast<std::size_t>(i) * stride);
+        scales[r + i] = by_floats(m, row + r + i, first, count, to + static_cast<std::size_t>(i) * stride);
       continue;
     }
     const RunsOfRows runs(*q, begin, m.cols, std::min(step, rows - r), count);
-    nibble_levels(runs.rows(), weight_levels<T>(static_cast<std::size_t>(count)), out, stride, scales + r);
+    nibble_levels(runs.rows(), weight_levels<T>(static_cast<std::size_t>(count)), to, stride, scales + r);
   }
 }
 

@@ -92,12 +92,12 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
 }
 
 Capacity CompositeScorer::capacity() const {
-  Capacity all;
+  Capacity all{.working = 0};  // members share a device: it works if it does for one
   std::set<const Scorer*> told;
   for (const Member& member : members_) {
     if (!told.insert(member.scorer.get()).second) continue;
     Capacity own = member.scorer->capacity();
-    if (own.working == 0) all.working = 0;
+    all.working = std::max(all.working, own.working > 0 ? 1 : 0);
     if (!own.lost.empty()) all.lost = std::move(own.lost);
     if (!own.note.empty()) all.note = std::move(own.note);
     all.halved += own.halved;

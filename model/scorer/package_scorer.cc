@@ -168,12 +168,17 @@ class PackageScorer : public Scorer {
 
   std::vector<Result<Verdict>> finished(Started started) {
     if (!started.states) return std::move(started.verdicts);
+    at::Tensor states;
     try {
-      const at::Tensor states = started.states();
-      answered();
-      return answers(started.items, states);
+      states = started.states();
     } catch (const c10::Error& e) {
       return failed(started.items, e);
+    }
+    answered();
+    try {
+      return answers(started.items, states);
+    } catch (const c10::Error& e) {
+      return {started.items.size(), Error{Code::kInternal, e.what_without_backtrace(), {}}};
     }
   }
 

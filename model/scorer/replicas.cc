@@ -122,7 +122,7 @@ class Replicas : public Scorer {
         work_.notify_all();
         return;
       }
-      last_fails_ = lost != nullptr;
+      if (!replica.lost) last_fails_ = lost != nullptr;
       std::move(verdicts.begin(), verdicts.end(), piece.verdicts);
       if (--*piece.left == 0) done_.notify_all();
     }

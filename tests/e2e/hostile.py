@@ -361,8 +361,7 @@ def devices(_):
     """a lost device, the only one, and one without memory are told"""
     with Server() as server:
         def logged(event):
-            server.log.seek(0)
-            return [line for line in server.log.read().decode().splitlines() if f"event={event} " in line]
+            return [line for line in os.pread(server.log.fileno(), 1 << 20, 0).decode().splitlines() if f"event={event} " in line]
 
         c = Client(server)
         check(c.predict({**PAIR, "response_a": "HALVED"}).status == 200, "halved batches are answered")
@@ -377,6 +376,7 @@ def devices(_):
         check("fell off the bus" in logged("device_lost")[0] and "working=0 of=1" in logged("device_lost")[0], "what, and how many")
         server.wait_until(lambda: server.status("/readyz") == 200, 5, "asked again")
         check(c.predict().status == 200 and server.metric('preferd_devices{state="working"}') == 1, "it came back")
+        server.wait_until(lambda: logged("device_back"), 5, "told that it came back")
         check(len(logged("device_lost")) == 1 and len(logged("batch_halved")) == 1, "each is told once")
 
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ostream>
 #include <random>
 #include <sstream>
@@ -84,6 +85,33 @@ TEST(Lines, OfADamagedGzipEndInAnError) {
   flipped[whole.size() - 6] = static_cast<char>(flipped[whole.size() - 6] ^ 1);
   const TemporaryFile file(flipped);
   EXPECT_NE(read_lines(file.path()).error.find("damaged gzip"), std::string::npos);
+}
+
+// The text of a gzip stream that ends early, as far as zlib can tell it.
+std::string recovered(const std::string& bytes) {
+  z_stream stream{};
+  EXPECT_EQ(inflateInit2(&stream, 15 + 16), Z_OK);
+  std::string out(1 << 20, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  inflate(&stream, Z_NO_FLUSH);
+  out.resize(stream.total_out);
+  inflateEnd(&stream);
+  return out;
+}
+
+TEST(Lines, OfATornGzipAreReadUpToTheTear) {
+  std::string text;
+  for (int i = 0; text.size() < 70'000; ++i)
+    text.append(1, static_cast<char>('a' + i / 97 % 26)).push_back('\n');
+  const std::string whole = gzipped(text);
+  for (std::size_t size = 12; size < whole.size() - 8; ++size) {
+    const TemporaryFile file(whole.substr(0, size));
+    const std::string known = recovered(whole.substr(0, size));
+    ASSERT_EQ(read_lines(file.path()).lines.size(), std::count(known.begin(), known.end(), '\n')) << size;
+  }
 }
 
 TEST(Lines, OfWhatIsNoFileAreAnError) {

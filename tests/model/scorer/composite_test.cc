@@ -328,13 +328,13 @@ TEST(Composite, TellsWhatItsMembersDevicesTell) {
     return make_ensemble({}, std::move(members))->capacity();
   };
   const Capacity both = of({{{}, fine}, {{}, lost}, {{}, lost}});
-  EXPECT_EQ(both.working, 0);
+  EXPECT_EQ(both.working, 1);
   EXPECT_EQ(both.all, 1);
   EXPECT_EQ(both.ahead, 0);
   EXPECT_EQ(both.lost, "fell");
   EXPECT_EQ(both.note, "slow");
   EXPECT_EQ(both.halved, 7);  // one that is a member twice has them once
-  EXPECT_EQ(of({{{}, fine}}).working, 1);
+  EXPECT_EQ(of({{{}, lost}}).working, 0);
 }
 
 }  // namespace
