@@ -24,8 +24,8 @@ inline void settle_memory() { asm volatile("" : : : "memory"); }
 
 std::size_t padded(std::size_t depth) { return (depth + kDepth - 1) / kDepth * kDepth; }
 
-// How many of `rows` rows to add in each step of k, that few are left behind the last.
-std::size_t share_of(std::size_t rows, std::size_t depth) { return rows / (depth / kDepth + 1) + 1; }
+// How many rows of a tile to add in each step of k, that few are left behind the last.
+std::size_t share_of(std::size_t depth) { return kTile / (depth / kDepth + 1) + 1; }
 
 struct alignas(64) Config {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -161,7 +161,7 @@ void round_columns(const float* values, const float* factors, std::size_t depth,
 }
 
 void multiply(const LevelProduct<std::int16_t>& p) {
-  const std::size_t depth = padded(p.depth), share = share_of(kTile, depth), x_step = 2 * p.x_stride;
+  const std::size_t depth = padded(p.depth), share = share_of(depth), x_step = 2 * p.x_stride;
   alignas(64) Sums sums[2];
   Rows left(p);
   std::size_t configured = 0, at = 0;

@@ -34,7 +34,7 @@ float round_to_levels(const float* x, std::size_t count, int levels, std::int16_
 
 // The same of values of a matrix with weight_levels(count): of row `row` + r those from `first` on, count <=
 // kLevelBlock, go to out + r * stride, their scale to scales[r]. For 4-bit forms the scale is taken from the
-// largest value that a block can hold, not from those that it does.
+// largest value that a block can hold, not from those that it does; where that is NaN, integers are any.
 template <Level T>
 void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::int64_t first,
                    std::int64_t count, T* out, std::size_t stride, float* scales);

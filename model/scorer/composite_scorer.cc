@@ -92,7 +92,7 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
 }
 
 Capacity CompositeScorer::capacity() const {
-  Capacity all{.working = 0};  // members share a device: it works if it does for one
+  Capacity all{.working = 0};
   std::set<const Scorer*> told;
   for (const Member& member : members_) {
     if (!told.insert(member.scorer.get()).second) continue;

@@ -24,7 +24,8 @@ class CompositeScorer : public Scorer {
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override;
   std::vector<float> features(const Pair&) const override { return {}; }
-  Capacity capacity() const override;  // one call at a time; the rest is what members tell
+  // One call at a time. Members share a device: it works if it does for one of them.
+  Capacity capacity() const override;
 
  protected:
   const std::vector<Member>& members() const { return members_; }
