@@ -2,7 +2,7 @@
 //
 // Rows are read in chunks; a chunk is encoded on all cores, scored, written and flushed before the next is
 // read. So memory is bounded, an interrupted run loses at most one chunk, and --resume goes on after the last
-// whole line.
+// whole line. A chunk that was scored while the package changed is not written: the run ends there.
 #include <unistd.h>
 
 #include <chrono>
@@ -183,6 +183,8 @@ class Run {
     if (!running_) return Ok{};
     Chunk chunk = *std::exchange(running_, std::nullopt);
     auto verdicts = chunk.verdicts.get();
+    for (const Result<Verdict>& v : verdicts)
+      if (!v && v.error().code == Code::kChanged) return v.error();
     std::string text;
     std::size_t next = 0;
     for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
