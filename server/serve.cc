@@ -232,7 +232,7 @@ int serve(const ServeOptions& options, const Load& load) {
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {
-      complain(loader.error());
+      if (options.log_level == LogLevel::kOff) complain(loader.error());
       return finish(1);
     }
   }

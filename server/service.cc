@@ -227,11 +227,12 @@ Reply Service::predict(Request& request) {
       metrics_.items(Outcome::kInvalid);
       return fail(std::move(*problem));
     }
-    const auto pair = parse_pair(std::get<Json>(json));
+    auto pair = parse_pair(std::get<Json>(json));
     if (!pair) {
       metrics_.items(Outcome::kInvalid);
       return fail(problem_of(pair.error()));
     }
+    if (!pair->id) pair->id = request.id;
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
   const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
