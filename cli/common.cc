@@ -75,6 +75,7 @@ const std::vector<std::string> kEveryOption = {"instruction-set",  // read by ma
                                                "features",
                                                "manifest",
                                                "golden-rows",
+                                               "labels",
                                                "name",
                                                "template",
                                                "max-tokens",
