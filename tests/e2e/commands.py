@@ -308,18 +308,19 @@ class Others(Folder):
 
 
 class Serve(Folder):
-    def serve(self, package):
+    def serve(self, package, *flags):
         """A server of the package; returns it and ask(method, path, body) -> (status, JSON or text)."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         log = open(self.dir / "log", "w")
-        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port)], stderr=log)
+        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port), *flags], stderr=log)
         self.addCleanup(lambda: (server.kill(), server.wait(), log.close()))
 
-        def ask(method, path, body=None):
+        def ask(method, path, body=None, headers={}):
             c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            c.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
+            sent = None if body is None else json.dumps(body)
+            c.request(method, path, sent, headers | ({} if sent is None else {"Content-Type": "application/json"}))
             reply = c.getresponse()
             text = reply.read().decode()
             c.close()
@@ -348,6 +349,31 @@ class Serve(Folder):
                 for key in keys:
                     self.assertEqual(reply[key], offline[item["id"]][key], (item["id"], key))
         return offline
+
+    def test_a_reload_over_http_says_how_it_went(self):
+        link = self.dir / "current"
+        link.symlink_to(PACKAGES / "lora")
+        _, ask = self.serve(link, "--admin-key", "root")
+        digest = lambda: ask("GET", "/info")[1]["digest"]
+        first = digest()
+        reload = lambda: ask("POST", "/admin/reload", {}, {"Authorization": "Bearer root"})
+        link.unlink()
+        link.symlink_to(PACKAGES / "biases")
+        status, said = reload()
+        self.assertEqual((status, said["digest"]), (200, digest()))
+        self.assertNotEqual(digest(), first)
+        link.unlink()
+        link.symlink_to(self.dir)
+        status, said = reload()
+        self.assertEqual((status, said["error"]["code"]), (422, "package_refused"))
+        self.assertIn("no package.json here", said["error"]["message"])
+        self.assertEqual((ask("GET", "/readyz")[0], ask("POST", "/predict", {k: rows()[0][k] for k in ("prompt", "response_a", "response_b")})[0]), (200, 200))
+
+    def test_the_docs_list_every_metric(self):
+        _, ask = self.serve(PACKAGES / "lora")
+        served = set(re.findall(r"^# TYPE (preferd_\w+)", ask("GET", "/metrics")[1], re.M))
+        listed = re.findall(r"^\| `(preferd_\w+)` \|", (FIXTURES / "../../docs/operating.md").read_text(), re.M)
+        self.assertEqual(sorted(listed), sorted(served))
 
     def test_served_is_offline_bit_for_bit(self):
         package = PACKAGES / "arena63_v2"

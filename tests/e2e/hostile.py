@@ -321,6 +321,31 @@ def keys(_):
         check(c.get("/metrics", Authorization="Bearer sesame").status == 200, "metrics with a key")
 
 
+@test
+def admin(_):
+    """37, 38: a reload over HTTP"""
+    def reload(c, body={}, **headers):
+        return c.post("/admin/reload", body, **headers).reply()
+
+    with Server() as server:
+        check(reload(Client(server), Authorization="Bearer root").status == 404, "no admin key, no /admin")
+    with Server("--admin-key", "root", env={"PREFERD_API_KEY": "sesame"}) as server:
+        check(reload(Client(server)).status == 401 and reload(Client(server), Authorization="Bearer sesame").status == 401, "the client's key is none")
+        c = Client(server)
+        done = reload(c, Authorization="Bearer root")
+        check(done.status == 200 and set(done.json()) == {"model", "revision", "digest"}, f"{done.status} {done.body}")
+        check(c.predict(Authorization="Bearer root").status == 200, "the new package answers")
+        check(reload(c, {"package": "/etc"}, Authorization="Bearer root").status == 422, "no path in the body")
+        check(c.get("/admin/reload", Authorization="Bearer root").status == 405, "GET")
+        metrics = c.get("/metrics", Authorization="Bearer root").body.decode()
+        check('preferd_model_reloads_total{result="ok"} 2' in metrics and 'route="/admin/reload"' in metrics, "counted")
+        many = [threading.Thread(target=lambda: seen.append(reload(Client(server), Authorization="Bearer root").status)) for _ in range(8)]
+        seen = []
+        for t in many: t.start()
+        for t in many: t.join()
+        check(set(seen) <= {200, 409} and 200 in seen and len(seen) == 8, f"at the same time: {seen}")
+
+
 # ---------------------------------------------------------------------------------------------- operation (31-42)
 
 
