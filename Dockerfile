@@ -2,7 +2,7 @@
 FROM debian:bookworm-slim AS build
 WORKDIR /src
 COPY . .
-RUN deploy/install_dependencies.sh && cmake --preset release -DPREFERD_TESTS=OFF -DPREFERD_BENCH=OFF && cmake --build --preset release
+RUN deploy/install_dependencies.sh && cmake --preset release -DPREFERD_TESTS=OFF -DPREFERD_BENCH=OFF && ninja -C build preferd trainer
 
 FROM debian:bookworm-slim
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends \

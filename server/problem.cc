@@ -32,13 +32,14 @@ struct StatusRow {
   int status;
   std::string_view name;
 };
-constexpr std::array<StatusRow, 18> kStatuses = {{
+constexpr std::array<StatusRow, 19> kStatuses = {{
     {400, "malformed"},
     {401, "unauthorized"},
     {403, "forbidden"},
     {404, "not_found"},
     {405, "method_not_allowed"},
     {408, "timeout"},
+    {409, "conflict"},
     {411, "length_required"},
     {413, "too_large"},
     {414, "uri_too_long"},

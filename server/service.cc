@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
 constexpr std::size_t kBatchValues = 1 << 20;
+constexpr std::size_t kAdminBytes = 1024, kAdminValues = 16;
 constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the gate
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -65,10 +66,15 @@ Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Req
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
-    : options_(options), metrics_(labels()), gate_(encode_slots), queue_(queue_options(options), metrics_) {}
+    : options_(options),
+      metrics_(labels(options)),
+      gate_(encode_slots),
+      queue_(queue_options(options), metrics_) {}
 
-std::vector<std::string> Service::labels() {
-  return {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+std::vector<std::string> Service::labels(const ServeOptions& options) {
+  std::vector<std::string> out = {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+  if (!options.admin_key.empty()) out.push_back("/admin/reload");
+  return out;
 }
 
 std::vector<Route> Service::routes() {
@@ -86,13 +92,21 @@ std::vector<Route> Service::routes() {
                  .handle = [this, handler](Request& r) { return (this->*handler)(r); },
                  .refuse = [this, lane] { return refuse(lane); }};
   };
-  return {get("/", Access::kPublic, &Service::alive),
-          get("/healthz", Access::kPublic, &Service::health),
-          get("/readyz", Access::kPublic, &Service::ready),
-          get("/info", Access::kClient, &Service::info),
-          get("/metrics", Access::kClient, &Service::scrape),
-          post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
-          post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+  std::vector<Route> out = {get("/", Access::kPublic, &Service::alive),
+                            get("/healthz", Access::kPublic, &Service::health),
+                            get("/readyz", Access::kPublic, &Service::ready),
+                            get("/info", Access::kClient, &Service::info),
+                            get("/metrics", Access::kClient, &Service::scrape),
+                            post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
+                            post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+  if (!options_.admin_key.empty())
+    out.push_back({.method = "POST",
+                   .path = "/admin/reload",
+                   .access = Access::kAdmin,
+                   .runs = Runs::kOnWorker,
+                   .max_body = kAdminBytes,
+                   .handle = [this](Request& r) { return reload(r); }});
+  return out;
 }
 
 void Service::publish(std::shared_ptr<Scorer> scorer) {
@@ -257,11 +271,12 @@ Reply Service::predict(Request& request) {
       metrics_.items(Outcome::kInvalid);
       return fail(std::move(*problem));
     }
-    const auto pair = parse_pair(std::get<Json>(json));
+    auto pair = parse_pair(std::get<Json>(json));
     if (!pair) {
       metrics_.items(Outcome::kInvalid);
       return fail(problem_of(pair.error()));
     }
+    if (!pair->id) pair->id = request.id;
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
   const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
@@ -324,6 +339,33 @@ Reply Service::batch(Request& request) {
     return fail(problem_of(Error{Code::kCancelled, "the client hung up", {}}));
   reply.items = static_cast<std::int64_t>(items);
   reply.tokens = static_cast<std::int64_t>(tokens);
+  return reply;
+}
+
+// Answers when the load has ended, so that a request sent after the reply meets the new package.
+Reply Service::reload(Request& request) {
+  const auto fail = [&](const Problem& problem) { return reply_of(problem, request.id); };
+  auto json = read_json(request, kAdminBytes, kAdminValues);
+  if (const auto* problem = std::get_if<Problem>(&json)) return fail(*problem);
+  if (std::get<Json>(json) != Json::object())
+    return fail(problem_of(422, "the body: expected {}, what is loaded is the server's --package"));
+  auto outcome = reload_ ? reload_() : std::nullopt;
+  if (!outcome) return fail(problem_of(409, "a package is being loaded already"));
+  while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+    if (phase() >= Phase::kDraining) return fail(problem_of(503, "the service is stopping"));
+  if (const Status loaded = outcome->get(); !loaded) {
+    Problem problem = problem_of(422, loaded.error().what);
+    problem.code = "package_refused";
+    return fail(problem);
+  }
+  const auto scorer = generation();
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter(reply.body)
+      .begin_object()
+      .member("model", scorer->info().name)
+      .member("revision", scorer->info().revision)
+      .member("digest", scorer->info().digest)
+      .end_object();
   return reply;
 }
 

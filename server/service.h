@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +32,8 @@ class Service {
 
   // The routes, whose handlers borrow this service.
   std::vector<Route> routes();
-  // Labels of these routes and "other", in the order that Router::index gives.
-  static std::vector<std::string> labels();
+  // Labels of these routes, in the order that Router::index gives.
+  static std::vector<std::string> labels(const ServeOptions& options);
 
   // The first model, or the next one; calls that began before keep the one they have.
   void publish(std::shared_ptr<Scorer> scorer);
@@ -49,6 +51,11 @@ class Service {
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
 
+  // What POST /admin/reload calls: starts a load and says how it ends; nothing where one is under way.
+  // Before the first request.
+  using Reload = std::function<std::optional<std::future<Status>>()>;
+  void set_reload(Reload reload) { reload_ = std::move(reload); }
+
   // Filled in by the transport at a scrape: connections, held bytes, workers.
   void set_transport_gauges(std::function<void(Gauges&)> fill) { transport_gauges_ = std::move(fill); }
 
@@ -63,6 +70,7 @@ class Service {
   Reply scrape(Request& request);
   Reply predict(Request& request);
   Reply batch(Request& request);
+  Reply reload(Request& request);
   void probe();
 
   const ServeOptions options_;
@@ -73,6 +81,7 @@ class Service {
   std::shared_ptr<Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
   std::optional<Error> changed_;
   std::function<void(Gauges&)> transport_gauges_;
+  Reload reload_;
   Queue queue_;
 };
 
