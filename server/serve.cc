@@ -85,6 +85,7 @@ class Loader {
   // How the load ends; nothing where one is under way.
   std::optional<std::future<Status>> start() {
     if (busy_.exchange(true)) return std::nullopt;
+    const std::lock_guard lock(starting_);  // a load may have ended before its thread has its place
     join();
     std::promise<Status> ended;
     auto outcome = ended.get_future();
@@ -136,7 +137,8 @@ class Loader {
   Service& service_;
   Signals& signals_;
   Log& log_;
-  std::thread thread_;
+  std::mutex starting_;
+  std::thread thread_;  // guarded by starting_
   std::atomic<bool> busy_{false};
   Error error_;
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -111,6 +112,14 @@ TEST(BusGuardTest, EntriesComeBackUnlost) {
   EXPECT_TRUE(GuardedRange::take(whole.view()));
 }
 
+// A sanitizer, whose handler was there first, ends the process with a status of its own.
+bool died_of_it(int status) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) return true;
+#endif
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+}
+
 class BusGuardDeathTest : public ::testing::Test {
  protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
@@ -124,7 +133,7 @@ TEST_F(BusGuardDeathTest, OtherFaultsEndTheProcess) {
     file.cut(0);
     std::_Exit(static_cast<int>(file.sum(0, 2)));
   };
-  EXPECT_EXIT(fault(), ::testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(fault(), died_of_it, "");
   const auto let_go = [] {
     install_bus_guard();
     CutFile file(2);
@@ -132,13 +141,13 @@ TEST_F(BusGuardDeathTest, OtherFaultsEndTheProcess) {
     file.cut(0);
     std::_Exit(static_cast<int>(file.sum(0, 2)));
   };
-  EXPECT_EXIT(let_go(), ::testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(let_go(), died_of_it, "");
   const auto sent = [] {
     install_bus_guard();
     ::kill(::getpid(), SIGBUS);
     std::_Exit(0);
   };
-  EXPECT_EXIT(sent(), ::testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(sent(), died_of_it, "");
 }
 
 TEST_F(BusGuardDeathTest, OtherFaultsReachTheHandlerThatWasThere) {
