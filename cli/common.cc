@@ -189,6 +189,7 @@ const char* row_error_code(const Error& error) {
     case Code::kNonFinite: return "non_finite";
     case Code::kEmptyInput: return "empty_input";
     case Code::kDevice: return "device_failed";
+    case Code::kChanged: return "package_changed";
     case Code::kInternal: return "internal";
     default: return "invalid_row";
   }

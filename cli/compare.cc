@@ -73,7 +73,7 @@ int compare(const Arguments& arguments) {
     return report(encoded.error(), encoded.error().code == Code::kNotFound ? kBadUsage : kBadRows);
   const Encoded* item = &*encoded;
   const auto verdict = std::move((*scorer)->score({&item, 1})[0]);
-  if (!verdict) return report(verdict.error(), kBadRows);
+  if (!verdict) return report(verdict.error(), verdict.error().code == Code::kChanged ? kFailed : kBadRows);
   if (!o.json) {
     print_for_people(*verdict, (*scorer)->info());
     return kDone;

@@ -131,6 +131,8 @@ Status ScoreRun::finish() {
   if (!running_) return Ok{};
   Chunk chunk = *std::exchange(running_, std::nullopt);
   auto verdicts = chunk.verdicts.get();
+  for (const Result<Verdict>& v : verdicts)
+    if (!v && v.error().code == Code::kChanged) return v.error();
   std::string text;
   std::size_t next = 0;
   for (std::size_t i = 0; i < chunk.rows.size(); ++i) {

@@ -2,7 +2,7 @@
 //
 // Rows are read in chunks; a chunk is encoded on all cores, scored, written and flushed before the next is
 // read. So memory is bounded, an interrupted run loses at most one chunk, and a resumed one goes on after the
-// last whole line.
+// last whole line. A chunk in which the package changed is not written, and ends the run.
 #pragma once
 
 #include <cstdint>

@@ -24,12 +24,14 @@ using std::chrono::milliseconds;
 // before.
 constexpr milliseconds kGrace{300};
 constexpr milliseconds kTick{20};
+constexpr milliseconds kLook{250};  // at the package's files, which /readyz is to tell of within a second
+constexpr milliseconds kSecond{1000};
 constexpr milliseconds kLastReplies{1000};
 
 void complain(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
 
 DoorOptions door_options(const ServeOptions& o) {
-  constexpr std::size_t kOwnFiles = 64;
+  constexpr std::size_t kOwnFiles = 256;  // the packages' among them
   const std::size_t files = raise_file_limit();
   const auto most = std::max<std::size_t>(files, kOwnFiles + 64) - kOwnFiles;
   return {.host = o.host,
@@ -233,10 +235,16 @@ int serve(const ServeOptions& options, const Load& load) {
   loader.start();
   Trimmer trimmer;
   DeviceWatch devices;
+  auto next_second = Clock::now();
   while (true) {
-    const auto event = signals.wait(milliseconds(1000));
-    trimmer.tick(door);
-    devices.tick(service, log);
+    const auto event = signals.wait(kLook);
+    if (const auto changed = service.look_at_package())
+      log.write(LogLevel::kError, "package_changed", {{"what", std::string_view(changed->what)}});
+    if (event || Clock::now() >= next_second) {
+      next_second = Clock::now() + kSecond;
+      trimmer.tick(door);
+      devices.tick(service, log);
+    }
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {

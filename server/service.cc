@@ -116,6 +116,7 @@ void Service::publish(std::shared_ptr<Scorer> scorer) {
   {
     const std::lock_guard lock(mutex_);
     generation_.swap(scorer);
+    changed_.reset();
   }
   auto loading = Phase::kLoading;
   phase_.compare_exchange_strong(loading, Phase::kServing);
@@ -136,6 +137,22 @@ Capacity Service::capacity() const {
   return scorer ? scorer->capacity() : Capacity{0, 0, {}};
 }
 
+std::optional<Error> Service::look_at_package() {
+  const auto scorer = generation();
+  if (!scorer || package_changed()) return std::nullopt;
+  const Status status = scorer->intact(Look::kThorough);
+  if (status) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (scorer != generation_) return std::nullopt;
+  changed_ = status.error();
+  return changed_;
+}
+
+std::optional<Error> Service::package_changed() const {
+  const std::lock_guard lock(mutex_);
+  return changed_;
+}
+
 std::optional<Problem> Service::refuse(std::size_t lane) const {
   auto& metrics = const_cast<Metrics&>(metrics_);
   const Phase now = phase();
@@ -146,6 +163,10 @@ std::optional<Problem> Service::refuse(std::size_t lane) const {
   if (now == Phase::kRefusing) {
     metrics.rejection(Rejection::kDraining);
     return problem_of(503, "the service is stopping");
+  }
+  if (const auto changed = package_changed()) {
+    metrics.rejection(Rejection::kPackageChanged);
+    return problem_of(*changed);
   }
   if (!queue_.full(lane, 1)) return std::nullopt;
   metrics.rejection(Rejection::kQueueFull);
@@ -163,6 +184,15 @@ Reply Service::ready(Request&) {
     case Phase::kDraining:
     case Phase::kRefusing: return json_reply(503, "status", "draining");
     case Phase::kServing: break;
+  }
+  if (const auto changed = package_changed()) {
+    Reply reply{.status = 503, .headers = {}, .body = {}, .stream = {}};
+    JsonWriter json(reply.body);
+    json.begin_object()
+        .member("status", code_name(changed->code))
+        .member("reason", changed->what)
+        .end_object();
+    return reply;
   }
   if (queue_.healthy()) return json_reply(200, "status", "ready");
   if (queue_.idle()) probe();
@@ -207,7 +237,7 @@ Reply Service::info(Request& request) {
 Reply Service::scrape(Request&) {
   Gauges gauges;
   queue_.fill(gauges);
-  gauges.ready = phase() == Phase::kServing && queue_.healthy() ? 1 : 0;
+  gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
   const Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;

@@ -44,6 +44,10 @@ class Service {
   // Of the model that serves; nothing before the first.
   Capacity capacity() const;
 
+  // Looks at the files of the model that serves. Once they changed, /readyz says so and work is refused until
+  // the next publish(); what changed is returned the first time.
+  std::optional<Error> look_at_package();
+
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
 
@@ -57,6 +61,7 @@ class Service {
 
  private:
   std::shared_ptr<Scorer> generation() const;
+  std::optional<Error> package_changed() const;
   std::optional<Problem> refuse(std::size_t lane) const;
   Reply alive(Request& request);
   Reply health(Request& request);
@@ -73,7 +78,8 @@ class Service {
   EncodeGate gate_;
   std::atomic<Phase> phase_{Phase::kLoading};
   mutable std::mutex mutex_;
-  std::shared_ptr<Scorer> generation_;  // guarded by mutex_
+  std::shared_ptr<Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
+  std::optional<Error> changed_;
   std::function<void(Gauges&)> transport_gauges_;
   Reload reload_;
   Queue queue_;

@@ -22,6 +22,7 @@ Outcome outcome_of(Code code) {
     case Code::kUnavailable: return Outcome::kRejected;
     case Code::kNonFinite:
     case Code::kDevice:
+    case Code::kChanged:
     case Code::kInternal: return Outcome::kError;
   }
   return Outcome::kError;

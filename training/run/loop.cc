@@ -137,6 +137,7 @@ class Loop {
       loss_sum += loss.item<double>();
       tokens += loaded->tokens;
     }
+    if (const Status s = in_.model.encoder().intact(Look::kQuick); !s) return s.error();
     const auto shared = exchange(loss_sum, tokens);
     if (!shared) return shared.error();
     const double norm = in_.optimizer.gradient_norm();
@@ -300,6 +301,7 @@ Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, co
       all[static_cast<std::int64_t>(batches[i][j].example)].copy_(found[static_cast<std::int64_t>(j)]);
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
   }
+  if (const Status s = model.encoder().intact(Look::kQuick); !s) return s.error();
   at::Tensor shared = all.to(model.options().device());
   if (const Status s = group.sum({&shared, 1}); !s) return s.error();
   all = shared.cpu().contiguous();

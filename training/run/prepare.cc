@@ -22,6 +22,7 @@ std::int64_t outputs_of(const HeadSpec& head) {
 
 // What a run starts from instead of fresh tensors.
 struct Start {
+  std::shared_ptr<const Files> files;  // null: starts from none
   std::optional<TensorMap> adapter, head;
   Json adapter_config;
   std::string features;
@@ -63,6 +64,7 @@ Result<Start> read_start(const TrainConfig& config) {
   if (config.start.empty()) return start;
   const auto files = open_directory(config.start);
   if (!files) return invalid("start: " + files.error().what);
+  start.files = *files;
   const auto no_adapter = [&] {
     return invalid("start " + config.start +
                    " has an adapter, which a run of another method than lora drops");
@@ -161,7 +163,8 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   PackageForm here = form;
   here.copy_base = false;
   here.adapter_dtype = AdapterDtype::kFp32;
-  return write_package(folder, here, *tensors, {});
+  if (const Status s = write_package(folder, here, *tensors, {}); !s) return s;
+  return start->files ? start->files->intact(Look::kThorough) : Status(Ok{});
 }
 
 // What make_start() found, read back.
