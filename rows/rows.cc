@@ -1,5 +1,7 @@
 #include "rows/rows.h"
 
+#include "rows/preference.h"
+
 namespace preferd {
 namespace {
 
@@ -13,6 +15,12 @@ Status optional_text(const Json& object, const char* key, std::optional<std::str
 
 Result<Row> row_of(const Json& fields) {
   auto texts = texts_of(fields);
+  if (!texts && is_preference(fields))
+    return invalid(
+        "chosen: the row is a vote (prompt, chosen, rejected), as trainer reads them; expected response_a "
+        "and "
+        "response_b",
+        "chosen");
   if (!texts) return texts.error();
   Row row;
   row.prompt = std::move(texts->prompt);
