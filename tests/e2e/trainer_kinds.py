@@ -295,7 +295,8 @@ class Starts(Folder):
         self.refused(2, "start", keys=SHORT | {"start": str(self.dir)})
         self.refused(2, "start", keys=SHORT | {"start": str(lora / "adapter"), "method": "head"})
         self.refused(2, "start", keys=SHORT | {"start": str(lora), "method": "head"})
-        self.refused(2, "rslora", keys=SHORT | {"start": str(FIXTURES / "packages/lora_bare_rslora/adapter"), "adapter.r": 6})
+        self.refused(2, "rslora", keys=SHORT | {"start": str(FIXTURES / "packages/lora_bare_rslora/adapter"), "adapter.r": 6, "adapter.alpha": 12,
+                                              "adapter.rslora": False})
         saved = FIXTURES / "packages/lora_saved_norm/adapter"
         r = json.loads((saved / "adapter_config.json").read_text())
         self.refused(2, "start", keys=SHORT | {"start": str(saved), "adapter.r": r["r"], "adapter.alpha": r["lora_alpha"]})

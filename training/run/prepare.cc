@@ -4,9 +4,11 @@
 
 #include "base/sha256.h"
 #include "model/checkpoint/fields.h"
+#include "model/default/default_package.h"
 #include "model/families/body.h"
 #include "model/scorer/adapted_model.h"
 #include "training/config/load.h"
+#include "training/config/start.h"
 #include "training/data/statistics.h"
 #include "training/objective/objective.h"
 
@@ -35,18 +37,9 @@ Result<Json> read_object(const Files& files, const std::string& name) {
   return json;
 }
 
-Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Start& into) {
+Status read_start_adapter(const Files& folder, Start& into) {
   auto json = read_object(folder, "adapter_config.json");
   if (!json) return json.error();
-  for (const auto& [key, value] :
-       {std::pair{"r", static_cast<double>(wanted.r)}, std::pair{"lora_alpha", wanted.alpha}})
-    if (!json->contains(key) || !(*json)[key].is_number() || (*json)[key].get<double>() != value)
-      return invalid("start " + folder.name() + ": " + key + " is " +
-                     (json->contains(key) ? (*json)[key].dump() : "missing") +
-                     ", the configuration's adapter has " + Json(value).dump());
-  if (const bool rslora = json->value("use_rslora", Json()) == true; rslora != wanted.rslora)
-    return invalid("start " + folder.name() + ": use_rslora is " + (rslora ? "true" : "false") +
-                   ", the configuration's adapter.rslora says otherwise");
   auto tensors = read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   for (const auto& [name, tensor] : *tensors)
@@ -61,7 +54,7 @@ Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Star
 Result<Start> read_start(const TrainConfig& config) {
   Start start;
   if (config.start.empty()) return start;
-  const auto files = open_directory(config.start);
+  const auto files = open_start(config.start);
   if (!files) return invalid("start: " + files.error().what);
   const auto no_adapter = [&] {
     return invalid("start " + config.start +
@@ -69,7 +62,7 @@ Result<Start> read_start(const TrainConfig& config) {
   };
   if ((*files)->exists("adapter_config.json")) {
     if (config.method != Method::kLora) return no_adapter();
-    if (const Status s = read_start_adapter(**files, config.adapter, start); !s) return s.error();
+    if (const Status s = read_start_adapter(**files, start); !s) return s.error();
     return start;
   }
   const auto manifest = read_manifest(**files);
@@ -79,7 +72,7 @@ Result<Start> read_start(const TrainConfig& config) {
     if (config.method != Method::kLora) return no_adapter();
     const auto folder = (*files)->folder(*spec.path);
     if (!folder) return folder.error();
-    if (const Status s = read_start_adapter(**folder, config.adapter, start); !s) return s.error();
+    if (const Status s = read_start_adapter(**folder, start); !s) return s.error();
   }
   if (spec.head.file) {
     auto head = read_safetensors(**files, *spec.head.file);
@@ -137,6 +130,14 @@ Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterC
   return Ok{};
 }
 
+// Where the configuration names the embedded base; else null.
+Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
+  if (config.package["base"].value("path", Json()) != kEmbedded) return std::shared_ptr<const Files>();
+  const auto package = default_package();
+  if (!package) return invalid("package.base.path " + std::string(kEmbedded) + ": " + package.error().what);
+  return (*package)->folder("base");
+}
+
 Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
                   const std::string& folder, ThreadPool& pool, PackageForm& form) {
   auto start = read_start(config);
@@ -148,7 +149,13 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
     if (!text) return text.error();
     form.features = std::move(*text);
   }
-  if (const Status s = write_package(folder, form, {}, {}); !s) return s;
+  auto base = embedded_base(config);
+  if (!base) return base.error();
+  PackageForm here = form;
+  here.base = *base;
+  here.copy_base = false;
+  here.adapter_dtype = AdapterDtype::kFp32;
+  if (const Status s = write_package(folder, here, {}, {}); !s) return s;
   const auto files = open_directory(folder);
   if (!files) return files.error();
   const auto encoder = Encoder::open(*files);
@@ -158,9 +165,8 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   if (!tensors) return tensors.error();
   if (start->adapter) tensors->adapter = std::move(*start->adapter);
   if (start->head) tensors->head = std::move(*start->head);
-  PackageForm here = form;
-  here.copy_base = false;
-  here.adapter_dtype = AdapterDtype::kFp32;
+  here.weight_prefix = form.weight_prefix;
+  here.adapter_config = form.adapter_config;
   return write_package(folder, here, *tensors, {});
 }
 
