@@ -95,9 +95,10 @@ Result<Manifest> manifest_of(const Json& json) {
   return manifest;
 }
 
-Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool) {
+Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool,
+                               const DataEvents& events) {
   const auto columns = manifest.output() == Output::kDifference ? Columns::kResponse : Columns::kPair;
-  const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool);
+  const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool, events);
   if (!found) return found.error();
   return statistics_text(*found);
 }
@@ -139,13 +140,13 @@ Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
 }
 
 Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
-                  const std::string& folder, ThreadPool& pool, PackageForm& form) {
+                  const std::string& folder, ThreadPool& pool, const DataEvents& events, PackageForm& form) {
   auto start = read_start(config);
   if (!start) return start.error();
   form.adapter_config = start->adapter_config;
   if (manifest.features.standardize) form.features = start->features;
   if (manifest.features.standardize && form.features.empty()) {
-    auto text = statistics(data, manifest, pool);
+    auto text = statistics(data, manifest, pool, events);
     if (!text) return text.error();
     form.features = std::move(*text);
   }
@@ -189,25 +190,55 @@ Status read_form(const std::string& folder, const Manifest& manifest, PackageFor
   return Ok{};
 }
 
+// What a row is to a run.
+void append(const Dataset& data, std::uint32_t example, std::string& text) {
+  const IndexEntry& e = data.corpus().entries()[example];
+  const Target target = data.target(example);
+  text.append(reinterpret_cast<const char*>(&e.key), sizeof e.key);
+  text.append(reinterpret_cast<const char*>(target.data()), sizeof target);
+}
+
 std::string identity_of(const TrainConfig& config, const Dataset& data) {
+  std::string text = to_toml(comparable(config));
+  for (const Numbers* side : {&data.train(), &data.valid()})
+    for (const std::uint32_t i : *side) append(data, i, text);
+  return hex(sha256(text));
+}
+
+DataEvents data_events(const PrepareEvents& events, const char* phase) {
+  DataEvents out{.progress = {}, .bad_row = events.note, .cancelled = events.cancelled};
+  if (events.progress)
+    out.progress = [report = events.progress, phase](double share) { report(phase, share); };
+  return out;
+}
+
+}  // namespace
+
+TrainConfig comparable(const TrainConfig& config) {
   TrainConfig same = config;
   same.output.clear();
   same.data.folder.clear();
   same.threads = 0;
   same.watch = {};
   same.watch.evaluate_every = config.watch.evaluate_every;
-  std::string text = to_toml(same);
-  for (const Numbers* side : {&data.train(), &data.valid()})
-    for (const std::uint32_t i : *side) {
-      const IndexEntry& e = data.corpus().entries()[i];
-      const Target target = data.target(i);
-      text.append(reinterpret_cast<const char*>(&e.key), sizeof e.key);
-      text.append(reinterpret_cast<const char*>(target.data()), sizeof target);
-    }
-  return hex(sha256(text));
+  return same;
 }
 
-}  // namespace
+std::string rows_text(const TrainConfig& config, const Dataset& data) {
+  std::vector<std::string> names = config.data.train, texts;
+  names.insert(names.end(), config.data.valid.begin(), config.data.valid.end());
+  texts.resize(names.size());
+  Json files = Json::array();
+  for (const std::string& name : names) files.push_back({{"file", name}, {"train", 0}, {"valid", 0}});
+  for (const auto& [side, rows] : {std::pair{"train", &data.train()}, std::pair{"valid", &data.valid()}})
+    for (const std::uint32_t i : *rows) {
+      const std::size_t file = data.corpus().entries()[i].file;
+      files[file][side] = files[file][side].get<std::int64_t>() + 1;
+      append(data, i, texts[file]);
+    }
+  for (std::size_t file = 0; file < texts.size(); ++file) files[file]["sha256"] = hex(sha256(texts[file]));
+  return files.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, const Begin begin, Group& group,
                          ThreadPool& pool, const PrepareEvents& events) {
@@ -234,13 +265,16 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   DataOptions options = config.data.resolved();
   options.classes = out.classes;
   if (config.objective.cosine > 0) options.embeddings = ReadEmbeddings::kYes;
-  auto data = Dataset::open(options, run.path("work"), events.data);
+  auto data = Dataset::open(options, run.path("work"), data_events(events, "reading rows"));
   if (!data) return data.error();
   out.data = *data;
   out.identity = identity_of(config, **data);
   const std::string start = run.path("start");
   if (begin == Begin::kFresh && group.leads())
-    if (const Status s = make_start(config, **data, *manifest, start, pool, out.form); !s) return s.error();
+    if (const Status s = make_start(config, **data, *manifest, start, pool,
+                                    data_events(events, "measuring text features"), out.form);
+        !s)
+      return s.error();
   if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
   const auto files = open_directory(start);
   if (!files) return files.error();
@@ -253,14 +287,14 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!text) return text.error();
   const StoreOptions store{
       .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
-  const auto open = [&](const Numbers& side) {
-    return EncodedStore::open(**data, side, *text, store, pool, events.data);
+  const auto open = [&](const Numbers& side, const char* phase) {
+    return EncodedStore::open(**data, side, *text, store, pool, data_events(events, phase));
   };
-  auto train = open((*data)->train());
+  auto train = open((*data)->train(), "encoding training rows");
   if (!train) return train.error();
   out.train = std::make_shared<ExampleSet>(*data, *train, out.classes);
   if (!(*data)->valid().empty()) {
-    auto valid = open((*data)->valid());
+    auto valid = open((*data)->valid(), "encoding validation rows");
     if (!valid) return valid.error();
     out.valid = std::make_shared<ExampleSet>(*data, *valid, out.classes);
     out.valid_store = *valid;
