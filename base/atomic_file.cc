@@ -86,6 +86,10 @@ Status copy_synced(const std::string& from, const std::string& to) {
     if (const Status s = write_all(out.get(), to, {buffer.data(), static_cast<std::size_t>(n)}); !s)
       return s.error();
   }
+  struct stat after {};
+  if (::fstat(in.get(), &after) != 0 || after.st_size != info.st_size ||
+      after.st_mtim.tv_sec != info.st_mtim.tv_sec || after.st_mtim.tv_nsec != info.st_mtim.tv_nsec)
+    return Error{Code::kChanged, from + " changed while it was copied; copy it again", {}};
   return close_synced(out, to);
 }
 

@@ -1,15 +1,13 @@
 #include "base/files.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 #include <system_error>
 
 namespace preferd {
@@ -17,10 +15,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Mapping {
-  void* address;
-  std::size_t size;
-  ~Mapping() { ::munmap(address, size); }
+// The files of a directory that are held, and what the first said that had changed when it was let go.
+class Ledger {
+ public:
+  static Bytes keep(const std::shared_ptr<Ledger>& ledger, std::unique_ptr<const MappedFile> file) {
+    const auto view = file->view();
+    const auto let_go = [ledger](const MappedFile* f) {
+      const std::unique_ptr<const MappedFile> ends(f);
+      if (const Status s = f->intact(Look::kQuick); !s) ledger->note(s.error());
+    };
+    const std::shared_ptr<const MappedFile> held(file.release(), let_go);
+    const std::lock_guard lock(ledger->mutex_);
+    std::erase_if(ledger->held_, [](const auto& known) { return known.expired(); });
+    ledger->held_.push_back(held);
+    return {held, view};
+  }
+
+  Status intact(Look look) const {
+    std::vector<std::shared_ptr<const MappedFile>> held;  // let go after the lock, which note() takes
+    const std::lock_guard lock(mutex_);
+    if (changed_) return *changed_;
+    for (const auto& known : held_)
+      if (auto file = known.lock()) held.push_back(std::move(file));
+    for (const auto& file : held)
+      if (const Status s = file->intact(look); !s) return s.error();
+    return Ok{};
+  }
+
+ private:
+  void note(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!changed_) changed_ = error;
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<std::weak_ptr<const MappedFile>> held_;  // guarded by mutex_, as below
+  std::optional<Error> changed_;
 };
 
 bool is_inside(const fs::path& root, const fs::path& path) {
@@ -30,12 +60,15 @@ bool is_inside(const fs::path& root, const fs::path& path) {
 
 class Directory : public Files {
  public:
-  Directory(fs::path root, Links links) : root_(std::move(root)), links_(links) {}
+  Directory(fs::path root, Links links, std::shared_ptr<Ledger> ledger)
+      : root_(std::move(root)), links_(links), ledger_(std::move(ledger)) {}
 
   Result<Bytes> open(std::string_view relative) const override {
     auto path = resolve(relative);
     if (!path) return path.error();
-    return map_file(path->string());
+    auto file = MappedFile::open(path->string());
+    if (!file) return file.error();
+    return Ledger::keep(ledger_, *std::move(file));
   }
 
   bool exists(std::string_view relative) const override {
@@ -59,10 +92,11 @@ class Directory : public Files {
     if (!path) return path.error();
     std::error_code ec;
     if (!fs::is_directory(*path, ec)) return invalid(path->string() + ": not a folder");
-    return std::shared_ptr<const Files>(std::make_shared<Directory>(*path, links_));
+    return std::shared_ptr<const Files>(std::make_shared<Directory>(*path, links_, ledger_));
   }
 
   std::string name() const override { return root_.string(); }
+  Status intact(Look look) const override { return ledger_->intact(look); }
 
  private:
   // Follows links; the result is a real path inside the root.
@@ -88,6 +122,7 @@ class Directory : public Files {
 
   fs::path root_;
   Links links_;
+  std::shared_ptr<Ledger> ledger_;
 };
 
 class Embedded : public Files {
@@ -136,27 +171,10 @@ class Embedded : public Files {
 }  // namespace
 
 Result<Bytes> map_file(const std::string& path) {
-  const auto failed = [&](const char* what) {
-    const Code code = errno == ENOENT ? Code::kNotFound : Code::kInvalid;
-    return Error{code, path + ": " + what + ": " + std::strerror(errno), {}};
-  };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return failed("cannot open");
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
-    return invalid(path + ": not a plain file");
-  }
-  const auto size = static_cast<std::size_t>(info.st_size);
-  if (size == 0) {
-    ::close(fd);
-    return Bytes{};
-  }
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  ::close(fd);
-  if (address == MAP_FAILED) return failed("cannot map");
-  std::shared_ptr<Mapping> owner(new Mapping{address, size});
-  return Bytes{owner, {static_cast<const std::byte*>(address), size}};
+  auto file = MappedFile::open(path);
+  if (!file) return file.error();
+  const std::shared_ptr<const MappedFile> held(*std::move(file));
+  return Bytes{held, held->view()};
 }
 
 void release_pages(std::span<const std::byte> mapped) {
@@ -171,7 +189,7 @@ Result<std::shared_ptr<const Files>> open_directory(const std::string& path, Lin
   const fs::path real = fs::canonical(path, ec);
   if (ec) return Error{Code::kNotFound, path + ": " + ec.message(), {}};
   if (!fs::is_directory(real, ec)) return invalid(path + ": not a folder");
-  return std::shared_ptr<const Files>(std::make_shared<Directory>(real, links));
+  return std::shared_ptr<const Files>(std::make_shared<Directory>(real, links, std::make_shared<Ledger>()));
 }
 
 std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/result.h"
 
 namespace preferd {
@@ -35,6 +36,9 @@ class Files {
   virtual Result<std::shared_ptr<const Files>> folder(std::string_view relative) const = 0;
   // For messages: the folder's path, or "embedded:".
   virtual std::string name() const = 0;
+  // kChanged: a file that was opened here, under a folder() of here or a folder that here is one of, was
+  // written to while its bytes were held. (Of what was let go, only what had changed by then counts.)
+  virtual Status intact(Look) const { return Ok{}; }
 };
 
 // kInside: a link that ends outside the directory leaves it. kAnywhere: links may end anywhere, names still
@@ -52,7 +56,15 @@ struct EmbeddedFile {
 // Files that live in static storage; nothing is copied.
 std::shared_ptr<const Files> embedded_files(std::vector<EmbeddedFile> files);
 
-// Maps one file anywhere on disk, read-only.
+// `found`, unless a file that `source` (Files, or what has their intact()) reads changed meanwhile: then that
+// is the error, whatever else went wrong.
+template <class Source, class T>
+Result<T> if_intact(const Source& source, Result<T> found) {
+  if (const Status s = source.intact(Look::kThorough); !s) return s.error();
+  return found;
+}
+
+// Maps one file anywhere on disk, read-only; nobody asks whether it changes.
 Result<Bytes> map_file(const std::string& path);
 
 // Lets go of the memory behind a part of a mapped file (map_file, open_directory) that was read and will not

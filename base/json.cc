@@ -123,12 +123,19 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+Status refuse_nul(std::string_view text) {
+  const auto at = text.find('\0');
+  if (at == text.npos) return Ok{};
+  return invalid("not valid JSON at byte " + std::to_string(at + 1) + ": a NUL byte");
+}
+
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     return Error{Code::kTooLarge,
                  "JSON text of " + std::to_string(text.size()) + " bytes, the limit is " +
                      std::to_string(limits.max_bytes),
                  {}};
+  if (const Status s = refuse_nul(text); !s) return s.error();
   Builder builder(limits);
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return invalid(builder.failure().empty() ? "not valid JSON" : builder.failure());

@@ -1,8 +1,9 @@
 // JSON in and out. Reading is nlohmann's parser behind limits; writing is a small streaming writer.
 //
 // Accepted: RFC 8259 text in UTF-8. Refused with kInvalid: a key twice in one object, nesting deeper or
-// values more numerous than the limits, numbers outside double or 64-bit range, lone surrogates, trailing
-// text. kTooLarge: more bytes than the limit. Messages give byte positions and never quote the text.
+// values more numerous than the limits, numbers outside double or 64-bit range, lone surrogates, anything but
+// white space behind the value, a NUL byte anywhere. kTooLarge: more bytes than the limit. Messages give byte
+// positions and never quote the text.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +27,10 @@ struct JsonLimits {
 };
 
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
+
+// For those who drive nlohmann's parser themselves: it takes a NUL byte for the end of the text and reads
+// nothing behind it. No JSON text holds one.
+Status refuse_nul(std::string_view text);
 
 // Appends JSON text to a string. The caller keeps the grammar right (a key before each member of an
 // object); commas are the writer's. Floats are printed shortest-round-trip; NaN and infinity as null.

@@ -25,6 +25,7 @@ enum class Code {
   kEmptyInput,   // nothing to score: the template gives no token
   kNonFinite,    // the model gave NaN or infinity for this input
   kDevice,       // a GPU failed: on another one the same call may go well
+  kChanged,      // a file changed while it was in use: what was read of it counts for nothing
   kInternal,     // our fault
 };
 

@@ -16,7 +16,8 @@ namespace {
 
 // Options of all commands: one environment (a container's, say) serves them all, so a variable that another
 // command knows is no error.
-const std::vector<std::string> kEveryOption = {"host",
+const std::vector<std::string> kEveryOption = {"instruction-set",  // read by main alone
+                                               "host",
                                                "port",
                                                "api-key",
                                                "admin-key",
@@ -50,6 +51,9 @@ const std::vector<std::string> kEveryOption = {"host",
                                                "swap",
                                                "adapter",
                                                "shard",
+                                               "competition",
+                                               "limit",
+
                                                "resume",
                                                "quiet",
                                                "prompt",
@@ -71,6 +75,7 @@ const std::vector<std::string> kEveryOption = {"host",
                                                "features",
                                                "manifest",
                                                "golden-rows",
+                                               "labels",
                                                "name",
                                                "template",
                                                "max-tokens",
@@ -149,6 +154,10 @@ Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden
   return load_scorer(*package, *load);
 }
 
+std::string title(const ScorerInfo& info) {
+  return info.name + (info.revision.empty() ? "" : " " + info.revision);
+}
+
 std::vector<std::string> words_of(const std::vector<std::string>& given) {
   std::vector<std::string> words;
   for (const std::string& list : given) {
@@ -180,6 +189,7 @@ const char* row_error_code(const Error& error) {
     case Code::kNonFinite: return "non_finite";
     case Code::kEmptyInput: return "empty_input";
     case Code::kDevice: return "device_failed";
+    case Code::kChanged: return "package_changed";
     case Code::kInternal: return "internal";
     default: return "invalid_row";
   }

@@ -41,6 +41,9 @@ Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
 Result<LoadOptions> load_options(const EngineOptions& options, Golden golden);
 Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);
 
+// "NAME REVISION", or the name alone.
+std::string title(const ScorerInfo& info);
+
 // "a,b" and repeated flags are the same.
 std::vector<std::string> words_of(const std::vector<std::string>& given);
 

@@ -28,10 +28,10 @@ void print_for_people(const Verdict& v, const ScorerInfo& info) {
   for (const MemberSaid& said : v.path)
     std::printf("%s%s says A %.1f %%, B %.1f %%\n", &said == &v.path.front() ? "\n" : "", said.member.c_str(),
                 100.0 * said.probabilities[0], 100.0 * said.probabilities[1]);
-  std::printf("\n%lld tokens (prompt %lld, A %lld, B %lld); judged by %s %s\n",
+  std::printf("\n%lld tokens (prompt %lld, A %lld, B %lld); judged by %s\n",
               static_cast<long long>(v.tokens.total), static_cast<long long>(v.tokens.prompt),
               static_cast<long long>(v.tokens.response_a), static_cast<long long>(v.tokens.response_b),
-              info.name.c_str(), info.revision.c_str());
+              title(info).c_str());
   for (std::size_t part = 0; part < v.truncated.size(); ++part)
     if (v.truncated[part].any())
       std::printf("too long for the model: %lld tokens of %s were not read\n",
@@ -73,7 +73,7 @@ int compare(const Arguments& arguments) {
     return report(encoded.error(), encoded.error().code == Code::kNotFound ? kBadUsage : kBadRows);
   const Encoded* item = &*encoded;
   const auto verdict = std::move((*scorer)->score({&item, 1})[0]);
-  if (!verdict) return report(verdict.error(), kBadRows);
+  if (!verdict) return report(verdict.error(), verdict.error().code == Code::kChanged ? kFailed : kBadRows);
   if (!o.json) {
     print_for_people(*verdict, (*scorer)->info());
     return kDone;

@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "base/bus_guard.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/version.h"
@@ -72,6 +73,7 @@ int with_output(int code) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  preferd::install_bus_guard();
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::fputs(preferd::cli::version_text().c_str(), stdout);

@@ -30,7 +30,7 @@ int run(const Options& o) {
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
   const Result<MergeReport> merged = [&] {
-    Progress progress(o.quiet);
+    Progress progress(o.quiet ? Progress::Shown::kNever : Progress::Shown::kAlways);
     return merge_package(o.package, o.merge, *folder,
                          [&](std::size_t done, std::size_t all) { progress.show_bytes(done, all); });
   }();

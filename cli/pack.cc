@@ -15,7 +15,7 @@ using Scheme = Quantization::Scheme;
 struct Options {
   PackOptions pack;
   std::string output, input_template;
-  std::vector<std::string> adapters, answer_tokens;
+  std::vector<std::string> adapters, answer_tokens, labels;
   enum class Quantized { kAsFound, kNone, kNf4, kFp4, kInt8 } scheme = Quantized::kAsFound;
   bool double_quant = false, link_base = false, quiet = false;
   int block_size = 64, threads = 0;
@@ -42,8 +42,17 @@ Status read_flags(Options& o, const Settings& settings) {
     auto text = text_of("--template", o.input_template);
     if (!text) return text.error();
     if (o.input_template.starts_with('@') && text->ends_with('\n')) text->pop_back();
+    if (text->find("\\n") != std::string::npos)
+      std::fputs(
+          "note: the template holds a backslash and an n, which stay two characters; a line end is written "
+          "as "
+          "$'...\\n...' in bash, or in a file that --template @FILE reads\n",
+          stderr);
     o.pack.draft.input_template = std::move(*text);
   }
+  auto labels = Labels::make(words_of(o.labels));
+  if (!labels) return labels.error();
+  o.pack.labels = std::move(*labels);
   o.pack.draft.answer_tokens = words_of(o.answer_tokens);
   if (given("answer-tokens") && o.pack.draft.answer_tokens.size() != 2)
     return invalid("answer-tokens has " + std::to_string(o.pack.draft.answer_tokens.size()) +
@@ -93,11 +102,29 @@ void declare_pack(Settings& settings, Options& o) {
               "files are")
       .toggle("double-quant", o.double_quant, "quantize the scales of 4-bit blocks too")
       .integer("block-size", o.block_size, 32, 4096, "values a 4-bit block")
+      .list("labels", o.labels,
+            "what the head's outputs stand for, in their order, where it is not model_a,model_b[,tie]: "
+            "model_b,model_a say, or model_a for one output that is the logit of A")
       .text("golden-rows", o.pack.golden_rows,
-            "16 to 64 rows whose logits are recorded; without it 16 built-in pairs in several languages")
+            "16 to 64 rows whose logits are recorded; logits that they bring, from your own program, must be "
+            "ours within 2e-4; without it 16 built-in pairs in several languages")
       .toggle("link-base", o.link_base, "leave the base where it is and write its absolute path")
       .integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core")
       .toggle("quiet", o.quiet, "print nothing");
+}
+
+// How the head's outputs were read, which nothing can check.
+const char* outputs_of(Output output) {
+  switch (output) {
+    case Output::kSigmoidB:
+      return "the head's output is the logit of \"B is better\" (--labels says otherwise)";
+    case Output::kSoftmaxAb: return "the head's outputs are model_a, model_b (--labels says otherwise)";
+    case Output::kSoftmaxAbt: return "the head's outputs are model_a, model_b, tie (--labels says otherwise)";
+    case Output::kTokenPair: return "the first answer token stands for A, the second for B";
+    case Output::kDifference: return "the response with the higher output wins";
+    case Output::kSiamese: return "the head reads response_a, then response_b";
+  }
+  return "";
 }
 
 int run(Options& o) {
@@ -113,8 +140,9 @@ int run(Options& o) {
   const auto seen = inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
   print_package(**encoder, *seen);
-  std::printf("\nevery tensor is accounted for and golden pairs agree; next: preferd serve --package %s\n",
-              o.output.c_str());
+  std::printf(
+      "\nevery tensor is accounted for and golden pairs agree; %s\nnext: preferd serve --package %s\n",
+      outputs_of((*encoder)->manifest().output()), o.output.c_str());
   return kDone;
 }
 

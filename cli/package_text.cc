@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "model/text/chat.h"
+
 namespace preferd::cli {
 namespace {
 
@@ -31,6 +33,10 @@ void print_package(const Encoder& encoder, const Inspection& seen) {
   print_row("adapters", adapters);
   print_row("input", std::string(m.input.layout == Layout::kPair ? "pair" : "per_response") + ", at most " +
                          std::to_string(m.input.max_tokens) + " tokens a sequence");
+  if (m.input.chat)
+    print_row("chat template", has_chat_template(encoder.base())
+                                   ? "the base's"
+                                   : "none in the base: that of its control tokens' family is assumed");
   print_row("head", output_name(m.output()));
   print_row("features", m.features.set == FeatureSet::kNone
                             ? "none"

@@ -3,21 +3,29 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 
 namespace preferd::cli {
 
-Progress::Progress(bool quiet)
-    : on_(!quiet && ::isatty(STDERR_FILENO) == 1), start_(std::chrono::steady_clock::now()) {}
+Progress::Progress(Shown shown)
+    : on_(shown == Shown::kAlways),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      start_(std::chrono::steady_clock::now()),
+      last_(start_) {}
 
 Progress::~Progress() {
-  if (on_) std::fputs("\r\x1b[K", stderr);
+  if (on_ && terminal_) std::fputs("\r\x1b[K", stderr);
+}
+
+void Progress::line(const std::string& text) {
+  std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\x1b[K" : "", text.c_str());
 }
 
 bool Progress::due() {
   const auto now = std::chrono::steady_clock::now();
-  if (!on_ || now - last_ < std::chrono::milliseconds(100)) return false;
+  if (!on_ || now - last_ < std::chrono::milliseconds(terminal_ ? 100 : 10'000)) return false;
   last_ = now;
   return true;
 }
@@ -26,7 +34,14 @@ double Progress::seconds() const {
   return std::max(std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(), 1e-3);
 }
 
-void Progress::draw(const std::string& text, std::optional<double> share) const {
+void Progress::draw(std::string text, std::optional<double> share) const {
+  if (share && *share > 0.01)
+    text += ", " + std::to_string(std::llround(seconds() * (1 - *share) / *share)) + " s left";
+  if (!terminal_) {
+    const std::string percent = share ? std::to_string(std::llround(100 * *share)) + " %: " : "";
+    std::fprintf(stderr, "progress: %s%s\n", percent.c_str(), text.c_str());
+    return;
+  }
   std::string bar;
   if (share) {
     constexpr int kWidth = 24;
@@ -36,7 +51,6 @@ void Progress::draw(const std::string& text, std::optional<double> share) const 
     bar = " [" + bar + "] ";
   }
   std::fprintf(stderr, "\r\x1b[K%s%s", bar.c_str(), text.c_str());
-  if (share && *share > 0.01) std::fprintf(stderr, ", %.0f s left", seconds() * (1 - *share) / *share);
 }
 
 void Progress::show(std::size_t rows, std::int64_t tokens, std::optional<double> share) {

@@ -1,4 +1,5 @@
-// A progress line on standard error, when that is a terminal.
+// How far a command is, on standard error: on a terminal a bar that moves, elsewhere a line every ten
+// seconds.
 #pragma once
 
 #include <chrono>
@@ -11,21 +12,24 @@ namespace preferd::cli {
 
 class Progress {
  public:
-  explicit Progress(bool quiet);
+  enum class Shown { kAlways, kNever };
+  explicit Progress(Shown shown);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Redraws at most ten times a second. `share`: part of the work that is done, 0..1, where it is known.
+  // Both draw when it is due. `share`: part of the work that is done, 0..1, where it is known.
   void show(std::size_t rows, std::int64_t tokens, std::optional<double> share);
   void show_bytes(std::size_t done, std::size_t all);
+
+  void line(const std::string& text);  // a line that stays
 
  private:
   bool due();
   double seconds() const;
-  void draw(const std::string& text, std::optional<double> share) const;
+  void draw(std::string text, std::optional<double> share) const;
 
-  bool on_;
+  bool on_, terminal_;
   std::chrono::steady_clock::time_point start_, last_;
 };
 

@@ -68,7 +68,7 @@ int quantize(const Arguments& arguments) {
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
   Result<QuantizeReport> done = [&] {
-    Progress progress(o.quiet);
+    Progress progress(o.quiet ? Progress::Shown::kNever : Progress::Shown::kAlways);
     return quantize_checkpoint(o.input, o.quantize, *folder,
                                [&](std::size_t bytes, std::size_t all) { progress.show_bytes(bytes, all); });
   }();

@@ -1,39 +1,13 @@
 // preferd score: a file of pairs in, a file of verdicts out, in order, with the engine that serves.
-//
-// Rows are read in chunks; a chunk is encoded on all cores, scored, written and flushed before the next is
-// read. So memory is bounded, an interrupted run loses at most one chunk, and --resume goes on after the last
-// whole line.
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
-#include <cinttypes>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <future>
-#include <optional>
-#include <utility>
 
-#include "base/parallel.h"
 #include "cli/common.h"
-#include "cli/progress.h"
-#include "cli/verdict_line.h"
-#include "rows/lines.h"
-#include "rows/rows.h"
+#include "cli/score_run.h"
 
 namespace preferd::cli {
 namespace {
-
-constexpr std::size_t kChunkRows = 64, kGpuChunkRows = 256;
-
-struct ScoreOptions {
-  EngineOptions engine;
-  std::string input, output = "-", adapter, shard;
-  RowFormat input_format = RowFormat::kAuto;
-  LineFormat format = LineFormat::kJsonLines;
-  bool swap = false, resume = false, quiet = false;
-  std::size_t shard_index = 0, shard_count = 1;
-};
 
 Status read_shard(ScoreOptions& o) {
   if (o.shard.empty()) return Ok{};
@@ -51,205 +25,69 @@ Status read_shard(ScoreOptions& o) {
   return Ok{};
 }
 
-// Where lines go. Resuming: keeps whole lines that are there already and cuts a torn last one.
-class Output {
- public:
-  static Result<Output> open(const std::string& path, bool resume) {
-    Output out;
-    if (path == "-") {
-      out.file_ = stdout;
-      return out;
-    }
-    if (resume && std::filesystem::exists(path))
-      if (const Status kept = out.keep_whole_lines(path); !kept) return kept.error();
-    out.file_ = std::fopen(path.c_str(), resume ? "ab" : "wb");
-    if (out.file_ == nullptr) return invalid(path + ": cannot open for writing: " + std::strerror(errno));
-    out.path_ = path;
-    return out;
-  }
-
-  std::size_t lines_kept() const { return kept_; }
-
-  Status write(const std::string& text) {
-    if (std::fwrite(text.data(), 1, text.size(), file_) == text.size() && std::fflush(file_) == 0)
-      return Ok{};
-    return invalid((path_.empty() ? "standard output" : path_) + ": cannot write: " + std::strerror(errno));
-  }
-
- private:
-  Status keep_whole_lines(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::uintmax_t size = 0, whole = 0;
-    std::vector<char> buffer(1 << 20);
-    while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-      for (std::streamsize i = 0; i < in.gcount(); ++i) {
-        ++size;
-        if (buffer[static_cast<std::size_t>(i)] != '\n') continue;
-        whole = size;
-        ++kept_;
-      }
-    }
-    std::error_code ec;
-    std::filesystem::resize_file(path, whole, ec);
-    if (ec) return invalid(path + ": cannot resume: " + ec.message());
-    return Ok{};
-  }
-
-  std::FILE* file_ = nullptr;
-  std::string path_;
-  std::size_t kept_ = 0;
-};
-
-struct Totals {
-  std::size_t rows = 0, failed = 0;
-  std::int64_t tokens = 0;
-};
-
-class Run {
- public:
-  Run(ScoreOptions options, std::shared_ptr<Scorer> scorer, Output output, std::unique_ptr<RowReader> reader)
-      : options_(std::move(options)),
-        scorer_(std::move(scorer)),
-        output_(std::move(output)),
-        reader_(std::move(reader)),
-        encoders_(thread_count(options_.engine.threads)) {}
-
-  Result<Totals> operator()() {
-    Progress progress(options_.quiet);
-    const int classes = scorer_->info().classes;
-    const std::string header = header_line(options_.format, classes);
-    std::size_t skip = output_.lines_kept();
-    if (!header.empty() && skip > 0)
-      --skip;
-    else if (!header.empty())
-      if (const Status s = output_.write(header); !s) return s.error();
-    std::size_t number = 0;
-    const std::size_t chunk_rows = on_cpu() ? kChunkRows : kGpuChunkRows;
-    for (bool more = true; more;) {
-      std::vector<RowRead> rows;
-      while (rows.size() < chunk_rows) {
-        auto row = reader_->next();
-        if (!row) {
-          if (const Status s = finish(); !s) return s.error();
-          return row.error();
-        }
-        if (!*row) {
-          more = false;
-          break;
-        }
-        if (number++ % options_.shard_count != options_.shard_index) continue;
-        if (skip > 0)
-          --skip;
-        else
-          rows.push_back(std::move(**row));
-      }
-      if (const Status s = start(std::move(rows)); !s) return s.error();
-      // A CPU computes with what would read the next ones: nothing is gained by a chunk's wait for them.
-      if (!more || on_cpu())
-        if (const Status s = finish(); !s) return s.error();
-      progress.show(totals_.rows, totals_.tokens, reader_->progress());
-    }
-    if (skip > 0)
-      return invalid(options_.output + ": has " + std::to_string(skip) +
-                     " lines more than the input has rows; is it the output of another file?");
-    return totals_;
-  }
-
- private:
-  // Rows that are being scored: by GPUs, while the next ones are read and encoded.
-  struct Chunk {
-    std::vector<RowRead> rows;
-    std::vector<Result<Encoded>> encoded;
-    std::future<std::vector<Result<Verdict>>> verdicts;
-  };
-
-  bool on_cpu() const { return scorer_->info().device == "cpu"; }
-
-  Status start(std::vector<RowRead> rows) {
-    std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
-    encoders_.run(rows.size(), [&](std::size_t i, int) { encoded[i] = encode(rows[i]); });
-    if (const Status s = finish(); !s) return s;
-    std::vector<const Encoded*> items;
-    for (const auto& e : encoded)
-      if (e) items.push_back(&*e);
-    const auto when = on_cpu() ? std::launch::deferred : std::launch::async;
-    auto verdicts = std::async(when, [this, items = std::move(items)] { return scorer_->score(items); });
-    running_ = Chunk{std::move(rows), std::move(encoded), std::move(verdicts)};
-    return Ok{};
-  }
-
-  // Waits for what is being scored and writes it.
-  Status finish() {
-    if (!running_) return Ok{};
-    Chunk chunk = *std::exchange(running_, std::nullopt);
-    auto verdicts = chunk.verdicts.get();
-    std::string text;
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
-      const Result<Verdict> verdict =
-          chunk.encoded[i] ? std::move(verdicts[next++]) : Result<Verdict>(chunk.encoded[i].error());
-      ++totals_.rows;
-      totals_.failed += !verdict;
-      if (verdict) totals_.tokens += verdict->tokens.total;
-      text += verdict_line(options_.format, chunk.rows[i].id, verdict, scorer_->info().classes);
-    }
-    return output_.write(text);
-  }
-
-  Result<Encoded> encode(const RowRead& read) const {
-    if (!read.row) return read.row.error();
-    const Row& row = *read.row;
-    Ask ask{{row.prompt, row.response_a, row.response_b},
-            row.adapter.value_or(options_.adapter),
-            Swap::kNone,
-            Overflow::kPackage};
-    if (row.swap ? *row.swap == "average" : options_.swap) ask.swap = Swap::kAverage;
-    return scorer_->encode(ask);
-  }
-
-  ScoreOptions options_;
-  std::shared_ptr<Scorer> scorer_;
-  Output output_;
-  std::unique_ptr<RowReader> reader_;
-  ThreadPool encoders_;
-  Totals totals_;
-  std::optional<Chunk> running_;
-};
+// What the rest of a limited run's input would take, where its size is known.
+void print_rest(const ScoreOptions& o, const Totals& totals, double seconds) {
+  if (o.limit == 0 || !totals.input_share || *totals.input_share <= 0 || *totals.input_share >= 1) return;
+  const double whole = seconds / *totals.input_share;
+  std::fprintf(stderr, "that was %.2g %% of %s; all of it would take about %.0f %s\n",
+               100 * *totals.input_share, o.input.c_str(), whole < 600 ? whole : whole / 60,
+               whole < 600 ? "s" : "minutes");
+}
 
 void print_summary(const Totals& totals, const ScorerInfo& info, double seconds) {
   std::fprintf(
       stderr,
-      "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s %s, compute %s%s%s\n",
+      "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s, compute %s%s%s\n",
       totals.rows, totals.failed, seconds, static_cast<double>(totals.rows) / seconds,
-      static_cast<double>(totals.tokens) / seconds, info.name.c_str(), info.revision.c_str(),
-      info.compute.c_str(), info.compute_note.empty() ? "" : ": ", info.compute_note.c_str());
+      static_cast<double>(totals.tokens) / seconds, title(info).c_str(), info.compute.c_str(),
+      info.compute_note.empty() ? "" : ": ", info.compute_note.c_str());
+}
+
+int report_failed(const ScoreOptions& o, const Totals& totals) {
+  for (const std::string& reason : totals.reasons) std::fprintf(stderr, "%s\n", reason.c_str());
+  if (totals.failed > totals.reasons.size())
+    std::fprintf(stderr, "... and %zu more\n", totals.failed - totals.reasons.size());
+  if (o.form == ScoreOptions::Form::kSubmission)
+    std::fprintf(stderr, "warning: %zu bad rows were given model_a (or equal thirds) in the submission\n",
+                 totals.failed);
+  return report(
+      invalid(std::to_string(totals.failed) + " of " + std::to_string(totals.rows) + " rows failed"),
+      kBadRows);
 }
 
 }  // namespace
 
 int score(const Arguments& arguments) {
+  using Form = ScoreOptions::Form;
   ScoreOptions o;
   Settings settings("preferd score", "Scores a file of pairs offline, with the engine that serves.");
   settings.text("input", o.input, "JSON Lines or CSV, plain or .gz; - is standard input").require("input");
   settings.text("output", o.output, "where verdicts go, in input order; - is standard output");
   declare(settings, o.engine);
   settings
-      .choice("format", o.format,
-              {{"jsonl", LineFormat::kJsonLines},
-               {"csv", LineFormat::kCsv},
-               {"submission", LineFormat::kSubmission}},
-              "form of the output")
+      .choice("format", o.form,
+              {{"jsonl", Form::kJsonLines}, {"csv", Form::kCsv}, {"submission", Form::kSubmission}},
+              "form of the output: jsonl has everything (logits, tokens, what was cut); csv has "
+              "id,winner,p_model_a,p_model_b[,p_tie],error; submission is what Kaggle takes")
+      .choice("competition", o.competition,
+              {{"auto", Competition::kUnknown}, {"wsdm", Competition::kWsdm}, {"lmsys", Competition::kLmsys}},
+              "form of a submission: wsdm is id,winner, lmsys is "
+              "id,winner_model_a,winner_model_b,winner_tie; auto "
+              "goes by the first row of the input")
       .choice("input-format", o.input_format,
               {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}},
               "form of the input; auto goes by the file's ending")
       .toggle("swap", o.swap, "average both orders of the responses, for rows that do not say")
       .text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default")
+      .integer("limit", o.limit, 0, std::size_t{1} << 40, "score only the first so many rows; 0 is all")
       .text("shard", o.shard, "i/n: score only rows i, i + n, i + 2n, ... (from 0)")
       .toggle("resume", o.resume, "go on after the lines that the output already holds")
       .toggle("quiet", o.quiet, "no progress and no summary");
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const auto code = check_device(o.engine)) return *code;
   if (const Status s = read_shard(o); !s) return report(s.error(), kBadUsage);
+  if (o.competition != Competition::kUnknown && o.form != Form::kSubmission)
+    return report(invalid("flag --competition goes with --format submission"), kBadUsage);
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 
   auto reader = RowReader::open(o.input, o.input_format);
@@ -260,22 +98,17 @@ int score(const Arguments& arguments) {
   if (!o.adapter.empty() &&
       std::none_of(names.begin(), names.end(), [&](const AdapterInfo& a) { return a.name == o.adapter; }))
     return report(invalid("flag --adapter: the package has no adapter '" + o.adapter + "'"), kBadUsage);
-  auto output = Output::open(o.output, o.resume);
+  auto output = Output::open(o.output, o.resume ? Existing::kContinued : Existing::kReplaced);
   if (!output) return report(output.error(), kFailed);
 
   const auto start = std::chrono::steady_clock::now();
-  const auto totals = Run(o, *scorer, std::move(*output), std::move(*reader))();
+  const auto totals = ScoreRun(o, *scorer, std::move(*output), std::move(*reader))();
   if (!totals) return report(totals.error(), kFailed);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  if (!o.quiet) print_summary(*totals, (*scorer)->info(), std::max(took.count(), 1e-9));
-  if (totals->failed > 0) {
-    if (o.format == LineFormat::kSubmission)
-      std::fprintf(stderr, "warning: %zu bad rows were given model_a (or equal thirds) in the submission\n",
-                   totals->failed);
-    return report(
-        invalid(std::to_string(totals->failed) + " of " + std::to_string(totals->rows) + " rows failed"),
-        kBadRows);
-  }
+  const double seconds = std::max(took.count(), 1e-9);
+  if (!o.quiet) print_summary(*totals, (*scorer)->info(), seconds);
+  if (!o.quiet) print_rest(o, *totals, seconds);
+  if (totals->failed > 0) return report_failed(o, *totals);
   return kDone;
 }
 

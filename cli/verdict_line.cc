@@ -32,15 +32,18 @@ std::string csv_line(const std::string& id, const Result<Verdict>& verdict, int 
   return line + ",\n";
 }
 
-std::string submission_line(const std::string& id, const Result<Verdict>& verdict, int classes) {
-  std::string line = id_cell(id) + ",";
-  if (classes == 2)
-    return line + (verdict ? kClassNames[static_cast<std::size_t>((*verdict).winner)] : "model_a") + "\n";
+std::string wsdm_line(const std::string& id, const Result<Verdict>& verdict) {
+  const bool b = verdict && (*verdict).probabilities[1] > (*verdict).probabilities[0];
+  return id_cell(id) + "," + kClassNames[b ? 1 : 0] + "\n";
+}
+
+std::string lmsys_line(const std::string& id, const Result<Verdict>& verdict) {
+  std::string line = id_cell(id);
   for (std::size_t i = 0; i < 3; ++i) {
     const float p = !verdict                              ? 1.0f / 3
                     : i < (*verdict).probabilities.size() ? (*verdict).probabilities[i]
                                                           : 0.0f;
-    line += (i ? "," : "") + number(p);
+    line += "," + number(p);
   }
   return line + "\n";
 }
@@ -67,8 +70,8 @@ std::string header_line(LineFormat format, int classes) {
     case LineFormat::kCsv:
       return classes == 3 ? "id,winner,p_model_a,p_model_b,p_tie,error\n"
                           : "id,winner,p_model_a,p_model_b,error\n";
-    case LineFormat::kSubmission:
-      return classes == 3 ? "id,winner_model_a,winner_model_b,winner_tie\n" : "id,winner\n";
+    case LineFormat::kWsdm: return "id,winner\n";
+    case LineFormat::kLmsys: return "id,winner_model_a,winner_model_b,winner_tie\n";
   }
   return "";
 }
@@ -76,7 +79,8 @@ std::string header_line(LineFormat format, int classes) {
 std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
                          int classes) {
   if (format == LineFormat::kCsv) return csv_line(id, verdict, classes);
-  if (format == LineFormat::kSubmission) return submission_line(id, verdict, classes);
+  if (format == LineFormat::kWsdm) return wsdm_line(id, verdict);
+  if (format == LineFormat::kLmsys) return lmsys_line(id, verdict);
   std::string line;
   JsonWriter json(line);
   json.begin_object().key("id").raw(id);

@@ -1,4 +1,4 @@
-// Verdicts as lines of output: JSON Lines, CSV, Kaggle submission.
+// Verdicts as lines of output: JSON Lines, CSV, and the submissions of two Kaggle competitions.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace preferd::cli {
 
-enum class LineFormat { kJsonLines, kCsv, kSubmission };
+// kWsdm: id,winner. kLmsys: id,winner_model_a,winner_model_b,winner_tie.
+enum class LineFormat { kJsonLines, kCsv, kWsdm, kLmsys };
 
 // Members of the verdict's JSON object after "id": winner, probabilities, logits (of a package) or path (of
 // an ensemble or a cascade), tokens, truncated[, order_gap].
@@ -19,6 +20,8 @@ void append_verdict(JsonWriter& json, const Verdict& verdict);
 std::string header_line(LineFormat format, int classes);
 
 // One line with its line break. `id` is JSON text. A bad row of a submission gets model_a, or equal thirds.
+// What a submission has no room for is left out: ties of kWsdm, where the likelier response wins; of a
+// package without ties kLmsys has a winner_tie of 0.
 std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
                          int classes);
 

@@ -1,5 +1,6 @@
 #include "rows/lines.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -17,19 +18,29 @@ struct LineReader::State {
   Status fill() {
     at = end = 0;
     // Of a mark that comes in pieces, all of them.
-    while (!finished && (end == 0 || (!begun && end < kMark.size() && kMark.starts_with(held())))) {
+    while (!finished && (end == 0 || (!begun && begins_a_mark()))) {
       const auto got = bytes.read(std::span(buffer).subspan(end));
       if (!got) return got.error();
       end += *got;
       finished = *got == 0;
     }
+    if (!begun && std::any_of(kUtf16.begin(), kUtf16.end(), [&](auto m) { return held().starts_with(m); }))
+      return invalid(bytes.name() +
+                     ": is UTF-16, expected UTF-8; convert it with: iconv -f UTF-16 -t UTF-8 " +
+                     bytes.name() + " > new-file");
     if (!begun && held().starts_with(kMark)) at = kMark.size();
     begun = true;
     return Ok{};
   }
   std::string_view held() const { return {buffer.data(), end}; }
 
+  bool begins_a_mark() const {
+    const auto begins = [&](std::string_view mark) { return end < mark.size() && mark.starts_with(held()); };
+    return begins(kMark) || std::any_of(kUtf16.begin(), kUtf16.end(), begins);
+  }
+
   static constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  static constexpr std::array<std::string_view, 2> kUtf16 = {"\xFF\xFE", "\xFE\xFF"};
 };
 
 LineReader::LineReader(std::unique_ptr<State> state) : state_(std::move(state)) {}

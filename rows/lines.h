@@ -18,7 +18,8 @@ inline constexpr std::size_t kMaxLineBytes = std::size_t{256} << 20;
 
 class LineReader {
  public:
-  // Errors: absent, unreadable.
+  // Errors: absent, unreadable. A file that begins with UTF-16's byte order mark is refused by the first
+  // read.
   static Result<LineReader> open(const std::string& path);
 
   LineReader(LineReader&&) noexcept;

@@ -88,6 +88,16 @@ class JsonLines : public RecordReader {
   std::string path_;
 };
 
+// The names of a header line, for a message: at most 200 bytes of them.
+std::string columns(const std::vector<std::string>& header) {
+  std::string names;
+  for (const std::string& name : header) {
+    if (names.size() + name.size() > 200) return names + ", ...";
+    names.append(names.empty() ? "'" : ", '").append(utf8::repaired(name)).append("'");
+  }
+  return names.empty() ? "nothing" : names;
+}
+
 class Csv : public RecordReader {
  public:
   static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path,
@@ -99,10 +109,10 @@ class Csv : public RecordReader {
     if (texts == RowTexts::kPairOrPreference && !self->missing(kPreference))
       self->texts_ = kPreference;
     else if (const char* key = self->missing(kTexts))
-      return invalid(path + ": the first line has no column " + key + ", expected " +
-                     (texts == RowTexts::kPair
-                          ? "prompt, response_a, response_b"
-                          : "prompt, response_a, response_b, or prompt, chosen, rejected"));
+      return invalid(path + ": the first line has no column " + key +
+                     ", expected prompt, response_a, response_b" +
+                     (texts == RowTexts::kPair ? "" : " or prompt, chosen, rejected") +
+                     " separated by commas; it has " + columns(self->header_));
     return std::unique_ptr<RecordReader>(std::move(self));
   }
 
@@ -180,7 +190,7 @@ Result<Texts> texts_of(const Json& fields) {
     all_strings = all_strings && value->is_string();
     *into = std::move(*text);
   }
-  if (all_strings) flatten_lmsys(texts.prompt, texts.response_a, texts.response_b);
+  if (all_strings) texts.lmsys_turns = flatten_lmsys(texts.prompt, texts.response_a, texts.response_b);
   return texts;
 }
 

@@ -48,6 +48,7 @@ class RecordReader {
 // no UTF-8.
 struct Texts {
   std::string prompt, response_a, response_b;
+  bool lmsys_turns = false;  // all three were LMSYS turn lists, as JSON text
 };
 Result<Texts> texts_of(const Json& fields);
 

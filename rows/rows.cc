@@ -13,16 +13,20 @@ Status optional_text(const Json& object, const char* key, std::optional<std::str
   return Ok{};
 }
 
+Competition competition_of(const Json& fields, const Texts& texts) {
+  if (fields.contains("winner_model_a") || fields.contains("winner_tie")) return Competition::kLmsys;
+  if (fields.contains("winner") || fields.contains("scored")) return Competition::kWsdm;
+  return texts.lmsys_turns ? Competition::kLmsys : Competition::kUnknown;
+}
+
 Result<Row> row_of(const Json& fields) {
   auto texts = texts_of(fields);
   if (!texts && is_preference(fields))
-    return invalid(
-        "chosen: the row is a vote (prompt, chosen, rejected), as trainer reads them; expected response_a "
-        "and "
-        "response_b",
-        "chosen");
+    return invalid("chosen: the row is a vote as trainer reads them, expected response_a and response_b",
+                   "chosen");
   if (!texts) return texts.error();
   Row row;
+  row.competition = competition_of(fields, *texts);
   row.prompt = std::move(texts->prompt);
   row.response_a = std::move(texts->response_a);
   row.response_b = std::move(texts->response_b);
@@ -41,10 +45,12 @@ class Rows : public RowReader {
     auto record = records_->next();
     if (!record) return record.error();
     if (!*record) return std::optional<RowRead>();
-    if (!(*record)->fields) return std::optional<RowRead>(RowRead{(*record)->id, (*record)->fields.error()});
+    const std::size_t line = (*record)->line;
+    if (!(*record)->fields)
+      return std::optional<RowRead>(RowRead{line, (*record)->id, (*record)->fields.error()});
     auto row = row_of(*(*record)->fields);
     if (row) row->id = (*record)->id;
-    return std::optional<RowRead>(RowRead{std::move((*record)->id), std::move(row)});
+    return std::optional<RowRead>(RowRead{line, std::move((*record)->id), std::move(row)});
   }
 
   std::optional<double> progress() const override { return records_->progress(); }

@@ -1,9 +1,9 @@
 // Pairs to score, from a file: JSON Lines or CSV, plain or gzip, or standard input.
 //
 // A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have
-// id, adapter and swap ("none" | "average"); other keys and columns are ignored. A bad row is an answer of
-// its own: the run goes on. Blank lines are skipped; a row without id (in CSV: or with an empty
-// one) gets its line number.
+// id, adapter and swap ("none" | "average"); other keys and columns are ignored, but for what they tell of
+// the competition that the row is from. A bad row is an answer of its own: the run goes on. Blank lines are
+// skipped; a row without id (in CSV: or with an empty one) gets its line number.
 #pragma once
 
 #include <memory>
@@ -15,15 +15,21 @@
 
 namespace preferd {
 
+// The Kaggle competition whose files have such rows: LMSYS has columns winner_model_a … winner_tie, or three
+// LMSYS turn lists; WSDM has a column winner or scored. kUnknown: neither can be told.
+enum class Competition { kUnknown, kLmsys, kWsdm };
+
 struct Row {
   std::string id;  // as JSON: "\"a1\"", "17"
   std::string prompt, response_a, response_b;
   std::optional<std::string> adapter, swap;
+  Competition competition = Competition::kUnknown;
 };
 
 struct RowRead {
-  std::string id;   // as JSON, also of a bad row
-  Result<Row> row;  // error: what is wrong with it
+  std::size_t line = 0;  // where the row begins, from 1
+  std::string id;        // as JSON, also of a bad row
+  Result<Row> row;       // error: what is wrong with it
 };
 
 // One thread.

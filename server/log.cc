@@ -12,7 +12,7 @@
 namespace preferd::server {
 namespace {
 
-constexpr std::size_t kLongestValue = 400;
+constexpr std::size_t kLongestValue = 2000;  // a line must fit into PIPE_BUF
 
 // Standard error, but never waiting for its reader: a pipe that nobody empties must not stop the service.
 // poll() promises room for PIPE_BUF bytes, and lines are shorter. What finds no room is dropped and counted.

@@ -10,7 +10,7 @@ void declare(Settings& s, ServeOptions& o) {
   s.text("host", o.host, "address to listen on; beyond loopback a key is needed");
   s.integer("port", o.port, 0, 65535, "TCP port to listen on; 0 takes any free one");
   s.secret("api-key", o.api_key, "key that clients send as 'Authorization: Bearer KEY', or @FILE");
-  s.secret("admin-key", o.admin_key, "key for /admin, good for all other routes too, or @FILE");
+  s.secret("admin-key", o.admin_key, "key for POST /admin/reload, good for all other routes too, or @FILE");
   s.toggle("insecure", o.insecure, "listen beyond loopback without a key");
 
   s.integer("max-body-bytes", o.max_body_bytes, 1, kGiB, "largest body of /predict, inflated");

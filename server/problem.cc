@@ -13,7 +13,7 @@ struct CodeRow {
   int status;
   std::string_view name;
 };
-constexpr std::array<CodeRow, 11> kCodes = {{
+constexpr std::array<CodeRow, 12> kCodes = {{
     {Code::kInvalid, 422, "invalid"},
     {Code::kNotFound, 404, "not_found"},
     {Code::kTooLarge, 413, "too_large"},
@@ -24,6 +24,7 @@ constexpr std::array<CodeRow, 11> kCodes = {{
     {Code::kEmptyInput, 422, "empty_input"},
     {Code::kNonFinite, 422, "non_finite"},
     {Code::kDevice, 503, "device_failed"},
+    {Code::kChanged, 503, "package_changed"},
     {Code::kInternal, 500, "internal"},
 }};
 
@@ -31,13 +32,14 @@ struct StatusRow {
   int status;
   std::string_view name;
 };
-constexpr std::array<StatusRow, 18> kStatuses = {{
+constexpr std::array<StatusRow, 19> kStatuses = {{
     {400, "malformed"},
     {401, "unauthorized"},
     {403, "forbidden"},
     {404, "not_found"},
     {405, "method_not_allowed"},
     {408, "timeout"},
+    {409, "conflict"},
     {411, "length_required"},
     {413, "too_large"},
     {414, "uri_too_long"},

@@ -242,6 +242,8 @@ void Queue::score(std::vector<Waiting> batch) {
   auto results = guarded_score(scorer, items);
   shape.seconds = seconds(Clock::now() - start);
 
+  const auto unread = [](const Result<Verdict>& r) { return !r && r.error().code == Code::kChanged; };
+  const bool computed = !std::all_of(results.begin(), results.end(), unread);
   std::size_t failures = 0;
   for (const auto& r : results) {
     failures += !r && (r.error().code == Code::kInternal || r.error().code == Code::kDevice) ? 1 : 0;
@@ -249,10 +251,11 @@ void Queue::score(std::vector<Waiting> batch) {
   }
   const bool fine = failures < results.size();
   const Capacity capacity = scorer.capacity();
-  if (fine) metrics_.batch(shape);
+  if (fine && computed) metrics_.batch(shape);
   {
     const std::lock_guard lock(mutex_);
-    measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
+    if (computed)
+      measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
     running_tokens_ -= shape.tokens;
     --running_;
     working_ = std::max(capacity.working, 1);

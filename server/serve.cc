@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 #include "server/door.h"
@@ -23,12 +24,14 @@ using std::chrono::milliseconds;
 // before.
 constexpr milliseconds kGrace{300};
 constexpr milliseconds kTick{20};
+constexpr milliseconds kLook{250};  // at the package's files, which /readyz is to tell of within a second
+constexpr milliseconds kSecond{1000};
 constexpr milliseconds kLastReplies{1000};
 
 void complain(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
 
 DoorOptions door_options(const ServeOptions& o) {
-  constexpr std::size_t kOwnFiles = 64;
+  constexpr std::size_t kOwnFiles = 256;  // the packages' among them
   const std::size_t files = raise_file_limit();
   const auto most = std::max<std::size_t>(files, kOwnFiles + 64) - kOwnFiles;
   return {.host = o.host,
@@ -79,10 +82,14 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  void start() {
-    if (busy_.exchange(true)) return;
+  // How the load ends; nothing where one is under way.
+  std::optional<std::future<Status>> start() {
+    if (busy_.exchange(true)) return std::nullopt;
     join();
-    thread_ = std::thread([this] { run(); });
+    std::promise<Status> ended;
+    auto outcome = ended.get_future();
+    thread_ = std::thread([this, done = std::move(ended)]() mutable { done.set_value(run()); });
+    return outcome;
   }
   bool busy() const { return busy_; }
   const Error& error() const { return error_; }  // of the last load, once kLoadFailed arrived
@@ -100,8 +107,9 @@ class Loader {
     }
   }
 
-  void run() {
+  Status run() {
     auto scorer = guarded_load();
+    const Status outcome = scorer ? Status(Ok{}) : Status(scorer.error());
     if (scorer) {
       const ScorerInfo& info = (*scorer)->info();
       log_.write(LogLevel::kInfo, "loaded",
@@ -120,7 +128,8 @@ class Loader {
       log_.write(LogLevel::kError, "load_failed", {{"what", std::string_view(error_.what)}});
     }
     busy_ = false;
-    signals_.notify(scorer ? Event::kLoaded : Event::kLoadFailed);
+    signals_.notify(outcome ? Event::kLoaded : Event::kLoadFailed);
+    return outcome;
   }
 
   const Load& load_;
@@ -213,6 +222,8 @@ int serve(const ServeOptions& options, const Load& load) {
   if (options.api_key.empty() && options.insecure)
     log.write(LogLevel::kWarning, "open_to_everyone", {{"host", std::string_view(options.host)}});
 
+  Loader loader(load, service, signals, log);
+  service.set_reload([&loader] { return loader.start(); });
   std::thread serving([&door] { door.run(); });
   const auto finish = [&](int code) {
     door.stop();
@@ -221,18 +232,23 @@ int serve(const ServeOptions& options, const Load& load) {
     return code;
   };
 
-  Loader loader(load, service, signals, log);
   loader.start();
   Trimmer trimmer;
   DeviceWatch devices;
+  auto next_second = Clock::now();
   while (true) {
-    const auto event = signals.wait(milliseconds(1000));
-    trimmer.tick(door);
-    devices.tick(service, log);
+    const auto event = signals.wait(kLook);
+    if (const auto changed = service.look_at_package())
+      log.write(LogLevel::kError, "package_changed", {{"what", std::string_view(changed->what)}});
+    if (event || Clock::now() >= next_second) {
+      next_second = Clock::now() + kSecond;
+      trimmer.tick(door);
+      devices.tick(service, log);
+    }
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {
-      complain(loader.error());
+      if (options.log_level == LogLevel::kOff) complain(loader.error());
       return finish(1);
     }
   }

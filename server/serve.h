@@ -6,7 +6,8 @@
 //   return serve(options, [&] { return load_package(path); });
 //
 // The port is open, and /healthz answers, before `load` is called (on a thread of its own); /readyz follows
-// it. SIGHUP calls `load` again and swaps the model when it succeeds. SIGTERM and SIGINT drain: /readyz says
+// it. SIGHUP calls `load` again and swaps the model when it succeeds. Once the scorer is no longer intact(),
+// /readyz says so and work is refused, until a load succeeds. SIGTERM and SIGINT drain: /readyz says
 // so at once, accepted work is finished within the drain limit; a second one ends the process there and then.
 //
 // Call once, from main. Logs to standard error. Exit codes: 0 stopped as told, 1 the port cannot be had, the

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
 constexpr std::size_t kBatchValues = 1 << 20;
+constexpr std::size_t kAdminBytes = 1024, kAdminValues = 16;
 constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the gate
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -65,10 +66,15 @@ Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Req
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
-    : options_(options), metrics_(labels()), gate_(encode_slots), queue_(queue_options(options), metrics_) {}
+    : options_(options),
+      metrics_(labels(options)),
+      gate_(encode_slots),
+      queue_(queue_options(options), metrics_) {}
 
-std::vector<std::string> Service::labels() {
-  return {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+std::vector<std::string> Service::labels(const ServeOptions& options) {
+  std::vector<std::string> out = {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+  if (!options.admin_key.empty()) out.push_back("/admin/reload");
+  return out;
 }
 
 std::vector<Route> Service::routes() {
@@ -86,13 +92,21 @@ std::vector<Route> Service::routes() {
                  .handle = [this, handler](Request& r) { return (this->*handler)(r); },
                  .refuse = [this, lane] { return refuse(lane); }};
   };
-  return {get("/", Access::kPublic, &Service::alive),
-          get("/healthz", Access::kPublic, &Service::health),
-          get("/readyz", Access::kPublic, &Service::ready),
-          get("/info", Access::kClient, &Service::info),
-          get("/metrics", Access::kClient, &Service::scrape),
-          post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
-          post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+  std::vector<Route> out = {get("/", Access::kPublic, &Service::alive),
+                            get("/healthz", Access::kPublic, &Service::health),
+                            get("/readyz", Access::kPublic, &Service::ready),
+                            get("/info", Access::kClient, &Service::info),
+                            get("/metrics", Access::kClient, &Service::scrape),
+                            post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
+                            post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+  if (!options_.admin_key.empty())
+    out.push_back({.method = "POST",
+                   .path = "/admin/reload",
+                   .access = Access::kAdmin,
+                   .runs = Runs::kOnWorker,
+                   .max_body = kAdminBytes,
+                   .handle = [this](Request& r) { return reload(r); }});
+  return out;
 }
 
 void Service::publish(std::shared_ptr<Scorer> scorer) {
@@ -102,6 +116,7 @@ void Service::publish(std::shared_ptr<Scorer> scorer) {
   {
     const std::lock_guard lock(mutex_);
     generation_.swap(scorer);
+    changed_.reset();
   }
   auto loading = Phase::kLoading;
   phase_.compare_exchange_strong(loading, Phase::kServing);
@@ -122,6 +137,22 @@ Capacity Service::capacity() const {
   return scorer ? scorer->capacity() : Capacity{0, 0, {}};
 }
 
+std::optional<Error> Service::look_at_package() {
+  const auto scorer = generation();
+  if (!scorer || package_changed()) return std::nullopt;
+  const Status status = scorer->intact(Look::kThorough);
+  if (status) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (scorer != generation_) return std::nullopt;
+  changed_ = status.error();
+  return changed_;
+}
+
+std::optional<Error> Service::package_changed() const {
+  const std::lock_guard lock(mutex_);
+  return changed_;
+}
+
 std::optional<Problem> Service::refuse(std::size_t lane) const {
   auto& metrics = const_cast<Metrics&>(metrics_);
   const Phase now = phase();
@@ -132,6 +163,10 @@ std::optional<Problem> Service::refuse(std::size_t lane) const {
   if (now == Phase::kRefusing) {
     metrics.rejection(Rejection::kDraining);
     return problem_of(503, "the service is stopping");
+  }
+  if (const auto changed = package_changed()) {
+    metrics.rejection(Rejection::kPackageChanged);
+    return problem_of(*changed);
   }
   if (!queue_.full(lane, 1)) return std::nullopt;
   metrics.rejection(Rejection::kQueueFull);
@@ -149,6 +184,15 @@ Reply Service::ready(Request&) {
     case Phase::kDraining:
     case Phase::kRefusing: return json_reply(503, "status", "draining");
     case Phase::kServing: break;
+  }
+  if (const auto changed = package_changed()) {
+    Reply reply{.status = 503, .headers = {}, .body = {}, .stream = {}};
+    JsonWriter json(reply.body);
+    json.begin_object()
+        .member("status", code_name(changed->code))
+        .member("reason", changed->what)
+        .end_object();
+    return reply;
   }
   if (queue_.healthy()) return json_reply(200, "status", "ready");
   if (queue_.idle()) probe();
@@ -193,7 +237,7 @@ Reply Service::info(Request& request) {
 Reply Service::scrape(Request&) {
   Gauges gauges;
   queue_.fill(gauges);
-  gauges.ready = phase() == Phase::kServing && queue_.healthy() ? 1 : 0;
+  gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
   const Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;
@@ -227,11 +271,12 @@ Reply Service::predict(Request& request) {
       metrics_.items(Outcome::kInvalid);
       return fail(std::move(*problem));
     }
-    const auto pair = parse_pair(std::get<Json>(json));
+    auto pair = parse_pair(std::get<Json>(json));
     if (!pair) {
       metrics_.items(Outcome::kInvalid);
       return fail(problem_of(pair.error()));
     }
+    if (!pair->id) pair->id = request.id;
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
   const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
@@ -294,6 +339,33 @@ Reply Service::batch(Request& request) {
     return fail(problem_of(Error{Code::kCancelled, "the client hung up", {}}));
   reply.items = static_cast<std::int64_t>(items);
   reply.tokens = static_cast<std::int64_t>(tokens);
+  return reply;
+}
+
+// Answers when the load has ended, so that a request sent after the reply meets the new package.
+Reply Service::reload(Request& request) {
+  const auto fail = [&](const Problem& problem) { return reply_of(problem, request.id); };
+  auto json = read_json(request, kAdminBytes, kAdminValues);
+  if (const auto* problem = std::get_if<Problem>(&json)) return fail(*problem);
+  if (std::get<Json>(json) != Json::object())
+    return fail(problem_of(422, "the body: expected {}, what is loaded is the server's --package"));
+  auto outcome = reload_ ? reload_() : std::nullopt;
+  if (!outcome) return fail(problem_of(409, "a package is being loaded already"));
+  while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+    if (phase() >= Phase::kDraining) return fail(problem_of(503, "the service is stopping"));
+  if (const Status loaded = outcome->get(); !loaded) {
+    Problem problem = problem_of(422, loaded.error().what);
+    problem.code = "package_refused";
+    return fail(problem);
+  }
+  const auto scorer = generation();
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter(reply.body)
+      .begin_object()
+      .member("model", scorer->info().name)
+      .member("revision", scorer->info().revision)
+      .member("digest", scorer->info().digest)
+      .end_object();
   return reply;
 }
 

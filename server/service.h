@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +32,8 @@ class Service {
 
   // The routes, whose handlers borrow this service.
   std::vector<Route> routes();
-  // Labels of these routes and "other", in the order that Router::index gives.
-  static std::vector<std::string> labels();
+  // Labels of these routes, in the order that Router::index gives.
+  static std::vector<std::string> labels(const ServeOptions& options);
 
   // The first model, or the next one; calls that began before keep the one they have.
   void publish(std::shared_ptr<Scorer> scorer);
@@ -42,14 +44,24 @@ class Service {
   // Of the model that serves; nothing before the first.
   Capacity capacity() const;
 
+  // Looks at the files of the model that serves. Once they changed, /readyz says so and work is refused until
+  // the next publish(); what changed is returned the first time.
+  std::optional<Error> look_at_package();
+
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
+
+  // What POST /admin/reload calls: starts a load and says how it ends; nothing where one is under way.
+  // Before the first request.
+  using Reload = std::function<std::optional<std::future<Status>>()>;
+  void set_reload(Reload reload) { reload_ = std::move(reload); }
 
   // Filled in by the transport at a scrape: connections, held bytes, workers.
   void set_transport_gauges(std::function<void(Gauges&)> fill) { transport_gauges_ = std::move(fill); }
 
  private:
   std::shared_ptr<Scorer> generation() const;
+  std::optional<Error> package_changed() const;
   std::optional<Problem> refuse(std::size_t lane) const;
   Reply alive(Request& request);
   Reply health(Request& request);
@@ -58,6 +70,7 @@ class Service {
   Reply scrape(Request& request);
   Reply predict(Request& request);
   Reply batch(Request& request);
+  Reply reload(Request& request);
   void probe();
 
   const ServeOptions options_;
@@ -65,8 +78,10 @@ class Service {
   EncodeGate gate_;
   std::atomic<Phase> phase_{Phase::kLoading};
   mutable std::mutex mutex_;
-  std::shared_ptr<Scorer> generation_;  // guarded by mutex_
+  std::shared_ptr<Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
+  std::optional<Error> changed_;
   std::function<void(Gauges&)> transport_gauges_;
+  Reload reload_;
   Queue queue_;
 };
 

@@ -1,7 +1,6 @@
 #include "server/work.h"
 
 #include "server/head.h"
-#include "server/ids.h"
 #include "server/inflate.h"
 #include "server/problem.h"
 #include "server/text.h"
@@ -23,6 +22,7 @@ Outcome outcome_of(Code code) {
     case Code::kUnavailable: return Outcome::kRejected;
     case Code::kNonFinite:
     case Code::kDevice:
+    case Code::kChanged:
     case Code::kInternal: return Outcome::kError;
   }
   return Outcome::kError;
@@ -116,7 +116,7 @@ std::string finish(const Context& context, const Queued& queued, std::size_t i, 
   if (!scored) return fail(scored.error());
 
   const auto begin = Clock::now();
-  Answer answer{.id = pair.id ? *pair.id : fresh_id(),
+  Answer answer{.id = pair.id ? *pair.id : request.id + "." + std::to_string(i),
                 .info = &context.generation->info(),
                 .verdict = std::move(scored->verdict),
                 .wanted = pair.wanted,

@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "base/bus_guard.h"
 #include "model/scorer/build.h"
 #include "training/commands/commands.h"
 
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
   using namespace preferd::training;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  preferd::install_bus_guard();
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::printf("trainer %s\nlibtorch %s\ninstruction set %s\ndevices %s\n", PREFERD_VERSION,

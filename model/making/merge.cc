@@ -244,35 +244,31 @@ double tolerance_of(const MergeOptions& options, const std::vector<Step>& steps)
   return largest;
 }
 
-}  // namespace
-
-Result<MergeReport> merge_package(const std::string& package, const MergeOptions& options,
-                                  AtomicFolder& folder, const ByteProgress& progress) {
-  auto source = open_source(package, options);
-  if (!source) return source.error();
+Result<MergeReport> merge_source(const Source& source, const MergeOptions& options, AtomicFolder& folder,
+                                 const ByteProgress& progress) {
   MergeReport report;
-  report.adapter = source->adapter->name;
-  auto pairs = pairs_of(*source);
+  report.adapter = source.adapter->name;
+  auto pairs = pairs_of(source);
   if (!pairs) return pairs.error();
   for (GoldenPair& pair : *pairs) pair.ask.adapter = report.adapter;
-  const auto before = verdicts_of(source->package, options.threads, *pairs);
+  const auto before = verdicts_of(source.package, options.threads, *pairs);
   if (!before) return before.error();
 
-  const auto steps = plan_steps(*source, options, report);
+  const auto steps = plan_steps(source, options, report);
   if (!steps) return steps.error();
   report.tolerance = tolerance_of(options, *steps);
-  if (const Status s = copy_base_files(source->encoder->base().name(), BaseFiles::kWithoutWeights,
+  if (const Status s = copy_base_files(source.encoder->base().name(), BaseFiles::kWithoutWeights,
                                        {"config.json"}, folder, kBase);
       !s)
     return s.error();
-  if (const Status s = write_config(*source, options, report, folder); !s) return s.error();
+  if (const Status s = write_config(source, options, report, folder); !s) return s.error();
   if (const Status s = write_weights(*steps, options, folder.path() + "/" + kBase, progress); !s)
     return s.error();
-  auto json = write_head(*source, folder);
+  auto json = write_head(source, folder);
   if (!json) return json.error();
-  const FeatureSpec& features = source->encoder->manifest().features;
+  const FeatureSpec& features = source.encoder->manifest().features;
   if (features.standardize) {
-    const auto file = source->package->open(features.file);
+    const auto file = source.package->open(features.file);
     if (!file) return file.error();
     if (const Status s = folder.write(features.file, file->text()); !s) return s.error();
   }
@@ -293,6 +289,15 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
   if (const auto verified = verify_golden(**merged, kGolden, **scorer, kFp32Tolerance); !verified)
     return verified.error();
   return report;
+}
+
+}  // namespace
+
+Result<MergeReport> merge_package(const std::string& package, const MergeOptions& options,
+                                  AtomicFolder& folder, const ByteProgress& progress) {
+  const auto source = open_source(package, options);
+  if (!source) return source.error();
+  return if_intact(*source->encoder, merge_source(*source, options, folder, progress));
 }
 
 }  // namespace preferd

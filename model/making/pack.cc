@@ -8,6 +8,7 @@
 #include "model/checkpoint/fields.h"
 #include "model/making/base_files.h"
 #include "model/making/generic_pairs.h"
+#include "model/making/golden_rows.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/load.h"
 #include "rows/rows.h"
@@ -112,10 +113,21 @@ Status place_adapters(const PackOptions& options, const std::string& folder, Pla
   return Ok{};
 }
 
+Status refuse_pickle(const std::string& adapter) {
+  if (fs::exists(adapter + "/adapter_model.safetensors") || !fs::exists(adapter + "/adapter_model.bin"))
+    return Ok{};
+  return invalid(
+      adapter +
+      "/adapter_model.bin: is a pickle, which is not read; write it as safetensors with: python3 -c \"import "
+      "torch, safetensors.torch as s; s.save_file({k: v.contiguous() for k, v in "
+      "torch.load('adapter_model.bin', weights_only=True).items()}, 'adapter_model.safetensors')\"");
+}
+
 Result<OrderedJson> draft(const PackOptions& options) {
   std::shared_ptr<const Files> adapter;
   Bytes head;
   if (!options.adapters.empty()) {
+    if (const Status s = refuse_pickle(options.adapters.front().second); !s) return s.error();
     auto opened = open_directory(options.adapters.front().second, Links::kAnywhere);
     if (!opened) return opened.error();
     adapter = *opened;
@@ -151,7 +163,11 @@ Result<Plan> make_plan(const PackOptions& options) {
     return invalid("there is no base: expected a model directory, or base.path in the manifest");
   std::error_code ec;
   const fs::path base = fs::canonical(options.base.empty() ? below(folder, said) : options.base, ec);
-  if (ec) return invalid((options.base.empty() ? below(folder, said) : options.base) + ": " + ec.message());
+  if (ec)
+    return invalid(
+        (options.base.empty() ? below(folder, said) : options.base) + ": " + ec.message() +
+        "; a base is a folder on this disk, as 'hf download NAME --local-dir FOLDER' makes it: nothing "
+        "is downloaded here");
   plan.base = base.string();
   plan.json["base"]["path"] = plan.base;
   if (const Status s = place_adapters(options, folder, plan); !s) return s.error();
@@ -193,6 +209,7 @@ Status write_manifest(const OrderedJson& json, AtomicFolder& folder) {
 }
 
 Status copy_adapter(const Piece& part, AtomicFolder& folder) {
+  if (const Status s = refuse_pickle(part.from); !s) return s;
   for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
     if (const Status s = folder.copy(part.from + "/" + file, part.to + "/" + file); !s) return s.error();
   return Ok{};
@@ -200,32 +217,35 @@ Status copy_adapter(const Piece& part, AtomicFolder& folder) {
 
 Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
                                              const std::vector<AdapterInfo>& adapters) {
-  std::vector<GoldenPair> pairs;
-  if (options.golden_rows.empty()) {
-    pairs = generic_pairs();
-  } else {
-    auto reader = RowReader::open(options.golden_rows, RowFormat::kAuto);
-    if (!reader) return reader.error();
-    while (pairs.size() < kMostGolden) {
-      auto read = (*reader)->next();
-      if (!read) return read.error();
-      if (!*read) break;
-      if (!(*read)->row)
-        return invalid(options.golden_rows + ": row " + (*read)->id + ": " + (*read)->row.error().what);
-      const Row& row = *(*read)->row;
-      GoldenPair pair;
-      pair.id = row.id;
-      pair.ask.pair = {row.prompt, row.response_a, row.response_b};
-      pair.ask.adapter = row.adapter.value_or("");
-      pairs.push_back(std::move(pair));
-    }
-    if (pairs.size() < kFewestGolden)
-      return invalid(options.golden_rows + ": " + std::to_string(pairs.size()) +
-                     " rows, expected 16 or more");
-  }
-  for (std::size_t i = 0; adapters.size() > 1 && i < pairs.size(); ++i)
-    if (pairs[i].ask.adapter.empty()) pairs[i].ask.adapter = adapters[i % adapters.size()].name;
+  auto pairs = options.golden_rows.empty() ? generic_pairs() : read_golden_rows(options.golden_rows);
+  if (!pairs) return pairs.error();
+  for (std::size_t i = 0; adapters.size() > 1 && i < pairs->size(); ++i)
+    if ((*pairs)[i].ask.adapter.empty()) (*pairs)[i].ask.adapter = adapters[i % adapters.size()].name;
   return pairs;
+}
+
+// Heads that were trained in another order of the classes, in the copies that the package holds.
+Status reorder_heads(const PackOptions& options, const Plan& plan, const std::string& made) {
+  const std::string there = made + "/";
+  const auto reorder = [&](const OrderedJson& head, const std::string& adapter) {
+    const std::string file = text_in(head, "file");
+    return options.labels.reorder(there + (file.empty() ? adapter + "/adapter_model.safetensors" : file),
+                                  head);
+  };
+  if (options.labels.ours()) return Ok{};
+  const OrderedJson& head = plan.json["head"];
+  if (const std::string output = text_in(head, "output");
+      output == "token_pair" || output == "difference" || output == "siamese")
+    return invalid("labels: a head of output " + output + " has no order of classes");
+  if (!plan.json.contains("adapters")) return reorder(head, "adapter");
+  const bool shared = !text_in(head, "file").empty();
+  if (shared)
+    if (const Status s = reorder(head, ""); !s) return s;
+  for (const OrderedJson& a : plan.json["adapters"]) {
+    if (!a.contains("head") && shared) continue;
+    if (const Status s = reorder(a.contains("head") ? a["head"] : head, text_in(a, "path")); !s) return s;
+  }
+  return Ok{};
 }
 
 Result<std::string> record(const PackOptions& options, const std::string& made) {
@@ -238,6 +258,8 @@ Result<std::string> record(const PackOptions& options, const std::string& made) 
   if (!pairs) return pairs.error();
   const auto verdicts = score_golden(*pairs, **scorer);
   if (!verdicts) return verdicts.error();
+  if (const Status s = compare_logits(*pairs, *verdicts, options.labels, options.golden_rows); !s)
+    return s.error();
   return golden_text(std::move(*pairs), *verdicts);
 }
 
@@ -251,6 +273,8 @@ Status make_package(const PackOptions& options, AtomicFolder& folder) {
   for (const Piece& part : plan->files)
     if (const Status s = folder.copy(part.from, part.to); !s) return s.error();
   if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
+  if (const Status s = reorder_heads(options, *plan, folder.path()); !s)
+    return told_by_parts(s.error(), *plan, folder.path());
   const auto golden = record(options, folder.path());
   if (!golden) return told_by_parts(golden.error(), *plan, folder.path());
 

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/result.h"
 #include "model/making/draft.h"
+#include "model/making/labels.h"
 
 namespace preferd {
 
@@ -24,13 +25,16 @@ struct PackOptions {
   std::string manifest;
   DraftOptions draft;
   std::optional<OrderedJson> quantization;  // section; absent: the manifest's, or what the base's files say
-  std::string golden_rows;                  // 16 rows or more (the first 64 count); empty: the generic pairs
+  Labels labels;                            // of the head, where they are in another order than ours
+  // 16 rows or more (the first 64 count); empty: the generic pairs. Logits that they bring are held against
+  // the package's own.
+  std::string golden_rows;
   int threads = 1;
 };
 
 // Lays the package down in `folder`, which the caller commits. In a package of several adapters rows that
 // name none are given to them in turn. Errors: as loading has, with the paths of the parts; fewer than 16
-// rows; a row that cannot be scored.
+// rows; a row that cannot be scored, or whose logits are others.
 Status make_package(const PackOptions& options, AtomicFolder& folder);
 
 }  // namespace preferd

@@ -164,16 +164,11 @@ Status write_encoded(const Step& step, ThreadPool& pool, CheckpointWriter& out) 
   return Ok{};
 }
 
-}  // namespace
-
-Result<QuantizeReport> quantize_checkpoint(const std::string& input, const QuantizeOptions& options,
-                                           AtomicFolder& folder, const ByteProgress& progress) {
-  PREFERD_CHECK(options.form.scheme != Scheme::kNone);
-  const auto files = open_directory(input, Links::kAnywhere);
-  if (!files) return files.error();
-  const auto shape = base_shape(**files);
+Result<QuantizeReport> quantize_files(const Files& files, const QuantizeOptions& options,
+                                      AtomicFolder& folder, const ByteProgress& progress) {
+  const auto shape = base_shape(files);
   if (!shape) return shape.error();
-  const std::string where = (*files)->name();
+  const std::string where = files.name();
   if (shape->prequantized)
     return invalid(where +
                    "/config.json: quantization_config is there, so the base is quantized already; expected a "
@@ -182,7 +177,7 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input, const Quant
                    [](const Declared& d) { return d.role == Role::kLinear; }))
     return invalid(where + "/config.json: model_type is " + shape->family +
                    ", which has no linear layers to quantize; expected another family");
-  auto tensors = read_checkpoint(**files);
+  auto tensors = read_checkpoint(files);
   if (!tensors) return tensors.error();
   const auto work = plan_work(where, *shape, *tensors, options);
   if (!work) return work.error();
@@ -213,10 +208,20 @@ Result<QuantizeReport> quantize_checkpoint(const std::string& input, const Quant
   if (const Status s = out.finish(); !s) return s.error();
   report.bytes_out = out.bytes();
   report.shards = out.shards();
-  if (const Status s = write_config(**files, *work, options.form, folder); !s) return s.error();
-  if (const Status s = copy_base_files(input, BaseFiles::kWithoutWeights, {"config.json"}, folder, ""); !s)
+  if (const Status s = write_config(files, *work, options.form, folder); !s) return s.error();
+  if (const Status s = copy_base_files(where, BaseFiles::kWithoutWeights, {"config.json"}, folder, ""); !s)
     return s.error();
   return report;
+}
+
+}  // namespace
+
+Result<QuantizeReport> quantize_checkpoint(const std::string& input, const QuantizeOptions& options,
+                                           AtomicFolder& folder, const ByteProgress& progress) {
+  PREFERD_CHECK(options.form.scheme != Scheme::kNone);
+  const auto files = open_directory(input, Links::kAnywhere);
+  if (!files) return files.error();
+  return if_intact(**files, quantize_files(**files, options, folder, progress));
 }
 
 }  // namespace preferd

@@ -30,6 +30,7 @@ class Section {
   }
   bool need(const char* key) {
     if (has(key)) return true;
+    missing_ = missing_ || !failure_;
     fail(path_ + "." + key + " is missing");
     return false;
   }
@@ -78,11 +79,15 @@ class Section {
   void fail(const std::string& what) {
     if (!failure_) failure_ = invalid("package.json: " + what);
   }
-  // Call last: every key that nobody asked for is an error.
+  // Call last: every key that nobody asked for is an error. It is named before a missing one, whose
+  // misspelling it may be.
   void close() {
     if (!json_.is_object()) return;
-    for (const auto& [key, value] : json_.items())
-      if (!known_.contains(key)) fail("unknown key " + path_ + "." + key);
+    for (const auto& [key, value] : json_.items()) {
+      if (known_.contains(key)) continue;
+      if (std::exchange(missing_, false)) failure_.reset();
+      fail("unknown key " + path_ + "." + key);
+    }
   }
 
  private:
@@ -95,6 +100,7 @@ class Section {
   std::string path_;
   std::optional<Error>& failure_;
   std::set<std::string> known_;
+  bool missing_ = false;  // the failure is a key that is missing here
 };
 
 // package.json of any format. Errors: absent, unreadable, no JSON object.

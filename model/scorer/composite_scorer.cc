@@ -105,6 +105,12 @@ Capacity CompositeScorer::capacity() const {
   return all;
 }
 
+Status CompositeScorer::intact(Look look) const {
+  for (const Member& member : members_)
+    if (const Status s = member.scorer->intact(look); !s) return s;
+  return Ok{};
+}
+
 Result<Encoded> CompositeScorer::encode(const Ask& ask) const {
   if (!ask.adapter.empty())
     return Error{Code::kNotFound,
@@ -155,7 +161,7 @@ std::vector<Result<Verdict>> CompositeScorer::ask(std::span<const Encoded* const
       const MemberSpec& spec = members_[q.member].spec;
       if (said[i])
         bring_back(spec.order, items[q.item]->swap, *said[i]);
-      else
+      else if (said[i].error().code != Code::kChanged)
         said[i] = Error{said[i].error().code, "member " + spec.label() + ": " + said[i].error().what, {}};
       answers[places[i]] = std::move(said[i]);
     }

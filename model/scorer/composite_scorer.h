@@ -26,6 +26,7 @@ class CompositeScorer : public Scorer {
   std::vector<float> features(const Pair&) const override { return {}; }
   // One call at a time. Members share a device: it works if it does for one of them.
   Capacity capacity() const override;
+  Status intact(Look look) const override;
 
  protected:
   const std::vector<Member>& members() const { return members_; }

@@ -93,6 +93,11 @@ Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files
   return std::shared_ptr<const Encoder>(self);
 }
 
+Status Encoder::intact(Look look) const {
+  if (const Status s = package_->intact(look); !s) return s;
+  return base_->intact(look);
+}
+
 Prefixes Encoder::prefixes() const {
   return family_->sight == Sight::kBack ? Prefixes::kShared : Prefixes::kApart;
 }

@@ -32,6 +32,9 @@ class Encoder {
   const Family& family() const { return *family_; }
   Prefixes prefixes() const;
 
+  // Files::intact() of package and base.
+  Status intact(Look look) const;
+
   // Contract: Scorer::encode.
   Result<Encoded> encode(const Ask& ask) const;
 

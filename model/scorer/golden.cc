@@ -104,6 +104,7 @@ Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Sco
   for (const Encoded& e : encoded) items.push_back(&e);
   std::vector<Verdict> verdicts;
   for (auto& verdict : scorer.score(items)) {
+    if (!verdict && verdict.error().code == Code::kChanged) return verdict.error();
     if (!verdict) return invalid("row " + pairs[verdicts.size()].id + ": " + verdict.error().what);
     verdicts.push_back(std::move(*verdict));
   }

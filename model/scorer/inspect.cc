@@ -118,9 +118,7 @@ Status account_adapter(const Encoder& encoder, const ModelShape& shape, const Ad
   return invalid("package.json: token_pair takes no head, " + folder + " holds one");
 }
 
-}  // namespace
-
-Result<Inspection> inspect_package(const Encoder& encoder) {
+Result<Inspection> inspected(const Encoder& encoder) {
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   Inspection out;
@@ -149,5 +147,9 @@ Result<Inspection> inspect_package(const Encoder& encoder) {
   out.activation_bytes = shape->activation_bytes;
   return out;
 }
+
+}  // namespace
+
+Result<Inspection> inspect_package(const Encoder& encoder) { return if_intact(encoder, inspected(encoder)); }
 
 }  // namespace preferd

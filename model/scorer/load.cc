@@ -70,9 +70,7 @@ class Loader {
   std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
 };
 
-}  // namespace
-
-Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package,
+Result<std::shared_ptr<Scorer>> load_on_all(const std::shared_ptr<const Files>& package,
                                             const LoadOptions& options) {
   std::vector<std::shared_ptr<Scorer>> replicas;
   for (const Device& device : options.devices) {
@@ -82,6 +80,13 @@ Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package
     replicas.push_back(std::move(*scorer));
   }
   return replicas.size() == 1 ? replicas.front() : make_replicas(std::move(replicas), kGpuForwardTokens);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package,
+                                            const LoadOptions& options) {
+  return if_intact(*package, load_on_all(package, options));
 }
 
 }  // namespace preferd

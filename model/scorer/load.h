@@ -28,7 +28,7 @@ struct LoadOptions {
 //
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
 // pairs and compares their logits (golden_tolerance()). Errors name file and tensor, what was found and what
-// was expected; or the device's memory, what is free and what is needed.
+// was expected; or the device's memory, what is free and what is needed. kChanged: a file changed meanwhile.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 
 }  // namespace preferd

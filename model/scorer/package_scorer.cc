@@ -86,6 +86,29 @@ class PackageScorer : public Scorer {
   std::vector<float> features(const Pair& pair) const override { return encoder_->features(pair); }
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+    if (const Status s = intact(Look::kQuick); !s) return {items.size(), s.error()};
+    std::vector<Result<Verdict>> verdicts = compute(items);
+    if (const Status s = intact(Look::kQuick); !s) return {items.size(), s.error()};
+    return verdicts;
+  }
+
+  Status intact(Look look) const override { return encoder_->intact(look); }
+
+  Capacity capacity() const override {
+    Capacity c;
+    if (const Accelerator* device = engine_.body->accelerator()) {
+      c.ahead = 1;
+      c.note = device->graphs().note;
+    }
+    c.halved = halved_;
+    const std::lock_guard lock(state_);
+    c.working = fails_ ? 0 : 1;
+    c.lost = lost_;
+    return c;
+  }
+
+ private:
+  std::vector<Result<Verdict>> compute(std::span<const Encoded* const> items) {
     const c10::InferenceMode inference;
     const c10::DeviceGuard current(engine_.body->device());
     std::vector<std::size_t> order(items.size());
@@ -125,20 +148,6 @@ class PackageScorer : public Scorer {
     return verdicts;
   }
 
-  Capacity capacity() const override {
-    Capacity c;
-    if (const Accelerator* device = engine_.body->accelerator()) {
-      c.ahead = 1;
-      c.note = device->graphs().note;
-    }
-    c.halved = halved_;
-    const std::lock_guard lock(state_);
-    c.working = fails_ ? 0 : 1;
-    c.lost = lost_;
-    return c;
-  }
-
- private:
   void adopt(Engine engine) {
     engine_ = std::move(engine);
     info_.device = engine_.device;
@@ -339,26 +348,32 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& pla
   return Ok{};
 }
 
+Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const Encoder>& encoder,
+                                              std::shared_ptr<Compute> cpu, const Place& place,
+                                              Golden golden) {
+  auto model = load_model(*encoder);
+  if (!model) return model.error();
+  auto engine = make_engine(place, std::move(cpu), *model);
+  if (!engine) return engine.error();
+  auto scorer = std::make_shared<PackageScorer>(encoder, std::move(*model), std::move(*engine));
+  if (place.device.kind == Device::Kind::kCuda)
+    if (const Status warm = warm_up(*scorer); !warm) return warm.error();
+  const bool verify = encoder->manifest().golden && golden == Golden::kVerify;
+  if (verify && scorer->info().compute == "fp8")
+    if (const Status settled = settle_fp8(*encoder, *scorer, place); !settled) return settled.error();
+  if (verify)
+    if (const Status gate = pass_gate(*encoder, *scorer, place); !gate) return gate.error();
+  return std::shared_ptr<Scorer>(std::move(scorer));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
                                              std::shared_ptr<Compute> cpu, const Place& place,
                                              Golden golden) {
-  auto encoder = Encoder::open(std::move(package));
+  const auto encoder = if_intact(*package, Encoder::open(package));
   if (!encoder) return encoder.error();
-  auto model = load_model(**encoder);
-  if (!model) return model.error();
-  auto engine = make_engine(place, std::move(cpu), *model);
-  if (!engine) return engine.error();
-  auto scorer = std::make_shared<PackageScorer>(*encoder, std::move(*model), std::move(*engine));
-  if (place.device.kind == Device::Kind::kCuda)
-    if (const Status warm = warm_up(*scorer); !warm) return warm.error();
-  const bool verify = (*encoder)->manifest().golden && golden == Golden::kVerify;
-  if (verify && scorer->info().compute == "fp8")
-    if (const Status settled = settle_fp8(**encoder, *scorer, place); !settled) return settled.error();
-  if (verify)
-    if (const Status gate = pass_gate(**encoder, *scorer, place); !gate) return gate.error();
-  return std::shared_ptr<Scorer>(std::move(scorer));
+  return if_intact(**encoder, load_model_of(*encoder, std::move(cpu), place, golden));
 }
 
 }  // namespace preferd

@@ -53,6 +53,12 @@ class Replicas : public Scorer {
   Result<Encoded> encode(const Ask& ask) const override { return replicas_.front()->encode(ask); }
   std::vector<float> features(const Pair& pair) const override { return replicas_.front()->features(pair); }
 
+  Status intact(Look look) const override {
+    for (const auto& replica : replicas_)
+      if (const Status s = replica->intact(look); !s) return s;
+    return Ok{};
+  }
+
   Capacity capacity() const override {
     const std::lock_guard lock(mutex_);
     Capacity all{working_ - last_fails_, static_cast<int>(replicas_.size()), lost_, ahead_};

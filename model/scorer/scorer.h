@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "model/text/pair.h"
 
@@ -133,9 +134,14 @@ class Scorer {
   // features.
   virtual std::vector<float> features(const Pair& pair) const = 0;
 
-  // One result per item, in order. kNonFinite when logits are not finite, kDevice when a GPU failed. One call
-  // at a time, or as many as capacity() says.
+  // One result per item, in order. kNonFinite when logits are not finite, kDevice when a GPU failed, kChanged
+  // when intact() no longer holds: no verdict comes of weights that are not those of the digest. One call at
+  // a time, or as many as capacity() says.
   virtual std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) = 0;
+
+  // kChanged: files that weights are read from are no longer what was loaded (base/mapped_file.h). Any
+  // thread.
+  virtual Status intact(Look) const { return Ok{}; }
 
   virtual Capacity capacity() const { return {}; }  // any thread
 };

@@ -94,6 +94,11 @@ Result<ChatWrapper> chatml(const ChatSpec& chat, std::string_view jinja) {
 
 }  // namespace
 
+bool has_chat_template(const Files& model_directory) {
+  const Result<std::string> jinja = read_template(model_directory);
+  return jinja && !jinja->empty();
+}
+
 Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
                                  const Files& model_directory) {
   const Result<std::string> jinja = read_template(model_directory);

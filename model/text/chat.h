@@ -28,8 +28,10 @@ struct ChatWrapper {
   Trim trim = Trim::kNone;    // what happens to the content's white space
 };
 
-// The template is the directory's (chat_template.jinja, else tokenizer_config.json) where it has one; the
-// family is told by the control tokens. Errors: none of the families; a template that does not read like its
+// Whether a model directory has a template of its own: chat_template.jinja, or one in tokenizer_config.json.
+bool has_chat_template(const Files& model_directory);
+
+// The template is the directory's where it has one; the family is told by the control tokens. Errors: none of the families; a template that does not read like its
 // family's.
 Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
                                  const Files& model_directory);

@@ -144,6 +144,7 @@ class Reader : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<TokenizerJson> read_tokenizer_json(std::string_view text) {
+  if (const Status s = refuse_nul(text); !s) return invalid("tokenizer.json is " + s.error().what);
   Reader reader;
   if (!Json::sax_parse(text.begin(), text.end(), &reader))
     return invalid("tokenizer.json " + reader.failure());

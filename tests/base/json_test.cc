@@ -36,6 +36,9 @@ INSTANTIATE_TEST_SUITE_P(All, ParseJsonRefuses,
                                          Bad{"many", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"},
                                          Bad{"huge_number", "1e999"}, Bad{"lone_surrogate", R"("\ud800")"},
                                          Bad{"bad_utf8", "\"\xff\""}, Bad{"trailing", "1 2"},
+                                         Bad{"nul_behind", std::string("{}\0garbage", 10)},
+                                         Bad{"nul_at_the_end", std::string("{}\0", 3)},
+                                         Bad{"nul_within", std::string("\"a\0b\"", 5)},
                                          Bad{"nan", "NaN"}, Bad{"long", std::string(2000, ' ') + "1"}),
                          [](const auto& c) { return std::string(c.param.name); });
 

@@ -73,10 +73,61 @@ class Score(Folder):
         table = list(csv.DictReader(io.StringIO(out)))
         self.assertEqual((code, list(table[0])), (0, ["id", "winner", "p_model_a", "p_model_b", "error"]))
         self.assertEqual([r["id"] for r in table], [r["id"] for r in rows()])
-        code, out, _ = self.score("--format", "submission", package=PACKAGES / "biases")
-        table = list(csv.DictReader(io.StringIO(out)))
-        self.assertEqual(list(table[0]), ["id", "winner_model_a", "winner_model_b", "winner_tie"])
-        self.assertAlmostEqual(sum(float(v) for k, v in table[0].items() if k != "id"), 1, places=5)
+
+    def test_a_submission_has_the_form_of_its_competition(self):
+        texts = "id,prompt,response_a,response_b"
+        lmsys = self.write("lmsys.csv", texts + ',winner_model_a,winner_model_b,winner_tie\n1,p,a,b,1,0,0\n2,p,a\n')
+        turns = self.write("turns.csv", texts + '\n1,"[""p""]","[""a""]","[""b""]"\n')
+        wsdm = self.write("wsdm.csv", texts + ",scored\n1,p,a,b,True\n2,p\n")
+        plain = self.write("plain.csv", texts + "\n1,p,a,b\n")
+        two, three = self.package, PACKAGES / "biases"
+        lmsys_form, wsdm_form = "id,winner_model_a,winner_model_b,winner_tie", "id,winner"
+        for source, package, flags, form, note in (
+                (lmsys, two, [], lmsys_form, "winner_tie is 0 in every row"), (lmsys, three, [], lmsys_form, None), (turns, two, [], lmsys_form, "winner_tie"),
+                (wsdm, two, [], wsdm_form, None), (wsdm, three, [], wsdm_form, "the likelier response is the winner"),
+                (plain, two, [], wsdm_form, "do not tell their competition"), (plain, three, [], lmsys_form, "do not tell their competition"),
+                (plain, two, ["--competition", "lmsys"], lmsys_form, "winner_tie"), (lmsys, two, ["--competition", "wsdm"], wsdm_form, None)):
+            code, out, err = self.score("--format", "submission", *flags, package=package, source=source)
+            table = list(csv.DictReader(io.StringIO(out)))
+            self.assertEqual(out.split("\n")[0], form, (source, package, flags))
+            if note: self.assertIn(note, err)
+            else: self.assertNotIn("note:", err)
+            for row in table:
+                if form == wsdm_form: self.assertIn(row["winner"], ("model_a", "model_b"))
+                else: self.assertAlmostEqual(sum(float(v) for k, v in row.items() if k != "id"), 1, places=5)
+            self.assertEqual(code, 3 if "2" in [row["id"] for row in table] else 0)
+        self.assertEqual(self.score("--competition", "lmsys")[0], 2)
+
+    def test_a_resumed_submission_keeps_its_form(self):
+        source = self.write("rows.csv", "prompt,response_a,response_b,scored\n" + "p,a,b,True\n" * 3)
+        whole = self.score("--format", "submission", source=source)[1]
+        self.write("out", whole[:-8])
+        self.assertEqual(self.score("--format", "submission", "--resume", source=source)[:2], (0, whole))
+        self.write("out", "")
+        self.assertEqual(self.score("--format", "submission", "--resume", source=source)[:2], (0, whole))
+
+    def test_a_limit_scores_the_first_rows(self):
+        whole = self.score()[1].splitlines()
+        code, out, _ = self.score("--limit", 3)
+        self.assertEqual((code, out.splitlines()), (0, whole[:3]))
+        self.assertEqual(self.score("--limit", 3, "--shard", "1/2")[1].splitlines(), whole[1:2])
+        self.assertEqual(self.score("--limit", 5, "--resume")[1].splitlines(), whole[1:2] + whole[1:5])
+        self.assertEqual(self.score("--limit", 10**6)[1].splitlines(), whole)
+
+    def test_the_first_failures_are_told_by_line(self):
+        source = self.write("bad.csv", "id,prompt,response_a,response_b\n1,p,a,b\n" + "2,p\n" * 7)
+        code, _, err = self.score("--format", "csv", source=source)
+        self.assertEqual(code, 3)
+        self.assertEqual(err.count(f"{source}:"), 5)
+        self.assertIn(f"{source}:3: line 3 has 2 fields, the header has 4\n", err)
+        self.assertIn("... and 2 more\nerror: 7 of 8 rows failed", err)
+
+    def test_a_file_of_another_coding_is_named(self):
+        source = self.dir / "rows.csv"
+        source.write_bytes("id,prompt,response_a,response_b\n1,p,a,b\n".encode("utf-16"))
+        code, _, err = self.score(source=source)
+        self.assertEqual(code, 3)
+        self.assertIn("rows.csv: is UTF-16, expected UTF-8", err)
 
     def test_csv_in_gives_the_same_verdicts(self):
         plain = [r for r in rows() if "swap" not in r]
@@ -211,6 +262,26 @@ class Others(Folder):
         self.assertEqual(code, 1)
         self.assertRegex(err, "error: device (is )?cuda")
 
+    def test_every_command_starts_with_every_variable_that_is_documented(self):
+        commands = ("serve", "score", "compare", "inspect", "pack", "merge", "quantize")
+        values = {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_CONFIG": str(self.write("none.toml", ""))}
+        words = {}  # of a variable that several commands read, those that all of them know
+        for command in commands:
+            for expected, variable in re.findall(r"  --\S+(?: <(.*)>)?\n.*\[(PREFERD_\w+)", run(command, "--help")[1]):
+                number = re.match(r"an? (?:integer|number) from (\S+) to", expected)
+                known = [number[1]] if number else ["x"] if expected in ("text", "a list of texts") else (expected or "true").split("|")
+                words[variable] = [w for w in words.get(variable, known) if w in known]
+        values = {variable: known[0] for variable, known in words.items()} | values
+        self.assertGreater(len(values), 60)
+        for command in commands:
+            code, out, err = run(command, "--print-config", env=values)
+            self.assertEqual((code, err), (0, ""), command)
+        package = PACKAGES / "nf4"
+        self.assertEqual(run("inspect", "--package", package, "--verify", env={"PREFERD_INSTRUCTION_SET": "avx2"})[0], 0)
+        for command in ("train", "evaluate", "label", "explore"):
+            p = subprocess.run([BUILD / "trainer", command, "--help"], env=os.environ | values, capture_output=True, text=True, timeout=60)
+            self.assertEqual(p.returncode, 0, p.stderr)
+
     def test_an_unknown_instruction_set_is_refused(self):
         pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")
         code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})
@@ -237,18 +308,19 @@ class Others(Folder):
 
 
 class Serve(Folder):
-    def serve(self, package):
+    def serve(self, package, *flags):
         """A server of the package; returns it and ask(method, path, body) -> (status, JSON or text)."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         log = open(self.dir / "log", "w")
-        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port)], stderr=log)
+        server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port), *flags], stderr=log)
         self.addCleanup(lambda: (server.kill(), server.wait(), log.close()))
 
-        def ask(method, path, body=None):
+        def ask(method, path, body=None, headers={}):
             c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            c.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"} if body else {})
+            sent = None if body is None else json.dumps(body)
+            c.request(method, path, sent, headers | ({} if sent is None else {"Content-Type": "application/json"}))
             reply = c.getresponse()
             text = reply.read().decode()
             c.close()
@@ -277,6 +349,31 @@ class Serve(Folder):
                 for key in keys:
                     self.assertEqual(reply[key], offline[item["id"]][key], (item["id"], key))
         return offline
+
+    def test_a_reload_over_http_says_how_it_went(self):
+        link = self.dir / "current"
+        link.symlink_to(PACKAGES / "lora")
+        _, ask = self.serve(link, "--admin-key", "root")
+        digest = lambda: ask("GET", "/info")[1]["digest"]
+        first = digest()
+        reload = lambda: ask("POST", "/admin/reload", {}, {"Authorization": "Bearer root"})
+        link.unlink()
+        link.symlink_to(PACKAGES / "biases")
+        status, said = reload()
+        self.assertEqual((status, said["digest"]), (200, digest()))
+        self.assertNotEqual(digest(), first)
+        link.unlink()
+        link.symlink_to(self.dir)
+        status, said = reload()
+        self.assertEqual((status, said["error"]["code"]), (422, "package_refused"))
+        self.assertIn("no package.json here", said["error"]["message"])
+        self.assertEqual((ask("GET", "/readyz")[0], ask("POST", "/predict", {k: rows()[0][k] for k in ("prompt", "response_a", "response_b")})[0]), (200, 200))
+
+    def test_the_docs_list_every_metric(self):
+        _, ask = self.serve(PACKAGES / "lora")
+        served = set(re.findall(r"^# TYPE (preferd_\w+)", ask("GET", "/metrics")[1], re.M))
+        listed = re.findall(r"^\| `(preferd_\w+)` \|", (FIXTURES / "../../docs/operating.md").read_text(), re.M)
+        self.assertEqual(sorted(listed), sorted(served))
 
     def test_served_is_offline_bit_for_bit(self):
         package = PACKAGES / "arena63_v2"

@@ -58,6 +58,7 @@ def predict_replies(server):
     check(c.predict({"prompt": "", "response_a": "", "response_b": "\0\uffff"}).status == 200, "odd texts")
     a, b = c.predict(), c.predict()
     check(a.json()["id"] != b.json()["id"], "made ids are unique")
+    check(a.json()["id"] == a.headers["x-request-id"], "a made id is the request's, as in the log")
     odd = c.predict(X_Request_Id="a b")
     check(odd.headers["x-request-id"] != "a b", "a bad request id is replaced")
 
@@ -77,7 +78,7 @@ def predict_refusals(server):
         check(r.status in (400, 404, 422) and r.error()["param"] == param, f"{param}: {r.status} {r.body}")
         check(r.error()["request_id"] == r.headers["x-request-id"] and b"secret" not in r.body, "envelope")
     for body in [b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[" * 100000, b"[" * 40 + b"]" * 40, b"1e999", b'"\\ud800"',
-                 b"NaN", b"{} x", b'{"prompt":"\xc3("}', b"123456789012345678901234567890e"]:
+                 b"NaN", b"{} x", b"{}\0garbage", json.dumps(PAIR).encode() + b"\0", b'{"prompt":"\xc3("}', b"123456789012345678901234567890e"]:
         r = c.predict(body)
         check(r.status == 400 and r.error()["code"] == "malformed", f"{body[:20]}: {r.status}")
     for body in [b"[]", b"null", b'"x"', b"7"]:
@@ -98,6 +99,8 @@ def batch_replies(server):
     check(r.status == 200 and len(results) == 50, "all items")
     check(all(x.get("id") == f"i{i}" for i, x in enumerate(results) if i not in (7, 8)), "order")
     check(results[7]["id"] == "bad" and results[7]["error"]["param"] == "items[7].response_a", "bad item")
+    made = c.batch({"prompt": "p", "items": [{"response_a": "a", "response_b": "b"}] * 2})
+    check([x["id"] for x in made.json()["results"]] == [made.headers["x-request-id"] + f".{i}" for i in (0, 1)], "made ids of items")
     check("error" in results[8] and results[9]["error"]["param"] == "items[9].swap", "bad items")
     check(c.batch({"items": []}).json()["results"] == [], "no items")
     for body, param in [({"items": [], "x": 1}, "x"), ({"items": [], "swap": "x"}, "swap"), ({"items": 1}, "items")]:
@@ -316,6 +319,31 @@ def keys(_):
         check(Client(server).predict(Authorization="Bearer sesam").status == 401, "a wrong key")
         check(c.get("/metrics").status == 401 and c.get("/info").status == 401, "deny by default")
         check(c.get("/metrics", Authorization="Bearer sesame").status == 200, "metrics with a key")
+
+
+@test
+def admin(_):
+    """37, 38: a reload over HTTP"""
+    def reload(c, body={}, **headers):
+        return c.post("/admin/reload", body, **headers).reply()
+
+    with Server() as server:
+        check(reload(Client(server), Authorization="Bearer root").status == 404, "no admin key, no /admin")
+    with Server("--admin-key", "root", env={"PREFERD_API_KEY": "sesame"}) as server:
+        check(reload(Client(server)).status == 401 and reload(Client(server), Authorization="Bearer sesame").status == 401, "the client's key is none")
+        c = Client(server)
+        done = reload(c, Authorization="Bearer root")
+        check(done.status == 200 and set(done.json()) == {"model", "revision", "digest"}, f"{done.status} {done.body}")
+        check(c.predict(Authorization="Bearer root").status == 200, "the new package answers")
+        check(reload(c, {"package": "/etc"}, Authorization="Bearer root").status == 422, "no path in the body")
+        check(c.get("/admin/reload", Authorization="Bearer root").status == 405, "GET")
+        metrics = c.get("/metrics", Authorization="Bearer root").body.decode()
+        check('preferd_model_reloads_total{result="ok"} 2' in metrics and 'route="/admin/reload"' in metrics, "counted")
+        many = [threading.Thread(target=lambda: seen.append(reload(Client(server), Authorization="Bearer root").status)) for _ in range(8)]
+        seen = []
+        for t in many: t.start()
+        for t in many: t.join()
+        check(set(seen) <= {200, 409} and 200 in seen and len(seen) == 8, f"at the same time: {seen}")
 
 
 # ---------------------------------------------------------------------------------------------- operation (31-42)

@@ -3,7 +3,7 @@
 
     making_pack.py BUILD_DIR FIXTURES_DIR
 """
-import resource
+import re, resource
 from making_support import *
 
 SCORE = PACKAGES / "lora_score"
@@ -58,6 +58,70 @@ class Pack(Folder):
         self.pack("--base", PACKAGES / "token_pair" / "base", "--adapter", PACKAGES / "token_pair" / "adapter", "--answer-tokens", "A,B", "--max-tokens", 96)
         self.same_as(PACKAGES / "token_pair")
 
+    def logits(self, package):
+        return [json.loads(line)["logits"] for line in self.scored(package).splitlines()]
+
+    def test_labels_put_outputs_into_our_order(self):
+        adapter = self.copy("lora_score") / "adapter"
+        name, row = "base_model.model.score.weight", 64 * 4
+
+        def trade(tensors):  # as if it had been trained as tie, model_b, model_a
+            dtype, shape, data = tensors[name]
+            tensors[name] = (dtype, shape, data[2 * row:] + data[row:2 * row] + data[:row])
+        self.edit_tensors(adapter / "adapter_model.safetensors", trade)
+        flags = ("--base", SCORE / "base", "--adapter", adapter, "--max-tokens", 96)
+        said = self.pack(*flags, "--labels", "tie,model_b,model_a")
+        self.same_as(SCORE)
+        self.assertIn("model_a, model_b, tie (--labels says otherwise)", said)
+        self.assertEqual((adapter / "adapter_model.safetensors").stat().st_nlink, 1)
+        for labels, words in (("model_b,model_a", "2 names, the head's base_model.model.score.weight is [3, 64]"), ("model_a,b", "'b', expected model_a, model_b or tie"),
+                              ("model_a,model_a,tie", "'model_a' stands twice"), ("model_a,tie", "tie is one of 2 names"), ("tie", "expected model_a or model_b")):
+            shutil.rmtree(self.out, ignore_errors=True)
+            code, _, err = run("pack", "--output", self.out, *flags, "--labels", labels)
+            self.assertIn(words, err)
+            self.assertEqual((code, self.out.exists()), (1 if "3, 64" in words else 2, False))
+
+    def test_a_logit_of_a_is_turned(self):
+        head = lambda sign: {"layers.0.weight": ("F32", [1, 64], struct.pack("<64f", *[sign * (i - 9) / 64 for i in range(64)])), "layers.0.bias": ("F32", [1], struct.pack("<f", sign * .3))}
+        said = {}
+        for sign, labels in ((1, []), (-1, ["--labels", "model_a"])):
+            write_tensors(self.dir / "h.safetensors", head(sign))
+            self.pack("--base", PACKAGES / "stored_int8" / "base", "--head", self.dir / "h.safetensors", *labels)
+            said[sign] = self.logits(self.out)
+            shutil.rmtree(self.out)
+        self.assertEqual(said[1], said[-1])
+        code, _, err = run("pack", "--output", self.out, "--manifest", PACKAGES / "token_pair" / "package.json", "--labels", "model_b,model_a")
+        self.assertEqual((code, "output token_pair has no order of classes" in err), (1, True))
+
+    def test_logits_of_golden_rows_are_compared(self):
+        rows = golden(SCORE)
+        flags = ("--base", SCORE / "base", "--adapter", SCORE / "adapter", "--max-tokens", 96, "--golden-rows", self.dir / "rows.jsonl")
+        write = lambda rows: (self.dir / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        write(rows[:8] + [{k: v for k, v in r.items() if k != "logits"} for r in rows[8:]])
+        self.pack(*flags)
+        shutil.rmtree(self.out)
+        write(rows[:3] + [rows[3] | {"logits": [9, 9, 9]}, rows[4] | {"logits": rows[4]["logits"][:2]}] + rows[5:])
+        code, _, err = run("pack", "--output", self.out, *flags)
+        self.assertEqual((code, self.out.exists()), (1, False))
+        self.assertIn("the logits of 2 of 16 rows are not what the package gives in fp32, within 2e-4", err)
+        self.assertEqual(len(re.findall(r"\n  row .*: given \[.*\], the package says \[.*\], off by ", err)), 2, err)
+        write(rows[:3] + [rows[3] | {"logits": "9"}] + rows[4:])
+        self.assertIn("rows.jsonl:4: logits: expected an array of numbers", run("pack", "--output", self.out, *flags)[2])
+        write([r | {"logits": r["logits"][::-1]} for r in rows])  # of a head in another order
+        code, _, err = run("pack", "--output", self.out, *flags)
+        self.assertIn("another order of the classes? --labels", err)
+
+    def test_what_misleads_is_told(self):
+        flags = ("--base", SCORE / "base", "--adapter", SCORE / "adapter", "--max-tokens", 96)
+        code, _, err = run("pack", "--output", self.out, *flags, "--template", "{prompt}\\n{response_a}\\n{response_b}")
+        self.assertEqual(code, 0)
+        self.assertIn("note: the template holds a backslash and an n", err)
+        shutil.rmtree(self.out)
+        self.assertIn("nothing is downloaded", run("pack", "--output", self.out, "--base", "HuggingFaceTB/SmolLM2-135M", *flags[2:])[2])
+        adapter = self.copy("lora_score") / "adapter"
+        (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+        self.assertIn("adapter_model.bin: is a pickle", run("pack", "--output", self.out, "--base", SCORE / "base", "--adapter", adapter)[2])
+
     def test_a_head_of_our_own_and_no_adapter(self):
         head = self.dir / "h.safetensors"
         write_tensors(head, {"layers.0.weight": ("F32", [1, 64], struct.pack("<64f", *[i / 64 for i in range(64)])), "layers.0.bias": ("F32", [1], b"\0" * 4)})
@@ -103,7 +167,7 @@ class Pack(Folder):
         own.write_text(rows(15))
         self.refused(1, ["rows.jsonl", "15 rows", "16 or more"], "pack", "--output", self.out, *source, own)
         own.write_text(rows(20) + '{"prompt": "x"}\n')
-        self.refused(1, ["rows.jsonl", "row 21"], "pack", "--output", self.out, *source, own)
+        self.refused(1, ["rows.jsonl:21: response_a is missing"], "pack", "--output", self.out, *source, own)
         own.write_text(rows(20, adapter="nobody"))
         self.refused(1, ["row 0", "not in this package"], "pack", "--output", self.out, *source, own)
         self.refused(1, ["absent.jsonl"], "pack", "--output", self.out, *source, self.dir / "absent.jsonl")

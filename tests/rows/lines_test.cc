@@ -52,6 +52,14 @@ TEST(Lines, EndAtLineFeedsOnly) {
   EXPECT_EQ(lines_of(std::string("a\0b\n", 4)), Lines({std::string("a\0b", 3)}));
 }
 
+TEST(Lines, OfUtf16AreRefusedByName) {
+  for (const char* bytes : {"\xFF\xFEp\0r\0", "\xFE\xFF\0p\0r"}) {
+    const TemporaryFile file(std::string(bytes, 6));
+    const Read read = read_lines(file.path());
+    EXPECT_TRUE(read.error.starts_with(file.path() + ": is UTF-16, expected UTF-8")) << read.error;
+  }
+}
+
 TEST(Lines, DropAByteOrderMarkAtTheStartOnly) {
   EXPECT_EQ(lines_of("\uFEFFa\n\uFEFFb"), Lines({"a", "\uFEFFb"}));
   EXPECT_EQ(lines_of("\uFEFF"), Lines());

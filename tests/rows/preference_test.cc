@@ -107,7 +107,7 @@ TEST(Preference, CsvHeadersOfEitherForm) {
   const auto refused = RecordReader::open(neither.path(), RowFormat::kAuto, RowTexts::kPairOrPreference);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().what,
-              HasSubstr("no column response_a, expected prompt, response_a, response_b, or prompt, chosen"));
+              HasSubstr("no column response_a, expected prompt, response_a, response_b or prompt, chosen"));
 }
 
 }  // namespace

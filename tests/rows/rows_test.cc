@@ -1,5 +1,7 @@
 #include "rows/rows.h"
 
+#include <gmock/gmock.h>
+
 #include "tests/rows/temporary_file.h"
 
 namespace preferd {
@@ -124,6 +126,29 @@ TEST(CsvRows, FindTheirColumnsByName) {
             Rows({"2 p|a|b"}));
   EXPECT_EQ(csv_rows("prompt,response_a,response_b,adapter,swap\np,a,b,x,average\np,a,b,,\n"),
             Rows({"2 p|a|b adapter x swap average", "3 p|a|b"}));
+}
+
+Competition competition(const std::string& text, const std::string& ending) {
+  const TemporaryFile file(text, ending);
+  auto reader = RowReader::open(file.path(), RowFormat::kAuto);
+  return (*(*reader)->next())->row->competition;
+}
+
+TEST(Rows, TellTheirCompetition) {
+  const std::string texts = "prompt,response_a,response_b";
+  EXPECT_EQ(competition(texts + ",winner_model_a,winner_model_b,winner_tie\np,a,b,1,0,0\n", ".csv"),
+            Competition::kLmsys);
+  EXPECT_EQ(competition(texts + "\n\"[\"\"p\"\"]\",\"[\"\"a\"\"]\",\"[null]\"\n", ".csv"),
+            Competition::kLmsys);
+  EXPECT_EQ(competition(texts + ",winner\np,a,b,model_a\n", ".csv"), Competition::kWsdm);
+  EXPECT_EQ(competition("{" + kPair + ",\"scored\":true}", ".jsonl"), Competition::kWsdm);
+  EXPECT_EQ(competition(texts + "\np,a,b\n", ".csv"), Competition::kUnknown);
+}
+
+TEST(CsvRows, WithoutAColumnOfTextsNameWhatThereIs) {
+  EXPECT_THAT(csv_rows("id;prompt;response_a;response_b\n1;p;a;b\n").front(),
+              testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b "
+                                 "separated by commas; it has 'id;prompt;response_a;response_b'"));
 }
 
 TEST(CsvRows, CountTheLineWhereTheyBegin) {

@@ -118,6 +118,7 @@ Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder
   for (const LoadedAdapter& a : self->model_.adapters) self->sites_.push_back(&a.sites);
   const LoadedAdapter& adapter = self->model_.adapters.front();
   self->classes_ = adapter.head ? classes_of(adapter.spec.output, adapter.head->outputs()) : 2;
+  if (const Status s = self->encoder_->intact(Look::kThorough); !s) return s.error();
   return self;
 }
 

@@ -59,6 +59,51 @@ std::string to_json(const RunState& s, std::int64_t optimizer_steps) {
   return text + "\n";
 }
 
+Result<RunState> read_state(const Files& files, const std::string& folder, AdamW& optimizer) {
+  const auto bytes = files.open("state.json");
+  if (!bytes) return bytes.error();
+  const auto json = parse_json(bytes->text());
+  if (!json) return invalid(folder + "/state.json: " + json.error().what);
+  if (!json->is_object() || json->value("format", Json()) != kFormat)
+    return invalid(folder + "/state.json: format is not " + kFormat);
+  auto tensors = read_safetensors(files, "state.safetensors");
+  if (!tensors) return tensors.error();
+
+  std::string wrong;
+  const at::NoGradGuard no_grad;
+  each_tensor(optimizer, [&](const std::string& key, at::Tensor t) {
+    const auto it = tensors->find(key);
+    if (it == tensors->end() || it->second.shape != t.sizes().vec() || it->second.dtype != dtype_of(t)) {
+      if (wrong.empty()) wrong = key;
+      return;
+    }
+    at::Tensor host = t.device().is_cpu() ? t : t.cpu();
+    std::memcpy(host.data_ptr(), it->second.bytes.data(), it->second.bytes.size());
+    if (!t.device().is_cpu()) t.copy_(host);
+    tensors->erase(it);
+  });
+  if (wrong.empty() && !tensors->empty()) wrong = tensors->begin()->first;
+  if (!wrong.empty())
+    return invalid(folder + "/state.safetensors: tensor " + wrong + " is not as this run has it");
+  RunState s;
+  try {
+    const Json& j = *json;
+    s.step = j.at("step");
+    s.tokens = j.at("tokens");
+    s.seconds = j.at("seconds");
+    if (!j.at("best_log_loss").is_null()) s.best_log_loss = j.at("best_log_loss");
+    s.best_step = j.at("best_step");
+    s.evaluations_without_gain = j.at("evaluations_without_gain");
+    s.evaluated_step = j.value("evaluated_step", s.step);
+    s.metrics_bytes = j.at("metrics_bytes");
+    s.identity = j.at("identity");
+    optimizer.set_steps(j.at("optimizer_steps"));
+  } catch (const Json::exception& e) {
+    return invalid(folder + "/state.json: " + e.what());
+  }
+  return s;
+}
+
 }  // namespace
 
 std::uint64_t Checkpoints::size_of(const AdamW& optimizer) {
@@ -98,48 +143,7 @@ std::optional<std::string> Checkpoints::newest() const {
 Result<RunState> Checkpoints::load(const std::string& folder, AdamW& optimizer) {
   const auto files = open_directory(folder);
   if (!files) return files.error();
-  const auto bytes = (*files)->open("state.json");
-  if (!bytes) return bytes.error();
-  const auto json = parse_json(bytes->text());
-  if (!json) return invalid(folder + "/state.json: " + json.error().what);
-  if (!json->is_object() || json->value("format", Json()) != kFormat)
-    return invalid(folder + "/state.json: format is not " + kFormat);
-  auto tensors = read_safetensors(**files, "state.safetensors");
-  if (!tensors) return tensors.error();
-
-  std::string wrong;
-  const at::NoGradGuard no_grad;
-  each_tensor(optimizer, [&](const std::string& key, at::Tensor t) {
-    const auto it = tensors->find(key);
-    if (it == tensors->end() || it->second.shape != t.sizes().vec() || it->second.dtype != dtype_of(t)) {
-      if (wrong.empty()) wrong = key;
-      return;
-    }
-    at::Tensor host = t.device().is_cpu() ? t : t.cpu();
-    std::memcpy(host.data_ptr(), it->second.bytes.data(), it->second.bytes.size());
-    if (!t.device().is_cpu()) t.copy_(host);
-    tensors->erase(it);
-  });
-  if (wrong.empty() && !tensors->empty()) wrong = tensors->begin()->first;
-  if (!wrong.empty())
-    return invalid(folder + "/state.safetensors: tensor " + wrong + " is not as this run has it");
-  RunState s;
-  try {
-    const Json& j = *json;
-    s.step = j.at("step");
-    s.tokens = j.at("tokens");
-    s.seconds = j.at("seconds");
-    if (!j.at("best_log_loss").is_null()) s.best_log_loss = j.at("best_log_loss");
-    s.best_step = j.at("best_step");
-    s.evaluations_without_gain = j.at("evaluations_without_gain");
-    s.evaluated_step = j.value("evaluated_step", s.step);
-    s.metrics_bytes = j.at("metrics_bytes");
-    s.identity = j.at("identity");
-    optimizer.set_steps(j.at("optimizer_steps"));
-  } catch (const Json::exception& e) {
-    return invalid(folder + "/state.json: " + e.what());
-  }
-  return s;
+  return if_intact(**files, read_state(**files, folder, optimizer));
 }
 
 }  // namespace preferd::training

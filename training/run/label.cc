@@ -135,6 +135,7 @@ class Labeller {
       score(items, batch);
       if (events_.progress) events_.progress(counts_);
     }
+    if (const Status s = model_.encoder().intact(Look::kQuick); !s) return s;
     for (const Item& item : items)
       if (const Status s = line(item); !s) return s;
     rows.clear();

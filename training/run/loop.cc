@@ -206,6 +206,7 @@ class Loop {
       sums.tokens += static_cast<double>(loaded->tokens);
       progress.done += static_cast<std::int64_t>(plan.micro_batches[i].size());
     }
+    if (const Status s = in_.model.encoder().intact(Look::kQuick); !s) return s.error();
     sums.asked = in_.interrupted.load() ? 1 : 0;
     return sums;
   }
@@ -369,6 +370,7 @@ Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, co
       all[static_cast<std::int64_t>(batches[i][j].example)].copy_(found[static_cast<std::int64_t>(j)]);
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
   }
+  if (const Status s = model.encoder().intact(Look::kQuick); !s) return s.error();
   at::Tensor shared[2] = {
       all.to(model.options().device()),
       at::tensor({interrupted.load() ? 1.0 : 0.0}, at::kDouble).to(model.options().device())};

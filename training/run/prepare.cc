@@ -24,6 +24,7 @@ std::int64_t outputs_of(const HeadSpec& head) {
 
 // What a run starts from instead of fresh tensors.
 struct Start {
+  std::shared_ptr<const Files> files;  // null: starts from none
   std::optional<TensorMap> adapter, head;
   Json adapter_config;
   std::string features;
@@ -56,6 +57,7 @@ Result<Start> read_start(const TrainConfig& config) {
   if (config.start.empty()) return start;
   const auto files = open_start(config.start);
   if (!files) return invalid("start: " + files.error().what);
+  start.files = *files;
   const auto no_adapter = [&] {
     return invalid("start " + config.start +
                    " has an adapter, which a run of another method than lora drops");
@@ -136,7 +138,9 @@ Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
   if (config.package["base"].value("path", Json()) != kEmbedded) return std::shared_ptr<const Files>();
   const auto package = default_package();
   if (!package) return invalid("package.base.path " + std::string(kEmbedded) + ": " + package.error().what);
-  return (*package)->folder("base");
+  const auto manifest = read_manifest(**package);
+  if (!manifest) return manifest.error();
+  return open_base(**package, *manifest);
 }
 
 Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
@@ -168,7 +172,8 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   if (start->head) tensors->head = std::move(*start->head);
   here.weight_prefix = form.weight_prefix;
   here.adapter_config = form.adapter_config;
-  return write_package(folder, here, *tensors, {});
+  if (const Status s = write_package(folder, here, *tensors, {}); !s) return s;
+  return start->files ? start->files->intact(Look::kThorough) : Status(Ok{});
 }
 
 // What make_start() found, read back.

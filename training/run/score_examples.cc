@@ -59,6 +59,7 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
     for (const Encoded& item : items) views.push_back(&item);
     auto verdicts = scorer.score(views);
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
+      if (!verdicts[i] && verdicts[i].error().code == Code::kChanged) return verdicts[i].error();
       if (!verdicts[i])
         return Error{verdicts[i].error().code,
                      data.corpus().place(store.examples()[places[i]]) + ": " + verdicts[i].error().what,

@@ -1,0 +1,37 @@
+// Which class each output of a head stands for, where it was trained in another order than ours (model_a,
+// model_b, tie; one output: the logit of model_b).
+//
+// A package in the making has its head put into our order: rows of its last linear trade places, or the sign
+// of the one output turns. Both are exact, and nothing that scores knows of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/making/draft.h"
+
+namespace preferd {
+
+class Labels {
+ public:
+  // The names as the head gives them: ["model_b", "model_a"], or ["model_a"] of one output. None: our order.
+  // Errors: an unknown name, one twice, a wrong number.
+  static Result<Labels> make(const std::vector<std::string>& names);
+
+  bool ours() const { return from_.empty() && !negated_; }
+
+  // Rewrites the head's last linear in `file`, a safetensors file of our own: "layers.N" of a head file, or
+  // the score or classifier of an adapter. `head` is the manifest's section. Errors: another number of
+  // outputs than labels, an output that has no order (token_pair, difference, siamese).
+  Status reorder(const std::string& file, const OrderedJson& head) const;
+
+  // The same for logits in the head's own order.
+  std::vector<double> reordered(const std::vector<double>& logits) const;
+
+ private:
+  std::vector<std::size_t> from_;  // our output i is the head's from_[i]
+  bool negated_ = false;
+};
+
+}  // namespace preferd
