@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) of a byte string.
+// SHA-256 (FIPS 180-4) of a byte string, by libcrypto. Any thread.
 #pragma once
 
 #include <array>

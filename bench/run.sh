@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deploy/install_dependencies.sh
+deploy/install_dependencies.sh --tests
 cmake --preset release -DPREFERD_BENCH=ON --log-level=WARNING
 cmake --build --preset release --target preferd preferd_bench preferd_bare
 build/preferd_bench --benchmark_counters_tabular=true "$@"

@@ -12,6 +12,7 @@ namespace preferd {
 namespace {
 
 constexpr std::array<const char*, 3> kTexts = {"prompt", "response_a", "response_b"};
+constexpr std::array<const char*, 3> kPreference = {"prompt", "chosen", "rejected"};
 
 std::optional<double> share(const LineReader& lines) {
   if (lines.bytes_total() == 0) return std::nullopt;
@@ -99,16 +100,19 @@ std::string columns(const std::vector<std::string>& header) {
 
 class Csv : public RecordReader {
  public:
-  static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path) {
+  static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path,
+                                                    RowTexts texts) {
     auto self = std::make_unique<Csv>(std::move(lines));
     auto header = self->lines_.next_record();
     if (!header) return header.error();
     if (*header) self->header_ = std::move(**header);
-    for (const char* key : kTexts)
-      if (std::find(self->header_.begin(), self->header_.end(), key) == self->header_.end())
-        return invalid(path + ": the first line has no column " + key +
-                       ", expected prompt, response_a, response_b separated by commas; it has " +
-                       columns(self->header_));
+    if (texts == RowTexts::kPairOrPreference && !self->missing(kPreference))
+      self->texts_ = kPreference;
+    else if (const char* key = self->missing(kTexts))
+      return invalid(path + ": the first line has no column " + key +
+                     ", expected prompt, response_a, response_b" +
+                     (texts == RowTexts::kPair ? "" : " or prompt, chosen, rejected") +
+                     " separated by commas; it has " + columns(self->header_));
     return std::unique_ptr<RecordReader>(std::move(self));
   }
 
@@ -128,10 +132,17 @@ class Csv : public RecordReader {
   std::optional<double> progress() const override { return share(lines_); }
 
  private:
+  // The first of these that the header lacks; null: none.
+  const char* missing(const std::array<const char*, 3>& columns) const {
+    for (const char* key : columns)
+      if (std::find(header_.begin(), header_.end(), key) == header_.end()) return key;
+    return nullptr;
+  }
+
   RecordRead read(std::vector<std::string>& cells, std::size_t at) const {
     Json fields = Json::object();
     for (std::size_t i = 0; i < std::min(cells.size(), header_.size()); ++i)
-      if (!cells[i].empty() || std::find(kTexts.begin(), kTexts.end(), header_[i]) != kTexts.end())
+      if (!cells[i].empty() || std::find(texts_.begin(), texts_.end(), header_[i]) != texts_.end())
         fields.emplace(header_[i], std::move(cells[i]));
     std::string id = std::to_string(at);
     if (const auto given = fields.find("id"); given != fields.end()) {
@@ -150,17 +161,19 @@ class Csv : public RecordReader {
 
   LineReader lines_;
   std::vector<std::string> header_;
+  std::array<const char*, 3> texts_ = kTexts;  // columns whose empty cells are empty texts
 };
 
 }  // namespace
 
-Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path, RowFormat format) {
+Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path, RowFormat format,
+                                                         RowTexts texts) {
   auto lines = LineReader::open(path);
   if (!lines) return lines.error();
   if (path.ends_with(".parquet")) return JsonLines::parquet(path);
   const bool csv = format == RowFormat::kCsv ||
                    (format == RowFormat::kAuto && (path.ends_with(".csv") || path.ends_with(".csv.gz")));
-  if (csv) return Csv::open(std::move(*lines), path);
+  if (csv) return Csv::open(std::move(*lines), path, texts);
   return std::unique_ptr<RecordReader>(std::make_unique<JsonLines>(std::move(*lines), path));
 }
 

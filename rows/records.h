@@ -17,6 +17,9 @@ namespace preferd {
 
 enum class RowFormat { kAuto, kJsonLines, kCsv };  // kAuto: by ending (.csv, .csv.gz), else JSON Lines
 
+// What a CSV header must have: prompt, response_a, response_b; or these or prompt, chosen, rejected.
+enum class RowTexts { kPair, kPairOrPreference };
+
 struct RecordRead {
   std::size_t line = 0;  // where the row begins, from 1
   std::string id;        // as JSON: "\"a1\"", "17"; the line number where there is none
@@ -30,8 +33,9 @@ class RecordReader {
  public:
   virtual ~RecordReader() = default;
 
-  // Errors: the file cannot be opened; Parquet; a CSV header without prompt, response_a, response_b.
-  static Result<std::unique_ptr<RecordReader>> open(const std::string& path, RowFormat format);
+  // Errors: the file cannot be opened; Parquet; a CSV header without the columns.
+  static Result<std::unique_ptr<RecordReader>> open(const std::string& path, RowFormat format,
+                                                    RowTexts texts = RowTexts::kPair);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
   virtual Result<std::optional<RecordRead>> next() = 0;

@@ -1,5 +1,7 @@
 #include "rows/rows.h"
 
+#include "rows/preference.h"
+
 namespace preferd {
 namespace {
 
@@ -19,6 +21,9 @@ Competition competition_of(const Json& fields, const Texts& texts) {
 
 Result<Row> row_of(const Json& fields) {
   auto texts = texts_of(fields);
+  if (!texts && is_preference(fields))
+    return invalid("chosen: the row is a vote as trainer reads them, expected response_a and response_b",
+                   "chosen");
   if (!texts) return texts.error();
   Row row;
   row.competition = competition_of(fields, *texts);

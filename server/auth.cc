@@ -1,5 +1,7 @@
 #include "server/auth.h"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 
 #include "base/files.h"
@@ -25,10 +27,8 @@ Result<std::optional<Sha256>> digest_of(const std::string& given, const std::str
 }
 
 bool same(const std::optional<Sha256>& expected, const Sha256& found) {
-  unsigned difference = 0;
   const Sha256 against = expected.value_or(Sha256{});
-  for (std::size_t i = 0; i < found.size(); ++i) difference |= static_cast<unsigned>(against[i] ^ found[i]);
-  return expected.has_value() && difference == 0;
+  return CRYPTO_memcmp(against.data(), found.data(), found.size()) == 0 && expected.has_value();
 }
 
 }  // namespace

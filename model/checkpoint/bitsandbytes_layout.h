@@ -1,11 +1,15 @@
 // How bitsandbytes puts a quantized weight X.weight [out, in] of n values into a checkpoint:
 //
-//   4 bits  X.weight uint8 [ceil(n / 2), 1], X.weight.absmax fp32 (nested: uint8) [blocks],
-//   X.weight.quant_map
-//           fp32 [16], with double quantization X.weight.nested_absmax fp32 and X.weight.nested_quant_map
-//           fp32 [256], and X.weight.quant_state.bitsandbytes__nf4|fp4, a JSON text as Python's json.dumps
-//           writes it
-//   int8    X.weight int8 [out, in], X.SCB fp32 [out], and of a linear X.weight_format uint8 0 (row)
+//   4 bits  X.weight              uint8 [ceil(n / 2), 1]
+//           X.weight.absmax       fp32 [blocks]; with double quantization uint8
+//           X.weight.quant_map    fp32 [16]
+//           X.weight.nested_absmax, X.weight.nested_quant_map
+//                                 fp32, the latter [256]; with double quantization alone
+//           X.weight.quant_state.bitsandbytes__nf4|fp4
+//                                 a JSON text as Python's json.dumps writes it
+//   int8    X.weight              int8 [out, in]
+//           X.SCB                 fp32 [out]
+//           X.weight_format       uint8 0 (row), of a linear alone
 //
 // Sources: bitsandbytes 0.50 functional.py (QuantState.as_dict), nn/modules.py (_save_to_state_dict).
 #pragma once

@@ -2,8 +2,9 @@
 //
 //   bytes 0..7   N, the header's length, little endian (at most 100 MB)
 //   N bytes      JSON {"name": {"dtype": "BF16", "shape": [..], "data_offsets": [begin, end]}, ...,
-//   "__metadata__"?} the rest     the tensors' bytes; offsets count from here, leave no gaps, do not overlap
-//   and end at the file's end
+//                "__metadata__"?}
+//   the rest     the tensors' bytes; offsets count from here, leave no gaps, do not overlap and end at the
+//                file's end
 //
 // Everything is checked before a pointer is handed out. Borrowed memory: Tensor::owner keeps the mapping
 // alive.

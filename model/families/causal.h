@@ -36,8 +36,8 @@ struct CausalSpec {
   std::vector<std::int64_t> windows;               // [layers] tokens a query sees, itself included; 0 = all
 };
 
-// Defaults of transformers' config class where they are not llama's; 0: kv_heads = heads, head_dim = h /
-// heads.
+// Defaults of transformers' config class where they are not llama's.
+// 0: kv_heads = heads, head_dim = h / heads.
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;

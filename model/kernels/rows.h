@@ -51,9 +51,8 @@ void bend(Bend kind, const float* x, std::size_t n, float* y);
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y);
 
 // The gated linear units of MLPs (Shazeer: GLU variants improve transformer, arXiv 2002.05202).
-//   kSwiGlu  silu(gate) * up                                            b(g) = g
-//   kGeGlu   gelu(gate) * up, gelu in its tanh form                     b(g) = sqrt(8 / pi) (g + 0.044715
-//   g^3)
+//   kSwiGlu  silu(gate) * up                          b(g) = g
+//   kGeGlu   gelu(gate) * up, gelu in its tanh form   b(g) = sqrt(8 / pi) (g + 0.044715 g^3)
 // Both are gate * s * up with s = sigmoid(b(gate)).
 enum class Glu { kSwiGlu, kGeGlu };
 

@@ -1,8 +1,9 @@
-// Rotary position embedding tables (arXiv 2104.09864), with the scalings that published Llama-like models
-// use.
+// Rotary position embedding tables (arXiv 2104.09864), with the scalings of published Llama-like models.
 //
-//   inv_freq[i] = theta^(-2i / dim), then scaled; angle = position * inv_freq[i], all in fp32 as transformers
-//   does
+//   inv_freq[i] = theta^(-2i / dim), then scaled
+//   angle = position * inv_freq[i]
+//
+// All in fp32, as transformers does.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,7 @@
 //   Compute(threads)             our kernels, fp32 on the CPU; where a gradient is wanted the same kernels
 //                                run forward and backwards of ours are recorded
 //   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h), forward and
-//   backward of
-//                                frozen weights with live adapters; heads by ATen
+//                                backward of frozen weights with live adapters; heads by ATen
 //   Compute::composed(...)       every op is a composition of ATen's, on one device and type, differentiated
 //                                by ATen: the reference of the kernels in fp64, and the way to other devices
 //

@@ -38,8 +38,8 @@ INSTANTIATE_TEST_SUITE_P(All, ParseJsonRefuses,
                                          Bad{"bad_utf8", "\"\xff\""}, Bad{"trailing", "1 2"},
                                          Bad{"nul_behind", std::string("{}\0garbage", 10)},
                                          Bad{"nul_at_the_end", std::string("{}\0", 3)},
-                                         Bad{"nul_within", std::string("\"a\0b\"", 5)},
-                                         Bad{"nan", "NaN"}, Bad{"long", std::string(2000, ' ') + "1"}),
+                                         Bad{"nul_within", std::string("\"a\0b\"", 5)}, Bad{"nan", "NaN"},
+                                         Bad{"long", std::string(2000, ' ') + "1"}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 TEST(JsonWriter, PutsCommasAndEscapes) {

@@ -228,6 +228,8 @@ class Configurations(Folder):
         self.refused(2, "is no key", keys={"optimizer.rate": 1})
         self.refused(2, "expected lora|full|head", keys={"method": "qlora"})
         self.refused(2, "package.base.path", keys={"package.base": {}})
+        self.refused(2, "unknown key package.input.max_token", keys={"package.input": {"layout": "per_response", "max_token": 5}})
+        self.refused(2, "data.trian is no key", keys={"data.trian": ["x"], "data.train": 3, "seed": "x"})
         self.refused(2, "/nowhere", keys=SHORT | {"package.base.path": "/nowhere"})
         self.refused(2, "package.golden is made by training", keys={"package.golden": "x"})
         self.refused(2, "package.head.file is made by training", keys={"package.head.file": "x"})
@@ -295,7 +297,8 @@ class Starts(Folder):
         self.refused(2, "start", keys=SHORT | {"start": str(self.dir)})
         self.refused(2, "start", keys=SHORT | {"start": str(lora / "adapter"), "method": "head"})
         self.refused(2, "start", keys=SHORT | {"start": str(lora), "method": "head"})
-        self.refused(2, "rslora", keys=SHORT | {"start": str(FIXTURES / "packages/lora_bare_rslora/adapter"), "adapter.r": 6})
+        self.refused(2, "rslora", keys=SHORT | {"start": str(FIXTURES / "packages/lora_bare_rslora/adapter"), "adapter.r": 6, "adapter.alpha": 12,
+                                              "adapter.rslora": False})
         saved = FIXTURES / "packages/lora_saved_norm/adapter"
         r = json.loads((saved / "adapter_config.json").read_text())
         self.refused(2, "start", keys=SHORT | {"start": str(saved), "adapter.r": r["r"], "adapter.alpha": r["lora_alpha"]})

@@ -208,9 +208,9 @@ class Disk(Folder):
         before = digests(self.out)
         self.refused(2, "a run lies there; --resume goes on with it", keys=SHORT)
         self.refused(2, "no run lies there to resume", self.dir / "other", SHORT, ["--resume"])
-        self.refused(2, "another configuration or other rows", keys=SHORT | {"optimizer.lr": .5}, flags=["--resume"])
+        self.refused(2, "optimizer.lr is 0.5, was 0.0002", keys=SHORT | {"optimizer.lr": .5}, flags=["--resume"])
         rows = self.rows("other.jsonl", ROWS[:50])
-        self.refused(2, "another configuration or other rows", keys=SHORT | {"data.train": [rows]}, flags=["--resume"])
+        self.refused(2, "data.train is ", keys=SHORT | {"data.train": [rows]}, flags=["--resume"])
         self.assertEqual(digests(self.out), before)
 
     def test_two_trainers_in_one_folder(self):

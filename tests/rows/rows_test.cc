@@ -146,9 +146,10 @@ TEST(Rows, TellTheirCompetition) {
 }
 
 TEST(CsvRows, WithoutAColumnOfTextsNameWhatThereIs) {
-  EXPECT_THAT(csv_rows("id;prompt;response_a;response_b\n1;p;a;b\n").front(),
-              testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b "
-                                 "separated by commas; it has 'id;prompt;response_a;response_b'"));
+  EXPECT_THAT(
+      csv_rows("id;prompt;response_a;response_b\n1;p;a;b\n").front(),
+      testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b "
+                         "separated by commas; it has 'id;prompt;response_a;response_b'"));
 }
 
 TEST(CsvRows, CountTheLineWhereTheyBegin) {

@@ -22,7 +22,9 @@ int explore_command(const Arguments& arguments);
 // "error: WHAT" on standard error; returns `code`, or kBadData where the data is at fault.
 int report(const Error& error, int code);
 
-// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
-const std::atomic<bool>& watch_for_interrupts();
+// Set by the first SIGINT or SIGTERM, which is answered at once with a line on standard error; a second one
+// ends the process.
+enum class Answer { kSaid, kSilent };
+const std::atomic<bool>& watch_for_interrupts(Answer answer);
 
 }  // namespace preferd::training

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -11,8 +12,27 @@ namespace {
 
 std::atomic<bool> interrupted{false};
 
+constexpr char kOverLine[] = "\r\x1b[K";  // what a terminal shows of the progress
+constexpr char kAnswer[] = "stopping after this step (press again to end at once)\n";
+
+bool says = false, on_terminal = false;  // set before the handler is
+
+void write_all(const char* text, std::size_t size) {
+  while (size > 0) {
+    const ssize_t n = ::write(STDERR_FILENO, text, size);
+    if (n < 0 && errno != EINTR) return;
+    if (n < 0) continue;
+    text += n;
+    size -= static_cast<std::size_t>(n);
+  }
+}
+
 void on_signal(int) {
+  const int error = errno;
   if (interrupted.exchange(true)) ::_exit(kStopped);
+  if (says && on_terminal) write_all(kOverLine, sizeof kOverLine - 1);
+  if (says) write_all(kAnswer, sizeof kAnswer - 1);
+  errno = error;
 }
 
 }  // namespace
@@ -22,7 +42,9 @@ int report(const Error& error, int code) {
   return error.param == kDataFault ? kBadData : code;
 }
 
-const std::atomic<bool>& watch_for_interrupts() {
+const std::atomic<bool>& watch_for_interrupts(Answer answer) {
+  says = answer == Answer::kSaid;
+  on_terminal = ::isatty(STDERR_FILENO) == 1;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   return interrupted;

@@ -54,7 +54,7 @@ int run(Options& options) {
   Terminal terminal(options.quiet ? Verbosity::kQuiet : Verbosity::kNormal);
   const auto found = evaluate_package(
       *package, options.evaluate,
-      {.progress = [&](const char* phase, double share) { terminal.progress(phase, share); },
+      {.progress = [&](const std::string& phase, double share) { terminal.progress(phase, share); },
        .bad_row = [&](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }});
   if (!found) return report(found.error(), kFailed);
   terminal.clear();

@@ -1,5 +1,8 @@
 // trainer train: a run from its configuration to a package.
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <string_view>
 
 #include "training/commands/arguments.h"
 #include "training/commands/terminal.h"
@@ -21,17 +24,58 @@ std::string figure(double value) {
   return text;
 }
 
+// As a shell takes it for one word.
+std::string word(const std::string& path) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/._-+,=:@").find(c) != std::string_view::npos;
+  };
+  if (!path.empty() && std::all_of(path.begin(), path.end(), plain)) return path;
+  std::string out = "'";
+  for (const char c : path) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+void say_interrupted(const TrainResult& result, Terminal& terminal) {
+  if (!result.is_saved)
+    terminal.note("interrupted before step 1; --resume goes on, or the same command begins again");
+  else
+    terminal.note("interrupted: saved at step " + std::to_string(result.state.step) + "; --resume goes on");
+}
+
+void say_end(const TrainConfig& config, const TrainResult& result, Terminal& terminal) {
+  if (result.ending == Ending::kEarly) terminal.note("stopped early: no better log-loss");
+  if (const auto& s = result.summary) {
+    terminal.note("best/ on " + std::to_string(s->rows) + " validation rows: accuracy " +
+                  figure(s->accuracy) + " (the longer response wins: " + figure(s->longer_wins) +
+                  "), log-loss " + figure(s->log_loss));
+    terminal.note("report: " + s->report);
+  } else if (!config.watch.finish) {
+    terminal.note(
+        "watch.finish is false: best/ is not calibrated, has no golden pairs and no report; "
+        "--resume watch.finish=true makes up for it");
+  }
+  if (result.best.empty()) return;
+  const std::string package = word(result.best);
+  terminal.note("package: " + result.best);
+  terminal.note("next: preferd inspect --package " + package + " --verify");
+  terminal.note("      trainer evaluate --package " + package + " --input ROWS.jsonl");
+  terminal.note("      preferd serve --package " + package);
+}
+
 int run(const TrainConfig& config, const Options& options) {
   const auto place = find_place(environment());
   if (!place) return report(place.error(), kBadUsage);
   Terminal terminal(options.quiet || place->rank > 0 ? Verbosity::kQuiet : Verbosity::kNormal);
+  terminal.progress("preparing", 0);
   const TrainInputs inputs{
       .config = config,
       .begin = options.resume ? Begin::kResume : Begin::kFresh,
       .place = *place,
-      .interrupted = watch_for_interrupts(),
+      .interrupted = watch_for_interrupts(place->rank > 0 ? Answer::kSilent : Answer::kSaid),
       .events = {.note = [&](const std::string& line) { terminal.note(line); },
-                 .progress = [&](const char* phase, double share) { terminal.progress(phase, share); },
+                 .progress = [&](const std::string& phase, double share) { terminal.progress(phase, share); },
+                 .stepping = [&](const StepProgress& p) { terminal.stepping(p); },
                  .step = [&](const StepReport& r) { terminal.step(r); },
                  .evaluation =
                      [&](const ValidationReport& r) {
@@ -40,13 +84,13 @@ int run(const TrainConfig& config, const Options& options) {
                                      (r.best ? ", the best so far" : ""));
                      }}};
   const auto result = train(inputs);
+  terminal.clear();
   if (!result) return report(result.error(), result.error().code == Code::kInvalid ? kBadUsage : kFailed);
   if (result->ending == Ending::kInterrupted) {
-    terminal.note("interrupted: saved at step " + std::to_string(result->state.step) + "; --resume goes on");
+    say_interrupted(*result, terminal);
     return kStopped;
   }
-  if (result->ending == Ending::kEarly) terminal.note("stopped early: no better log-loss");
-  if (!result->best.empty()) terminal.note("package: " + result->best);
+  say_end(config, *result, terminal);
   return kDone;
 }
 

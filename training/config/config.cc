@@ -125,7 +125,9 @@ void describe(ConfigFields& f, WatchConfig& w) {
 
 void describe(ConfigFields& f, TrainConfig& c) {
   f.text("output", c.output, "run directory");
-  f.text("start", c.start, "package or PEFT directory whose adapter and head training starts from");
+  f.text("start", c.start,
+         "default (the embedded package), a package or a PEFT directory: its tensors, and what [package] and "
+         "[adapter] leave out");
   f.choice("method", c.method, {{"lora", Method::kLora}, {"full", Method::kFull}, {"head", Method::kHead}},
            "what is trained: adapter and head, base and head, head alone");
   f.choice("device", c.device, {{"cpu", Device::kCpu}, {"cuda", Device::kCuda}}, "where training computes");

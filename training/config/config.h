@@ -59,7 +59,7 @@ struct WatchConfig {
 
 struct TrainConfig {
   std::string output;  // run directory
-  std::string start;   // package or PEFT adapter to start from
+  std::string start;   // package or PEFT adapter to start from, or kEmbedded
   Json package;        // package.json, without what training makes
   Method method = Method::kLora;
   Device device = Device::kCpu;

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/utf8.h"
 #include "model/checkpoint/fields.h"
+#include "training/config/start.h"
 
 namespace preferd::training {
 namespace {
@@ -53,17 +54,22 @@ void merge(Json& onto, const Json& from) {
   }
 }
 
-// Typed fields of one table; the first failure is kept.
+// The first of each kind. A misspelt key comes before what may be its consequence.
+struct Faults {
+  std::optional<Error> unknown, wrong;
+};
+
+// Typed fields of one table.
 class Reader : public ConfigFields {
  public:
-  Reader(const Json& json, std::string path, std::optional<Error>& failure)
-      : json_(json), path_(std::move(path)), failure_(failure) {
+  Reader(const Json& json, std::string path, Faults& faults)
+      : json_(json), path_(std::move(path)), faults_(faults) {
     if (!json_.is_object()) fail(path_ + " is " + preferd::describe(json_) + ", expected a table");
   }
 
   void section(const char* name, const char*, const std::function<void(ConfigFields&)>& body) override {
     const Json empty = Json::object();
-    Reader inner(has(name) ? json_.at(name) : empty, under(name), failure_);
+    Reader inner(has(name) ? json_.at(name) : empty, under(name), faults_);
     body(inner);
     inner.close();
   }
@@ -77,7 +83,7 @@ class Reader : public ConfigFields {
     resize(list.size());
     for (std::size_t i = 0; i < list.size(); ++i) {
       const Json entry = list[i].is_string() ? Json{{short_key, list[i]}} : list[i];
-      Reader inner(entry, under(name) + "[" + std::to_string(i) + "]", failure_);
+      Reader inner(entry, under(name) + "[" + std::to_string(i) + "]", faults_);
       body(inner, i);
       inner.close();
     }
@@ -131,7 +137,8 @@ class Reader : public ConfigFields {
     std::string known;
     for (const std::string& k : known_) known += (known.empty() ? "" : ", ") + k;
     for (const auto& [key, value] : json_.items())
-      if (!known_.contains(key)) fail(under(key.c_str()) + " is no key; there are " + known);
+      if (!known_.contains(key) && !faults_.unknown)
+        faults_.unknown = invalid(under(key.c_str()) + " is no key; there are " + known);
   }
 
  protected:
@@ -163,14 +170,22 @@ class Reader : public ConfigFields {
 
   std::string under(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
   void fail(std::string what) {
-    if (!failure_) failure_ = invalid(std::move(what));
+    if (!faults_.wrong) faults_.wrong = invalid(std::move(what));
   }
 
   const Json& json_;
   std::string path_;
-  std::optional<Error>& failure_;
+  Faults& faults_;
   std::set<std::string> known_;
 };
+
+Faults read(const Json& json, TrainConfig& into) {
+  Faults faults;
+  Reader reader(json, "", faults);
+  describe(reader, into);
+  reader.close();
+  return faults;
+}
 
 std::string number(double v) {
   char buffer[64];
@@ -330,11 +345,10 @@ Result<TrainConfig> load_config(const std::string& path, const std::string& run,
   for (const std::string& text : overrides)
     if (const Status s = apply(*json, text); !s) return s.error();
   TrainConfig config;
-  std::optional<Error> failure;
-  Reader reader(*json, "", failure);
-  describe(reader, config);
-  reader.close();
-  if (failure) return invalid(path + ": " + failure->what);
+  if (const auto unknown = read(*json, config).unknown) return invalid(path + ": " + unknown->what);
+  if (const Status s = take_over_start(*json); !s) return invalid(path + ": " + s.error().what);
+  config = {};
+  if (const auto wrong = read(*json, config).wrong) return invalid(path + ": " + wrong->what);
   return config;
 }
 

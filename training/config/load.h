@@ -4,9 +4,10 @@
 //   [runs.NAME]           what run NAME has instead; tables are merged key by key, arrays replaced whole
 //   key=value             on the command line, over both: optimizer.lr=1e-4, data.train='["a.jsonl"]'
 //
-// A file without [defaults] and [runs] is one run. Errors, all kInvalid: an unreadable file, no TOML, an
-// unknown run (with the names there are), an unknown key (with the keys there are), a wrong type, a value out
-// of range.
+// What [package] and [adapter] leave out is the start's (start.h). A file without [defaults] and [runs] is
+// one run. Errors, all kInvalid: an unreadable file, no TOML, an unknown run (with the names there are), an
+// unknown key (with the keys there are; before anything else that is wrong), a wrong type, a value out of
+// range, a start that cannot be or that a key contradicts.
 #pragma once
 
 #include <string>

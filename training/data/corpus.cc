@@ -99,7 +99,9 @@ class Ingest {
         bad(row.fault);
       else if (const Status s = add(row.example, file); !s)
         return s.error();
-      if (rows % kProgressEvery == 0) report(done_ + size * (*reader)->progress().value_or(0));
+      if (rows % kProgressEvery != 0) continue;
+      if (events_.is_cancelled()) return cancelled_work();
+      report(done_ + size * (*reader)->progress().value_or(0));
     }
     report(done_ += size);
     return Ok{};

@@ -37,7 +37,12 @@ struct CorpusOptions {
 struct DataEvents {
   std::function<void(double share)> progress;            // 0..1, of the reading; may be empty
   std::function<void(const std::string& line)> bad_row;  // the first kListedRows; may be empty
+  std::function<bool()> cancelled{};                     // ends the work with kCancelled; may be empty
+
+  bool is_cancelled() const { return cancelled && cancelled(); }
 };
+
+inline Error cancelled_work() { return {Code::kCancelled, "the rows: interrupted", {}}; }
 
 struct IndexEntry {
   std::uint64_t offset = 0;  // in the spool
@@ -56,7 +61,8 @@ struct IndexEntry {
 class Corpus {
  public:
   // Errors: a file that cannot be opened or is damaged, a work folder that cannot be written, more than
-  // 65,535 files, sources or languages; with BadRows::kStop bad rows (kDataFault), of all files, counted.
+  // 65,535 files, sources or languages; with BadRows::kStop bad rows (kDataFault), of all files, counted;
+  // kCancelled.
   static Result<std::shared_ptr<const Corpus>> open(const CorpusOptions& options,
                                                     const std::string& work_folder, const DataEvents& events);
 

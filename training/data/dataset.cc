@@ -99,7 +99,9 @@ Status Dataset::select(const DataOptions& options) {
       counts_.repeated += distinct.repeated;
       counts_.contradictory += distinct.contradictory;
     }
-  for (Numbers* side : {&train_, &valid_}) *side = without_ties(*side);
+  train_ = without_ties(train_);
+  const std::size_t of_train = counts_.ties_dropped;
+  valid_ = without_ties(valid_);
   if (options.valid_share > 0) {
     const auto to_valid = [&](std::uint32_t i) {
       return in_share(entries[i].group, options.valid_share, options.split_seed);
@@ -110,6 +112,7 @@ Status Dataset::select(const DataOptions& options) {
   if (resolved(options.valid_ties, classes_) == Ties::kDrop)
     counts_.ties_dropped += std::erase_if(
         valid_, [&](std::uint32_t i) { return entries[i].labelled && is_tie(entries[i].target); });
+  counts_.ties_dropped_valid = counts_.ties_dropped - of_train;
   counts_.unlabelled_valid = std::erase_if(valid_, [&](std::uint32_t i) { return !entries[i].labelled; });
   if (const Status s = separate(options); !s) return s.error();
   train_ = within_limits(options, train_);

@@ -23,8 +23,8 @@ namespace preferd::training {
 // Rows, and where they went.
 struct DataCounts {
   std::size_t rows = 0, bad = 0;
-  std::size_t repeated = 0, contradictory = 0;  // duplicates, by whether their label is the same
-  std::size_t ties_dropped = 0;
+  std::size_t repeated = 0, contradictory = 0;           // duplicates, by whether their label is the same
+  std::size_t ties_dropped = 0, ties_dropped_valid = 0;  // of both sides; of the validation side alone
   std::size_t unlabelled_valid = 0;  // rows of Labels::kTeacher on the validation side: they do not validate
   std::size_t shared_prompts = 0, shared_pairs = 0, dropped_overlap = 0;
   std::size_t over_limit = 0;

@@ -124,6 +124,10 @@ class EncodedStore::Build {
 
   Item encode(std::uint32_t example) const {
     Item item;
+    if (events_.is_cancelled()) {
+      item.error = cancelled_work();
+      return item;
+    }
     auto loaded = data_.load(example);
     if (!loaded) {
       item.error = loaded.error();

@@ -31,7 +31,7 @@ class EncodedStore {
  public:
   // Opens the file or makes it, on the pool's threads. Errors: the folder cannot be written; Dataset::load;
   // with BadRows::kStop, examples that cannot be encoded (kDataFault; those of an empty sequence, say), all
-  // counted.
+  // counted; kCancelled.
   static Result<std::shared_ptr<const EncodedStore>> open(const Dataset& data, const Numbers& examples,
                                                           const TextSide& text, const StoreOptions& options,
                                                           ThreadPool& pool, const DataEvents& events);

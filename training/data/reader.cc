@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/utf8.h"
+#include "rows/preference.h"
 
 namespace preferd::training {
 namespace {
@@ -38,7 +39,7 @@ Status read_name(const Json& fields, const char* key, std::string& into) {
 }  // namespace
 
 Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule) {
-  auto records = RecordReader::open(path, RowFormat::kAuto);
+  auto records = RecordReader::open(path, RowFormat::kAuto, RowTexts::kPairOrPreference);
   if (!records) return records.error();
   auto self = std::make_unique<ExampleReader>();
   self->records_ = std::move(*records);
@@ -54,7 +55,9 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
   if (!*record) return std::optional<ExampleRead>();
   RecordRead& got = **record;
   ExampleRead out;
-  const Status s = got.fields ? read(*got.fields, out.example) : got.fields.error();
+  Status s = got.fields ? Status(Ok{}) : got.fields.error();
+  if (s && is_preference(*got.fields)) s = to_pair(*got.fields);
+  if (s) s = read(*got.fields, out.example);
   if (!s) out.fault = path_ + ':' + std::to_string(got.line) + ": " + s.error().what;
   out.example.id = std::move(got.id);
   out.example.file = path_;

@@ -1,5 +1,6 @@
 // Labelled pairs from a file: rows (rows/records.h) that also carry a label (labels.h), and may carry
-// language, source, model_a and model_b. The native form, the LMSYS and the WSDM Kaggle files are all this.
+// language, source, model_a and model_b. The native form, the LMSYS and the WSDM Kaggle files are all this;
+// so are rows of prompt, chosen and rejected (rows/preference.h), which are votes for chosen.
 #pragma once
 
 #include <functional>

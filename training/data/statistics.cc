@@ -46,7 +46,8 @@ Standardization Moments::statistics() const {
 }
 
 Result<Standardization> feature_statistics(const Dataset& data, std::span<const std::uint32_t> examples,
-                                           FeatureSet set, Columns columns, ThreadPool& pool) {
+                                           FeatureSet set, Columns columns, ThreadPool& pool,
+                                           const DataEvents& events) {
   PREFERD_CHECK(set != FeatureSet::kNone);
   Moments moments(columns == Columns::kPair ? kPairColumns : kResponseColumns);
   std::vector<FeatureColumns> chunk(kChunk);
@@ -54,6 +55,10 @@ Result<Standardization> feature_statistics(const Dataset& data, std::span<const 
     const std::size_t count = std::min(kChunk, examples.size() - from);
     std::vector<std::optional<Error>> faults(count);
     pool.run(count, [&](std::size_t i, int) {
+      if (events.is_cancelled()) {
+        faults[i] = cancelled_work();
+        return;
+      }
       const auto example = data.load(examples[from + i]);
       if (!example)
         faults[i] = example.error();
@@ -65,6 +70,8 @@ Result<Standardization> feature_statistics(const Dataset& data, std::span<const 
       if (faults[i]) return *faults[i];
       add_views(moments, chunk[i], columns);
     }
+    if (events.progress)
+      events.progress(static_cast<double>(from + count) / static_cast<double>(examples.size()));
   }
   return moments.statistics();
 }

@@ -35,8 +35,9 @@ class Moments {
 // each pair (difference heads).
 enum class Columns { kPair, kResponse };
 
-// One pass over the examples' texts. Requires set != kNone. Errors: Dataset::load.
+// One pass over the examples' texts. Requires set != kNone. Errors: Dataset::load; kCancelled.
 Result<Standardization> feature_statistics(const Dataset& data, std::span<const std::uint32_t> examples,
-                                           FeatureSet set, Columns columns, ThreadPool& pool);
+                                           FeatureSet set, Columns columns, ThreadPool& pool,
+                                           const DataEvents& events = {});
 
 }  // namespace preferd::training

@@ -10,12 +10,14 @@
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/scorer/adapted_model.h"
+#include "training/config/start.h"
 #include "training/model/random.h"
 
 namespace preferd::training {
 namespace {
 
 constexpr const char* kFormat = "preferd-package/1";
+constexpr const char* kWrittenBase = "/start/base";  // of a run's folder
 
 StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
                      double bound) {
@@ -120,7 +122,8 @@ StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> val
 Result<Json> package_json(const TrainConfig& config) {
   Json json = config.package;
   if (!json.is_object() || json.empty())
-    return invalid("package is missing, expected a table as in package.json");
+    return invalid(
+        "package is missing, expected a table as in package.json, or a start whose package is taken");
   for (const char* made : {"adapter", "adapters", "golden", "calibration"})
     if (json.contains(made))
       return invalid(std::string("package.") + made + " is made by training, expected none");
@@ -128,20 +131,16 @@ Result<Json> package_json(const TrainConfig& config) {
     return invalid("package.format is " + preferd::describe(json["format"]) + ", expected " + kFormat);
   json["format"] = kFormat;
   if (!json.contains("name")) json["name"] = std::filesystem::path(config.output).filename().string();
-  if (!json.contains("base") || !json["base"].is_object() || !json["base"].contains("path") ||
-      !json["base"]["path"].is_string())
-    return invalid("package.base.path is missing, expected the directory of a Hugging Face model");
-  std::error_code ec;
-  const auto base = std::filesystem::absolute(json["base"]["path"].get<std::string>(), ec);
-  json["base"]["path"] = base.lexically_normal().string();
+  if (json.contains("base") && json["base"].is_object() && json["base"].value("path", Json()).is_string()) {
+    const auto path = json["base"]["path"].get<std::string>();
+    std::error_code ec;
+    const auto base = std::filesystem::absolute(path == kEmbedded ? config.output + kWrittenBase : path, ec);
+    json["base"]["path"] = base.lexically_normal().string();
+  }
   if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
-  if (!json.contains("head") || !json["head"].is_object())
-    return invalid("package.head is missing, expected a table as in package.json");
-  if (json["head"].contains("output") && !json["head"]["output"].is_string())
-    return invalid("package.head.output is " + preferd::describe(json["head"]["output"]) +
-                   ", expected a string");
+  if (!json.contains("head") || !json["head"].is_object()) return json;
   if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
-  if (json["head"].value("output", "") != "token_pair") json["head"]["file"] = kHeadFile;
+  if (json["head"].value("output", Json()) != "token_pair") json["head"]["file"] = kHeadFile;
   return json;
 }
 

@@ -28,8 +28,10 @@ struct PackageTensors {
   TensorMap base;     // method full: the body's tensors as a checkpoint names them; else empty
 };
 
-// package.json of a run: the configuration's, with format, paths made absolute, and what training adds.
-// Errors: a key in it that training makes itself (adapter, golden, calibration, head.file).
+// package.json of a run: the configuration's, with format, paths made absolute, and what training adds. The
+// embedded base is that in start/ of the run, where it is written. What else is missing or unknown
+// read_manifest() tells. Errors: no package; a key in it that training makes itself (adapter, golden,
+// calibration, head.file).
 Result<Json> package_json(const TrainConfig& config);
 
 // adapter_config.json as PEFT writes it.

@@ -17,7 +17,18 @@ StoredTensor narrowed(const StoredTensor& tensor) {
   return {quant::DType::kBF16, tensor.shape, std::as_bytes(std::span(*owner)), owner};
 }
 
+Status write_files(const Files& files, Json& json, AtomicFolder& folder) {
+  for (const std::string& name : files.list("")) {
+    const auto bytes = files.open(name);
+    if (!bytes) return bytes.error();
+    if (const Status s = folder.write(std::string(kBaseFolder) + "/" + name, bytes->text()); !s) return s;
+  }
+  json["base"]["path"] = kBaseFolder;
+  return Ok{};
+}
+
 Status write_base(const PackageForm& form, const PackageTensors& tensors, Json& json, AtomicFolder& folder) {
+  if (form.base) return write_files(*form.base, json, folder);
   if (tensors.base.empty() && !form.copy_base) return Ok{};
   const auto from = json["base"]["path"].get<std::string>();
   const BaseFiles which = tensors.base.empty() ? BaseFiles::kAll : BaseFiles::kWithoutWeights;

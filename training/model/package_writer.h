@@ -1,9 +1,11 @@
 // Puts a package on disk: what preferd serves and scores as it is.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "training/model/package_files.h"
@@ -18,6 +20,7 @@ struct PackageForm {
   AdapterDtype adapter_dtype = AdapterDtype::kFp32;
   bool copy_base = false;     // the base's files as they are; a trained base lies in the package anyway
   std::string weight_prefix;  // of the family, for a trained base: "model."
+  std::shared_ptr<const Files> base;  // whose files are written into the package as they are; null: none
 };
 
 struct Finish {

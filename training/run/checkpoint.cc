@@ -54,6 +54,7 @@ std::string to_json(const RunState& s, std::int64_t optimizer_steps) {
   json.member("optimizer_steps", optimizer_steps).member("tokens", s.tokens).member("seconds", s.seconds);
   json.member("best_log_loss", s.best_log_loss).member("best_step", s.best_step);
   json.member("evaluations_without_gain", s.evaluations_without_gain);
+  json.member("evaluated_step", s.evaluated_step);
   json.member("metrics_bytes", s.metrics_bytes).member("identity", s.identity).end_object();
   return text + "\n";
 }
@@ -93,6 +94,7 @@ Result<RunState> read_state(const Files& files, const std::string& folder, AdamW
     if (!j.at("best_log_loss").is_null()) s.best_log_loss = j.at("best_log_loss");
     s.best_step = j.at("best_step");
     s.evaluations_without_gain = j.at("evaluations_without_gain");
+    s.evaluated_step = j.value("evaluated_step", s.step);
     s.metrics_bytes = j.at("metrics_bytes");
     s.identity = j.at("identity");
     optimizer.set_steps(j.at("optimizer_steps"));

@@ -23,6 +23,7 @@ struct RunState {
   double best_log_loss = std::numeric_limits<double>::infinity();
   std::int64_t best_step = -1;
   std::int64_t evaluations_without_gain = 0;
+  std::int64_t evaluated_step = 0;  // whose weights were evaluated last
   std::uint64_t metrics_bytes = 0;  // of metrics.jsonl when the checkpoint was made
   std::string identity;             // hash of what must not change between checkpoint and resume
 };

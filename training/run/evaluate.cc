@@ -59,6 +59,7 @@ Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Sc
 
 Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
                                     const EvaluateOptions& options, const EvaluateEvents& events) {
+  if (events.progress) events.progress("loading the package", 0);
   auto scorer = load_scorer(package, {.threads = options.threads,
                                       .compute = options.compute,
                                       .devices = options.devices,
@@ -82,9 +83,12 @@ Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
   out.bad = out.counts.bad + (*store)->bad_count();
   if ((*store)->size() == 0) return invalid("none of the rows could be encoded", kDataFault);
 
-  auto scored = score_examples(**scorer, **data, **store, [&](double share) {
-    if (events.progress) events.progress("scoring", share);
-  });
+  auto scored = score_examples(**scorer, **data, **store,
+                               {.progress =
+                                    [&](double share) {
+                                      if (events.progress) events.progress("scoring", share);
+                                    },
+                                .cancelled = {}});
   if (!scored) return scored.error();
   out.scored = std::move(*scored);
   auto rows = make_predictions(reading->form, **data, **store, out.scored);

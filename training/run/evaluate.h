@@ -30,7 +30,7 @@ struct EvaluateOptions {
 };
 
 struct EvaluateEvents {
-  std::function<void(const char* phase, double share)> progress;
+  std::function<void(const std::string& phase, double share)> progress;
   std::function<void(const std::string& line)> bad_row;
 };
 

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace preferd::training {
+
+std::int64_t ExampleSet::all_tokens() const {
+  return std::accumulate(tokens().begin(), tokens().end(), std::int64_t{0});
+}
 
 Result<Encoded> ExampleSet::encoded(const Sample& sample) const {
   auto found = store_->load(sample.example);

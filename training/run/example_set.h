@@ -24,6 +24,7 @@ class ExampleSet {
 
   std::size_t size() const { return store_->size(); }
   const std::vector<std::uint32_t>& tokens() const { return store_->tokens(); }
+  std::int64_t all_tokens() const;  // their sum
   double weight(std::uint32_t example) const { return data_->weight(number(example)); }
   std::string place(std::uint32_t example) const { return data_->corpus().place(number(example)); }
 

@@ -26,7 +26,11 @@ std::string counts_text(const DataCounts& c) {
   add(c.bad, "bad rows skipped");
   add(c.repeated, "duplicates dropped");
   add(c.contradictory, "duplicates with another label dropped");
-  add(c.ties_dropped, "ties dropped");
+  add(c.ties_dropped, c.train == 0 || c.ties_dropped_valid == 0 ? "ties dropped"
+                      : c.ties_dropped_valid == c.ties_dropped  ? "ties dropped from validation"
+                                                                : "ties dropped");
+  if (c.train > 0 && c.ties_dropped_valid > 0 && c.ties_dropped_valid < c.ties_dropped)
+    text += " (" + std::to_string(c.ties_dropped_valid) + " from validation)";
   add(c.unlabelled_valid, "rows without a label of their own not validated on");
   add(c.dropped_overlap, "dropped from training for a prompt of validation");
   add(c.over_limit, "over a source's limit");

@@ -70,8 +70,14 @@ Facts facts_of(const TrainConfig& config, const Prepared& prepared, const Scorer
 
 }  // namespace
 
-Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared& prepared, int threads,
-              const TrainEvents& events) {
+Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const Prepared& prepared,
+                          int threads) {
+  const TrainConfig& config = in.config;
+  const TrainEvents& events = in.events;
+  const auto at = [&](const char* phase, double share) {
+    if (events.progress) events.progress(phase, share);
+  };
+  at("loading best/", 0);
   const std::string best = run.path("best");
   const auto files = open_directory(best);
   if (!files) return files.error();
@@ -79,10 +85,12 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
       load_scorer(*files, {.threads = threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
   if (!scorer) return scorer.error();
   const EncodedStore& store = *prepared.valid_store;
-  const auto scored = score_examples(**scorer, *prepared.data, store, [&](double share) {
-    if (events.progress) events.progress("scoring", share);
-  });
+  const auto scored =
+      score_examples(**scorer, *prepared.data, store,
+                     {.progress = [&](double share) { at("scoring the validation rows", share); },
+                      .cancelled = [&] { return in.interrupted.load(); }});
   if (!scored) return scored.error();
+  at("calibrating", 0);
   const Output output = prepared.encoder->manifest().output();
   const auto calibration = calibrate(output, prepared.classes, *prepared.data, store, *scored);
   if (!calibration) return calibration.error();
@@ -95,7 +103,8 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
   end.golden = std::move(*golden);
   auto tensors = read_tensors(best, prepared.form);
   if (!tensors) return tensors.error();
-  if (const Status s = write_package(best, prepared.form, *tensors, end); !s) return s;
+  if (const Status s = write_package(best, prepared.form, *tensors, end); !s) return s.error();
+  at("measuring", 0);
 
   const VerdictForm form{output, static_cast<float>(end.temperature), prepared.classes};
   const auto evaluated = make_predictions(form, *prepared.data, store, *scored);
@@ -104,9 +113,9 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
   if (const Status s =
           write_file_atomically(run.path("predictions.jsonl"), predictions_text(*evaluated, *scored));
       !s)
-    return s;
+    return s.error();
   if (const Status s = write_file_atomically(run.path("evaluation.json"), metrics_json(metrics)); !s)
-    return s;
+    return s.error();
   const auto curves = read_curves(run.path("metrics.jsonl"));
   if (!curves) return curves.error();
   const RunReport report{
@@ -120,7 +129,13 @@ Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared
       .train = curves->train,
       .validation = curves->validation,
       .best_step = curves->best_step};
-  return write_file_atomically(run.path("report.html"), run_html(report));
+  const std::string page = run.path("report.html");
+  if (const Status s = write_file_atomically(page, run_html(report)); !s) return s.error();
+  return RunSummary{.rows = metrics.rows,
+                    .accuracy = metrics.measures[kAccuracy].value,
+                    .log_loss = metrics.measures[kLogLoss].value,
+                    .longer_wins = metrics.baselines.front().accuracy.value,
+                    .report = page};
 }
 
 }  // namespace preferd::training

@@ -10,8 +10,8 @@
 namespace preferd::training {
 
 // Rewrites best/ with temperature and golden pairs; writes predictions.jsonl, evaluation.json, report.html.
-// Requires validation rows. Can be called again.
-Status finish(const TrainConfig& config, const RunDirectory& run, const Prepared& prepared, int threads,
-              const TrainEvents& events);
+// Requires validation rows. Can be called again. Errors: a file; kCancelled, best/ being whole then.
+Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const Prepared& prepared,
+                          int threads);
 
 }  // namespace preferd::training

@@ -11,8 +11,9 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "rows/records.h"
-#include "rows/rows.h"
+#include "training/data/corpus.h"
 #include "training/data/identity.h"
+#include "training/data/reader.h"
 #include "training/data/sampler.h"
 
 namespace preferd::training {
@@ -77,23 +78,24 @@ class Labeller {
     file_ = std::move(*file);
     const auto kept = ids_of(options_.output);
     if (!kept) return kept.error();
-    std::vector<Row> chunk;
+    std::vector<Example> chunk;
     for (const std::string& input : options_.inputs) {
-      auto reader = RowReader::open(input, RowFormat::kAuto);
+      auto reader = ExampleReader::open(input, [](const std::string&) { return Labels::kTeacher; });
       if (!reader) return reader.error();
       for (;;) {
         auto row = (*reader)->next();
         if (!row) return row.error();
         if (!*row) break;
-        if (!(**row).row) {
-          fail(input + ": row " + (**row).id + ": " + (**row).row.error().what);
+        if (!(**row).fault.empty()) {
+          fail((**row).fault);
           continue;
         }
-        if (counts_.kept < kept->size() && (*kept)[counts_.kept] == id_key((**row).id)) {
+        Example& example = (**row).example;
+        if (counts_.kept < kept->size() && (*kept)[counts_.kept] == id_key(example.id)) {
           ++counts_.kept;
           continue;
         }
-        chunk.push_back(std::move(*(**row).row));
+        chunk.push_back(std::move(example));
         if (chunk.size() == kChunk)
           if (const Status s = write(chunk, kept->size()); !s) return s.error();
       }
@@ -104,8 +106,7 @@ class Labeller {
 
  private:
   void fail(const std::string& line) {
-    ++counts_.failed;
-    if (events_.bad_row) events_.bad_row(line);
+    if (counts_.failed++ < kListedRows && events_.bad_row) events_.bad_row(line);
   }
 
   Error foreign() const {
@@ -114,19 +115,18 @@ class Labeller {
   }
 
   // `kept`: lines that were there. Before the last of them only rows that had failed may come.
-  Status write(std::vector<Row>& rows, std::size_t kept) {
+  Status write(std::vector<Example>& rows, std::size_t kept) {
     std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
     const Swap swap = options_.orders == LabelOrders::kBoth ? Swap::kAverage : Swap::kNone;
     pool_.run(rows.size(), [&](std::size_t i, int) {
-      encoded[i] = model_.encoder().encode(
-          {.pair = {rows[i].prompt, rows[i].response_a, rows[i].response_b}, .adapter = {}, .swap = swap});
+      encoded[i] = model_.encoder().encode({.pair = rows[i].pair, .adapter = {}, .swap = swap});
     });
     std::vector<Item> items;
     for (std::size_t i = 0; i < rows.size(); ++i)
       if (encoded[i])
         items.push_back({rows[i].id, std::move(*encoded[i]), {}, {}, {}});
       else
-        fail("row " + rows[i].id + ": " + encoded[i].error().what);
+        fail(rows[i].file + ":" + std::to_string(rows[i].line) + ": " + encoded[i].error().what);
     if (!items.empty() && counts_.kept < kept) return foreign();
     std::vector<std::uint32_t> costs;
     for (const Item& item : items) costs.push_back(static_cast<std::uint32_t>(item.encoded.cost_tokens));

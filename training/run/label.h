@@ -35,7 +35,8 @@ struct LabelCounts {
 
 struct LabelEvents {
   std::function<void(const LabelCounts&)> progress;
-  std::function<void(const std::string& line)> bad_row;  // these get no line
+  std::function<void(const std::string& line)>
+      bad_row;  // "FILE:LINE: why", of the first kListedRows; these get no line
 };
 
 // Errors: a file that cannot be read or written; an output whose lines are not of these rows,

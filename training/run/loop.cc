@@ -10,6 +10,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "training/model/random.h"
+#include "training/run/time_left.h"
 
 namespace preferd::training {
 namespace {
@@ -79,33 +80,31 @@ std::uint64_t forward_key(std::int64_t seed, std::int64_t step, int rank, std::s
 class Loop {
  public:
   Loop(const LoopInputs& in, RunState& state, const LoopEvents& events)
-      : in_(in), state_(state), events_(events) {
+      : in_(in), state_(state), events_(events), time_(in.valid == nullptr ? 0 : in.valid->all_tokens()) {
     steps_ = static_cast<std::int64_t>(in.sampler.steps()) * in.config.loop.epochs;
     if (in.config.loop.max_steps > 0) steps_ = std::min(steps_, in.config.loop.max_steps);
   }
 
   Result<Ending> run() {
     if (in_.config.loop.checkpointing) in_.model.set_checkpointing(TrainingStep::Blocks::kRecomputed);
-    const std::int64_t per_epoch = static_cast<std::int64_t>(in_.sampler.steps());
     if (out_of_patience()) return Ending::kEarly;
-    while (state_.step < steps_) {
-      const auto stop = step(state_.step / per_epoch, state_.step % per_epoch);
-      if (!stop) return stop.error();
-      const bool ends_epoch = state_.step % per_epoch == 0 || state_.step == steps_;
-      const std::int64_t every = in_.config.watch.evaluate_every;
-      if (in_.valid != nullptr &&
-          (every > 0 ? state_.step % every == 0 || state_.step == steps_ : ends_epoch)) {
-        if (const Status s = evaluate(); !s) return s.error();
-        if (out_of_patience()) {
-          if (const Status s = checkpoint(); !s) return s.error();
-          return Ending::kEarly;
-        }
+    bool stop = false;
+    for (;;) {
+      if (is_due(state_.step) && state_.evaluated_step != state_.step) {
+        const auto done = evaluate();
+        if (!done) return done.error();
+        if (!*done) return interrupted();
       }
-      if (*stop || state_.step == steps_ || state_.step % in_.config.watch.checkpoint_every == 0)
+      const bool early = out_of_patience(), last = state_.step >= steps_;
+      if (unsaved_ && (stop || early || last || state_.step % in_.config.watch.checkpoint_every == 0))
         if (const Status s = checkpoint(); !s) return s.error();
-      if (*stop && state_.step < steps_) return Ending::kInterrupted;
+      if (early) return Ending::kEarly;
+      if (last) return Ending::kFinished;
+      if (stop) return interrupted();
+      const auto asked = step();
+      if (!asked) return asked.error();
+      stop = *asked;
     }
-    return Ending::kFinished;
   }
 
  private:
@@ -113,9 +112,37 @@ class Loop {
     return in_.config.watch.patience > 0 && state_.evaluations_without_gain >= in_.config.watch.patience;
   }
 
-  // True when some process was asked to end.
-  Result<bool> step(std::int64_t epoch, std::int64_t index) {
+  Result<Ending> interrupted() {
+    if (unsaved_)
+      if (const Status s = checkpoint(); !s) return s.error();
+    return Ending::kInterrupted;
+  }
+
+  std::int64_t steps_an_epoch() const { return static_cast<std::int64_t>(in_.sampler.steps()); }
+
+  // Whether the weights after `step` steps are evaluated.
+  bool is_due(std::int64_t step) const {
+    if (in_.valid == nullptr || step == 0) return false;
+    const std::int64_t every = in_.config.watch.evaluate_every;
+    return step == steps_ || step % (every > 0 ? every : steps_an_epoch()) == 0;
+  }
+
+  // Passes over the validation rows that are still to come, those of the end included.
+  double passes_left() const {
+    if (in_.valid == nullptr) return 0;
+    const std::int64_t every =
+        in_.config.watch.evaluate_every > 0 ? in_.config.watch.evaluate_every : steps_an_epoch();
+    double passes = static_cast<double>(steps_ / every - state_.step / every);
+    if (steps_ % every != 0 && state_.step < steps_) ++passes;
+    if (is_due(state_.step) && state_.evaluated_step != state_.step) ++passes;
+    if (!in_.config.watch.finish) return passes;
+    return passes + (in_.model.output() == Output::kDifference ? 1 : 2);
+  }
+
+  // True when some process was asked to end; where it did not make all of its forwards, the step is dropped.
+  Result<bool> step() {
     const auto start = Clock::now();
+    const std::int64_t epoch = state_.step / steps_an_epoch(), index = state_.step % steps_an_epoch();
     if (!epoch_ || epoch_number_ != epoch) {
       epoch_.emplace(in_.sampler.epoch(static_cast<std::uint64_t>(epoch)));
       epoch_number_ = epoch;
@@ -123,49 +150,82 @@ class Loop {
     const StepPlan plan = epoch_->step(static_cast<std::size_t>(index), in_.group.rank());
     const auto total_weight = step_weight(plan);
     if (!total_weight) return total_weight.error();
-    double loss_sum = 0;
-    std::int64_t tokens = 0;
+    const auto own = forwards(plan, *total_weight);
+    if (!own) return own.error();
+    const auto shared = exchange(*own);
+    if (!shared) return shared.error();
+    if (shared->cut > 0) {
+      in_.optimizer.drop_gradients();
+      return true;
+    }
+    if (const Status s = move(*shared); !s) return s.error();
+    unsaved_ = true;
+    const double seconds = since(start);
+    state_.tokens += static_cast<std::int64_t>(shared->tokens);
+    state_.seconds += seconds;
+    time_.stepped(seconds, static_cast<std::int64_t>(shared->tokens));
+    if (in_.group.leads())
+      events_.step({.step = state_.step,
+                    .steps = steps_,
+                    .epoch = static_cast<double>(state_.step) / static_cast<double>(steps_an_epoch()),
+                    .loss = shared->loss,
+                    .lr = in_.config.optimizer.lr * factor_,
+                    .gradient_norm = norm_,
+                    .tokens = static_cast<std::int64_t>(shared->tokens),
+                    .seconds = seconds,
+                    .seconds_left = time_.seconds(steps_ - state_.step, passes_left())});
+    return shared->asked > 0;
+  }
+
+  // Sums over a step's forwards; then over the processes.
+  struct Sums {
+    double loss = 0, tokens = 0;
+    double asked = 0, cut = 0;  // processes that were asked to end; that did not make all of their forwards
+  };
+
+  Result<Sums> forwards(const StepPlan& plan, double total_weight) {
+    Sums sums;
+    StepProgress progress{state_.step + 1, steps_, 0, 0};
+    for (const MicroBatch& batch : plan.micro_batches)
+      progress.pairs += static_cast<std::int64_t>(batch.size());
     for (std::size_t i = 0; i < plan.micro_batches.size(); ++i) {
+      if (in_.interrupted.load()) {
+        sums.cut = 1;
+        break;
+      }
+      if (in_.group.leads() && events_.stepping) events_.stepping(progress);
       auto loaded = load(in_.train, plan.micro_batches[i], in_.config, in_.model);
       if (!loaded) return loaded.error();
       in_.model.set_dropout({in_.config.method == Method::kLora ? in_.config.adapter.dropout : 0,
                              forward_key(in_.config.seed, state_.step, in_.group.rank(), i)});
       const Forward f = in_.model.forward(loaded->views);
       const at::Tensor loss =
-          objective(in_.config.objective, f.logits, f.states, loaded->targets, *total_weight);
+          objective(in_.config.objective, f.logits, f.states, loaded->targets, total_weight);
       loss.backward();
-      loss_sum += loss.item<double>();
-      tokens += loaded->tokens;
+      sums.loss += loss.item<double>();
+      sums.tokens += static_cast<double>(loaded->tokens);
+      progress.done += static_cast<std::int64_t>(plan.micro_batches[i].size());
     }
     if (const Status s = in_.model.encoder().intact(Look::kQuick); !s) return s.error();
-    const auto shared = exchange(loss_sum, tokens);
-    if (!shared) return shared.error();
-    const double norm = in_.optimizer.gradient_norm();
-    if (!std::isfinite(shared->loss) || !std::isfinite(norm))
+    sums.asked = in_.interrupted.load() ? 1 : 0;
+    return sums;
+  }
+
+  // The optimizer's step, from the gradients of all processes.
+  Status move(const Sums& shared) {
+    norm_ = in_.optimizer.gradient_norm();
+    if (!std::isfinite(shared.loss) || !std::isfinite(norm_))
       return Error{Code::kNonFinite,
                    "step " + std::to_string(state_.step + 1) + ": " +
-                       (std::isfinite(shared->loss) ? "a gradient" : "the loss") +
+                       (std::isfinite(shared.loss) ? "a gradient" : "the loss") +
                        " is not finite; a smaller optimizer.lr or a longer warm-up may help",
                    {}};
-    if (in_.config.optimizer.clip > 0 && norm > in_.config.optimizer.clip)
-      in_.optimizer.scale_gradients(in_.config.optimizer.clip / (norm + 1e-6));
-    const double factor = schedule_factor(in_.config.optimizer.schedule, state_.step, steps_);
-    in_.optimizer.step([&](ParameterGroup group) { return rate(group, factor); });
+    if (in_.config.optimizer.clip > 0 && norm_ > in_.config.optimizer.clip)
+      in_.optimizer.scale_gradients(in_.config.optimizer.clip / (norm_ + 1e-6));
+    factor_ = schedule_factor(in_.config.optimizer.schedule, state_.step, steps_);
+    in_.optimizer.step([&](ParameterGroup group) { return rate(group, factor_); });
     ++state_.step;
-    state_.tokens += shared->tokens;
-    const double seconds = since(start);
-    state_.seconds += seconds;
-    if (in_.group.leads())
-      events_.step({.step = state_.step,
-                    .steps = steps_,
-                    .epoch = static_cast<double>(state_.step) /
-                             static_cast<double>(static_cast<std::int64_t>(in_.sampler.steps())),
-                    .loss = shared->loss,
-                    .lr = in_.config.optimizer.lr * factor,
-                    .gradient_norm = norm,
-                    .tokens = shared->tokens,
-                    .seconds = seconds});
-    return shared->stop;
+    return Ok{};
   }
 
   // Of the step's examples, over all processes.
@@ -179,29 +239,22 @@ class Loop {
     return shared.item<double>();
   }
 
-  struct Shared {
-    double loss;
-    std::int64_t tokens;
-    bool stop;
-  };
-
-  // Sums gradients, loss and tokens over the processes; one asked to end ends all.
-  Result<Shared> exchange(double loss, std::int64_t tokens) {
-    const bool asked = in_.interrupted.load();
-    if (in_.group.size() == 1) return Shared{loss, tokens, asked};
+  // Sums gradients too.
+  Result<Sums> exchange(const Sums& own) {
+    if (in_.group.size() == 1) return own;
     std::vector<at::Tensor> all;
     for (const Parameter& p : in_.optimizer.parameters()) {
       at::Tensor t = p.tensor;
       if (!t.grad().defined()) t.mutable_grad() = at::zeros(t.sizes(), t.options());
       all.push_back(t.mutable_grad());
     }
-    at::Tensor numbers = at::tensor({loss, static_cast<double>(tokens), asked ? 1.0 : 0.0}, at::kDouble)
-                             .to(in_.model.options().device());
+    at::Tensor numbers =
+        at::tensor({own.loss, own.tokens, own.asked, own.cut}, at::kDouble).to(in_.model.options().device());
     all.push_back(numbers);
     if (const Status s = in_.group.sum(all); !s) return s.error();
     const at::Tensor host = numbers.cpu();
     const double* n = host.data_ptr<double>();
-    return Shared{n[0], static_cast<std::int64_t>(n[1]), n[2] > 0};
+    return Sums{n[0], n[1], n[2], n[3]};
   }
 
   Rate rate(ParameterGroup group, double factor) const {
@@ -216,10 +269,15 @@ class Loop {
     return {};
   }
 
-  Status evaluate() {
+  // False: asked to end before all rows were seen.
+  Result<bool> evaluate() {
+    const auto start = Clock::now();
     const auto found = live_probabilities(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
-                                          events_.evaluating);
+                                          in_.interrupted, events_.evaluating);
+    if (!found && found.error().code == Code::kCancelled) return false;
     if (!found) return found.error();
+    time_.evaluated(since(start));
+    unsaved_ = true;
     ValidationReport report{.step = state_.step, .rows = static_cast<std::int64_t>(found->size())};
     double loss = 0, right = 0, decided = 0, weights = 0;
     for (std::size_t i = 0; i < found->size(); ++i) {
@@ -241,10 +299,16 @@ class Loop {
       state_.best_log_loss = report.log_loss;
       state_.best_step = state_.step;
     }
-    return in_.group.leads() ? events_.evaluation(report) : Status(Ok{});
+    state_.evaluated_step = state_.step;
+    if (!in_.group.leads()) return true;
+    if (const Status s = events_.evaluation(report); !s) return s.error();
+    return true;
   }
 
-  Status checkpoint() { return in_.group.leads() ? events_.checkpoint(state_) : Status(Ok{}); }
+  Status checkpoint() {
+    unsaved_ = false;
+    return in_.group.leads() ? events_.checkpoint(state_) : Status(Ok{});
+  }
 
   const LoopInputs& in_;
   RunState& state_;
@@ -252,6 +316,9 @@ class Loop {
   std::int64_t steps_ = 0;
   std::optional<Epoch> epoch_;
   std::int64_t epoch_number_ = 0;
+  TimeLeft time_;
+  double norm_ = 0, factor_ = 0;  // of the last step: gradient norm, factor of the rates
+  bool unsaved_ = false;          // something has changed since the last checkpoint
 };
 
 }  // namespace
@@ -281,6 +348,7 @@ Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents&
 
 Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, const ExampleSet& set,
                                                             std::int64_t batch_tokens, Group& group,
+                                                            const std::atomic<bool>& interrupted,
                                                             const std::function<void(double)>& progress) {
   const at::NoGradGuard no_grad;
   const auto classes = static_cast<std::int64_t>(model.classes());
@@ -288,6 +356,7 @@ Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, co
   const auto batches = evaluation_batches(set.tokens(), static_cast<std::size_t>(batch_tokens));
   for (auto i = static_cast<std::size_t>(group.rank()); i < batches.size();
        i += static_cast<std::size_t>(group.size())) {
+    if (interrupted.load()) break;
     std::vector<Encoded> items;
     std::vector<const Encoded*> views;
     for (const Sample& sample : batches[i]) {
@@ -302,9 +371,12 @@ Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, co
     if (progress) progress(static_cast<double>(i + 1) / static_cast<double>(batches.size()));
   }
   if (const Status s = model.encoder().intact(Look::kQuick); !s) return s.error();
-  at::Tensor shared = all.to(model.options().device());
-  if (const Status s = group.sum({&shared, 1}); !s) return s.error();
-  all = shared.cpu().contiguous();
+  at::Tensor shared[2] = {
+      all.to(model.options().device()),
+      at::tensor({interrupted.load() ? 1.0 : 0.0}, at::kDouble).to(model.options().device())};
+  if (const Status s = group.sum(shared); !s) return s.error();
+  if (shared[1].item<double>() > 0) return Error{Code::kCancelled, "evaluation: interrupted", {}};
+  all = shared[0].cpu().contiguous();
   std::vector<std::vector<double>> out;
   for (std::int64_t row = 0; row < all.size(0); ++row) {
     const double* p = all.data_ptr<double>() + row * classes;

@@ -4,10 +4,10 @@
 //          divided by the weight of the whole step, so that gradients add up to those of one big batch
 //          (the last, partial step of an epoch too); sum over processes; clip; AdamW
 //
-// Between steps: evaluation on the validation rows, best weights, checkpoints, early stopping, and the end
-// that the user asked for. All of it is a function of (configuration, data, seed): a run that was killed and
-// resumed from a checkpoint goes through the same weights, bit for bit, on the same CPU with the same number
-// of threads.
+// Between steps: evaluation on the validation rows, best weights, checkpoints, early stopping. Who asks for
+// the end is heard between forwards: the step or the evaluation under way is dropped, and a resumed run makes
+// it again. All of it is a function of (configuration, data, seed): a run that was killed and resumed from a
+// checkpoint goes through the same weights, bit for bit, on the same CPU with the same number of threads.
 #pragma once
 
 #include <atomic>
@@ -31,6 +31,13 @@ struct StepReport {
   double loss = 0, lr = 0, gradient_norm = 0;
   std::int64_t tokens = 0;  // of this step, over all processes
   double seconds = 0;       // of this step
+  double seconds_left = 0;  // estimate: steps, validation and the scoring at the end
+};
+
+// Within a step.
+struct StepProgress {
+  std::int64_t step = 0, steps = 0;  // under way, of all
+  std::int64_t done = 0, pairs = 0;  // of this process
 };
 
 struct ValidationReport {
@@ -42,6 +49,7 @@ struct ValidationReport {
 
 // What the loop tells while it runs. Called on process 0 only.
 struct LoopEvents {
+  std::function<void(const StepProgress&)> stepping;  // may be empty
   std::function<void(const StepReport&)> step;
   std::function<Status(const ValidationReport&)> evaluation;  // with `best`, keeps the weights
   std::function<Status(const RunState&)> checkpoint;          // saves; before it metrics are flushed
@@ -70,8 +78,10 @@ Status check_loop(const LoopInputs& in);
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events);
 
 // Probabilities of every example of `set`, [size][classes], the same on every process. One order each.
+// kCancelled where `interrupted` was set on some process.
 Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, const ExampleSet& set,
                                                             std::int64_t batch_tokens, Group& group,
+                                                            const std::atomic<bool>& interrupted,
                                                             const std::function<void(double)>& progress);
 
 }  // namespace preferd::training

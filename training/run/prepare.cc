@@ -4,9 +4,11 @@
 
 #include "base/sha256.h"
 #include "model/checkpoint/fields.h"
+#include "model/default/default_package.h"
 #include "model/families/body.h"
 #include "model/scorer/adapted_model.h"
 #include "training/config/load.h"
+#include "training/config/start.h"
 #include "training/data/statistics.h"
 #include "training/objective/objective.h"
 
@@ -36,18 +38,9 @@ Result<Json> read_object(const Files& files, const std::string& name) {
   return json;
 }
 
-Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Start& into) {
+Status read_start_adapter(const Files& folder, Start& into) {
   auto json = read_object(folder, "adapter_config.json");
   if (!json) return json.error();
-  for (const auto& [key, value] :
-       {std::pair{"r", static_cast<double>(wanted.r)}, std::pair{"lora_alpha", wanted.alpha}})
-    if (!json->contains(key) || !(*json)[key].is_number() || (*json)[key].get<double>() != value)
-      return invalid("start " + folder.name() + ": " + key + " is " +
-                     (json->contains(key) ? (*json)[key].dump() : "missing") +
-                     ", the configuration's adapter has " + Json(value).dump());
-  if (const bool rslora = json->value("use_rslora", Json()) == true; rslora != wanted.rslora)
-    return invalid("start " + folder.name() + ": use_rslora is " + (rslora ? "true" : "false") +
-                   ", the configuration's adapter.rslora says otherwise");
   auto tensors = read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   for (const auto& [name, tensor] : *tensors)
@@ -62,7 +55,7 @@ Status read_start_adapter(const Files& folder, const AdapterConfig& wanted, Star
 Result<Start> read_start(const TrainConfig& config) {
   Start start;
   if (config.start.empty()) return start;
-  const auto files = open_directory(config.start);
+  const auto files = open_start(config.start);
   if (!files) return invalid("start: " + files.error().what);
   start.files = *files;
   const auto no_adapter = [&] {
@@ -71,7 +64,7 @@ Result<Start> read_start(const TrainConfig& config) {
   };
   if ((*files)->exists("adapter_config.json")) {
     if (config.method != Method::kLora) return no_adapter();
-    if (const Status s = read_start_adapter(**files, config.adapter, start); !s) return s.error();
+    if (const Status s = read_start_adapter(**files, start); !s) return s.error();
     return start;
   }
   const auto manifest = read_manifest(**files);
@@ -81,7 +74,7 @@ Result<Start> read_start(const TrainConfig& config) {
     if (config.method != Method::kLora) return no_adapter();
     const auto folder = (*files)->folder(*spec.path);
     if (!folder) return folder.error();
-    if (const Status s = read_start_adapter(**folder, config.adapter, start); !s) return s.error();
+    if (const Status s = read_start_adapter(**folder, start); !s) return s.error();
   }
   if (spec.head.file) {
     auto head = read_safetensors(**files, *spec.head.file);
@@ -104,9 +97,10 @@ Result<Manifest> manifest_of(const Json& json) {
   return manifest;
 }
 
-Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool) {
+Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool,
+                               const DataEvents& events) {
   const auto columns = manifest.output() == Output::kDifference ? Columns::kResponse : Columns::kPair;
-  const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool);
+  const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool, events);
   if (!found) return found.error();
   return statistics_text(*found);
 }
@@ -139,18 +133,34 @@ Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterC
   return Ok{};
 }
 
+// Where the configuration names the embedded base; else null.
+Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
+  if (config.package["base"].value("path", Json()) != kEmbedded) return std::shared_ptr<const Files>();
+  const auto package = default_package();
+  if (!package) return invalid("package.base.path " + std::string(kEmbedded) + ": " + package.error().what);
+  const auto manifest = read_manifest(**package);
+  if (!manifest) return manifest.error();
+  return open_base(**package, *manifest);
+}
+
 Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
-                  const std::string& folder, ThreadPool& pool, PackageForm& form) {
+                  const std::string& folder, ThreadPool& pool, const DataEvents& events, PackageForm& form) {
   auto start = read_start(config);
   if (!start) return start.error();
   form.adapter_config = start->adapter_config;
   if (manifest.features.standardize) form.features = start->features;
   if (manifest.features.standardize && form.features.empty()) {
-    auto text = statistics(data, manifest, pool);
+    auto text = statistics(data, manifest, pool, events);
     if (!text) return text.error();
     form.features = std::move(*text);
   }
-  if (const Status s = write_package(folder, form, {}, {}); !s) return s;
+  auto base = embedded_base(config);
+  if (!base) return base.error();
+  PackageForm here = form;
+  here.base = *base;
+  here.copy_base = false;
+  here.adapter_dtype = AdapterDtype::kFp32;
+  if (const Status s = write_package(folder, here, {}, {}); !s) return s;
   const auto files = open_directory(folder);
   if (!files) return files.error();
   const auto encoder = Encoder::open(*files);
@@ -160,9 +170,8 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   if (!tensors) return tensors.error();
   if (start->adapter) tensors->adapter = std::move(*start->adapter);
   if (start->head) tensors->head = std::move(*start->head);
-  PackageForm here = form;
-  here.copy_base = false;
-  here.adapter_dtype = AdapterDtype::kFp32;
+  here.weight_prefix = form.weight_prefix;
+  here.adapter_config = form.adapter_config;
   if (const Status s = write_package(folder, here, *tensors, {}); !s) return s;
   return start->files ? start->files->intact(Look::kThorough) : Status(Ok{});
 }
@@ -186,25 +195,55 @@ Status read_form(const std::string& folder, const Manifest& manifest, PackageFor
   return Ok{};
 }
 
+// What a row is to a run.
+void append(const Dataset& data, std::uint32_t example, std::string& text) {
+  const IndexEntry& e = data.corpus().entries()[example];
+  const Target target = data.target(example);
+  text.append(reinterpret_cast<const char*>(&e.key), sizeof e.key);
+  text.append(reinterpret_cast<const char*>(target.data()), sizeof target);
+}
+
 std::string identity_of(const TrainConfig& config, const Dataset& data) {
+  std::string text = to_toml(comparable(config));
+  for (const Numbers* side : {&data.train(), &data.valid()})
+    for (const std::uint32_t i : *side) append(data, i, text);
+  return hex(sha256(text));
+}
+
+DataEvents data_events(const PrepareEvents& events, const char* phase) {
+  DataEvents out{.progress = {}, .bad_row = events.note, .cancelled = events.cancelled};
+  if (events.progress)
+    out.progress = [report = events.progress, phase](double share) { report(phase, share); };
+  return out;
+}
+
+}  // namespace
+
+TrainConfig comparable(const TrainConfig& config) {
   TrainConfig same = config;
   same.output.clear();
   same.data.folder.clear();
   same.threads = 0;
   same.watch = {};
   same.watch.evaluate_every = config.watch.evaluate_every;
-  std::string text = to_toml(same);
-  for (const Numbers* side : {&data.train(), &data.valid()})
-    for (const std::uint32_t i : *side) {
-      const IndexEntry& e = data.corpus().entries()[i];
-      const Target target = data.target(i);
-      text.append(reinterpret_cast<const char*>(&e.key), sizeof e.key);
-      text.append(reinterpret_cast<const char*>(target.data()), sizeof target);
-    }
-  return hex(sha256(text));
+  return same;
 }
 
-}  // namespace
+std::string rows_text(const TrainConfig& config, const Dataset& data) {
+  std::vector<std::string> names = config.data.train, texts;
+  names.insert(names.end(), config.data.valid.begin(), config.data.valid.end());
+  texts.resize(names.size());
+  Json files = Json::array();
+  for (const std::string& name : names) files.push_back({{"file", name}, {"train", 0}, {"valid", 0}});
+  for (const auto& [side, rows] : {std::pair{"train", &data.train()}, std::pair{"valid", &data.valid()}})
+    for (const std::uint32_t i : *rows) {
+      const std::size_t file = data.corpus().entries()[i].file;
+      files[file][side] = files[file][side].get<std::int64_t>() + 1;
+      append(data, i, texts[file]);
+    }
+  for (std::size_t file = 0; file < texts.size(); ++file) files[file]["sha256"] = hex(sha256(texts[file]));
+  return files.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, const Begin begin, Group& group,
                          ThreadPool& pool, const PrepareEvents& events) {
@@ -231,13 +270,16 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   DataOptions options = config.data.resolved();
   options.classes = out.classes;
   if (config.objective.cosine > 0) options.embeddings = ReadEmbeddings::kYes;
-  auto data = Dataset::open(options, run.path("work"), events.data);
+  auto data = Dataset::open(options, run.path("work"), data_events(events, "reading rows"));
   if (!data) return data.error();
   out.data = *data;
   out.identity = identity_of(config, **data);
   const std::string start = run.path("start");
   if (begin == Begin::kFresh && group.leads())
-    if (const Status s = make_start(config, **data, *manifest, start, pool, out.form); !s) return s.error();
+    if (const Status s = make_start(config, **data, *manifest, start, pool,
+                                    data_events(events, "measuring text features"), out.form);
+        !s)
+      return s.error();
   if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
   const auto files = open_directory(start);
   if (!files) return files.error();
@@ -250,14 +292,14 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!text) return text.error();
   const StoreOptions store{
       .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
-  const auto open = [&](const Numbers& side) {
-    return EncodedStore::open(**data, side, *text, store, pool, events.data);
+  const auto open = [&](const Numbers& side, const char* phase) {
+    return EncodedStore::open(**data, side, *text, store, pool, data_events(events, phase));
   };
-  auto train = open((*data)->train());
+  auto train = open((*data)->train(), "encoding training rows");
   if (!train) return train.error();
   out.train = std::make_shared<ExampleSet>(*data, *train, out.classes);
   if (!(*data)->valid().empty()) {
-    auto valid = open((*data)->valid());
+    auto valid = open((*data)->valid(), "encoding validation rows");
     if (!valid) return valid.error();
     out.valid = std::make_shared<ExampleSet>(*data, *valid, out.classes);
     out.valid_store = *valid;

@@ -28,13 +28,21 @@ struct Prepared {
   std::string identity;  // hash of configuration and rows: a resumed run must have the same
 };
 
+// Any may be empty.
 struct PrepareEvents {
-  DataEvents data;
-  std::function<void(const std::string& line)> note;  // what was done, for people
+  std::function<void(const std::string& line)> note;  // what was done or is bad, for people
+  std::function<void(const std::string& phase, double share)> progress;
+  std::function<bool()> cancelled;
 };
 
+// `config` without what a resumed run may change: folders, threads, and what is watched.
+TrainConfig comparable(const TrainConfig& config);
+
+// Of each file the rows that are trained or validated on, as text: what a resumed run compares.
+std::string rows_text(const TrainConfig& config, const Dataset& data);
+
 // Writes start/ and work/ of the run. Rank 0 goes first; the others find its files. Errors: those of data,
-// package and base; a start whose adapter differs from the configuration.
+// package, base and start; kCancelled.
 Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, const Begin begin, Group& group,
                          ThreadPool& pool, const PrepareEvents& events);
 

@@ -36,10 +36,11 @@ std::vector<float> logits_of(const Verdict& v) {
 }  // namespace
 
 Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
-                                           const std::function<void(double share)>& progress) {
+                                           const ScoreEvents& events) {
   std::vector<Scored> out(store.size());
   const auto batches = evaluation_batches(store.tokens(), tokens_of_call(scorer));
   for (std::size_t b = 0; b < batches.size(); ++b) {
+    if (events.cancelled && events.cancelled()) return Error{Code::kCancelled, "scoring: interrupted", {}};
     std::vector<Encoded> items;
     std::vector<std::uint32_t> places;
     for (const Sample& sample : batches[b]) {
@@ -71,7 +72,7 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
       to.logits = logits_of(*verdicts[i]);
       to.tokens = verdicts[i]->tokens.total;
     }
-    if (progress) progress(static_cast<double>(b + 1) / static_cast<double>(batches.size()));
+    if (events.progress) events.progress(static_cast<double>(b + 1) / static_cast<double>(batches.size()));
   }
   return out;
 }

@@ -19,8 +19,15 @@ struct Scored {
   std::int64_t tokens = 0;                    // of the given order
 };
 
-// One a place of the store, in order. Errors: logits that are not finite, with the row's place in its file.
+// Either may be empty; `cancelled` is asked between forwards.
+struct ScoreEvents {
+  std::function<void(double share)> progress;
+  std::function<bool()> cancelled;
+};
+
+// One a place of the store, in order. Errors: logits that are not finite, with the row's place in its file;
+// kCancelled.
 Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
-                                           const std::function<void(double share)>& progress);
+                                           const ScoreEvents& events);
 
 }  // namespace preferd::training

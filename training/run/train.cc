@@ -11,6 +11,7 @@
 #include "training/run/facts.h"
 #include "training/run/finish.h"
 #include "training/run/prepare.h"
+#include "training/run/resume.h"
 
 namespace preferd::training {
 namespace {
@@ -62,12 +63,13 @@ class Recorder {
   }
 
   LoopEvents hooks() {
-    return {.step = [this](const StepReport& r) { on_step(r); },
+    return {.stepping = events_.stepping,
+            .step = [this](const StepReport& r) { on_step(r); },
             .evaluation = [this](const ValidationReport& r) { return on_evaluation(r); },
             .checkpoint = [this](const RunState&) { return save(); },
             .evaluating =
                 [this](double share) {
-                  if (events_.progress) events_.progress("evaluating", share);
+                  if (events_.progress) events_.progress("evaluating on the validation rows", share);
                 }};
   }
 
@@ -116,15 +118,13 @@ class Recorder {
   std::optional<Error> failure_;
 };
 
-Status resume(const RunDirectory& run, const Prepared& prepared, AdamW& optimizer, RunState& state,
-              const TrainEvents& events) {
+Status resume(const RunDirectory& run, const TrainConfig& config, const Prepared& prepared, AdamW& optimizer,
+              RunState& state, const TrainEvents& events) {
   const auto folder = Checkpoints(run.path("checkpoints"), 1).newest();
   PREFERD_CHECK(folder.has_value());
   auto found = Checkpoints::load(*folder, optimizer);
   if (!found) return found.error();
-  if (found->identity != prepared.identity)
-    return invalid(*folder + ": was made with another configuration or other rows, expected those of " +
-                   run.path("config.toml"));
+  if (found->identity != prepared.identity) return other_rows(run, config, *prepared.data);
   state = *found;
   if (events.note) events.note("goes on from " + *folder);
   return Ok{};
@@ -148,6 +148,8 @@ class Training {
     if (!opened) return opened.error();
     const RunDirectory& run = *opened;
     const bool anew = !Checkpoints(run.path("checkpoints"), 1).newest();
+    if (!anew)
+      if (const Status s = check_configuration(run, in_.config); !s) return s.error();
     const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
     const int threads = static_cast<int>(in_.config.threads > 0 ? in_.config.threads : cores);
     std::optional<Prepared> prepared;
@@ -158,7 +160,15 @@ class Training {
       if (!found) return found.error();
       prepared.emplace(std::move(*found));
     }
-    if ((*group)->leads()) note_data(*prepared);
+    if ((*group)->leads()) {
+      note_data(*prepared);
+      if (const Status s =
+              anew ? write_file_atomically(run.path("rows.json"), rows_text(in_.config, *prepared->data))
+                   : Status(Ok{});
+          !s)
+        return s.error();
+      if (in_.events.progress) in_.events.progress("loading the model", 0);
+    }
     auto model = LiveModel::load(prepared->encoder, {.method = in_.config.method,
                                                      .device = in_.config.device,
                                                      .precision = in_.config.precision,
@@ -171,7 +181,8 @@ class Training {
     if (anew && in_.begin == Begin::kResume && in_.events.note)
       in_.events.note("no checkpoint yet: begins at step 0");
     if (!anew)
-      if (const Status s = resume(run, *prepared, optimizer, state, in_.events); !s) return s.error();
+      if (const Status s = resume(run, in_.config, *prepared, optimizer, state, in_.events); !s)
+        return s.error();
     const std::uint64_t space =
         Checkpoints::size_of(optimizer) * static_cast<std::uint64_t>(in_.config.watch.keep + 2);
     if ((*group)->leads())
@@ -194,7 +205,7 @@ class Training {
     if (const Status s = check_loop(inputs); !s) return s.error();
     const auto ending = run_loop(inputs, state, hooks);
     if (!ending) return while_running(ending.error());
-    TrainResult result{*ending, state, ""};
+    TrainResult result{*ending, state, "", std::nullopt, true};
     if ((*group)->leads()) {
       if (!anew && state.step == before && in_.events.note)
         in_.events.note("had finished at step " + std::to_string(before) +
@@ -203,9 +214,14 @@ class Training {
       if (*ending != Ending::kInterrupted && !prepared->valid)
         if (const Status s = recorder.write_best(); !s) return while_running(s.error());
       if (has_best || *ending != Ending::kInterrupted) result.best = run.path("best");
-      if (*ending != Ending::kInterrupted && prepared->valid && in_.config.watch.finish)
-        if (const Status s = finish(in_.config, run, *prepared, threads, in_.events); !s)
-          return while_running(s.error());
+      if (*ending != Ending::kInterrupted && prepared->valid && in_.config.watch.finish) {
+        auto summary = finish(in_, run, *prepared, threads);
+        if (!summary && summary.error().code != Code::kCancelled) return while_running(summary.error());
+        if (summary)
+          result.summary = std::move(*summary);
+        else
+          result.ending = Ending::kInterrupted;
+      }
     }
     if (const Status s = (*group)->barrier(); !s) return s.error();
     return result;
@@ -228,13 +244,10 @@ class Training {
 
   PrepareEvents prepare_events(const Group& group) const {
     PrepareEvents events;
+    events.cancelled = [this] { return in_.interrupted.load(); };
     if (!group.leads()) return events;
-    if (in_.events.progress)
-      events.data.progress = [this](double share) { in_.events.progress("reading", share); };
-    if (in_.events.note) {
-      events.data.bad_row = in_.events.note;
-      events.note = in_.events.note;
-    }
+    events.progress = in_.events.progress;
+    events.note = in_.events.note;
     return events;
   }
 
@@ -242,6 +255,11 @@ class Training {
     if (!in_.events.note) return;
     in_.events.note(counts_text(p.data->counts()) + "; " + std::to_string(p.train->size()) +
                     " to train on, " + std::to_string(p.valid ? p.valid->size() : 0) + " to validate");
+    if (!p.valid)
+      in_.events.note(
+          "no validation rows (data.valid or data.valid_share): nothing chooses among the weights, best/ "
+          "will "
+          "be the last, without calibration, golden pairs and a report");
   }
 
   static Orders orders_of(const LiveModel& model) {
@@ -261,6 +279,12 @@ class Training {
 
 }  // namespace
 
-Result<TrainResult> train(const TrainInputs& in) { return Training(in).run(); }
+Result<TrainResult> train(const TrainInputs& in) {
+  auto result = Training(in).run();
+  if (result || result.error().code != Code::kCancelled) return result;
+  TrainResult stopped;
+  stopped.ending = Ending::kInterrupted;
+  return stopped;
+}
 
 }  // namespace preferd::training

@@ -18,7 +18,8 @@ namespace preferd::training {
 // What a run tells people; any may be empty. Called on process 0.
 struct TrainEvents {
   std::function<void(const std::string& line)> note;
-  std::function<void(const char* phase, double share)> progress;
+  std::function<void(const std::string& phase, double share)> progress;
+  std::function<void(const StepProgress&)> stepping;
   std::function<void(const StepReport&)> step;
   std::function<void(const ValidationReport&)> evaluation;
 };
@@ -31,10 +32,20 @@ struct TrainInputs {
   TrainEvents events;
 };
 
+// What best/ is worth, on the validation rows.
+struct RunSummary {
+  std::int64_t rows = 0;
+  double accuracy = 0, log_loss = 0;  // of rows with a winner; of all
+  double longer_wins = 0;             // accuracy of "the longer response wins"
+  std::string report;                 // path of report.html
+};
+
 struct TrainResult {
-  Ending ending = Ending::kFinished;
+  Ending ending = Ending::kFinished;  // kInterrupted: asked to end, in any part of the run
   RunState state;
   std::string best;  // folder of the package; empty when the run was interrupted before it had one
+  std::optional<RunSummary> summary;  // where the end of the run was made
+  bool is_saved = false;              // a checkpoint of state.step is there
 };
 
 // Errors: bad configuration, data (param kDataFault), files; each before training starts where it can be

@@ -119,6 +119,22 @@ TEST(Dataset, TreatsTiesAsItsSourceSays) {
   EXPECT_THAT(fault_of(options, folder), HasSubstr("ties: keep, but the head has two classes"));
 }
 
+TEST(Dataset, CountsWhichTiesWereThoseOfValidation) {
+  const WorkFolder folder;
+  const std::string ties = row("1", "p", "a", "b", won("tie")) + row("2", "q", "a", "b", won("model_a"));
+  auto options = training_on({folder.write("x.jsonl", ties)});
+  options.valid = {folder.write("y.jsonl", row("3", "r", "a", "b", won("tie")) +
+                                               row("4", "s", "a", "b", won("tie")) +
+                                               row("5", "t", "a", "b", won("model_b")))};
+  const auto dropped = *open_data(options, folder);
+  EXPECT_EQ(dropped->counts().ties_dropped, 3u);
+  EXPECT_EQ(dropped->counts().ties_dropped_valid, 2u);
+  options.other_sources.ties = Ties::kHalf;
+  const auto half = *open_data(options, folder);
+  EXPECT_EQ(half->counts().ties_dropped, 2u);
+  EXPECT_EQ(half->counts().ties_dropped_valid, 2u);
+}
+
 TEST(Dataset, LimitsAndWeighsSources) {
   const WorkFolder folder;
   auto options = training_on({folder.write("big.jsonl", many(1)), folder.write("small.jsonl", many(2))});

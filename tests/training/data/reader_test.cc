@@ -103,6 +103,26 @@ TEST(Labels, ThatAreBadNameFileLineAndFound) {
   EXPECT_THAT(cell("winner,language", "tie,\xff").fault, HasSubstr("language is not valid UTF-8"));
 }
 
+TEST(ExampleReader, TakesPromptChosenRejected) {
+  const WorkFolder folder;
+  const auto lines = read(
+      folder.write("x.jsonl",
+                   "{\"id\":\"x\",\"prompt\":\"p\",\"chosen\":\"good\",\"rejected\":\"bad\"}\n"
+                   "{\"prompt\":\"p\",\"chosen\":\"good\",\"rejected\":\"bad\",\"winner\":\"model_a\"}\n"));
+  const auto cells = read(folder.write("x.csv", "rejected,prompt,id,chosen\nbad,p,x,good\n"));
+  ASSERT_EQ(lines.size(), 2u);
+  ASSERT_EQ(cells.size(), 1u);
+  for (const ExampleRead& r : {lines[0], cells[0]}) {
+    EXPECT_EQ(r.fault, "");
+    EXPECT_EQ(r.example.id, "\"x\"");
+    const bool a = r.example.pair.response_a == "good";
+    EXPECT_EQ(r.example.target, a ? Target({1, 0, 0}) : Target({0, 1, 0}));
+    EXPECT_EQ(a ? r.example.pair.response_b : r.example.pair.response_a, "bad");
+  }
+  EXPECT_EQ(lines[0].example.pair.response_a, cells[0].example.pair.response_a);
+  EXPECT_THAT(lines[1].fault, HasSubstr("x.jsonl:2: winner stands beside chosen"));
+}
+
 TEST(ExampleReader, TakesTheKaggleForm) {
   const auto rows = read(kSamples + "kaggle.csv.gz");
   ASSERT_EQ(rows.size(), 8u);
