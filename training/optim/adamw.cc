@@ -49,8 +49,4 @@ void AdamW::scale_gradients(double factor) {
     if (p.tensor.grad().defined()) p.tensor.mutable_grad().mul_(factor);
 }
 
-void AdamW::drop_gradients() {
-  for (Parameter& p : parameters_) p.tensor.mutable_grad().reset();
-}
-
 }  // namespace preferd::training

@@ -39,9 +39,6 @@ class AdamW {
   // Multiplies all gradients.
   void scale_gradients(double factor);
 
-  // As if no backward had been since the last step.
-  void drop_gradients();
-
   struct Moments {
     at::Tensor first, second;  // shaped as the parameter
   };

@@ -139,7 +139,8 @@ class Loop {
     return passes + (in_.model.output() == Output::kDifference ? 1 : 2);
   }
 
-  // True when some process was asked to end; where it did not make all of its forwards, the step is dropped.
+  // True when some process was asked to end; where it did not make all of its forwards, the step
+  // is dropped, and with it what gradients there are.
   Result<bool> step() {
     const auto start = Clock::now();
     const std::int64_t epoch = state_.step / steps_an_epoch(), index = state_.step % steps_an_epoch();
@@ -154,10 +155,7 @@ class Loop {
     if (!own) return own.error();
     const auto shared = exchange(*own);
     if (!shared) return shared.error();
-    if (shared->cut > 0) {
-      in_.optimizer.drop_gradients();
-      return true;
-    }
+    if (shared->cut > 0) return true;
     if (const Status s = move(*shared); !s) return s.error();
     unsaved_ = true;
     const double seconds = since(start);

@@ -145,9 +145,13 @@ TEST_F(InitialTensors, LayersThatThereAreNot) {
 
 class PackageJson : public testing::Test {
  protected:
+  // Of package_json(), or of who reads what it made.
   std::string refusal() const {
     const auto json = package_json(config_);
-    return json ? "" : json.error().what;
+    if (!json) return json.error().what;
+    const std::string text = json->dump();
+    const auto manifest = read_manifest(*embedded_files({{"package.json", std::as_bytes(std::span(text))}}));
+    return manifest ? "" : manifest.error().what;
   }
   TrainConfig config_ = config_of("lora", Method::kLora);
 };
@@ -166,6 +170,12 @@ TEST_F(PackageJson, HasWhatTrainingAdds) {
   EXPECT_FALSE(package_json(config_)->contains("adapter"));
 }
 
+TEST_F(PackageJson, TheEmbeddedBaseIsThatOfTheRun) {
+  config_.output = "/runs/seventh";
+  config_.package["base"]["path"] = "default";
+  EXPECT_EQ((*package_json(config_))["base"]["path"], "/runs/seventh/start/base");
+}
+
 TEST_F(PackageJson, KeysThatTrainingMakes) {
   for (const char* key : {"adapter", "adapters", "golden", "calibration"}) {
     TrainConfig config = config_;
@@ -181,11 +191,12 @@ TEST_F(PackageJson, KeysThatTrainingMakes) {
 TEST_F(PackageJson, WrongShapes) {
   const TrainConfig good = config_;
   for (const auto& [pointer, value, words] :
-       std::vector<std::tuple<const char*, Json, const char*>>{{"/base", 3, "package.base.path"},
+       std::vector<std::tuple<const char*, Json, const char*>>{{"/base", 3, "package.base is 3"},
                                                                {"/base/path", 3, "package.base.path"},
                                                                {"/head", "x", "package.head"},
                                                                {"/head/output", 3, "package.head.output"},
                                                                {"/format", "other/1", "package.format"},
+                                                               {"/haed", 3, "unknown key package.haed"},
                                                                {"", Json::object(), "package is missing"}}) {
     config_ = good;
     config_.package[Json::json_pointer(pointer)] = value;
