@@ -9,31 +9,13 @@ what the siege may add to the resident size (sanitizers need more). Standard lib
 """
 import gzip
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zlib
 
-from client import COMMAND, PAIR, Client, Failure, Server, check, free_port, in_threads, status_of
-
-TESTS = []
-MEMORY = 400  # MiB
-FAKE = False  # the command is fake_server, whose speed can be set
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def only_fake(function):
-    function.only_fake = True
-    return test(function)
-
+from client import PAIR, Client, Server, check, in_threads
+from runner import Options, main, only_fake, test
 
 # ---------------------------------------------------------------------------------------------- bodies (1-21)
 
@@ -304,177 +286,6 @@ def deadlines(_):
         check(drip_body.buffer.startswith(b"HTTP/1.1 408"), "408 for a slow body")
 
 
-@test
-def keys(_):
-    """30, 28: keys before bodies"""
-    with Server("--admin-key", "root", env={"PREFERD_API_KEY": "sesame"}) as server:
-        c = Client(server)
-        check(c.get("/healthz").status == 200 and c.get("/readyz").status == 200, "health needs no key")
-        r = Client(server).send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                                b"Content-Length: 4000000\r\n\r\n").reply()
-        check(r.status == 401 and "bearer" in r.headers["www-authenticate"].lower(), "401 before the body")
-        check(Client(server).post("/predict?key=sesame", PAIR).reply().status == 401, "not in the query")
-        check(c.predict(Authorization="Bearer sesame").status == 200, "API key")
-        check(c.predict(Authorization="Bearer root").status == 200, "admin key")
-        check(Client(server).predict(Authorization="Bearer sesam").status == 401, "a wrong key")
-        check(c.get("/metrics").status == 401 and c.get("/info").status == 401, "deny by default")
-        check(c.get("/metrics", Authorization="Bearer sesame").status == 200, "metrics with a key")
-
-
-@test
-def admin(_):
-    """37, 38: a reload over HTTP"""
-    def reload(c, body={}, **headers):
-        return c.post("/admin/reload", body, **headers).reply()
-
-    with Server() as server:
-        check(reload(Client(server), Authorization="Bearer root").status == 404, "no admin key, no /admin")
-    with Server("--admin-key", "root", env={"PREFERD_API_KEY": "sesame"}) as server:
-        check(reload(Client(server)).status == 401 and reload(Client(server), Authorization="Bearer sesame").status == 401, "the client's key is none")
-        c = Client(server)
-        done = reload(c, Authorization="Bearer root")
-        check(done.status == 200 and set(done.json()) == {"model", "revision", "digest"}, f"{done.status} {done.body}")
-        check(c.predict(Authorization="Bearer root").status == 200, "the new package answers")
-        check(reload(c, {"package": "/etc"}, Authorization="Bearer root").status == 422, "no path in the body")
-        check(c.get("/admin/reload", Authorization="Bearer root").status == 405, "GET")
-        metrics = c.get("/metrics", Authorization="Bearer root").body.decode()
-        check('preferd_model_reloads_total{result="ok"} 2' in metrics and 'route="/admin/reload"' in metrics, "counted")
-        many = [threading.Thread(target=lambda: seen.append(reload(Client(server), Authorization="Bearer root").status)) for _ in range(8)]
-        seen = []
-        for t in many: t.start()
-        for t in many: t.join()
-        check(set(seen) <= {200, 409} and 200 in seen and len(seen) == 8, f"at the same time: {seen}")
-
-
-# ---------------------------------------------------------------------------------------------- operation (31-42)
-
-
-@test
-def usage(_):
-    """40"""
-    def run(*flags):
-        p = subprocess.run([*COMMAND, *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, timeout=30)
-        return p.returncode, p.stderr
-    code, message = run("--no-such-flag")
-    check(code == 2 and message, f"unknown flag: {code}")
-    code, message = run("--host", "0.0.0.0", "--port", "0")
-    check(code == 2 and b"api-key" in message, f"open host without a key: {code}")
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        code, message = run("--port", str(taken.getsockname()[1]))
-        check(code == 1 and b"in use" in message, f"port in use: {code} {message}")
-
-
-@only_fake
-def loading(_):
-    """40, 39: before the model is there"""
-    with Server("--fake-load-ms", "1500", ready=False) as server:
-        check(server.status("/readyz") == 503, "not ready")
-        r = Client(server).predict()
-        check(r.status == 503 and int(r.headers["retry-after"]) >= 1, "503 + Retry-After while loading")
-        server.wait_until(lambda: server.status("/readyz") == 200, 5, "ready")
-        check(Client(server).predict().status == 200, "served after loading")
-    with Server("--fake-load-ms", "60000", ready=False, expect=None) as server:
-        begin = time.monotonic()
-        server.stop()
-        check(time.monotonic() - begin < 5, "SIGTERM while loading")
-    code = subprocess.run([*COMMAND, "--port", "0", "--fake-fail", "--log-level", "off"], stderr=subprocess.PIPE, timeout=20)
-    check(code.returncode == 1 and b"asked to fail" in code.stderr, "a failed load")
-
-
-@only_fake
-def devices(_):
-    """a lost device, the only one, and one without memory are told"""
-    with Server() as server:
-        def logged(event):
-            return [line for line in os.pread(server.log.fileno(), 1 << 20, 0).decode().splitlines() if f"event={event} " in line]
-
-        c = Client(server)
-        check(c.predict({**PAIR, "response_a": "HALVED"}).status == 200, "halved batches are answered")
-        check(server.metric("preferd_batches_halved_total") == 1, "a halved batch is counted")
-        server.wait_until(lambda: logged("batch_halved"), 5, "told of a halved batch")
-        r = c.predict({**PAIR, "response_a": "LOST"})
-        check(r.status == 503 and r.error()["code"] == "device_failed", f"a lost device: {r.status}")
-        check(server.metric('preferd_devices{state="lost"}') == 1, "the only device is counted as lost")
-        check(server.metric('preferd_devices{state="working"}') == 0, "none works")
-        check(c.get("/info").json()["devices"]["lost"] == "cuda:0 fell off the bus", "/info says what it said")
-        server.wait_until(lambda: logged("device_lost"), 5, "told of the lost device")
-        check("fell off the bus" in logged("device_lost")[0] and "working=0 of=1" in logged("device_lost")[0], "what, and how many")
-        server.wait_until(lambda: server.status("/readyz") == 200, 5, "asked again")
-        check(c.predict().status == 200 and server.metric('preferd_devices{state="working"}') == 1, "it came back")
-        server.wait_until(lambda: logged("device_back"), 5, "told that it came back")
-        check(len(logged("device_lost")) == 1 and len(logged("batch_halved")) == 1, "each is told once")
-
-
-@only_fake
-def drain(_):
-    """39"""
-    with Server("--fake-batch-us", "800000") as server:
-        answers, spare = [None] * 8, Client(server)
-
-        def ask(i):
-            answers[i] = Client(server).predict()
-
-        threads = [threading.Thread(target=ask, args=(i,)) for i in range(8)]
-        for t in threads:
-            t.start()
-        time.sleep(0.2)
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.05)
-        check(server.status("/readyz") == 503 and server.status("/healthz") == 200, "draining")
-        time.sleep(0.4)
-        late = spare.predict()
-        check(late.status == 503 and "retry-after" in late.headers, f"late: {late.status}")
-        for t in threads:
-            t.join()
-        check([a.status for a in answers] == [200] * 8, "accepted work is finished")
-        check(server.process.wait(10) == 0, "exit 0")
-        server.expect = None
-    with Server("--fake-batch-us", "20000000", expect=None) as server:
-        Client(server).post("/predict", PAIR)
-        time.sleep(0.1)
-        begin = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait(5)
-        check(time.monotonic() - begin < 5, "a second SIGTERM forces")
-    with Server() as server:
-        for _ in range(3):
-            server.process.send_signal(signal.SIGHUP)
-            time.sleep(0.05)
-        check(Client(server).predict().status == 200, "SIGHUP reloads")
-
-
-@test
-def blocked_log(_):
-    """a log that nobody reads does not stop the service"""
-    port = free_port()
-    p = subprocess.Popen([*COMMAND, "--port", str(port)], stderr=subprocess.PIPE)
-    try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                if status_of(port, "/readyz") == 200:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.05)
-        c = socket.create_connection(("127.0.0.1", port), timeout=10)
-        request = b"GET /nope HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + b"a" * 100 + b"\r\n\r\n"
-        for _ in range(1500):
-            c.sendall(request)
-            check(c.recv(4096).startswith(b"HTTP/1.1 404"), "answered")
-        p.send_signal(signal.SIGTERM)
-        check(p.wait(10) == 0, "exit 0")
-    finally:
-        p.kill()
-        p.wait()
-        p.stderr.close()
-
-
 @only_fake
 def overload(_):
     """13, 14, 20, 31, 42"""
@@ -515,7 +326,7 @@ def broken_model(_):
 @test
 def siege(_):
     """1,000 keep-alive clients at once, 50 MB bodies, bombs, half-open connections, byte budget"""
-    flags = ["--fake-token-ns", "1000"] if FAKE else []
+    flags = ["--fake-token-ns", "1000"] if Options.fake else []
     with Server("--max-held-bytes", str(64 << 20), *flags) as server:
         before = server.rss_mib()
         peak = [before]
@@ -570,54 +381,9 @@ def siege(_):
         # A client that keeps sending 50 MB into a closed socket may lose the 413 to a reset.
         check(codes.get("reset", 0) <= 20, f"{codes}")
         check(codes[200] > 1000, "ordinary clients are served")
-        check(peak[0] - before < MEMORY, "memory stays bounded")
+        check(peak[0] - before < Options.memory, "memory stays bounded")
         check(Client(server).predict().status == 200, "alive afterwards")
         server.wait_until(lambda: server.metric("preferd_http_held_body_bytes") == 0, 2, "free of held bytes")
 
-
-def main():
-    global FAKE, MEMORY
-    arguments = sys.argv[1:]
-    chosen = None
-    if arguments[:1] == ["--only"]:
-        chosen, arguments = arguments[1].split(","), arguments[2:]
-    if arguments[:1] == ["--memory"]:
-        MEMORY, arguments = int(arguments[1]), arguments[2:]
-    if not arguments:
-        sys.exit(__doc__)
-    COMMAND[:] = arguments
-    FAKE = "fake" in os.path.basename(COMMAND[0])
-    failed = []
-    shared = None
-    for function in TESTS:
-        name = function.__name__
-        if (chosen and name not in chosen) or (getattr(function, "only_fake", False) and not FAKE):
-            continue
-        begin = time.monotonic()
-        try:
-            takes_server = function.__code__.co_varnames[0] == "server"
-            if takes_server and shared is None:
-                shared = Server()
-            function(shared if takes_server else None)
-            check(shared is None or shared.process.poll() is None, "the shared server died")
-            verdict = "ok"
-        except (Failure, OSError, AssertionError, KeyError, AttributeError, TypeError, ValueError,
-                subprocess.SubprocessError) as e:
-            failed.append(name)
-            verdict = f"FAILED: {type(e).__name__}: {e}"
-            if not isinstance(e, Failure):
-                import traceback
-                traceback.print_exc()
-        print(f"{name:20} {time.monotonic() - begin:5.1f} s  {verdict}", flush=True)
-    if shared is not None:
-        code = shared.stop()
-        if code != 0:
-            failed.append("exit")
-            print(f"the shared server exited {code}")
-    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
-
-
 if __name__ == "__main__":
-    import resource
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    main()
+    main(__doc__)
