@@ -39,6 +39,7 @@ done
 
 if [ ${#missing[@]} -gt 0 ]; then
   say "missing: ${missing[*]}"
+  say "a bare machine fetches some 350 MB and needs 1.5 GB of disk for all of them"
   [ -n "$dry_run" ] && exit 0
   as_root=()
   if [ "$(id -u)" -ne 0 ]; then

@@ -9,6 +9,6 @@ configure_once() {
 # Builds these targets; without any, everything.
 build() {
   [ -e build/.ninja_log ] ||
-    echo 'build: preferd takes some 13 minutes of one core to compile, trainer 3 more, tests and benchmarks 12' >&2
+    echo 'build: preferd takes 7 to 10 minutes of one core to compile, trainer, tests and benchmarks as long again' >&2
   NINJA_STATUS='[%f/%t, %es] ' ninja -C build "$@"
 }
