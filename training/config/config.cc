@@ -118,7 +118,7 @@ void describe(ConfigFields& f, WatchConfig& w) {
   f.integer("keep", w.keep, 1, 1 << 20, "checkpoints");
   f.integer("golden", w.golden, 16, 64, "validation pairs recorded in the package to check it at load");
   f.toggle("finish", w.finish,
-           "score, calibrate and report at the end; --resume makes up for it, here or elsewhere");
+           "score, calibrate and report at the end; --resume makes up for it, on the same kind of device");
 }
 
 }  // namespace
