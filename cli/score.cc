@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 
 #include "cli/common.h"
 #include "cli/score_run.h"
@@ -29,7 +30,7 @@ Status read_shard(ScoreOptions& o) {
 void print_rest(const ScoreOptions& o, const Totals& totals, double seconds) {
   if (o.limit == 0 || !totals.input_share || *totals.input_share <= 0 || *totals.input_share >= 1) return;
   const double whole = seconds / *totals.input_share;
-  std::fprintf(stderr, "that was %.2g %% of %s; all of it would take about %.0f %s\n",
+  std::fprintf(stderr, "that was %.2g %% of %s; all of it would take about %.2g %s\n",
                100 * *totals.input_share, o.input.c_str(), whole < 600 ? whole : whole / 60,
                whole < 600 ? "s" : "minutes");
 }
@@ -47,12 +48,13 @@ int report_failed(const ScoreOptions& o, const Totals& totals) {
   for (const std::string& reason : totals.reasons) std::fprintf(stderr, "%s\n", reason.c_str());
   if (totals.failed > totals.reasons.size())
     std::fprintf(stderr, "... and %zu more\n", totals.failed - totals.reasons.size());
-  if (o.form == ScoreOptions::Form::kSubmission)
+  if (o.form == ScoreOptions::Form::kSubmission && totals.failed > 0)
     std::fprintf(stderr, "warning: %zu bad rows were given model_a (or equal thirds) in the submission\n",
                  totals.failed);
-  return report(
-      invalid(std::to_string(totals.failed) + " of " + std::to_string(totals.rows) + " rows failed"),
-      kBadRows);
+  std::string what = std::to_string(totals.failed) + " of " + std::to_string(totals.rows) + " rows failed";
+  if (totals.failed_before > 0)
+    what += ", and " + std::to_string(totals.failed_before) + " of those that were written before";
+  return report(invalid(what), kBadRows);
 }
 
 }  // namespace
@@ -90,6 +92,9 @@ int score(const Arguments& arguments) {
     return report(invalid("flag --competition goes with --format submission"), kBadUsage);
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 
+  std::error_code unknown;
+  if (std::filesystem::equivalent(o.input, o.output, unknown))
+    return report(invalid("flag --output: " + o.output + " is the input, expected another file"), kBadUsage);
   auto reader = RowReader::open(o.input, o.input_format);
   if (!reader) return report(reader.error(), reader.error().code == Code::kNotFound ? kFailed : kBadRows);
   auto scorer = open_scorer(o.engine, Golden::kVerify);
@@ -108,7 +113,7 @@ int score(const Arguments& arguments) {
   const double seconds = std::max(took.count(), 1e-9);
   if (!o.quiet) print_summary(*totals, (*scorer)->info(), seconds);
   if (!o.quiet) print_rest(o, *totals, seconds);
-  if (totals->failed > 0) return report_failed(o, *totals);
+  if (totals->failed + totals->failed_before > 0) return report_failed(o, *totals);
   return kDone;
 }
 

@@ -4,7 +4,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <vector>
+#include <system_error>
+#include <utility>
 
 namespace preferd::cli {
 
@@ -14,12 +15,11 @@ Result<Output> Output::open(const std::string& path, Existing existing) {
     out.file_ = stdout;
     return out;
   }
+  out.path_ = path;
   const bool resume = existing == Existing::kContinued;
-  if (resume && std::filesystem::exists(path))
-    if (const Status kept = out.keep_whole_lines(path); !kept) return kept.error();
+  if (resume) out.read_whole_lines();
   out.file_ = std::fopen(path.c_str(), resume ? "ab" : "wb");
   if (out.file_ == nullptr) return invalid(path + ": cannot open for writing: " + std::strerror(errno));
-  out.path_ = path;
   return out;
 }
 
@@ -28,22 +28,21 @@ Status Output::write(const std::string& text) {
   return invalid((path_.empty() ? "standard output" : path_) + ": cannot write: " + std::strerror(errno));
 }
 
-Status Output::keep_whole_lines(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::uintmax_t size = 0, whole = 0;
-  std::vector<char> buffer(1 << 20);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-    for (std::streamsize i = 0; i < in.gcount(); ++i) {
-      ++size;
-      if (buffer[static_cast<std::size_t>(i)] != '\n') continue;
-      whole = size;
-      ++kept_;
-    }
-  }
+Status Output::cut_torn_line() {
   std::error_code ec;
-  std::filesystem::resize_file(path, whole, ec);
-  if (ec) return invalid(path + ": cannot resume: " + ec.message());
+  if (!path_.empty() && std::filesystem::file_size(path_, ec) > whole_)
+    std::filesystem::resize_file(path_, whole_, ec);
+  if (ec) return invalid(path_ + ": cannot resume: " + ec.message());
   return Ok{};
+}
+
+void Output::read_whole_lines() {
+  std::ifstream in(path_, std::ios::binary);
+  for (std::string line; std::getline(in, line) && !in.eof();) {
+    whole_ += line.size() + 1;
+    if (kept_++ == 0) first_ = line;
+    last_ = std::move(line);
+  }
 }
 
 }  // namespace preferd::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -13,20 +14,25 @@ enum class Existing { kReplaced, kContinued };  // lines that are there already
 
 class Output {
  public:
-  // "-" is standard output. kContinued keeps the whole lines and cuts a torn last one.
+  // "-" is standard output. kContinued keeps the whole lines; nothing is changed before cut_torn_line().
   static Result<Output> open(const std::string& path, Existing existing);
 
   std::size_t lines_kept() const { return kept_; }
+  const std::string& first_line() const { return first_; }  // of those kept, without its end
+  const std::string& last_line() const { return last_; }
+
+  Status cut_torn_line();  // of a file that is continued
 
   // Written and flushed. Errors: a full disk, say.
   Status write(const std::string& text);
 
  private:
-  Status keep_whole_lines(const std::string& path);
+  void read_whole_lines();
 
   std::FILE* file_ = nullptr;
-  std::string path_;
+  std::string path_, first_, last_;
   std::size_t kept_ = 0;
+  std::uintmax_t whole_ = 0;  // bytes of them
 };
 
 }  // namespace preferd::cli

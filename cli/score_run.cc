@@ -61,10 +61,14 @@ Result<bool> ScoreRun::read_chunk(std::vector<RowRead>& rows) {
         return s.error();
     if (!*row) return false;
     if (number_++ % options_.shard_count != options_.shard_index) continue;
-    if (skip_ > 0)
-      --skip_;
-    else
+    if (skip_ == 0) {
       rows.push_back(std::move(**row));
+      continue;
+    }
+    totals_.failed_before += !good;
+    if (--skip_ == 0 && !output_.last_line().starts_with(line_start(*format_, (*row)->id)))
+      return invalid(options_.output + ": its last line is not of row " + (*row)->id +
+                     "; is it the output of another file, or of other flags?");
   }
   return true;
 }
@@ -79,6 +83,14 @@ Status ScoreRun::begin(Competition of_rows) {
     if (!submission.note.empty() && !options_.quiet) progress_.line("note: " + submission.note);
   }
   const std::string header = header_line(*format_, classes);
+  if (skip_ > 0) {
+    const std::string expected = header.empty() ? "{" : header.substr(0, header.size() - 1);
+    const std::string& found = output_.first_line();
+    if (header.empty() ? !found.starts_with(expected) : found != expected)
+      return invalid(options_.output + ": begins with '" + found.substr(0, 80) + "', expected " +
+                     (header.empty() ? "JSON" : "'" + expected + "'") + " to go on in this form");
+  }
+  if (const Status s = output_.cut_torn_line(); !s) return s;
   if (header.empty()) return Ok{};
   if (skip_ == 0) return output_.write(header);
   --skip_;

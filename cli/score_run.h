@@ -34,6 +34,7 @@ struct ScoreOptions {
 
 struct Totals {
   std::size_t rows = 0, failed = 0;
+  std::size_t failed_before = 0;  // rows of a resumed run's earlier part that cannot be read
   std::int64_t tokens = 0;
   std::vector<std::string> reasons;   // of the first rows that failed: FILE:LINE: what
   std::optional<double> input_share;  // of the input that was read, 0..1, where its size is known

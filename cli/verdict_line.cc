@@ -76,6 +76,10 @@ std::string header_line(LineFormat format, int classes) {
   return "";
 }
 
+std::string line_start(LineFormat format, const std::string& id) {
+  return format == LineFormat::kJsonLines ? "{\"id\":" + id + "," : id_cell(id) + ",";
+}
+
 std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
                          int classes) {
   if (format == LineFormat::kCsv) return csv_line(id, verdict, classes);

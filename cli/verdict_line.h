@@ -19,6 +19,9 @@ void append_verdict(JsonWriter& json, const Verdict& verdict);
 // First line of a format, "" for none. `classes`: 2 or 3.
 std::string header_line(LineFormat format, int classes);
 
+// What the line of this row begins with. `id` is JSON text.
+std::string line_start(LineFormat format, const std::string& id);
+
 // One line with its line break. `id` is JSON text. A bad row of a submission gets model_a, or equal thirds.
 // What a submission has no room for is left out: ties of kWsdm, where the likelier response wins; of a
 // package without ties kLmsys has a winner_tie of 0.

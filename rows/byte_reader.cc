@@ -132,6 +132,7 @@ Result<std::size_t> ByteReader::read(std::span<char> to) {
 }
 
 const std::string& ByteReader::name() const { return state_->name; }
+bool ByteReader::compressed() const { return state_->form == State::Form::kGzip; }
 std::size_t ByteReader::consumed() const { return state_->taken - (state_->end - state_->at); }
 std::size_t ByteReader::total() const { return state_->total; }
 

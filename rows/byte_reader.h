@@ -29,6 +29,8 @@ class ByteReader {
 
   const std::string& name() const;  // the path, or "standard input"
 
+  bool compressed() const;  // once something was read
+
   // Bytes of the file consumed (compressed ones, where it is), and its size; 0 where unknown.
   std::size_t consumed() const;
   std::size_t total() const;

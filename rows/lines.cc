@@ -9,6 +9,19 @@
 
 namespace preferd {
 
+namespace {
+
+// With a name for the new file that keeps the ending, which says what is in it.
+Error utf16(const std::string& path) {
+  const std::size_t dot = path.rfind('.');
+  const std::string ending = dot == path.npos || path.find('/', dot) != path.npos ? "" : path.substr(dot);
+  const std::string to = path.substr(0, path.size() - ending.size()) + ".utf8" + ending;
+  return invalid(path + ": is UTF-16, expected UTF-8; convert it with: iconv -f UTF-16 -t UTF-8 '" + path +
+                 "' > '" + to + "'");
+}
+
+}  // namespace
+
 struct LineReader::State {
   ByteReader bytes;
   std::array<char, 1 << 16> buffer{};
@@ -25,9 +38,7 @@ struct LineReader::State {
       finished = *got == 0;
     }
     if (!begun && std::any_of(kUtf16.begin(), kUtf16.end(), [&](auto m) { return held().starts_with(m); }))
-      return invalid(bytes.name() +
-                     ": is UTF-16, expected UTF-8; convert it with: iconv -f UTF-16 -t UTF-8 " +
-                     bytes.name() + " > new-file");
+      return utf16(bytes.name());
     if (!begun && held().starts_with(kMark)) at = kMark.size();
     begun = true;
     return Ok{};
@@ -122,7 +133,10 @@ Result<std::optional<std::vector<std::string>>> LineReader::next_record() {
 
 std::size_t LineReader::line_number() const { return state_->lines; }
 std::size_t LineReader::bytes_total() const { return state_->bytes.total(); }
-std::size_t LineReader::bytes_read() const { return state_->bytes.consumed(); }
+std::size_t LineReader::bytes_read() const {
+  const std::size_t ahead = state_->bytes.compressed() ? 0 : state_->end - state_->at;
+  return state_->bytes.consumed() - ahead;
+}
 
 std::string csv_field(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;

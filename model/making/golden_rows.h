@@ -18,7 +18,8 @@ Result<std::vector<GoldenPair>> read_golden_rows(const std::string& path);
 
 // Holds the logits that rows brought against ours, in fp32. Errors: one is off by more than kFp32Tolerance;
 // the sentence is followed by a table of the rows that are.
-Status compare_logits(std::span<const GoldenPair> rows, std::span<const Verdict> ours, const Labels& labels,
-                      const std::string& path);
+// The number of rows that brought any.
+Result<std::size_t> compare_logits(std::span<const GoldenPair> rows, std::span<const Verdict> ours,
+                                   const Labels& labels, const std::string& path);
 
 }  // namespace preferd

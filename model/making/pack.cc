@@ -248,7 +248,7 @@ Status reorder_heads(const PackOptions& options, const Plan& plan, const std::st
   return Ok{};
 }
 
-Result<std::string> record(const PackOptions& options, const std::string& made) {
+Result<std::string> record(const PackOptions& options, const std::string& made, std::size_t& compared) {
   const auto files = open_directory(made);
   if (!files) return files.error();
   auto scorer = load_scorer(
@@ -258,14 +258,16 @@ Result<std::string> record(const PackOptions& options, const std::string& made) 
   if (!pairs) return pairs.error();
   const auto verdicts = score_golden(*pairs, **scorer);
   if (!verdicts) return verdicts.error();
-  if (const Status s = compare_logits(*pairs, *verdicts, options.labels, options.golden_rows); !s)
-    return s.error();
+  const auto agreed = compare_logits(*pairs, *verdicts, options.labels, options.golden_rows);
+  if (!agreed) return agreed.error();
+  compared = *agreed;
   return golden_text(std::move(*pairs), *verdicts);
 }
 
 }  // namespace
 
-Status make_package(const PackOptions& options, AtomicFolder& folder) {
+Result<PackReport> make_package(const PackOptions& options, AtomicFolder& folder) {
+  PackReport report;
   auto plan = make_plan(options);
   if (!plan) return plan.error();
   for (const Piece& part : plan->adapters)
@@ -275,7 +277,7 @@ Status make_package(const PackOptions& options, AtomicFolder& folder) {
   if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   if (const Status s = reorder_heads(options, *plan, folder.path()); !s)
     return told_by_parts(s.error(), *plan, folder.path());
-  const auto golden = record(options, folder.path());
+  const auto golden = record(options, folder.path(), report.compared);
   if (!golden) return told_by_parts(golden.error(), *plan, folder.path());
 
   if (options.placed == PackOptions::Base::kCopied) {
@@ -290,7 +292,7 @@ Status make_package(const PackOptions& options, AtomicFolder& folder) {
   if (!files) return files.error();
   const auto scorer = load_scorer(*files, {.threads = options.threads, .compute = ComputeType::kFp32});
   if (!scorer) return told_by_parts(scorer.error(), *plan, folder.path());
-  return Ok{};
+  return report;
 }
 
 }  // namespace preferd

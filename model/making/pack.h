@@ -32,9 +32,13 @@ struct PackOptions {
   int threads = 1;
 };
 
+struct PackReport {
+  std::size_t compared = 0;  // golden rows whose own logits agree with the package's
+};
+
 // Lays the package down in `folder`, which the caller commits. In a package of several adapters rows that
 // name none are given to them in turn. Errors: as loading has, with the paths of the parts; fewer than 16
 // rows; a row that cannot be scored, or whose logits are others.
-Status make_package(const PackOptions& options, AtomicFolder& folder);
+Result<PackReport> make_package(const PackOptions& options, AtomicFolder& folder);
 
 }  // namespace preferd

@@ -63,6 +63,8 @@ Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files
   auto self = std::make_shared<Encoder>();
   self->package_ = std::move(package);
   auto manifest = read_manifest(*self->package_);
+  if (!manifest && manifest.error().what.starts_with("package.json: "))
+    return Error{manifest.error().code, self->package_->name() + "/" + manifest.error().what, {}};
   if (!manifest) return manifest.error();
   self->manifest_ = std::move(*manifest);
   auto base = open_base(*self->package_, self->manifest_);

@@ -106,12 +106,43 @@ class Score(Folder):
         self.write("out", "")
         self.assertEqual(self.score("--format", "submission", "--resume", source=source)[:2], (0, whole))
 
+    def test_an_output_is_never_the_input(self):
+        source = self.write("rows.jsonl", ROWS.read_text("utf-8"))
+        code, _, err = run("score", "--package", self.package, "--input", source, "--output", self.dir / "." / "rows.jsonl")
+        self.assertEqual((code, source.read_text("utf-8")), (2, ROWS.read_text("utf-8")))
+        self.assertIn("is the input, expected another file", err)
+
+    def test_a_resumed_run_goes_on_in_its_own_file_alone(self):
+        whole = self.score("--format", "csv")[1]
+        torn = whole[:len(whole) // 2]
+        for flags, words in (([], "expected JSON to go on in this form"), (["--format", "submission"], "expected 'id,winner'"),
+                             (["--format", "csv", PACKAGES / "biases"], "expected 'id,winner,p_model_a,p_model_b,p_tie,error'")):
+            out = self.write("out", torn)
+            package = flags.pop() if flags[2:] else None
+            code, _, err = self.score("--resume", *flags, package=package)
+            self.assertEqual((code, out.read_text("utf-8")), (1, torn), err)
+            self.assertIn(words, err)
+        others = self.write("others.jsonl", "".join(json.dumps(r | {"id": "x" + r["id"]}) + "\n" for r in rows()))
+        code, out, err = self.score("--resume", "--format", "csv", source=others)
+        self.assertEqual(code, 1)
+        self.assertIn("its last line is not of row", err)
+        self.write("out", torn)
+        self.assertEqual(self.score("--resume", "--format", "csv")[:2], (0, whole))
+
+    def test_rows_that_failed_before_count_when_a_run_goes_on(self):
+        source = self.write("bad.jsonl", ROWS.read_text("utf-8") + '{"id":"bad"}\n')
+        for flags in ([], ["--resume"]):
+            code, _, err = self.score(*flags, source=source)
+            self.assertEqual(code, 3, err)
+        self.assertIn("0 of 0 rows failed, and 1 of those that were written before", err)
+
     def test_a_limit_scores_the_first_rows(self):
         whole = self.score()[1].splitlines()
         code, out, _ = self.score("--limit", 3)
         self.assertEqual((code, out.splitlines()), (0, whole[:3]))
         self.assertEqual(self.score("--limit", 3, "--shard", "1/2")[1].splitlines(), whole[1:2])
-        self.assertEqual(self.score("--limit", 5, "--resume")[1].splitlines(), whole[1:2] + whole[1:5])
+        self.score("--limit", 3)
+        self.assertEqual(self.score("--limit", 5, "--resume")[1].splitlines(), whole[:5])
         self.assertEqual(self.score("--limit", 10**6)[1].splitlines(), whole)
 
     def test_the_first_failures_are_told_by_line(self):
@@ -127,7 +158,9 @@ class Score(Folder):
         source.write_bytes("id,prompt,response_a,response_b\n1,p,a,b\n".encode("utf-16"))
         code, _, err = self.score(source=source)
         self.assertEqual(code, 3)
-        self.assertIn("rows.csv: is UTF-16, expected UTF-8", err)
+        advice = re.search(r"rows.csv: is UTF-16, expected UTF-8; convert it with: (iconv .*)", err)[1]
+        self.assertEqual(subprocess.run(advice, shell=True).returncode, 0)
+        self.assertEqual(self.score(source=self.dir / "rows.utf8.csv")[0], 0)
 
     def test_csv_in_gives_the_same_verdicts(self):
         plain = [r for r in rows() if "swap" not in r]

@@ -72,7 +72,7 @@ class Pack(Folder):
         flags = ("--base", SCORE / "base", "--adapter", adapter, "--max-tokens", 96)
         said = self.pack(*flags, "--labels", "tie,model_b,model_a")
         self.same_as(SCORE)
-        self.assertIn("model_a, model_b, tie (--labels says otherwise)", said)
+        self.assertIn("outputs are model_a, model_b, tie\nthe head was put into that order, as --labels says", said)
         self.assertEqual((adapter / "adapter_model.safetensors").stat().st_nlink, 1)
         for labels, words in (("model_b,model_a", "2 names, the head's base_model.model.score.weight is [3, 64]"), ("model_a,b", "'b', expected model_a, model_b or tie"),
                               ("model_a,model_a,tie", "'model_a' stands twice"), ("model_a,tie", "tie is one of 2 names"), ("tie", "expected model_a or model_b")):
@@ -98,7 +98,10 @@ class Pack(Folder):
         flags = ("--base", SCORE / "base", "--adapter", SCORE / "adapter", "--max-tokens", 96, "--golden-rows", self.dir / "rows.jsonl")
         write = lambda rows: (self.dir / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
         write(rows[:8] + [{k: v for k, v in r.items() if k != "logits"} for r in rows[8:]])
-        self.pack(*flags)
+        self.assertIn("8 rows of", self.pack(*flags))
+        shutil.rmtree(self.out)
+        write([{k: v for k, v in r.items() if k != "logits"} for r in rows])
+        self.assertIn("nothing of yours was compared", self.pack(*flags))
         shutil.rmtree(self.out)
         write(rows[:3] + [rows[3] | {"logits": [9, 9, 9]}, rows[4] | {"logits": rows[4]["logits"][:2]}] + rows[5:])
         code, _, err = run("pack", "--output", self.out, *flags)

@@ -79,7 +79,7 @@ class Ingest {
     if (corpus_.bad_count_ > 0 && options_.bad_rows == BadRows::kStop)
       return invalid(std::to_string(corpus_.bad_count_) + " bad rows of " +
                          std::to_string(corpus_.bad_count_ + corpus_.entries_.size()) + ", the first is " +
-                         corpus_.bad_rows_.front() + "; correct them, or set bad_rows to skip",
+                         corpus_.bad_rows_.front() + "; correct them, or set data.bad_rows to skip",
                      kDataFault);
     return Ok{};
   }

@@ -221,7 +221,7 @@ Result<std::shared_ptr<const EncodedStore>> EncodedStore::open(const Dataset& da
   if (self->bad_count_ > 0 && options.bad_rows == BadRows::kStop)
     return invalid(std::to_string(self->bad_count_) + " of " + std::to_string(examples.size()) +
                        " examples cannot be encoded, the first is " + self->bad_rows_.front() +
-                       "; correct them, or set bad_rows to skip",
+                       "; correct them, or set data.bad_rows to skip",
                    kDataFault);
   if (const Status s = (*file)->commit(); !s) return s.error();
   auto opened = FileReader::open(path);
