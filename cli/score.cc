@@ -93,7 +93,8 @@ int score(const Arguments& arguments) {
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 
   std::error_code unknown;
-  if (std::filesystem::equivalent(o.input, o.output, unknown))
+  if (std::filesystem::is_regular_file(o.output, unknown) &&
+      std::filesystem::equivalent(o.input, o.output, unknown))
     return report(invalid("flag --output: " + o.output + " is the input, expected another file"), kBadUsage);
   auto reader = RowReader::open(o.input, o.input_format);
   if (!reader) return report(reader.error(), reader.error().code == Code::kNotFound ? kFailed : kBadRows);

@@ -16,6 +16,7 @@ Result<Output> Output::open(const std::string& path, Existing existing) {
     return out;
   }
   out.path_ = path;
+  out.existing_ = existing;
   const bool resume = existing == Existing::kContinued;
   if (resume) out.read_whole_lines();
   out.file_ = std::fopen(path.c_str(), resume ? "ab" : "wb");
@@ -30,7 +31,7 @@ Status Output::write(const std::string& text) {
 
 Status Output::cut_torn_line() {
   std::error_code ec;
-  if (!path_.empty() && std::filesystem::file_size(path_, ec) > whole_)
+  if (existing_ == Existing::kContinued && std::filesystem::file_size(path_, ec) > whole_)
     std::filesystem::resize_file(path_, whole_, ec);
   if (ec) return invalid(path_ + ": cannot resume: " + ec.message());
   return Ok{};

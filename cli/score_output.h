@@ -21,7 +21,7 @@ class Output {
   const std::string& first_line() const { return first_; }  // of those kept, without its end
   const std::string& last_line() const { return last_; }
 
-  Status cut_torn_line();  // of a file that is continued
+  Status cut_torn_line();  // of a file that is continued; of others nothing
 
   // Written and flushed. Errors: a full disk, say.
   Status write(const std::string& text);
@@ -29,6 +29,7 @@ class Output {
  private:
   void read_whole_lines();
 
+  Existing existing_ = Existing::kReplaced;
   std::FILE* file_ = nullptr;
   std::string path_, first_, last_;
   std::size_t kept_ = 0;

@@ -106,6 +106,11 @@ class Score(Folder):
         self.write("out", "")
         self.assertEqual(self.score("--format", "submission", "--resume", source=source)[:2], (0, whole))
 
+    def test_an_output_may_be_no_plain_file(self):
+        for path in ("/dev/null", "/dev/stdout"):
+            code, out, err = run("score", "--package", self.package, "--input", ROWS, "--output", path)
+            self.assertEqual((code, out), (0, self.score()[1] if path == "/dev/stdout" else ""), err)
+
     def test_an_output_is_never_the_input(self):
         source = self.write("rows.jsonl", ROWS.read_text("utf-8"))
         code, _, err = run("score", "--package", self.package, "--input", source, "--output", self.dir / "." / "rows.jsonl")
