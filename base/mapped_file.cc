@@ -81,7 +81,8 @@ Status MappedFile::intact(Look look) const {
     std::string why = difference(look);
     if (why.empty()) return Ok{};
     const std::lock_guard lock(mutex_);
-    if (why_.empty()) why_ = path_ + " changed while it was in use: " + std::move(why) + "; load a good one again";
+    if (why_.empty())
+      why_ = path_ + " changed while it was in use: " + std::move(why) + "; load a good one again";
     changed_ = true;
   }
   const std::lock_guard lock(mutex_);
