@@ -2,7 +2,7 @@
 // with both kinds of relative positions, one row of the tables for each distance up to 128 and a share of 128
 // more for those beyond. Counted are its four products, 4 FLOP for each pair of tokens and for each pair of
 // token and row. recurrence: recur_both_ways() over sequences of 128 tokens, 8 FLOP a token, direction and
-// weight of a gate; nothing is counted for what bends.
+// weight of a gate; nothing is counted for activations.
 #include "bench/beside.h"
 #include "model/layers/buckets.h"
 #include "model/ops/disentangled.h"

@@ -63,11 +63,11 @@ void glu(benchmark::State& state, kernels::Glu kind) {
   run(state, 6.0 * static_cast<double>(n), [&] { kernels::glu(kind, gate.data(), up.data(), n, y.data()); });
 }
 
-void bend(benchmark::State& state, kernels::Bend kind) {
+void activate(benchmark::State& state, kernels::Activation kind) {
   const std::size_t n = rows_of(state) * kInner;
   const auto x = random_floats(n, 1);
   std::vector<float> y(n);
-  run(state, 4.0 * static_cast<double>(n), [&] { kernels::bend(kind, x.data(), n, y.data()); });
+  run(state, 4.0 * static_cast<double>(n), [&] { kernels::activate(kind, x.data(), n, y.data()); });
 }
 
 void sizes(benchmark::internal::Benchmark* b) { in_rounds(b->ArgNames({"rows"})->Arg(512)->Arg(4096)); }
@@ -78,7 +78,7 @@ BENCHMARK(add_layer_norm)->Apply(sizes);
 BENCHMARK(rotate)->Apply(sizes);
 BENCHMARK_CAPTURE(glu, swiglu, kernels::Glu::kSwiGlu)->Apply(sizes);
 BENCHMARK_CAPTURE(glu, geglu, kernels::Glu::kGeGlu)->Apply(sizes);
-BENCHMARK_CAPTURE(bend, gelu, kernels::Bend::kGelu)->Apply(sizes);
+BENCHMARK_CAPTURE(activate, gelu, kernels::Activation::kGelu)->Apply(sizes);
 
 }  // namespace
 }  // namespace preferd::bench

@@ -6,7 +6,7 @@
 //   x = norm(project(word[id] + position[p] + type[0]))
 //   each block    y = norm(x + attention(x))
 //                 x = norm(y + mlp(y))
-//   with a convolution, behind the first block    norm(x + bend(conv(what came into the block)))
+//   with a convolution, behind the first block    norm(x + activate(conv(what came into the block)))
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -30,7 +30,7 @@ namespace {
 
 struct Beside {
   Convolution convolution;
-  kernels::Bend bend;
+  kernels::Activation activation;
   LayerNorm norm;
 };
 
@@ -119,7 +119,7 @@ class DebertaV2 : public Body {
     if (!convolved(b)) return encoder_block(f, b, x, owed, Input::kInPlace);
     const at::Tensor z = encoder_block(f, b, x, owed, Input::kKept);
     const at::Tensor near =
-        bend(compute, beside->bend, convolve(compute, plan.batch, beside->convolution, x));
+        activate(compute, beside->activation, convolve(compute, plan.batch, beside->convolution, x));
     return layer_norm(compute, add(compute, z, near), beside->norm);
   }
 };
@@ -151,7 +151,7 @@ class Builder {
       body->beside = Beside{
           {weights_.plain("encoder.conv.conv.weight", {c_.hidden, c_.hidden / c_.kernel_groups, c_.kernel}),
            weights_.vector("encoder.conv.conv.bias", c_.hidden), c_.kernel, c_.kernel_groups},
-          c_.kernel_bend,
+          c_.kernel_activation,
           norm("encoder.conv.LayerNorm")};
     return body;
   }
@@ -195,7 +195,8 @@ class Builder {
     a.shape = {static_cast<std::size_t>(c_.heads), static_cast<std::size_t>(dim),
                1.0f / std::sqrt(static_cast<float>(dim * kinds))};
     b.after_attention = norm(at + "attention.output.LayerNorm");
-    b.mlp = {linear(at + "intermediate.dense", c_.ffn, h), linear(at + "output.dense", h, c_.ffn), c_.bend};
+    b.mlp = {linear(at + "intermediate.dense", c_.ffn, h), linear(at + "output.dense", h, c_.ffn),
+             c_.activation};
     b.after_mlp = norm(at + "output.LayerNorm");
     return b;
   }

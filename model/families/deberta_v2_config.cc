@@ -9,19 +9,19 @@ namespace {
 
 constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
-kernels::Bend read_bend(Fields& config, const char* key, const char* fallback) {
-  constexpr std::array<std::pair<const char*, kernels::Bend>, 5> kKnown = {
-      {{"gelu", kernels::Bend::kGelu},
-       {"gelu_new", kernels::Bend::kGeluTanh},
-       {"gelu_pytorch_tanh", kernels::Bend::kGeluTanh},
-       {"relu", kernels::Bend::kRelu},
-       {"tanh", kernels::Bend::kTanh}}};
+kernels::Activation read_activation(Fields& config, const char* key, const char* fallback) {
+  constexpr std::array<std::pair<const char*, kernels::Activation>, 5> kKnown = {
+      {{"gelu", kernels::Activation::kGelu},
+       {"gelu_new", kernels::Activation::kGeluTanh},
+       {"gelu_pytorch_tanh", kernels::Activation::kGeluTanh},
+       {"relu", kernels::Activation::kRelu},
+       {"tanh", kernels::Activation::kTanh}}};
   const std::string name = config.text_or(key, fallback);
-  for (const auto& [known, bend] : kKnown)
-    if (name == known) return bend;
+  for (const auto& [known, activation] : kKnown)
+    if (name == known) return activation;
   config.fail(std::string(key) + " is '" + name +
               "', expected gelu, gelu_new, gelu_pytorch_tanh, relu or tanh");
-  return kernels::Bend::kGelu;
+  return kernels::Activation::kGelu;
 }
 
 // "p2c|c2p" in parts, lower case and without spaces around.
@@ -78,7 +78,7 @@ void read_convolution(Fields& config, DebertaV2Config& c) {
   c.kernel = config.integer_or("conv_kernel_size", 0, 0, 1023);
   if (c.kernel == 0) return;
   c.kernel_groups = config.integer_or("conv_groups", 1, 1, kMax);
-  c.kernel_bend = read_bend(config, "conv_act", "tanh");
+  c.kernel_activation = read_activation(config, "conv_act", "tanh");
   if (c.kernel % 2 == 0)
     config.fail("conv_kernel_size is " + std::to_string(c.kernel) + ", expected an odd number");
   if (c.hidden % c.kernel_groups != 0)
@@ -97,7 +97,7 @@ DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options) {
   c.ffn = config.integer_or("intermediate_size", 6144, 1, kMax);
   c.types = config.integer_or("type_vocab_size", 0, 0, kMax);
   c.eps = static_cast<float>(config.positive_or("layer_norm_eps", 1e-7));
-  c.bend = read_bend(config, "hidden_act", "gelu");
+  c.activation = read_activation(config, "hidden_act", "gelu");
   const std::int64_t all_places = config.integer_or("max_position_embeddings", 512, 1, kMax);
   if (config.boolean_or("position_biased_input", true)) c.places = all_places;
   if (c.places > 0 && options.positions > c.places)

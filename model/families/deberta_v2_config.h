@@ -12,7 +12,7 @@ struct DebertaV2Config {
   std::int64_t vocabulary = 0, hidden = 0, embedding = 0, heads = 1, ffn = 0;
   std::int64_t places = 0, types = 0;  // rows of the tables of absolute positions and token types; 0 = none
   float eps = 1e-7f;
-  kernels::Bend bend = kernels::Bend::kGelu;
+  kernels::Activation activation = kernels::Activation::kGelu;
 
   bool relative = false;                   // relative positions take part
   std::int64_t buckets = 0, farthest = 0;  // layers/buckets.h
@@ -20,7 +20,7 @@ struct DebertaV2Config {
   bool content_to_position = false, position_to_content = false;  // also scale the scores without `relative`
 
   std::int64_t kernel = 0, kernel_groups = 1;  // of the convolution; kernel 0 = none
-  kernels::Bend kernel_bend = kernels::Bend::kTanh;
+  kernels::Activation kernel_activation = kernels::Activation::kTanh;
 };
 
 // Failures go to `config`.

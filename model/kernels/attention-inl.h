@@ -19,8 +19,8 @@
 
 #include <hwy/highway.h>
 
+#include "model/kernels/activation-inl.h"
 #include "model/kernels/attention.h"
-#include "model/kernels/bend-inl.h"
 #include "model/kernels/carver.h"
 #include "model/kernels/tile-inl.h"
 

@@ -42,10 +42,10 @@ void layer_norm(const float* x, const float* weight, const float* bias, float ep
 void add_layer_norm(const float* x, const float* z, const float* weight, const float* bias, float eps,
                     std::size_t rows, std::size_t width, float* y);
 
-enum class Bend { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: by the error function
+enum class Activation { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: by the error function
 
-// y = bend(x). All [n]; y may be x. The error function is accurate to 3e-7.
-void bend(Bend kind, const float* x, std::size_t n, float* y);
+// y = activate(x). All [n]; y may be x. The error function is accurate to 3e-7.
+void activate(Activation kind, const float* x, std::size_t n, float* y);
 
 // y = x / max(|x|_2, 1e-12). y may be x.
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y);

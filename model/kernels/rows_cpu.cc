@@ -207,7 +207,7 @@ HWY_INLINE V ExpOfMinus(D d, V b) {
 }
 
 // b(g) of the two kinds and its slope.
-struct SwiGluBend {
+struct SwiGluActivation {
   template <class D, class V>
   static HWY_INLINE V Of(D, V g) {
     return g;
@@ -218,7 +218,7 @@ struct SwiGluBend {
   }
 };
 
-struct GeGluBend {
+struct GeGluActivation {
   static constexpr float kLinear = 1.5957691216057308f, kCubic = 0.07135481282670226f;
   template <class D, class V>
   static HWY_INLINE V Of(D d, V g) {
@@ -230,13 +230,13 @@ struct GeGluBend {
   }
 };
 
-template <class Bend>
+template <class Activation>
 void GluOf(const float* gate, const float* up, std::size_t n, float* y) {
   const hn::ScalableTag<float> d;
   const auto one = hn::Set(d, 1.0f);
   const auto run = [&](const float* g, const float* u, float* out) HWY_ATTR {
     const auto v = hn::LoadU(d, g);
-    const auto s = hn::Div(v, hn::Add(one, ExpOfMinus(d, Bend::Of(d, v))));
+    const auto s = hn::Div(v, hn::Add(one, ExpOfMinus(d, Activation::Of(d, v))));
     hn::StoreU(hn::Mul(s, hn::LoadU(d, u)), d, out);
   };
   const std::size_t lanes = hn::Lanes(d);
@@ -249,7 +249,7 @@ void GluOf(const float* gate, const float* up, std::size_t n, float* y) {
   for (std::size_t j = i; j < n; ++j) y[j] = g[j - i];
 }
 
-template <class Bend>
+template <class Activation>
 void GluBackwardOf(const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
                    float* dup) {
   const hn::ScalableTag<float> d;
@@ -257,8 +257,8 @@ void GluBackwardOf(const float* gate, const float* up, const float* dy, std::siz
   const auto run = [&](const float* g, const float* u, const float* in, float* to_gate, float* to_up)
                        HWY_ATTR {
                          const auto v = hn::LoadU(d, g), y = hn::LoadU(d, in);
-                         const auto s = hn::Div(one, hn::Add(one, ExpOfMinus(d, Bend::Of(d, v))));
-                         const auto bent = hn::Mul(v, Bend::Slope(d, v));
+                         const auto s = hn::Div(one, hn::Add(one, ExpOfMinus(d, Activation::Of(d, v))));
+                         const auto bent = hn::Mul(v, Activation::Slope(d, v));
                          const auto slope = hn::Mul(s, hn::MulAdd(bent, hn::Sub(one, s), one));
                          hn::StoreU(hn::Mul(hn::Mul(y, hn::LoadU(d, u)), slope), d, to_gate);
                          hn::StoreU(hn::Mul(y, hn::Mul(v, s)), d, to_up);
@@ -275,13 +275,13 @@ void GluBackwardOf(const float* gate, const float* up, const float* dy, std::siz
 }
 
 void GluForward(Glu kind, const float* gate, const float* up, std::size_t n, float* y) {
-  kind == Glu::kSwiGlu ? GluOf<SwiGluBend>(gate, up, n, y) : GluOf<GeGluBend>(gate, up, n, y);
+  kind == Glu::kSwiGlu ? GluOf<SwiGluActivation>(gate, up, n, y) : GluOf<GeGluActivation>(gate, up, n, y);
 }
 
 void GluBackward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
                  float* dup) {
-  kind == Glu::kSwiGlu ? GluBackwardOf<SwiGluBend>(gate, up, dy, n, dgate, dup)
-                       : GluBackwardOf<GeGluBend>(gate, up, dy, n, dgate, dup);
+  kind == Glu::kSwiGlu ? GluBackwardOf<SwiGluActivation>(gate, up, dy, n, dgate, dup)
+                       : GluBackwardOf<GeGluActivation>(gate, up, dy, n, dgate, dup);
 }
 
 // erf(x) = x p(x^2) / q(x^2) for |x| < 4, to 2e-7; beyond, 1 or -1 is the nearest float. Coefficients as in
@@ -302,27 +302,27 @@ HWY_INLINE V Erf(D d, V x) {
 }
 
 template <class D, class V>
-HWY_INLINE V Bent(D d, Bend kind, V x) {
+HWY_INLINE V Activated(D d, Activation kind, V x) {
   const auto half = hn::Set(d, 0.5f), one = hn::Set(d, 1.0f);
   switch (kind) {
-    case Bend::kGelu:
+    case Activation::kGelu:
       return hn::Mul(hn::Mul(x, half), hn::Add(one, Erf(d, hn::Mul(x, hn::Set(d, 0.70710678f)))));
-    case Bend::kGeluTanh: return hn::Div(x, hn::Add(one, ExpOfMinus(d, GeGluBend::Of(d, x))));
-    case Bend::kRelu: return hn::Max(x, hn::Zero(d));
-    case Bend::kTanh: return hn::Tanh(d, x);
+    case Activation::kGeluTanh: return hn::Div(x, hn::Add(one, ExpOfMinus(d, GeGluActivation::Of(d, x))));
+    case Activation::kRelu: return hn::Max(x, hn::Zero(d));
+    case Activation::kTanh: return hn::Tanh(d, x);
   }
   return x;
 }
 
-void BendAll(Bend kind, const float* x, std::size_t n, float* y) {
+void ActivateAll(Activation kind, const float* x, std::size_t n, float* y) {
   const hn::ScalableTag<float> d;
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(Bent(d, kind, hn::LoadU(d, x + i)), d, y + i);
+  for (; i + lanes <= n; i += lanes) hn::StoreU(Activated(d, kind, hn::LoadU(d, x + i)), d, y + i);
   if (i == n) return;
   HWY_ALIGN float rest[HWY_MAX_BYTES / 4] = {};
   for (std::size_t j = i; j < n; ++j) rest[j - i] = x[j];
-  hn::StoreU(Bent(d, kind, hn::LoadU(d, rest)), d, rest);
+  hn::StoreU(Activated(d, kind, hn::LoadU(d, rest)), d, rest);
   for (std::size_t j = i; j < n; ++j) y[j] = rest[j - i];
 }
 
@@ -365,7 +365,7 @@ HWY_EXPORT(AddRmsNorm);
 HWY_EXPORT(LayerNorm);
 HWY_EXPORT(AddLayerNorm);
 HWY_EXPORT(L2Normalize);
-HWY_EXPORT(BendAll);
+HWY_EXPORT(ActivateAll);
 HWY_EXPORT(GluForward);
 HWY_EXPORT(GluBackward);
 HWY_EXPORT(Add);
@@ -405,8 +405,8 @@ void add_layer_norm(const float* x, const float* z, const float* weight, const f
   HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, z, weight, bias, eps, rows, width, y);
 }
 
-void bend(Bend kind, const float* x, std::size_t n, float* y) {
-  HWY_DYNAMIC_DISPATCH(BendAll)(kind, x, n, y);
+void activate(Activation kind, const float* x, std::size_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(ActivateAll)(kind, x, n, y);
 }
 
 void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y) {

@@ -51,18 +51,19 @@ at::Tensor seen_by(const EncoderForward& f, const DisentangledAttention& layer, 
 at::Tensor plain_mlp(Compute& compute, const PlainMlp& layer, const at::Tensor& x, const Adapters& adapters) {
   const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
   const at::Tensor wide = linears(compute, x, up, adapters)[0];
-  const Operand bent{bend(compute, layer.bend, wide), [&compute, kind = layer.bend, wide = wide.detach()] {
-                       const at::NoGradGuard no_grad;
-                       return bend(compute, kind, wide);
-                     }};
-  return linears(compute, bent, down, adapters)[0];
+  const Operand activated{activate(compute, layer.activation, wide),
+                          [&compute, kind = layer.activation, wide = wide.detach()] {
+                            const at::NoGradGuard no_grad;
+                            return activate(compute, kind, wide);
+                          }};
+  return linears(compute, activated, down, adapters)[0];
 }
 
 at::Tensor plain_mlp_in_place(Compute& compute, const PlainMlp& layer, const at::Tensor& x,
                               const Adapters& adapters) {
   const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
   const at::Tensor wide = linears(compute, x, up, adapters)[0];
-  bend_in_place(compute, layer.bend, wide);
+  activate_in_place(compute, layer.activation, wide);
   return linears(compute, wide, down, adapters)[0];
 }
 

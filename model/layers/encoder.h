@@ -30,7 +30,7 @@ struct DisentangledAttention {
 struct PlainMlp {
   Linear up;    // [f, h]
   Linear down;  // [h, f]
-  kernels::Bend bend = kernels::Bend::kGelu;
+  kernels::Activation activation = kernels::Activation::kGelu;
 };
 
 struct EncoderBlock {
@@ -56,7 +56,7 @@ struct OwedRows {
 };
 
 // x [rows, h] -> the rows that are owed, [.., h]; keys and values are of all rows. Where a gradient is
-// recorded the bend is made again in backward; elsewhere what is row-local goes in chunks of rows. With
+// recorded the activation is made again in backward; elsewhere what is row-local goes in chunks of rows. With
 // kInPlace x may be overwritten.
 enum class Input { kKept, kInPlace };
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,

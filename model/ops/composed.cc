@@ -120,12 +120,12 @@ at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Ten
       .to(x.scalar_type());
 }
 
-at::Tensor bend(kernels::Bend kind, const at::Tensor& x) {
+at::Tensor activate(kernels::Activation kind, const at::Tensor& x) {
   switch (kind) {
-    case kernels::Bend::kGelu: return at::gelu(x);
-    case kernels::Bend::kGeluTanh: return at::gelu(x, "tanh");
-    case kernels::Bend::kRelu: return at::relu(x);
-    case kernels::Bend::kTanh: return at::tanh(x);
+    case kernels::Activation::kGelu: return at::gelu(x);
+    case kernels::Activation::kGeluTanh: return at::gelu(x, "tanh");
+    case kernels::Activation::kRelu: return at::relu(x);
+    case kernels::Activation::kTanh: return at::tanh(x);
   }
   return x;
 }

@@ -31,7 +31,7 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
 // In wide(), weight and bias too; y has the type of x.
 at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Tensor& weight,
                       const at::Tensor& bias, float eps);
-at::Tensor bend(kernels::Bend kind, const at::Tensor& x);
+at::Tensor activate(kernels::Activation kind, const at::Tensor& x);
 
 at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 

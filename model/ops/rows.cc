@@ -121,17 +121,17 @@ at::Tensor run_layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm
   return y;
 }
 
-void bend_to(Compute& compute, kernels::Bend kind, const at::Tensor& x, const at::Tensor& y) {
+void activate_to(Compute& compute, kernels::Activation kind, const at::Tensor& x, const at::Tensor& y) {
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(compute, x, [&](std::size_t first, std::size_t count) {
-    kernels::bend(kind, from + first, count, to + first);
+    kernels::activate(kind, from + first, count, to + first);
   });
 }
 
-at::Tensor run_bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
+at::Tensor run_activation(Compute& compute, kernels::Activation kind, const at::Tensor& x) {
   at::Tensor y = at::empty_like(x);
-  bend_to(compute, kind, x, y);
+  activate_to(compute, kind, x, y);
   return y;
 }
 
@@ -246,12 +246,12 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& no
       inputs(), [&] { return run_layer_norm(compute, x, norm); }, composed);
 }
 
-at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
-  if (compute.composed()) return composed::bend(kind, x);
-  if (!wants_gradient(x)) return run_bend(compute, kind, x);
+at::Tensor activate(Compute& compute, kernels::Activation kind, const at::Tensor& x) {
+  if (compute.composed()) return composed::activate(kind, x);
+  if (!wants_gradient(x)) return run_activation(compute, kind, x);
   return record_composed(
-      {x}, [&] { return run_bend(compute, kind, x); },
-      [kind](const Tensors& t) { return composed::bend(kind, t[0]); });
+      {x}, [&] { return run_activation(compute, kind, x); },
+      [kind](const Tensors& t) { return composed::activate(kind, t[0]); });
 }
 
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
@@ -352,8 +352,8 @@ void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, c
   glu_to(compute, kind, gate, up, gate);
 }
 
-void bend_in_place(Compute& compute, kernels::Bend kind, const at::Tensor& x) {
-  bend_to(compute, kind, x, x);
+void activate_in_place(Compute& compute, kernels::Activation kind, const at::Tensor& x) {
+  activate_to(compute, kind, x, x);
 }
 
 void scale_in_place(Compute& compute, const at::Tensor& x, float factor) {

@@ -28,7 +28,7 @@ struct LayerNorm {
 };
 at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& norm);
 
-at::Tensor bend(Compute& compute, kernels::Bend kind, const at::Tensor& x);
+at::Tensor activate(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 
 // Who reads a norm: linears, or a head, whose states are fp32 on every device.
 enum class Reader { kLinears, kHead };
@@ -68,7 +68,7 @@ void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, 
 void rms_norm_to(Compute& compute, const at::Tensor& x, const Norm& norm, const at::Tensor& y);
 // gate = glu(gate, up).
 void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
-void bend_in_place(Compute& compute, kernels::Bend kind, const at::Tensor& x);
+void activate_in_place(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 void scale_in_place(Compute& compute, const at::Tensor& x, float factor);
 
 // Contract: rotate. Queries and keys of the same rows in one pass.

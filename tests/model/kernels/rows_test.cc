@@ -90,26 +90,27 @@ TEST(LayerNorm, IsScaledAndShifted) {
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], plain[i] * w[i % 37] + 0.25f, 1e-6);
 }
 
-TEST(Bend, FollowsItsFormulaAndKnowsNoNeighbours) {
+TEST(Activation, FollowsItsFormulaAndKnowsNoNeighbours) {
   std::vector<float> x = {-1e30f, -200, -6, 6, 200, 1e30f};
   for (int i = -4000; i < 4000; ++i) x.push_back(static_cast<float>(i) * 1e-3f);
-  const auto of = [](Bend kind, double v) {
+  const auto of = [](Activation kind, double v) {
     switch (kind) {
-      case Bend::kGelu: return v / 2 * std::erfc(-v / std::numbers::sqrt2);
-      case Bend::kGeluTanh:
+      case Activation::kGelu: return v / 2 * std::erfc(-v / std::numbers::sqrt2);
+      case Activation::kGeluTanh:
         return v / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
-      case Bend::kRelu: return std::max(v, 0.0);
-      case Bend::kTanh: return std::tanh(v);
+      case Activation::kRelu: return std::max(v, 0.0);
+      case Activation::kTanh: return std::tanh(v);
     }
     return v;
   };
-  for (const Bend kind : {Bend::kGelu, Bend::kGeluTanh, Bend::kRelu, Bend::kTanh}) {
+  for (const Activation kind :
+       {Activation::kGelu, Activation::kGeluTanh, Activation::kRelu, Activation::kTanh}) {
     std::vector<float> y(x.size());
-    bend(kind, x.data(), x.size(), y.data());
+    activate(kind, x.data(), x.size(), y.data());
     for (std::size_t i = 0; i < x.size(); ++i) {
       EXPECT_NEAR(y[i], of(kind, x[i]), 5e-7 * std::max(1.0, std::fabs(static_cast<double>(x[i])))) << x[i];
       float alone = 0;
-      bend(kind, &x[i], 1, &alone);
+      activate(kind, &x[i], 1, &alone);
       EXPECT_EQ(alone, y[i]);
     }
   }

@@ -42,11 +42,11 @@ TEST(LayerNorm, HasTheGradientsOfItsFormula) {
   });
 }
 
-TEST(Bend, HasTheGradientsOfItsFormula) {
-  for (const auto kind :
-       {kernels::Bend::kGelu, kernels::Bend::kGeluTanh, kernels::Bend::kRelu, kernels::Bend::kTanh})
+TEST(Activation, HasTheGradientsOfItsFormula) {
+  for (const auto kind : {kernels::Activation::kGelu, kernels::Activation::kGeluTanh,
+                          kernels::Activation::kRelu, kernels::Activation::kTanh})
     expect_gradients({random_tensor(70, 37, 1, 2)},
-                     [kind](Compute& c, LiveWeights&, const Tensors& t) { return bend(c, kind, t[0]); });
+                     [kind](Compute& c, LiveWeights&, const Tensors& t) { return activate(c, kind, t[0]); });
 }
 
 class Convolve : public testing::TestWithParam<std::pair<int, int>> {};

@@ -111,8 +111,8 @@ TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
     out = x.clone();
     glu_in_place(c, kernels::Glu::kGeGlu, out, z);
     EXPECT_TRUE(out.equal(glu(c, kernels::Glu::kGeGlu, x, z)));
-    bend_in_place(c, kernels::Bend::kGelu, out = x.clone());
-    EXPECT_TRUE(out.equal(bend(c, kernels::Bend::kGelu, x)));
+    activate_in_place(c, kernels::Activation::kGelu, out = x.clone());
+    EXPECT_TRUE(out.equal(activate(c, kernels::Activation::kGelu, x)));
     scale_in_place(c, out = x.clone(), 1.5f);
     EXPECT_TRUE(out.equal(x * 1.5));
   }

@@ -9,11 +9,11 @@
 //
 // tanh x: x P(x^2) / Q(x^2), both of degree 4, least relative error on [-9, 9] (2e-8; 6 ulp with rounding),
 // where tanh reaches 1. What is not a number stays so.
-#if defined(PREFERD_MODEL_KERNELS_BEND_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef PREFERD_MODEL_KERNELS_BEND_INL_H_
-#undef PREFERD_MODEL_KERNELS_BEND_INL_H_
+#if defined(PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_
+#undef PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_
 #else
-#define PREFERD_MODEL_KERNELS_BEND_INL_H_
+#define PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_
 #endif
 
 #include <hwy/highway.h>

@@ -5,11 +5,11 @@
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tests/model/kernels/bend_test.cc"
+#define HWY_TARGET_INCLUDE "tests/model/kernels/activation_test.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "model/kernels/bend-inl.h"
+#include "model/kernels/activation-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
