@@ -63,10 +63,10 @@ class Causal : public Body {
     const auto plan = std::make_shared<const Plan>(std::move(made));
     const Adapters adapters{plan->sites, plan->batch.runs};
     // The last block owes only the pooled rows, except to a mean.
-    const Owed last = pooling == Pooling::kLast ? Owed{Queries::kPooledRows, plan->last_rows,
-                                                       plan->last_positions, plan->pooled_runs}
-                                                : Owed{};
-    const auto owed = [&](const DecoderBlock& b) { return &b == &blocks.back() ? last : Owed{}; };
+    const OutputRows last = pooling == Pooling::kLast ? OutputRows{Queries::kPooledRows, plan->last_rows,
+                                                                   plan->last_positions, plan->pooled_runs}
+                                                      : OutputRows{};
+    const auto wanted = [&](const DecoderBlock& b) { return &b == &blocks.back() ? last : OutputRows{}; };
     at::Tensor x;
     if (records) {
       x = embed(compute, plan->batch.ids, embedding, adapters);
@@ -75,11 +75,11 @@ class Causal : public Body {
       const DecoderBlock* below = nullptr;
       for (const DecoderBlock& b : blocks) {
         stream = recomputed(compute, stream,
-                            [this, &compute, &b, below, plan, adapters, owed = owed(b)](
+                            [this, &compute, &b, below, plan, adapters, wanted = wanted(b)](
                                 const std::vector<at::Tensor>& in, Values values) {
                               const Unadded out = decoder_block(
                                   {compute, plan->batch, adapters, rope}, b,
-                                  {in[0], below == nullptr ? at::Tensor() : in[1], below}, owed, values);
+                                  {in[0], below == nullptr ? at::Tensor() : in[1], below}, wanted, values);
                               return std::vector<at::Tensor>{out.x, out.z};
                             });
         below = &b;
@@ -88,7 +88,7 @@ class Causal : public Body {
     } else {
       const auto all = [&] {
         return served(compute, {compute, plan->batch, adapters, rope},
-                      embed(compute, plan->batch.ids, embedding, adapters), owed);
+                      embed(compute, plan->batch.ids, embedding, adapters), wanted);
       };
       x = device == nullptr ? all()
                             : device->forward({this, plan->batch, plan->last_rows, plan->last_positions,
@@ -103,7 +103,7 @@ class Causal : public Body {
  private:
   // From embeddings to states behind the final norm.
   template <class F>
-  at::Tensor served(Compute& compute, const Forward& forward, at::Tensor embedded, F owed) const {
+  at::Tensor served(Compute& compute, const Forward& forward, at::Tensor embedded, F wanted) const {
     if (embedding_scale != 1) scale_in_place(compute, embedded, embedding_scale);
     Stream stream{std::move(embedded), {}};
     stream.normed = rms_norm(compute, stream.x, blocks.front().before_attention);
@@ -111,7 +111,7 @@ class Causal : public Body {
       const bool last = i + 1 == blocks.size();
       stream =
           advance(forward, blocks[i], std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
-                  last ? Reader::kHead : Reader::kLinears, owed(blocks[i]));
+                  last ? Reader::kHead : Reader::kLinears, wanted(blocks[i]));
     }
     return stream.normed;
   }

@@ -40,7 +40,7 @@ struct Plan {
   Batch batch;
   std::vector<const std::map<std::string, LoraSite>*> sites;
   Reached reached;
-  OwedRows pooled;  // of the last block, unless it owes all
+  OutputRows pooled;  // of the last block, unless all are wanted
   Adapters adapters() const { return {sites, batch.runs}; }
 };
 
@@ -66,14 +66,14 @@ class DebertaV2 : public Body {
         Plan{batch,
              {sites.begin(), sites.end()},
              config.relative ? reached(buckets, batch) : Reached{},
-             rows_pooled ? OwedRows{pooled_rows(batch, pooling), runs_of_pooled(batch)} : OwedRows{}});
+             rows_pooled ? OutputRows{pooled_rows(batch, pooling), runs_of_pooled(batch)} : OutputRows{}});
     at::Tensor x = embedded(compute, *plan);
     // Recorded, each block makes the positions anew: a graph of theirs cannot be walked twice.
     const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
     for (const EncoderBlock& b : blocks) {
-      const OwedRows* owed = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
-      x = recomputed(compute, x, [this, &compute, &b, plan, once, owed](const at::Tensor& input) {
-        return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input, owed);
+      const OutputRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
+      x = recomputed(compute, x, [this, &compute, &b, plan, once, output](const at::Tensor& input) {
+        return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input, output);
       });
     }
     x = widen(compute, x);
@@ -114,10 +114,10 @@ class DebertaV2 : public Body {
   bool convolved(const EncoderBlock& b) const { return beside && &b == &blocks.front(); }
 
   at::Tensor block(Compute& compute, const Plan& plan, const EncoderBlock& b, const at::Tensor& relative,
-                   const at::Tensor& x, const OwedRows* owed) const {
+                   const at::Tensor& x, const OutputRows* output) const {
     const EncoderForward f{compute, plan.batch, plan.adapters(), plan.reached.distances, relative};
-    if (!convolved(b)) return encoder_block(f, b, x, owed, Input::kInPlace);
-    const at::Tensor z = encoder_block(f, b, x, owed, Input::kKept);
+    if (!convolved(b)) return encoder_block(f, b, x, output, Input::kInPlace);
+    const at::Tensor z = encoder_block(f, b, x, output, Input::kKept);
     const at::Tensor near =
         activate(compute, beside->activation, convolve(compute, plan.batch, beside->convolution, x));
     return layer_norm(compute, add(compute, z, near), beside->norm);

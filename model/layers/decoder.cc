@@ -35,31 +35,31 @@ void turn(const Forward& f, const SelfAttention& layer, std::span<const std::int
   for (at::Tensor& t : tensors) t = rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine, dim);
 }
 
-// What attention gives for the rows that are owed, [.., q]; x is let go as soon as it was read.
-at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, const Owed& owed) {
-  if (owed.queries == Queries::kAllRows) {
+// What attention gives for the output rows, [.., q]; x is let go as soon as it was read.
+at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, const OutputRows& output) {
+  if (output.queries == Queries::kAllRows) {
     const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
     auto qkv = linears(f.compute, x, sites, f.adapters);
     x = at::Tensor();
     turn(f, layer, f.batch.positions, std::span(qkv).first(2));
-    return attention(f.compute, layer.shape, f.batch, owed.queries, qkv[0], qkv[1], qkv[2]);
+    return attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
   const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = linears(f.compute, x, sites, f.adapters);
-  auto q =
-      linears(f.compute, gather(f.compute, x.value, owed.rows), query, {f.adapters.sites, owed.pooled_runs});
+  auto q = linears(f.compute, gather(f.compute, x.value, output.rows), query,
+                   {f.adapters.sites, output.pooled_runs});
   x = at::Tensor();
   turn(f, layer, f.batch.positions, std::span(kv).first(1));
-  turn(f, layer, owed.positions, q);
-  return attention(f.compute, layer.shape, f.batch, owed.queries, q[0], kv[0], kv[1]);
+  turn(f, layer, output.positions, q);
+  return attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);
 }
 
-at::Tensor owed_rows(const Forward& f, const at::Tensor& x, const Owed& owed) {
-  return owed.queries == Queries::kAllRows ? x : gather(f.compute, x, owed.rows);
+at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {
+  return output.queries == Queries::kAllRows ? x : gather(f.compute, x, output.rows);
 }
 
-Adapters owed_adapters(const Forward& f, const Owed& owed) {
-  return {f.adapters.sites, owed.queries == Queries::kAllRows ? f.adapters.runs : owed.pooled_runs};
+Adapters output_adapters(const Forward& f, const OutputRows& output) {
+  return {f.adapters.sites, output.queries == Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
 }
 
 at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters,
@@ -83,15 +83,15 @@ at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at:
 
 }  // namespace
 
-Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in, const Owed& owed,
-                      Values values) {
+Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in,
+                      const OutputRows& output, Values values) {
   static const std::optional<Norm> kNone;
-  const Adapters adapters = owed_adapters(f, owed);
+  const Adapters adapters = output_adapters(f, output);
   const Linear* out[] = {&block.attention.out};
   const Added x =
       added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone, block.before_attention);
-  const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), owed);
-  const Added y = added(f.compute, owed_rows(f, x.sum, owed), linears(f.compute, seen, out, adapters)[0],
+  const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), output);
+  const Added y = added(f.compute, output_rows(f, x.sum, output), linears(f.compute, seen, out, adapters)[0],
                         block.after_attention, block.before_mlp);
   return {y.sum, gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters, values),
           &block};
@@ -102,9 +102,9 @@ at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm) {
 }
 
 Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next, Reader reader,
-               const Owed& owed) {
-  const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), owed);
-  Stream to{owed_rows(f, stream.x, owed), {}};
+               const OutputRows& output) {
+  const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
+  Stream to{output_rows(f, stream.x, output), {}};
   stream.x.reset();
   // A chunk's rows of what attention gave were read when its norm is written.
   const bool fits = seen.sizes() == to.x.sizes() &&
@@ -113,7 +113,7 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
               : reader == Reader::kLinears ? empty_rows(f.compute, to.x.size(0), to.x.size(1))
                                            : at::empty_like(to.x);
   const Linear* out[] = {&block.attention.out};
-  over_chunks(f.compute, to.x.size(0), owed_adapters(f, owed),
+  over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
               [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];

@@ -45,9 +45,9 @@ struct Forward {
   const RopeTable& rope;
 };
 
-// Rows that a block owes: all, or with Queries::kPooledRows the last ones of batch.pooled alone: which they
+// The rows of its output that a block computes: all, or with Queries::kPooledRows the last ones of batch.pooled alone: which they
 // are, their positions, and the adapters' runs over them. Keys and values are of all rows in both cases.
-struct Owed {
+struct OutputRows {
   Queries queries = Queries::kAllRows;
   std::span<const std::int32_t> rows = {}, positions = {};
   std::span<const AdapterRun> pooled_runs = {};
@@ -60,11 +60,11 @@ struct Unadded {
   const DecoderBlock* block = nullptr;
 };
 
-// [rows, h] -> the rows that are owed, [.., h]. Writes nothing; composed or recorded too, then norms and
+// [rows, h] -> the output rows, [.., h]. Writes nothing; composed or recorded too, then norms and
 // gated products are made again in backward. values: of z, the last product, which nothing within reads.
 // Blocks outlive the backward.
-Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in, const Owed& owed,
-                      Values values);
+Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in,
+                      const OutputRows& output, Values values);
 
 // The states behind the last block and the final norm, for a head.
 at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm);
@@ -78,6 +78,6 @@ struct Stream {
 // in chunks of rows, sums are made in place and each with the norm that follows. `next`: the norm behind the
 // block, for the linears of the next one or a head.
 Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const Norm& next, Reader reader,
-               const Owed& owed);
+               const OutputRows& output);
 
 }  // namespace preferd

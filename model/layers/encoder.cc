@@ -70,19 +70,19 @@ at::Tensor plain_mlp_in_place(Compute& compute, const PlainMlp& layer, const at:
 }  // namespace
 
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
-                         const OwedRows* owed, Input input) {
+                         const OutputRows* output, Input input) {
   const Linear* out[] = {&block.attention.out};
-  const Adapters adapters{f.adapters.sites, owed == nullptr ? f.adapters.runs : std::span(owed->runs)};
+  const Adapters adapters{f.adapters.sites, output == nullptr ? f.adapters.runs : std::span(output->runs)};
   at::Tensor seen = seen_by(f, block.attention, given);
-  if (owed != nullptr) seen = gather(f.compute, seen, owed->rows);
-  const at::Tensor x = owed == nullptr ? given : gather(f.compute, given, owed->rows);
+  if (output != nullptr) seen = gather(f.compute, seen, output->rows);
+  const at::Tensor x = output == nullptr ? given : gather(f.compute, given, output->rows);
   if (f.compute.composed() || at::GradMode::is_enabled()) {
     const at::Tensor y = layer_norm(f.compute, add(f.compute, linears(f.compute, seen, out, adapters)[0], x),
                                     block.after_attention);
     return layer_norm(f.compute, add(f.compute, plain_mlp(f.compute, block.mlp, y, adapters), y),
                       block.after_mlp);
   }
-  const at::Tensor to = owed == nullptr && input == Input::kKept ? at::empty_like(x) : x;
+  const at::Tensor to = output == nullptr && input == Input::kKept ? at::empty_like(x) : x;
   over_chunks(f.compute, x.size(0), adapters,
               [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
                 const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];

@@ -49,17 +49,17 @@ struct EncoderForward {
   at::Tensor positions;        // embeddings of relative positions [table rows, h], or undefined
 };
 
-// Rows that a block owes, with the adapters' runs over them; nullptr: all.
-struct OwedRows {
+// The rows of its output that a block computes, with the adapters' runs over them; nullptr: all.
+struct OutputRows {
   std::vector<std::int32_t> rows;
   std::vector<AdapterRun> runs;
 };
 
-// x [rows, h] -> the rows that are owed, [.., h]; keys and values are of all rows. Where a gradient is
+// x [rows, h] -> the output rows, [.., h]; keys and values are of all rows. Where a gradient is
 // recorded the activation is made again in backward; elsewhere what is row-local goes in chunks of rows. With
 // kInPlace x may be overwritten.
 enum class Input { kKept, kInPlace };
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,
-                         const OwedRows* owed, Input input);
+                         const OutputRows* output, Input input);
 
 }  // namespace preferd

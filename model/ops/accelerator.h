@@ -49,7 +49,7 @@ struct ForwardInputs {
   const Batch& batch;
   std::span<const std::int32_t> last_rows, last_positions;  // of pooled segments
   const Adapters& adapters;                                 // runs over all rows
-  Queries owed;                                             // of the last block
+  Queries queries;                                          // of the last block
   kernels::AttentionShape attention;                        // of any block: heads are all's
 };
 

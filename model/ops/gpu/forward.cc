@@ -50,7 +50,7 @@ at::Tensor CudaGpu::forward(const ForwardInputs& in, const std::function<at::Ten
   const std::size_t adapter = static_cast<std::size_t>(in.batch.runs[0].adapter);
   const GraphKey key{.body = in.body,
                      .adapter = in.adapters.sites.empty() ? nullptr : in.adapters.sites[adapter],
-                     .owed = in.owed,
+                     .queries = in.queries,
                      .sizes = inputs.sizes()};
   Graph* graph = graphs_.find(key);
   // Where adapters take turns behind the weights, each forward puts its own there.

@@ -22,7 +22,7 @@ namespace preferd::gpu {
 // All that a forward's launches follow from.
 struct GraphKey {
   const void *body = nullptr, *adapter = nullptr;
-  Queries owed = Queries::kAllRows;
+  Queries queries = Queries::kAllRows;
   InputSizes sizes;
 
   auto operator<=>(const GraphKey&) const = default;
