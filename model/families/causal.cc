@@ -12,7 +12,7 @@
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
 #include "model/ops/accelerator.h"
-#include "model/ops/alike.h"
+#include "model/ops/pad_to_bucket.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
@@ -56,7 +56,7 @@ class Causal : public Body {
     const bool records = compute.composed() || at::GradMode::is_enabled();
     // Weights that move are no part of a graph.
     Accelerator* device = records || compute.step().live != nullptr ? nullptr : compute.accelerator();
-    Plan made{device == nullptr ? batch : alike(batch), {sites.begin(), sites.end()}, {}, {}, {}};
+    Plan made{device == nullptr ? batch : pad_to_bucket(batch), {sites.begin(), sites.end()}, {}, {}, {}};
     made.pooled_runs = runs_of_pooled(made.batch);
     made.last_rows = last_rows(made.batch);
     made.last_positions = positions_of(made.batch, made.last_rows);

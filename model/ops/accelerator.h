@@ -67,7 +67,7 @@ class Accelerator {
   virtual std::string arithmetic() const = 0;  // of linears: "bf16", "fp8"
 
   // What compute() gives, a forward without gradients whose ops take their lists, by address, from `inputs`.
-  // It may be kept as a graph and replayed for batches of the same sizes (alike()): then compute() is not
+  // It may be kept as a graph and replayed for batches of the same sizes (pad_to_bucket()): then compute() is not
   // called. The tensor may be written again by the next forward.
   virtual at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) = 0;
 

@@ -20,8 +20,8 @@
 
 #include "base/files.h"
 #include "model/ops/accelerator.h"
-#include "model/ops/alike.h"
 #include "model/ops/gpu/gpu.h"
+#include "model/ops/pad_to_bucket.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -86,7 +86,7 @@ class Check {
     for (std::int32_t i = 0; i < 18; ++i)
       batches.push_back(batch_of(5 + i % 6 * 5, 3 + i % 6 * 9, 1 + i * 5, i % 3, vocabulary()));
     const Batch all = joined(batches);
-    if (all.rows() <= kAlikeRows) return "the large batch is a small one";
+    if (all.rows() <= kMaxBucketRows) return "the large batch is a small one";
     std::string wrong;
     for (const Pooling pooling : {Pooling::kLast, Pooling::kMean}) {
       const at::Tensor want = states(all, pooling);

@@ -4,8 +4,8 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/ops/empty.h>
 
-#include "model/ops/alike.h"
 #include "model/ops/gpu/cuda_gpu.h"
+#include "model/ops/pad_to_bucket.h"
 
 namespace preferd::gpu {
 namespace {
@@ -39,9 +39,9 @@ at::Tensor CudaGpu::sent(std::span<const std::int32_t> words) {
 }
 
 at::Tensor CudaGpu::forward(const ForwardInputs& in, const std::function<at::Tensor()>& compute) {
-  const bool small = may_be_alike(in.batch);
+  const bool small = fits_bucket(in.batch);
   const Inputs inputs(in, kernels::cuda::query_tile(in.attention),
-                      small ? Rounding::kAlike : Rounding::kExact);
+                      small ? Rounding::kBucketed : Rounding::kExact);
   const auto run = [&](const at::Tensor& there) {
     const While placed(placed_, PlacedInputs(in, inputs.sizes(), there.data_ptr<std::int32_t>()));
     return compute();

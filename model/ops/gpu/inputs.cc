@@ -41,7 +41,7 @@ struct Layout {
 Inputs::Inputs(const ForwardInputs& in, std::int32_t tile, Rounding rounding) {
   Tiles all = attention_tiles(in.batch, Queries::kAllRows, tile),
         pooled = attention_tiles(in.batch, Queries::kPooledRows, tile);
-  if (rounding == Rounding::kAlike) {
+  if (rounding == Rounding::kBucketed) {
     all.tiles.resize(std::bit_ceil(all.tiles.size()), all.tiles.back());
     all.runs.resize(std::bit_ceil(all.runs.size()));
   }

@@ -1,6 +1,6 @@
 // The lists that one forward reads of the host's, one behind the other: one copy takes all to the device.
 //
-// Where they lie follows from their sizes. kAlike rounds those that batches of alike() still differ in up to
+// Where they lie follows from their sizes. kBucketed rounds those that batches of pad_to_bucket() still differ in up to
 // powers of two: the last tile over and over, which writes the same bits again, and empty runs.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace preferd::gpu {
 
-enum class Rounding { kExact, kAlike };
+enum class Rounding { kExact, kBucketed };
 
 struct InputSizes {
   std::int32_t rows = 0, pooled = 0, tiles = 0, pooled_tiles = 0, runs = 0;

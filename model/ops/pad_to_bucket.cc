@@ -1,4 +1,4 @@
-#include "model/ops/alike.h"
+#include "model/ops/pad_to_bucket.h"
 
 #include <algorithm>
 #include <bit>
@@ -10,12 +10,13 @@ constexpr std::int32_t kStep = 64;
 
 }  // namespace
 
-bool may_be_alike(const Batch& batch) {
-  return batch.rows() > 0 && batch.rows() <= kAlikeRows && batch.runs.size() == 1 && !batch.pooled.empty();
+bool fits_bucket(const Batch& batch) {
+  return batch.rows() > 0 && batch.rows() <= kMaxBucketRows && batch.runs.size() == 1 &&
+         !batch.pooled.empty();
 }
 
-Batch alike(Batch batch) {
-  if (!may_be_alike(batch)) return batch;
+Batch pad_to_bucket(Batch batch) {
+  if (!fits_bucket(batch)) return batch;
   const std::int32_t rows = (batch.rows() + kStep - 1) / kStep * kStep,
                      longest = *std::max_element(batch.positions.begin(), batch.positions.end()) + 1;
   while (batch.rows() < rows) {

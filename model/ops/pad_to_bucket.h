@@ -1,4 +1,4 @@
-// Small batches made alike: what a device prepared for one of a size then serves all of it.
+// Pads small batches to bucket sizes, so that one CUDA graph of a bucket can be replayed for all of them.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace preferd {
 
-inline constexpr std::int32_t kAlikeRows = 1024;  // most rows of a batch that counts as small
+inline constexpr std::int32_t kMaxBucketRows = 1024;  // most rows of a batch that counts as small
 
 // Is the batch small, and under one adapter?
-bool may_be_alike(const Batch& batch);
+bool fits_bucket(const Batch& batch);
 
 // Such a batch with rows up to a multiple of 64 and pooled segments up to a power of two; others as they are.
 // What is added stands behind what there was, whose rows and order stay: sequences of token 0, none at a
 // position that the batch does not have, and the last pooled segment over and over.
-Batch alike(Batch batch);
+Batch pad_to_bucket(Batch batch);
 
 }  // namespace preferd

@@ -1,4 +1,4 @@
-#include "model/ops/alike.h"
+#include "model/ops/pad_to_bucket.h"
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ bool begins_with(const auto& all, const auto& first) {
 }
 
 TEST(Alike, FillsRowsUpAndKeepsWhatThereWas) {
-  const Batch before = batch_of({30, 50, 20, 1}), after = alike(before);
+  const Batch before = batch_of({30, 50, 20, 1}), after = pad_to_bucket(before);
   EXPECT_EQ(after.rows(), 128);
   EXPECT_EQ(after.ids.size(), 128u);
   EXPECT_EQ(after.positions.size(), 128u);
@@ -41,7 +41,7 @@ TEST(Alike, FillsRowsUpAndKeepsWhatThereWas) {
 }
 
 TEST(Alike, AddsWholeSequencesWithinTheBatchsOwnPositions) {
-  const Batch before = batch_of({3, 2}), after = alike(before);
+  const Batch before = batch_of({3, 2}), after = pad_to_bucket(before);
   EXPECT_EQ(after.rows(), 64);
   EXPECT_EQ(*std::max_element(after.positions.begin(), after.positions.end()), 4);
   for (std::int32_t s = 2; s < after.segments(); ++s) {
@@ -57,26 +57,26 @@ TEST(Alike, AddsWholeSequencesWithinTheBatchsOwnPositions) {
 }
 
 TEST(Alike, AddsNothingToWhatIsOfTheSize) {
-  const Batch before = batch_of({40, 20, 68}), after = alike(before);
+  const Batch before = batch_of({40, 20, 68}), after = pad_to_bucket(before);
   EXPECT_EQ(after.offsets, before.offsets);
   EXPECT_EQ(after.pooled, before.pooled);
 }
 
 TEST(Alike, MakesBatchesOfNearSizesTheSame) {
-  const Batch a = alike(batch_of({30, 50, 20, 1})), b = alike(batch_of({60, 1, 1, 3}));
+  const Batch a = pad_to_bucket(batch_of({30, 50, 20, 1})), b = pad_to_bucket(batch_of({60, 1, 1, 3}));
   EXPECT_EQ(a.rows(), 128);
   EXPECT_EQ(b.rows(), 128);
   EXPECT_EQ(a.pooled.size(), b.pooled.size());
 }
 
 TEST(Alike, LeavesLargeBatchesAndThoseUnderSeveralAdapters) {
-  EXPECT_FALSE(may_be_alike(batch_of({1000, 25})));
-  EXPECT_EQ(alike(batch_of({1000, 25})).rows(), 1025);
-  EXPECT_TRUE(may_be_alike(batch_of({1000, 24})));
+  EXPECT_FALSE(fits_bucket(batch_of({1000, 25})));
+  EXPECT_EQ(pad_to_bucket(batch_of({1000, 25})).rows(), 1025);
+  EXPECT_TRUE(fits_bucket(batch_of({1000, 24})));
   Batch mixed = batch_of({10, 5, 5});
   mixed.runs = {{0, 15, 0}, {15, 5, 1}};
-  EXPECT_FALSE(may_be_alike(mixed));
-  EXPECT_EQ(alike(mixed).rows(), 20);
+  EXPECT_FALSE(fits_bucket(mixed));
+  EXPECT_EQ(pad_to_bucket(mixed).rows(), 20);
 }
 
 }  // namespace
