@@ -48,19 +48,19 @@ struct BodyOptions {
   enum class LmHead { kNone, kBuild } lm_head = LmHead::kNone;
 };
 
-// What a state depends on. With kBack sequences that begin alike may be computed as one prefix with several
-// ends, and a language model's next token can be asked for; with kWhole every segment of a batch is a whole
+// What a state depends on. With kCausal sequences that begin alike may be computed as one prefix with several
+// ends, and a language model's next token can be asked for; with kBidirectional every segment of a batch is a whole
 // sequence, without a parent.
-enum class Sight {
-  kBack,   // on its own token and those before
-  kWhole,  // on the whole sequence
+enum class AttentionMask {
+  kCausal,         // on its own token and those before
+  kBidirectional,  // on the whole sequence
 };
 
 struct Family {
   const char* model_type;  // as config.json has it: "llama"
   const char* prefix;      // checkpoint name prefix of the body: "model."; may be empty
   const char* layer_key;   // config key that counts the layers: a number, or an array with one entry a layer
-  Sight sight;
+  AttentionMask mask;
 
   // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's
   // to check.

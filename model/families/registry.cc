@@ -8,12 +8,12 @@ namespace preferd {
 namespace {
 
 constexpr std::array<Family, 6> kFamilies = {{
-    {"bilstm", "", "hidden_sizes", Sight::kWhole, build_bilstm},
-    {"deberta_v2", "deberta.", "num_hidden_layers", Sight::kWhole, build_deberta_v2},
-    {"gemma2", "model.", "num_hidden_layers", Sight::kBack, build_gemma2},
-    {"llama", "model.", "num_hidden_layers", Sight::kBack, build_llama},
-    {"mistral", "model.", "num_hidden_layers", Sight::kBack, build_mistral},
-    {"qwen2", "model.", "num_hidden_layers", Sight::kBack, build_qwen2},
+    {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
+    {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
+    {"gemma2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma2},
+    {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
+    {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
+    {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
 }};
 
 }  // namespace

@@ -8,23 +8,23 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "model/kernels/sight-inl.h"
+#include "model/kernels/mask-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
 // Scores of the tile's keys [from, to) become weights.
-HWY_INLINE void Weigh(const Block& b, const Sight& sight, std::size_t column, Span tile, float cap) {
-  Admit({b.score(0, column), b.stride}, column, sight, tile, cap);
-  SoftmaxStep(b, column, sight.some(column, hn::Lanes(Float())));
+HWY_INLINE void Weigh(const Block& b, const CausalMask& mask, std::size_t column, Span tile, float cap) {
+  Admit({b.score(0, column), b.stride}, column, mask, tile, cap);
+  SoftmaxStep(b, column, mask.some(column, hn::Lanes(Float())));
 }
 
 // The tile of keys whose first stands at `begin` of the line.
 void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
               HeadRows<const float> k, HeadRows<const float> v, Start start) {
-  const Sight sight{static_cast<std::int32_t>(kKeyTile), item.first_position - begin, s.window,
-                    s.query_heads / s.kv_heads, b.columns};
-  const Span tile = sight.some(0, b.columns);
+  const CausalMask mask{static_cast<std::int32_t>(kKeyTile), item.first_position - begin, s.window,
+                        s.query_heads / s.kv_heads, b.columns};
+  const Span tile = mask.some(0, b.columns);
   const auto over = [&](Span keys, HeadRows<const float> x, auto use) HWY_ATTR {
     OverKeys(item.runs, begin, keys, [&](std::size_t first, std::size_t count, std::size_t row) HWY_ATTR {
       use(first, count, HeadRows<const float>{x.data + row * x.stride + item.kv_head * s.head_dim, x.stride});
@@ -34,15 +34,15 @@ void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item
     LoadValues(b, first, count, rows);
   });
   for (std::size_t c = 0; c < b.columns; c += b.width)
-    over(sight.some(c, b.width), k,
+    over(mask.some(c, b.width), k,
          [&](std::size_t first, std::size_t count, HeadRows<const float> rows)
              HWY_ATTR { Score(b, c, first, count, rows); });
   const float cap = CapOf(s);
-  for (std::size_t c = 0; c < b.columns; c += hn::Lanes(Float())) Weigh(b, sight, c, tile, cap);
+  for (std::size_t c = 0; c < b.columns; c += hn::Lanes(Float())) Weigh(b, mask, c, tile, cap);
   if (start == Start::kContinue) CorrectSums(b);
   for (std::size_t c = 0; c < b.columns; c += kTileRows) {
     const std::size_t count = std::min(kTileRows, b.columns - c);
-    Gather(b, c, count, sight.some(c, count), start);
+    Gather(b, c, count, mask.some(c, count), start);
   }
 }
 

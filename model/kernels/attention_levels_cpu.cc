@@ -11,7 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "model/kernels/sight-inl.h"
+#include "model/kernels/mask-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
@@ -174,13 +174,13 @@ HWY_INLINE void LoadValues(const Panels& b, const AttentionItem& item, std::int3
 void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
               const LevelHeads& k, const LevelHeads& v, Start start) {
   static constexpr float kOne = 1;
-  const Sight sight{static_cast<std::int32_t>(kLevelKeyTile), item.first_position - begin, s.window,
-                    s.query_heads / s.kv_heads, b.columns};
-  LoadValues(b, item, begin, sight.some(0, b.columns), v);
+  const CausalMask mask{static_cast<std::int32_t>(kLevelKeyTile), item.first_position - begin, s.window,
+                        s.query_heads / s.kv_heads, b.columns};
+  LoadValues(b, item, begin, mask.some(0, b.columns), v);
   const float cap = CapOf(s);
   for (std::size_t p = 0; p < b.count; ++p) {
     const std::size_t column = p * b.width;
-    const Span some = sight.some(column, b.width);
+    const Span some = mask.some(column, b.width);
     OverKeys(item.runs, begin, some, [&](std::size_t first, std::size_t count, std::size_t row) {
       multiply_levels(LevelProduct<std::int16_t>{.x = k.at(row, item.kv_head),
                                                  .x_stride = k.row_stride,
@@ -193,8 +193,8 @@ void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& ite
                                                  .depth = b.dim});
     });
     for (std::size_t at = 0; at < b.width; at += hn::Lanes(Float())) {
-      Admit({b.scores + at, b.width}, column + at, sight, {0, some.to}, cap);
-      WeighByScale(b, p, at, sight.some(column + at, hn::Lanes(Float())));
+      Admit({b.scores + at, b.width}, column + at, mask, {0, some.to}, cap);
+      WeighByScale(b, p, at, mask.some(column + at, hn::Lanes(Float())));
     }
     float* sums = b.sums + p * b.dim * b.width;
     if (start == Start::kContinue) CorrectSums(b, sums);

@@ -59,7 +59,7 @@ Result<BaseConfig> read_base_config(const Encoder& encoder) {
   base->options.positions = manifest.input.max_tokens;
   for (const AdapterSpec& adapter : manifest.adapters)
     if (adapter.head.output == Output::kTokenPair) base->options.lm_head = BodyOptions::LmHead::kBuild;
-  if (base->options.lm_head == BodyOptions::LmHead::kBuild && base->family->sight != Sight::kBack)
+  if (base->options.lm_head == BodyOptions::LmHead::kBuild && base->family->mask != AttentionMask::kCausal)
     return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
                    ", which is no causal language model");
   return base;
@@ -105,7 +105,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.all_layers = base.all_layers;
   shape.width = (*body)->width();
   shape.prequantized = base.prequantized;
-  shape.tied = base.family->sight == Sight::kBack && std::none_of(all.begin(), all.end(), is_output);
+  shape.tied = base.family->mask == AttentionMask::kCausal && std::none_of(all.begin(), all.end(), is_output);
   shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens));
   return shape;
 }

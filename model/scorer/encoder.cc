@@ -101,7 +101,7 @@ Status Encoder::intact(Look look) const {
 }
 
 Prefixes Encoder::prefixes() const {
-  return family_->sight == Sight::kBack ? Prefixes::kShared : Prefixes::kApart;
+  return family_->mask == AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
 }
 
 std::int64_t Encoder::columns() const {

@@ -96,7 +96,7 @@ Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const Ad
   engine.heads = cpu;
   engine.forward_tokens = kGpuForwardTokens;
   engine.device = device;
-  const bool kernels = (*family)->sight == Sight::kBack && place.compute != ComputeType::kFp32;
+  const bool kernels = (*family)->mask == AttentionMask::kCausal && place.compute != ComputeType::kFp32;
   if (!kernels) {
     if (place.residency != Residency::kAuto)
       return invalid("residency is " + std::string(name_of(place.residency)) +

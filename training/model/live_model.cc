@@ -24,7 +24,8 @@ constexpr const char* kBase = "base/";
 bool has_kernels(const Placement& p, const ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
   const auto family = find_family(shape.family);
-  return gpu::device_count() > 0 && shape.width % 8 == 0 && family && (*family)->sight == Sight::kBack;
+  return gpu::device_count() > 0 && shape.width % 8 == 0 && family &&
+         (*family)->mask == AttentionMask::kCausal;
 }
 
 std::size_t linear_elements(const ModelShape& shape) {

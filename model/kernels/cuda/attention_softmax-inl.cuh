@@ -52,7 +52,7 @@ __device__ __forceinline__ float bent_anywhere(float x, const AttentionTask& tas
 }
 
 // The positions that each of the 2 rows of a thread sees.
-struct Sight {
+struct CausalMask {
   std::int32_t oldest[2], newest[2];
 
   __device__ __forceinline__ bool sees(int i, std::int32_t position) const {
@@ -64,10 +64,11 @@ struct Sight {
 enum class Mask { kNone, kSome };
 
 template <int kCount>
-__device__ __forceinline__ void hide_unseen(float (&s)[kCount], const Sight& sight, std::int32_t position) {
+__device__ __forceinline__ void hide_unseen(float (&s)[kCount], const CausalMask& mask,
+                                            std::int32_t position) {
 #pragma unroll
   for (int n = 0; n < kCount; ++n)
-    if (!sight.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
+    if (!mask.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
 }
 
 template <Softmax kSoftmax>
@@ -79,7 +80,7 @@ struct Weights<Softmax::kBounded> {
 
   // Scores of the columns from `position` on (this thread's first) become weights.
   template <int kCount>
-  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const CausalMask& mask,
                                        Mask mask, std::int32_t position) {
     float top = 0;
 #pragma unroll
@@ -96,7 +97,7 @@ struct Weights<Softmax::kBounded> {
 #pragma unroll
       for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], task);
     }
-    if (mask == Mask::kSome) hide_unseen(s, sight, position);
+    if (mask == Mask::kSome) hide_unseen(s, mask, position);
 #pragma unroll
     for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(s[n]), n);
   }
@@ -116,13 +117,13 @@ struct Weights<Softmax::kOnline> {
   float correction[2];
 
   template <int kCount>
-  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const Sight& sight,
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const CausalMask& mask,
                                        Mask mask, std::int32_t position) {
     if (task.cap > 0) {
 #pragma unroll
       for (int n = 0; n < kCount; ++n) s[n] = bent(s[n] * task.to_cap);
     }
-    if (mask == Mask::kSome) hide_unseen(s, sight, position);
+    if (mask == Mask::kSome) hide_unseen(s, mask, position);
     const float factor = task.to_power;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {

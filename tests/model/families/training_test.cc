@@ -97,7 +97,7 @@ std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
 // of the two that follow.
 Batch testing_batch(Sight sight) {
   Batch b;
-  const bool whole = sight == Sight::kWhole;
+  const bool whole = sight == AttentionMask::kBidirectional;
   b.offsets = {0, 30, 41, 55, 120, 121};
   const std::int32_t prompt = whole ? -1 : 0, after = whole ? 0 : 30;
   b.parent = {-1, prompt, prompt, -1, -1};
@@ -112,7 +112,7 @@ Batch testing_batch(Sight sight) {
   return b;
 }
 
-Sight sight_of(const Json& config) { return (*find_family(config["model_type"].get<std::string>()))->sight; }
+Sight sight_of(const Json& config) { return (*find_family(config["model_type"].get<std::string>()))->mask; }
 
 using Sites = std::map<std::string, LoraSite>;
 

@@ -6,11 +6,11 @@
 // keys that no column of a panel sees have no scores, those that no lane of a vector sees weigh 0 unasked,
 // those that no row of a register tile sees are not gathered. A mask is made for keys only that some lanes
 // see and some do not.
-#if defined(PREFERD_MODEL_KERNELS_SIGHT_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef PREFERD_MODEL_KERNELS_SIGHT_INL_H_
-#undef PREFERD_MODEL_KERNELS_SIGHT_INL_H_
+#if defined(PREFERD_MODEL_KERNELS_MASK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PREFERD_MODEL_KERNELS_MASK_INL_H_
+#undef PREFERD_MODEL_KERNELS_MASK_INL_H_
 #else
-#define PREFERD_MODEL_KERNELS_SIGHT_INL_H_
+#define PREFERD_MODEL_KERNELS_MASK_INL_H_
 #endif
 
 #include <algorithm>
@@ -23,7 +23,7 @@ HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
 // Positions are counted from the first key of the tile in question.
-struct Sight {
+struct CausalMask {
   std::int32_t tile;  // keys in it
   std::int32_t first_position, window;
   std::size_t group, columns;
@@ -56,13 +56,13 @@ HWY_INLINE void Cap(const ColumnLanes& scores, Span keys, float cap) {
 }
 
 // The vector's first column is `column`.
-HWY_INLINE void Mask(const ColumnLanes& scores, std::size_t column, Span keys, const Sight& sight) {
+HWY_INLINE void Mask(const ColumnLanes& scores, std::size_t column, Span keys, const CausalMask& mask) {
   if (keys.count() == 0) return;
   const Float d;
   HWY_ALIGN float newest[kMaxWidth], oldest[kMaxWidth];
   for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
-    newest[i] = static_cast<float>(sight.newest(column + i));
-    oldest[i] = static_cast<float>(sight.oldest(column + i));
+    newest[i] = static_cast<float>(mask.newest(column + i));
+    oldest[i] = static_cast<float>(mask.oldest(column + i));
   }
   for (std::size_t j = keys.from; j < keys.to; ++j) {
     const auto key = hn::Set(d, static_cast<float>(j));
@@ -77,15 +77,15 @@ HWY_INLINE void Clear(const ColumnLanes& scores, Span keys) {
 }
 
 // Scores of the keys that some lane sees, bent and masked; weights of those of `tile` beside them are 0.
-HWY_INLINE void Admit(const ColumnLanes& scores, std::size_t column, const Sight& sight, Span tile,
+HWY_INLINE void Admit(const ColumnLanes& scores, std::size_t column, const CausalMask& mask, Span tile,
                       float cap) {
   const std::size_t lanes = hn::Lanes(Float());
-  const Span some = sight.some(column, lanes), all = sight.all(column, lanes);
+  const Span some = mask.some(column, lanes), all = mask.all(column, lanes);
   Clear(scores, {tile.from, std::min(some.from, tile.to)});
   Clear(scores, {std::max(some.to, tile.from), tile.to});
   if (cap > 0) Cap(scores, some, cap);
-  Mask(scores, column, {some.from, std::min(all.from, some.to)}, sight);
-  Mask(scores, column, {std::max(all.to, some.from), some.to}, sight);
+  Mask(scores, column, {some.from, std::min(all.from, some.to)}, mask);
+  Mask(scores, column, {std::max(all.to, some.from), some.to}, mask);
 }
 
 // Calls use(first key of the tile, count, first row) for the stretches of consecutive rows that hold keys of
