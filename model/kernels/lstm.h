@@ -19,7 +19,7 @@
 
 namespace preferd::kernels {
 
-enum class Walk { kForth, kBack };  // from the first row or from the last
+enum class Walk { kForward, kBackward };  // from the first row or from the last
 
 // W as operands of the register tile, zeros behind the last column.
 struct LstmWeights {
@@ -37,14 +37,14 @@ struct LstmForward {
   HeadRows<float> gates;    // [length, 4 hidden], or no data: i, f, g, o for the backward
   HeadRows<float> cells;    // [length, hidden], or no data: c for the backward
   std::size_t length = 0;
-  Walk walk = Walk::kForth;
+  Walk walk = Walk::kForward;
 };
 
 struct LstmBackward {
   HeadRows<const float> dh, gates, cells;
   HeadRows<float> dx;  // [length, 4 hidden]: written; also the gradient of a
   std::size_t length = 0;
-  Walk walk = Walk::kForth;
+  Walk walk = Walk::kForward;
 };
 
 inline constexpr std::size_t kLstmSequences = 8;  // most that go side by side

@@ -24,7 +24,7 @@ void VectorTimesPanel(const float* x, std::size_t k, const float* panel, std::si
 }
 
 HWY_INLINE std::size_t RowOf(Walk walk, std::size_t step, std::size_t length) {
-  return walk == Walk::kForth ? step : length - 1 - step;
+  return walk == Walk::kForward ? step : length - 1 - step;
 }
 
 // Of each sequence; n is hidden rounded up to whole vectors.

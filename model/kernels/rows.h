@@ -70,10 +70,10 @@ void add(const float* x, const float* z, std::size_t n, float* y);
 void scale(float* x, std::size_t n, float factor);
 
 // Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place.
-// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r]. kBack turns
+// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r]. kInverse turns
 // the other way: the inverse and the backward.
-enum class Turn { kForth, kBack };
+enum class Direction { kForward, kInverse };
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Turn turn = Turn::kForth);
+            std::size_t heads, std::size_t head_dim, Direction direction = Direction::kForward);
 
 }  // namespace preferd::kernels

@@ -335,10 +335,10 @@ void Scale(float* x, std::size_t n, float factor) {
 }
 
 void Rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Turn turn) {
+            std::size_t heads, std::size_t head_dim, Direction direction) {
   const std::size_t half = head_dim / 2;
   const Single d;
-  const auto sign = hn::Set(d, turn == Turn::kForth ? 1.0f : -1.0f);
+  const auto sign = hn::Set(d, direction == Direction::kForward ? 1.0f : -1.0f);
   for (std::size_t r = 0; r < rows; ++r) {
     const float* c = cosine + static_cast<std::size_t>(positions[r]) * half;
     const float* s = sine + static_cast<std::size_t>(positions[r]) * half;
@@ -427,8 +427,8 @@ void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_
 void scale(float* x, std::size_t n, float factor) { HWY_DYNAMIC_DISPATCH(Scale)(x, n, factor); }
 
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Turn turn) {
-  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim, turn);
+            std::size_t heads, std::size_t head_dim, Direction direction) {
+  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim, direction);
 }
 
 }  // namespace preferd::kernels

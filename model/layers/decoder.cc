@@ -26,9 +26,9 @@ Operand normed(Compute& compute, const Norm& norm, const Added& t) {
           }};
 }
 
-// Turns queries and keys by their positions; in place where nothing is recorded.
-void turn(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
-          std::span<at::Tensor> tensors) {
+// Rotates queries and keys by their positions; in place where nothing is recorded.
+void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
+                        std::span<at::Tensor> tensors) {
   const auto dim = static_cast<std::int64_t>(layer.shape.head_dim);
   if (!f.compute.composed() && !at::GradMode::is_enabled())
     return rotate_in_place(f.compute, tensors, positions, f.rope.cosine, f.rope.sine, dim);
@@ -41,7 +41,7 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, cons
     const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
     auto qkv = linears(f.compute, x, sites, f.adapters);
     x = at::Tensor();
-    turn(f, layer, f.batch.positions, std::span(qkv).first(2));
+    rotate_by_position(f, layer, f.batch.positions, std::span(qkv).first(2));
     return attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
   const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
@@ -49,8 +49,8 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, cons
   auto q = linears(f.compute, gather(f.compute, x.value, output.rows), query,
                    {f.adapters.sites, output.pooled_runs});
   x = at::Tensor();
-  turn(f, layer, f.batch.positions, std::span(kv).first(1));
-  turn(f, layer, output.positions, q);
+  rotate_by_position(f, layer, f.batch.positions, std::span(kv).first(1));
+  rotate_by_position(f, layer, output.positions, q);
   return attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);
 }
 

@@ -116,7 +116,7 @@ class Accelerator {
                                                const at::Tensor& up, const at::Tensor& dy) = 0;
 
   virtual void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                               const Angles& angles, kernels::Turn turn) = 0;
+                               const Angles& angles, kernels::Direction direction) = 0;
 };
 
 }  // namespace preferd

@@ -53,7 +53,7 @@ std::vector<float> backward_panel(const quant::Matrix& weight) {
   return out;
 }
 
-constexpr kernels::Walk kWalks[] = {kernels::Walk::kForth, kernels::Walk::kBack};
+constexpr kernels::Walk kWalks[] = {kernels::Walk::kForward, kernels::Walk::kBackward};
 
 // Calls work(way, first row, length, worker) for every sequence and way.
 template <class F>

@@ -136,7 +136,7 @@ at::Tensor run_activation(Compute& compute, kernels::Activation kind, const at::
 }
 
 at::Tensor run_rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
-                      const Angles& angles, kernels::Turn turn) {
+                      const Angles& angles, kernels::Direction direction) {
   at::Tensor y = at::empty_like(x);
   const auto width = static_cast<std::size_t>(x.size(1)), dim = static_cast<std::size_t>(angles.head_dim);
   const float* from = x.data_ptr<float>();
@@ -144,7 +144,7 @@ at::Tensor run_rotate(Compute& compute, const at::Tensor& x, std::span<const std
   over_rows(compute, x, [&](std::size_t first, std::size_t count) {
     std::memcpy(to + first, from + first, count * sizeof(float));
     kernels::rotate(to + first, positions.data() + first / width, angles.cosine.data(), angles.sine.data(),
-                    count / width, width / dim, dim, turn);
+                    count / width, width / dim, dim, direction);
   });
   return y;
 }
@@ -201,16 +201,16 @@ at::Tensor glu_on(Accelerator& device, kernels::Glu kind, const at::Tensor& gate
 at::Tensor rotate_on(Accelerator& device, const at::Tensor& x, std::span<const std::int32_t> positions,
                      const Angles& angles) {
   const auto turned = [&device, angles](const at::Tensor& t, std::span<const std::int32_t> at,
-                                        kernels::Turn turn) {
+                                        kernels::Direction direction) {
     at::Tensor y = t.detach();
-    device.rotate_in_place({&y, 1}, at, angles, turn);
+    device.rotate_in_place({&y, 1}, at, angles, direction);
     return Tensors{y};
   };
-  if (!wants_gradient(x)) return turned(x, positions, kernels::Turn::kForth)[0];
+  if (!wants_gradient(x)) return turned(x, positions, kernels::Direction::kForward)[0];
   return record(
-      {x}, [&] { return turned(x, positions, kernels::Turn::kForth); },
+      {x}, [&] { return turned(x, positions, kernels::Direction::kForward); },
       [turned, owned = std::vector<std::int32_t>(positions.begin(), positions.end())](const Tensors& dy) {
-        return turned(dy[0], owned, kernels::Turn::kBack);
+        return turned(dy[0], owned, kernels::Direction::kInverse);
       })[0];
 }
 
@@ -293,13 +293,13 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
   if (compute.composed()) return composed::rotate(compute, x, positions, cosine, sine, head_dim);
   const Angles angles{cosine, sine, head_dim};
   if (Accelerator* device = compute.accelerator()) return rotate_on(*device, x, positions, angles);
-  const auto forth = [&] { return run_rotate(compute, x, positions, angles, kernels::Turn::kForth); };
+  const auto forth = [&] { return run_rotate(compute, x, positions, angles, kernels::Direction::kForward); };
   if (!wants_gradient(x)) return forth();
   return record(
       {x}, [&] { return Tensors{forth()}; },
       [&compute, angles,
        owned = std::vector<std::int32_t>(positions.begin(), positions.end())](const Tensors& dy) {
-        return Tensors{run_rotate(compute, dy[0], owned, angles, kernels::Turn::kBack)};
+        return Tensors{run_rotate(compute, dy[0], owned, angles, kernels::Direction::kInverse)};
       })[0];
 }
 
@@ -370,7 +370,8 @@ void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
                      std::span<const std::int32_t> positions, std::span<const float> cosine,
                      std::span<const float> sine, std::int64_t head_dim) {
   if (Accelerator* device = compute.accelerator())
-    return device->rotate_in_place(tensors, positions, {cosine, sine, head_dim}, kernels::Turn::kForth);
+    return device->rotate_in_place(tensors, positions, {cosine, sine, head_dim},
+                                   kernels::Direction::kForward);
   const std::size_t rows = positions.size(), dim = static_cast<std::size_t>(head_dim);
   for (const at::Tensor& x : tensors) {
     check_rows(x);

@@ -111,8 +111,9 @@ cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t w
 }
 
 cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim, Rows<__nv_bfloat16> x,
-                   const std::int32_t* positions, const float* cosine, const float* sine, Turn turn) {
-  const float way = turn == Turn::kForth ? 1.0f : -1.0f;
+                   const std::int32_t* positions, const float* cosine, const float* sine,
+                   Direction direction) {
+  const float way = direction == Direction::kForward ? 1.0f : -1.0f;
   if (head_dim % 2 != 0) return cudaErrorInvalidValue;
   if (rows == 0) return cudaSuccess;
   const int half = head_dim / 2, pairs = heads * half;

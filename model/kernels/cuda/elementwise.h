@@ -19,10 +19,10 @@ namespace preferd::kernels::cuda {
                               Rows<__nv_bfloat16> y);
 
 // Rotary positions in place, half-split pairs: x [rows, heads, head_dim], head_dim even; cosine, sine
-// [positions, head_dim / 2]; row r turns by positions[r], kBack the other way.
+// [positions, head_dim / 2]; row r turns by positions[r], kInverse the other way.
 [[nodiscard]] cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim,
                                  Rows<__nv_bfloat16> x, const std::int32_t* positions, const float* cosine,
-                                 const float* sine, Turn turn = Turn::kForth);
+                                 const float* sine, Direction direction = Direction::kForward);
 
 // y[i] = x[order[i]], rows of `bytes` bytes, a multiple of 4 like the strides, which are bytes here.
 [[nodiscard]] cudaError_t gather(cudaStream_t stream, std::int64_t rows, std::int64_t bytes,

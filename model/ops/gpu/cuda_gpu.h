@@ -71,7 +71,7 @@ class CudaGpu : public Accelerator {
   std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
                                        const at::Tensor& dy) override;
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                       const Angles& angles, kernels::Turn turn) override;
+                       const Angles& angles, kernels::Direction direction) override;
 
  private:
   // Tiles and lines of keys of one batch.

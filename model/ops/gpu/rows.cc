@@ -91,13 +91,13 @@ std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tenso
 }
 
 void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                              const Angles& angles, kernels::Turn turn) {
+                              const Angles& angles, kernels::Direction direction) {
   const std::int32_t* at = uploaded(positions);
   const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
   for (const at::Tensor& x : tensors)
     require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
                          static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
-                         sine.data_ptr<float>(), turn),
+                         sine.data_ptr<float>(), direction),
             "rotate");
 }
 

@@ -95,9 +95,9 @@ std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
 
 // Three sequences under one adapter and two under another; where a family allows it the first is the prompt
 // of the two that follow.
-Batch testing_batch(Sight sight) {
+Batch testing_batch(AttentionMask mask) {
   Batch b;
-  const bool whole = sight == AttentionMask::kBidirectional;
+  const bool whole = mask == AttentionMask::kBidirectional;
   b.offsets = {0, 30, 41, 55, 120, 121};
   const std::int32_t prompt = whole ? -1 : 0, after = whole ? 0 : 30;
   b.parent = {-1, prompt, prompt, -1, -1};
@@ -112,7 +112,9 @@ Batch testing_batch(Sight sight) {
   return b;
 }
 
-Sight sight_of(const Json& config) { return (*find_family(config["model_type"].get<std::string>()))->mask; }
+AttentionMask mask_of(const Json& config) {
+  return (*find_family(config["model_type"].get<std::string>()))->mask;
+}
 
 using Sites = std::map<std::string, LoraSite>;
 
@@ -141,7 +143,7 @@ struct Model {
         body(build(weights, config)),
         first(adapter(weights.declared(), 100, 4)),
         second(adapter(weights.declared(), 300, 2)),
-        batch(testing_batch(sight_of(config))) {}
+        batch(testing_batch(mask_of(config))) {}
 
   void train(LiveWeights& live) {
     for (Sites* sites : {&first, &second})
@@ -209,7 +211,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
       for (const auto& w : source->writable()) live.train(w.declared.name, w.values, w.declared.shape);
       const Sites none;
       static const Sites* const sites[] = {nullptr, nullptr};
-      return body->pooled(c, testing_batch(sight_of(config)), pooling, sites);
+      return body->pooled(c, testing_batch(mask_of(config)), pooling, sites);
     });
   };
   const auto expect = [&](const Json& config, Pooling pooling, std::size_t tensors) {

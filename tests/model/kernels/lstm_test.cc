@@ -37,7 +37,7 @@ struct Sequence {
     const auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
     std::vector<double> out(length * hidden), h(hidden), c(hidden);
     for (std::size_t step = 0; step < length; ++step) {
-      const std::size_t row = walk == Walk::kForth ? step : length - 1 - step;
+      const std::size_t row = walk == Walk::kForward ? step : length - 1 - step;
       std::vector<double> a(4 * hidden);
       for (std::size_t i = 0; i < 4 * hidden; ++i) {
         a[i] = static_cast<double>(inputs[row * 4 * hidden + i]) + static_cast<double>(bias[i]);
@@ -55,7 +55,7 @@ struct Sequence {
 
 TEST(Lstm, FollowsItsDefinition) {
   for (const auto& [hidden, length] : {std::pair{1u, 1u}, {5u, 12u}, {16u, 40u}, {33u, 7u}})
-    for (const Walk walk : {Walk::kForth, Walk::kBack}) {
+    for (const Walk walk : {Walk::kForward, Walk::kBackward}) {
       const Sequence s(hidden, length);
       std::vector<float> h(s.length * hidden), scratch(lstm_scratch(hidden), NAN);
       lstm_forward(
@@ -69,7 +69,7 @@ TEST(Lstm, FollowsItsDefinition) {
 
 TEST(Lstm, SideBySideChangesNoBit) {
   for (const std::size_t hidden : {5u, 32u, 70u})
-    for (const Walk walk : {Walk::kForth, Walk::kBack}) {
+    for (const Walk walk : {Walk::kForward, Walk::kBackward}) {
       const Sequence s(hidden, 64);
       std::vector<float> alone(64 * hidden), side(64 * hidden), scratch(lstm_scratch(hidden), NAN);
       const auto rows = [&](std::size_t first, std::size_t length, std::vector<float>& h) {
@@ -96,7 +96,7 @@ TEST(Lstm, SideBySideChangesNoBit) {
 }
 
 TEST(Lstm, GradientIsTheSlope) {
-  for (const Walk walk : {Walk::kForth, Walk::kBack}) {
+  for (const Walk walk : {Walk::kForward, Walk::kBackward}) {
     constexpr std::size_t kHidden = 6, kLength = 9;
     const Sequence s(kHidden, kLength);
     const auto weights = random_floats(kLength * kHidden, 8);

@@ -166,15 +166,15 @@ TEST(Rotate, FollowsItsFormulaForEveryHalfAndWay) {
     const std::vector<std::int32_t> positions = {2, 0};
     const auto cosine = ramp(3 * half), x = ramp(2 * 3 * 2 * half);
     const std::vector<float> sine(cosine.rbegin(), cosine.rend());
-    for (const Turn turn : {Turn::kForth, Turn::kBack}) {
+    for (const Direction direction : {Direction::kForward, Direction::kInverse}) {
       auto y = x;
-      rotate(y.data(), positions.data(), cosine.data(), sine.data(), 2, 3, 2 * half, turn);
+      rotate(y.data(), positions.data(), cosine.data(), sine.data(), 2, 3, 2 * half, direction);
       for (std::size_t row = 0; row < 2; ++row)
         for (std::size_t head = 0; head < 3; ++head)
           for (std::size_t i = 0; i < half; ++i) {
             const std::size_t at = (row * 3 + head) * 2 * half + i;
             const std::size_t angle = static_cast<std::size_t>(positions[row]) * half + i;
-            const float s = turn == Turn::kForth ? sine[angle] : -sine[angle], c = cosine[angle];
+            const float s = direction == Direction::kForward ? sine[angle] : -sine[angle], c = cosine[angle];
             EXPECT_EQ(y[at], x[at] * c - x[at + half] * s);
             EXPECT_EQ(y[at + half], x[at + half] * c + x[at] * s);
           }
