@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "bench/beside.h"
 #include "model/default/default_package.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 #include <ATen/Parallel.h>
@@ -53,14 +53,14 @@ void training(benchmark::State& state, Part part) {
   auto model = load_model(**encoder);
   PREFERD_CHECK(static_cast<bool>(model));
   Compute compute(static_cast<int>(state.range(0)));
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   auto& sites = model->adapters[0].sites;
   for (auto& [module, site] : sites) {
-    live.train(module + ".A", site.a);
-    live.train(module + ".B", site.b);
+    trainable.train(module + ".A", site.a);
+    trainable.train(module + ".B", site.b);
   }
   compute.set_step(
-      {&live, std::nullopt,
+      {&trainable, std::nullopt,
        part == kRecomputedStep ? TrainingStep::Blocks::kRecomputed : TrainingStep::Blocks::kKept});
   const Batch tokens = batch(model->bodies[0]->vocabulary());
   const std::map<std::string, LoraSite>* maps[] = {&sites};

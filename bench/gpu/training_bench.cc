@@ -22,7 +22,7 @@
 
 #include "base/files.h"
 #include "model/ops/gpu/gpu.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -88,13 +88,13 @@ int main(int argc, char** argv) {
   } else {
     compute.reset(new Compute(Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
   }
-  LiveWeights live(*compute);
+  TrainableWeights trainable(*compute);
   for (auto& [module, site] : sites) {
-    live.train(module + ".A", site.a);
-    live.train(module + ".B", site.b);
+    trainable.train(module + ".A", site.a);
+    trainable.train(module + ".B", site.b);
   }
   TrainingStep step;
-  step.live = &live;
+  step.trainable = &trainable;
   if (flags["--blocks"] == "recomputed") step.blocks = TrainingStep::Blocks::kRecomputed;
   if (const double p = std::stod(flags["--dropout"]); p > 0) step.dropout = {.adapter_p = p, .key = 1};
   compute->set_step(step);

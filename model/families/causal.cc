@@ -55,7 +55,7 @@ class Causal : public Body {
     };
     const bool records = compute.composed() || at::GradMode::is_enabled();
     // Weights that move are no part of a graph.
-    Accelerator* device = records || compute.step().live != nullptr ? nullptr : compute.accelerator();
+    Accelerator* device = records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
     Plan made{device == nullptr ? batch : pad_to_bucket(batch), {sites.begin(), sites.end()}, {}, {}, {}};
     made.pooled_runs = runs_of_pooled(made.batch);
     made.last_rows = last_rows(made.batch);

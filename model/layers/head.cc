@@ -207,11 +207,11 @@ Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_
 
 bool Head::wants_gradient(const Compute& compute, const at::Tensor& states) const {
   if (!at::GradMode::is_enabled()) return false;
-  const auto live = [&](const Linear& l) {
-    return compute.live(l.weight) != nullptr || compute.live(l.bias) != nullptr;
+  const auto trainable = [&](const Linear& l) {
+    return compute.trainable(l.weight) != nullptr || compute.trainable(l.bias) != nullptr;
   };
-  return states.requires_grad() || (spec_.projection && live(projection_)) ||
-         std::any_of(linears_.begin(), linears_.end(), live);
+  return states.requires_grad() || (spec_.projection && trainable(projection_)) ||
+         std::any_of(linears_.begin(), linears_.end(), trainable);
 }
 
 at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const {

@@ -29,7 +29,7 @@ class Head {
 
   // states [rows * (siamese ? 2 : 1), hidden] after the body's norm; features [rows, columns] or undefined.
   // Returns logits [rows, outputs()]. Where a gradient is recorded, or composed, ATen computes them, in
-  // wide(): the same to rounding, with the step's dropout, and gradients of states and live parameters.
+  // wide(): the same to rounding, with the step's dropout, and gradients of states and trainable parameters.
   at::Tensor logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
 
   std::int64_t outputs() const { return outputs_; }

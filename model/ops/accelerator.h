@@ -1,6 +1,6 @@
 // A device with kernels of its own, as ops see it. One caller at a time, with the device current.
 //
-// Tensors live on device(), and so do gradients, which have the type of what they belong to. The residual
+// Tensors are on device(), and so do gradients, which have the type of what they belong to. The residual
 // stream and the states for heads are fp32; what linears read and write is bf16. Rows may be further apart
 // than they are wide: empty_rows(), and what linears return, leave room behind each row for what adapters add
 // to the next linears.
@@ -84,7 +84,7 @@ class Accelerator {
   virtual at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
                            const Adapters& adapters) = 0;  // fp32
 
-  // Where a gradient is wanted it is recorded: of x, and of live A and B. x without room is copied first.
+  // Where a gradient is wanted it is recorded: of x, and of trainable A and B. x without room is copied first.
   virtual std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
                                           std::span<const Linear* const> sites, const Adapters& adapters,
                                           Values values) = 0;

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "model/ops/accelerator.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 
 namespace preferd {
 
@@ -36,12 +36,12 @@ Compute Compute::composed(int threads, at::Device device, at::ScalarType dtype) 
   return Compute(threads, true, nullptr, device, dtype);
 }
 
-const at::Tensor* Compute::live(const quant::Matrix& matrix) const {
-  return step_.live == nullptr ? nullptr : step_.live->find(matrix);
+const at::Tensor* Compute::trainable(const quant::Matrix& matrix) const {
+  return step_.trainable == nullptr ? nullptr : step_.trainable->find(matrix);
 }
 
-const at::Tensor* Compute::live(std::span<const float> values) const {
-  return step_.live == nullptr ? nullptr : step_.live->find(values.data());
+const at::Tensor* Compute::trainable(std::span<const float> values) const {
+  return step_.trainable == nullptr ? nullptr : step_.trainable->find(values.data());
 }
 
 std::optional<Dropout> Compute::dropout() const {
@@ -63,17 +63,17 @@ at::Tensor Compute::decoded(const quant::Matrix& matrix, at::ScalarType type) {
 }
 
 at::Tensor Compute::dense(const quant::Matrix& matrix) {
-  const at::Tensor* trained = live(matrix);
+  const at::Tensor* trained = trainable(matrix);
   return trained != nullptr ? trained->to(dtype_) : decoded(matrix, dtype_);
 }
 
 at::Tensor Compute::dense_wide(const quant::Matrix& matrix) {
-  const at::Tensor* trained = live(matrix);
+  const at::Tensor* trained = trainable(matrix);
   return trained != nullptr ? *trained : decoded(matrix, wide());
 }
 
 at::Tensor Compute::vector(std::span<const float> values) {
-  if (const at::Tensor* trained = live(values)) return *trained;
+  if (const at::Tensor* trained = trainable(values)) return *trained;
   const quant::Dense form{reinterpret_cast<const std::byte*>(values.data()), quant::DType::kF32};
   return decoded({1, static_cast<std::int64_t>(values.size()), form, nullptr}, wide()).view({-1});
 }

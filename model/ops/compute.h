@@ -3,12 +3,12 @@
 //   Compute(threads)             our kernels, fp32 on the CPU; where a gradient is wanted the same kernels
 //                                run forward and backwards of ours are recorded
 //   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h), forward and
-//                                backward of frozen weights with live adapters; heads by ATen
+//                                backward of frozen weights with trainable adapters; heads by ATen
 //   Compute::composed(...)       every op is a composition of ATen's, on one device and type, differentiated
 //                                by ATen: the reference of the kernels in fp64, and the way to other devices
 //
 // Composed compute holds a decoded copy of each weight it met, by the address of the stored elements; weights
-// outlive it. LoRA matrices and other live weights stay fp32 (fp64) and are cast where they are used; norms,
+// outlive it. LoRA matrices and other trainable weights stay fp32 (fp64) and are cast where they are used; norms,
 // softmax, pooling and the head are computed in wide().
 //
 // Whoever trains with kernels calls at::set_num_threads(1), as scoring does: the pool is what computes, and a
@@ -34,7 +34,7 @@
 namespace preferd {
 
 class Accelerator;
-class LiveWeights;
+class TrainableWeights;
 struct PaddedBatch;
 
 // What linears() multiply; where gradients are recorded it must be kFp32. kInt16, kInt8: inputs and weights
@@ -50,8 +50,8 @@ struct TrainingStep {
     kRecomputed,  // a block keeps its input alone and runs again in backward: the same bits, less memory
   };
 
-  const LiveWeights* live = nullptr;  // borrowed
-  std::optional<Dropout> dropout;     // ignored where no gradient is recorded
+  const TrainableWeights* trainable = nullptr;  // borrowed
+  std::optional<Dropout> dropout;               // ignored where no gradient is recorded
   Blocks blocks = Blocks::kKept;
 };
 
@@ -91,13 +91,13 @@ class Compute {
   const TrainingStep& step() const { return step_; }
 
   // The tensor that is trained in a weight's place, or null.
-  const at::Tensor* live(const quant::Matrix& matrix) const;
-  const at::Tensor* live(std::span<const float> values) const;
+  const at::Tensor* trainable(const quant::Matrix& matrix) const;
+  const at::Tensor* trainable(std::span<const float> values) const;
 
   // Dropout of this forward: absent where no gradient is recorded.
   std::optional<Dropout> dropout() const;
 
-  // A weight on this device: the live tensor, else the copy. [rows, cols] in dtype(), or in wide(); vectors
+  // A weight on this device: the trainable tensor, else the copy. [rows, cols] in dtype(), or in wide(); vectors
   // in wide().
   at::Tensor dense(const quant::Matrix& matrix);
   at::Tensor dense_wide(const quant::Matrix& matrix);

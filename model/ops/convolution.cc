@@ -75,8 +75,9 @@ at::Tensor convolve(Compute& compute, const Batch& batch, const Convolution& lay
   PREFERD_CHECK(std::all_of(batch.parent.begin(), batch.parent.end(), [](auto p) { return p < 0; }));
   const auto inputs = [&] { return Tensors{x, compute.dense(layer.weight), compute.vector(layer.bias)}; };
   if (compute.composed()) return composed_convolution(batch.offsets, layer.kernel, layer.groups, inputs());
-  const bool live = compute.live(layer.weight) != nullptr || compute.live(layer.bias) != nullptr;
-  if (!at::GradMode::is_enabled() || (!x.requires_grad() && !live))
+  const bool trainable =
+      compute.trainable(layer.weight) != nullptr || compute.trainable(layer.bias) != nullptr;
+  if (!at::GradMode::is_enabled() || (!x.requires_grad() && !trainable))
     return run_convolution(compute, batch.offsets, layer, x);
   return record_composed(
       inputs(), [&] { return run_convolution(compute, batch.offsets, layer, x); },

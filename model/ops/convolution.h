@@ -20,7 +20,7 @@ struct Convolution {
   std::int64_t groups = 1;  // divide inputs and outputs: output group g reads input group g alone
 };
 
-// x [rows, in] -> [rows, out]; no segment has a parent. Gradients: of x, and of a live weight and bias.
+// x [rows, in] -> [rows, out]; no segment has a parent. Gradients: of x, and of a trainable weight and bias.
 at::Tensor convolve(Compute& compute, const Batch& batch, const Convolution& layer, const at::Tensor& x);
 
 }  // namespace preferd

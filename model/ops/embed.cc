@@ -110,14 +110,14 @@ std::pair<at::Tensor, at::Tensor> gradients_of(Compute& compute, std::span<const
   const auto rows = static_cast<std::size_t>(low.run.rows);
   std::pair<at::Tensor, at::Tensor> out;
   float* scratch = compute.scratch(0, panel_scratch());
-  if (compute.live(low.site->a) != nullptr) {
+  if (compute.trainable(low.site->a) != nullptr) {
     at::Tensor dh = at::empty_like(low.h);
     for (std::size_t c = 0; c < rank; c += group_width())
       times(from, low.site->b, {c, std::min(group_width(), rank - c)}, rows, kernels::Start::kZero,
             {dh.data_ptr<float>() + c, rank}, scratch);
     out.first = gradient_of_a(ids, low, dh);
   }
-  if (compute.live(low.site->b) != nullptr) {
+  if (compute.trainable(low.site->b) != nullptr) {
     const RowsOf<const float> h{low.h.data_ptr<float>(), rank};
     at::Tensor turned = at::empty({low.site->a.rows, dy.size(1)}, at::kFloat);
     for (std::size_t first = 0; first < rank; first += kRowChunk)
@@ -138,13 +138,14 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   if (Accelerator* device = compute.accelerator()) return device->embed(ids, embedding, adapters);
   EmbedForward forward = run_embed(compute, ids, embedding, adapters);
   if (!at::GradMode::is_enabled()) return forward.y;
-  const at::Tensor* table = compute.live(embedding.table);
+  const at::Tensor* table = compute.trainable(embedding.table);
   std::vector<at::Tensor> inputs;
   const auto input = [&](const at::Tensor* t) {
     if (t != nullptr) inputs.push_back(*t);
   };
   input(table);
-  for (const Picked& low : forward.low) input(compute.live(low.site->a)), input(compute.live(low.site->b));
+  for (const Picked& low : forward.low)
+    input(compute.trainable(low.site->a)), input(compute.trainable(low.site->b));
   if (inputs.empty()) return forward.y;
   return record(
       inputs, [&] { return std::vector<at::Tensor>{forward.y}; },

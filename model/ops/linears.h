@@ -50,7 +50,7 @@ struct Operand {
   std::function<at::Tensor()> again;
 };
 
-// Gradients: of x, and of live weights, biases, A and B. A frozen weight's backward decodes panels too. Sites
+// Gradients: of x, and of trainable weights, biases, A and B. A frozen weight's backward decodes panels too. Sites
 // and adapters' maps outlive the backward; runs need not.
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
                                 const Adapters& adapters, Values values = Values::kRead);
@@ -65,7 +65,7 @@ Rounded gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, con
                    const Linear& up, const Adapters& adapters);
 
 // y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding. Gradients: of a
-// live table, A and B.
+// trainable table, A and B.
 struct Embedding {
   quant::Matrix table;  // [vocabulary, cols]
   std::string module;

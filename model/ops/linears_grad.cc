@@ -147,10 +147,11 @@ struct Leaves {
 at::Tensor or_undefined(const at::Tensor* t) { return t == nullptr ? at::Tensor() : *t; }
 
 Leaves leaves_of(const Compute& compute, const Linear& linear, const Adapters& adapters) {
-  Leaves out{or_undefined(compute.live(linear.weight)), or_undefined(compute.live(linear.bias)), {}};
+  Leaves out{
+      or_undefined(compute.trainable(linear.weight)), or_undefined(compute.trainable(linear.bias)), {}};
   for (const AdapterRun& run : adapters.runs)
     if (const LoraSite* lora = adapters.find(run, linear.module))
-      out.low.push_back({or_undefined(compute.live(lora->a)), or_undefined(compute.live(lora->b))});
+      out.low.push_back({or_undefined(compute.trainable(lora->a)), or_undefined(compute.trainable(lora->b))});
   return out;
 }
 

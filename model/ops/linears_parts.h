@@ -58,7 +58,7 @@ void over_pieces(Compute& compute, std::size_t pieces, std::size_t rows, std::si
 // Rows of x after low's mask: those rows themselves where it has none.
 at::Tensor masked_rows(Compute& compute, const at::Tensor& x, const LowRank& low);
 
-// The same forward, recorded. Gradients reach x, live weights and biases, live A and B.
+// The same forward, recorded. Gradients reach x, trainable weights and biases, trainable A and B.
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
                                        std::span<const Linear* const> sites, const Adapters& adapters,
                                        Values values);

@@ -55,7 +55,7 @@ Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& b
     if (std::none_of(outputs.begin(), outputs.end(), [](const at::Tensor& t) { return t.requires_grad(); }))
       return values;
   }
-  // The outputs are functions of the inputs and of the live weights that the block reads: the last tensor
+  // The outputs are functions of the inputs and of the trainable weights that the block reads: the last tensor
   // stands for those.
   Tensors all = inputs;
   all.push_back(at::zeros({}).requires_grad_());

@@ -152,7 +152,8 @@ at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::arra
   std::array<bool, 2> weight_lives{}, bias_lives{};
   if (at::GradMode::is_enabled())
     for (std::size_t way = 0; way < 2; ++way) {
-      const at::Tensor *weight = compute.live(ways[way].weight), *bias = compute.live(ways[way].bias);
+      const at::Tensor *weight = compute.trainable(ways[way].weight),
+                       *bias = compute.trainable(ways[way].bias);
       weight_lives[way] = weight != nullptr;
       bias_lives[way] = bias != nullptr;
       if (weight != nullptr) recorded.push_back(*weight);

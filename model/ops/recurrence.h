@@ -19,7 +19,7 @@ struct Recurrence {
 
 // inputs[way] [rows, 4 hidden]: the inputs' share of the gates, way 0 from the first token on, 1 from the
 // last. Returns [rows, 2 hidden], the ways' states side by side. No segment has a parent. Kernels only.
-// Gradients: of the inputs, and of live weights and biases; `ways` outlives the backward.
+// Gradients: of the inputs, and of trainable weights and biases; `ways` outlives the backward.
 at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::array<Recurrence, 2>& ways,
                            const std::array<at::Tensor, 2>& inputs);
 

@@ -220,8 +220,8 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm, Rea
   PREFERD_CHECK(x.size(1) == static_cast<std::int64_t>(norm.weight.size()));
   if (compute.composed()) return composed::rms_norm(compute, x, norm);
   if (Accelerator* device = compute.accelerator()) return rms_norm_on(*device, x, norm, reader);
-  const at::Tensor* live = at::GradMode::is_enabled() ? compute.live(norm.weight) : nullptr;
-  const bool to_x = wants_gradient(x), to_weight = live != nullptr;
+  const at::Tensor* trainable = at::GradMode::is_enabled() ? compute.trainable(norm.weight) : nullptr;
+  const bool to_x = wants_gradient(x), to_weight = trainable != nullptr;
   if (!to_x && !to_weight) return run_rms_norm(compute, x, norm);
   const auto forward = [&] { return Tensors{run_rms_norm(compute, x, norm)}; };
   const auto backward = [&compute, &norm, x = x.detach(), to_x, to_weight](const Tensors& dy) {
@@ -229,7 +229,7 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm, Rea
     if (to_weight) out.push_back(rms_norm_dweight(compute, x, norm.eps, dy[0]));
     return out;
   };
-  return record(to_weight ? Tensors{x, *live} : Tensors{x}, forward, backward)[0];
+  return record(to_weight ? Tensors{x, *trainable} : Tensors{x}, forward, backward)[0];
 }
 
 at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& norm) {
@@ -239,8 +239,8 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& no
   };
   const auto inputs = [&] { return Tensors{x, compute.vector(norm.weight), compute.vector(norm.bias)}; };
   if (compute.composed()) return composed(inputs());
-  const auto live = [&](const std::vector<float>& v) { return compute.live(v) != nullptr; };
-  if (!at::GradMode::is_enabled() || (!x.requires_grad() && !live(norm.weight) && !live(norm.bias)))
+  const auto trainable = [&](const std::vector<float>& v) { return compute.trainable(v) != nullptr; };
+  if (!at::GradMode::is_enabled() || (!x.requires_grad() && !trainable(norm.weight) && !trainable(norm.bias)))
     return run_layer_norm(compute, x, norm);
   return record_composed(
       inputs(), [&] { return run_layer_norm(compute, x, norm); }, composed);

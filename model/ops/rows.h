@@ -1,5 +1,5 @@
 // Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous (composed: the
-// compute's type); never write an input but where they say so. Gradients: of every tensor, and of a live
+// compute's type); never write an input but where they say so. Gradients: of every tensor, and of a trainable
 // weight.
 #pragma once
 

@@ -25,7 +25,7 @@
 
 #include "base/files.h"
 #include "model/ops/gpu/gpu.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -88,10 +88,11 @@ Found gradients(const Encoder& encoder, How how, double dropout) {
   std::int64_t rank = 0;
   for (const auto& [module, site] : sites) rank = std::max(rank, site.a.rows);
   const auto compute = make_compute(how, rank);
-  LiveWeights live(*compute);
-  for (auto& [module, site] : sites) live.train(module + ".A", site.a), live.train(module + ".B", site.b);
+  TrainableWeights trainable(*compute);
+  for (auto& [module, site] : sites)
+    trainable.train(module + ".A", site.a), trainable.train(module + ".B", site.b);
   TrainingStep step;
-  step.live = &live;
+  step.trainable = &trainable;
   if (how == How::kKernelsRecomputed) step.blocks = TrainingStep::Blocks::kRecomputed;
   if (dropout > 0) step.dropout = Dropout{dropout, 11};
   compute->set_step(step);
@@ -107,7 +108,7 @@ Found gradients(const Encoder& encoder, How how, double dropout) {
   };
   // What was computed before a step must not stay behind it.
   unrecorded();
-  for (const auto& weight : live.weights()) {
+  for (const auto& weight : trainable.weights()) {
     const at::NoGradGuard no_grad;
     at::Tensor(weight.tensor).mul_(1.05);
   }
@@ -117,7 +118,7 @@ Found gradients(const Encoder& encoder, How how, double dropout) {
     weights.view({-1})[i] = static_cast<double>(i * 37 % 101 - 50) / 50;
   (states * weights.to(states.device())).sum().backward();
   std::vector<at::Tensor> all;
-  for (const auto& weight : live.weights())
+  for (const auto& weight : trainable.weights())
     all.push_back(weight.tensor.grad().flatten().to(at::kCPU, at::kFloat));
   return {at::cat(all), dropout > 0 ? 0 : distance(unrecorded(), states.detach())};
 }

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "model/ops/compute.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "tests/support/random_matrix.h"
 
 namespace preferd::testing_support {
@@ -41,24 +41,25 @@ struct Derived {
   std::vector<std::pair<std::string, at::Tensor>> gradients;
 };
 
-// `build` makes the operands anew, names live weights and returns what the function gives for the tensors
+// `build` makes the operands anew, names trainable weights and returns what the function gives for the tensors
 // `inputs`, which are leaves in the compute's type.
-using Function = std::function<at::Tensor(Compute&, LiveWeights&, const std::vector<at::Tensor>&)>;
+using Function = std::function<at::Tensor(Compute&, TrainableWeights&, const std::vector<at::Tensor>&)>;
 
 inline Derived derive(Compute& compute, const std::vector<at::Tensor>& inputs, const Function& function,
                       TrainingStep step = {}) {
-  LiveWeights live(compute);
-  step.live = &live;
+  TrainableWeights trainable(compute);
+  step.trainable = &trainable;
   compute.set_step(step);
   std::vector<at::Tensor> leaves;
   for (const at::Tensor& t : inputs) leaves.push_back(t.to(compute.dtype(), false, true).requires_grad_());
-  Derived out{function(compute, live, leaves), {}};
+  Derived out{function(compute, trainable, leaves), {}};
   const at::Tensor weights = random_tensor(out.output.size(0), out.output.size(1), 77);
   (out.output * weights.to(out.output.scalar_type())).sum().backward();
   out.output = out.output.detach();
   for (std::size_t i = 0; i < leaves.size(); ++i)
     out.gradients.emplace_back("input " + std::to_string(i), leaves[i].grad());
-  for (const auto& weight : live.weights()) out.gradients.emplace_back(weight.name, weight.tensor.grad());
+  for (const auto& weight : trainable.weights())
+    out.gradients.emplace_back(weight.name, weight.tensor.grad());
   compute.set_step({});
   return out;
 }

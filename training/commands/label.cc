@@ -10,12 +10,12 @@
 namespace preferd::training {
 namespace {
 
-Result<std::unique_ptr<LiveModel>> open_model(const std::string& package, const Placement& placement) {
+Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package, const Placement& placement) {
   const auto files = open_directory(package);
   if (!files) return files.error();
   auto encoder = Encoder::open(*files);
   if (!encoder) return encoder.error();
-  return LiveModel::load(*encoder, placement);
+  return TrainableModel::load(*encoder, placement);
 }
 
 }  // namespace

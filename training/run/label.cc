@@ -65,7 +65,7 @@ struct Item {
 
 class Labeller {
  public:
-  Labeller(LiveModel& model, const LabelOptions& options, const LabelEvents& events)
+  Labeller(TrainableModel& model, const LabelOptions& options, const LabelEvents& events)
       : model_(model),
         options_(options),
         events_(events),
@@ -204,7 +204,7 @@ class Labeller {
     return invalid("output " + options_.output + ": cannot write: " + std::strerror(errno));
   }
 
-  LiveModel& model_;
+  TrainableModel& model_;
   const LabelOptions& options_;
   const LabelEvents& events_;
   ThreadPool pool_;
@@ -215,7 +215,7 @@ class Labeller {
 
 }  // namespace
 
-Result<LabelCounts> label(LiveModel& model, const LabelOptions& options, const LabelEvents& events) {
+Result<LabelCounts> label(TrainableModel& model, const LabelOptions& options, const LabelEvents& events) {
   return Labeller(model, options, events).run();
 }
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "training/model/live_model.h"
+#include "training/model/trainable_model.h"
 
 namespace preferd::training {
 
@@ -41,6 +41,6 @@ struct LabelEvents {
 
 // Errors: a file that cannot be read or written; an output whose lines are not of these rows,
 // in their order.
-Result<LabelCounts> label(LiveModel& model, const LabelOptions& options, const LabelEvents& events);
+Result<LabelCounts> label(TrainableModel& model, const LabelOptions& options, const LabelEvents& events);
 
 }  // namespace preferd::training

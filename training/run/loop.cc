@@ -32,7 +32,7 @@ struct Loaded {
 };
 
 Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const TrainConfig& config,
-                    const LiveModel& model) {
+                    const TrainableModel& model) {
   Loaded out;
   std::vector<double> probability, teacher, weight;
   std::vector<float> embedding;
@@ -344,7 +344,7 @@ Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents&
   return Loop(in, state, events).run();
 }
 
-Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, const ExampleSet& set,
+Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& model, const ExampleSet& set,
                                                             std::int64_t batch_tokens, Group& group,
                                                             const std::atomic<bool>& interrupted,
                                                             const std::function<void(double)>& progress) {

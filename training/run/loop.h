@@ -19,7 +19,7 @@
 #include "training/config/config.h"
 #include "training/data/sampler.h"
 #include "training/distributed/group.h"
-#include "training/model/live_model.h"
+#include "training/model/trainable_model.h"
 #include "training/run/checkpoint.h"
 #include "training/run/example_set.h"
 
@@ -42,7 +42,8 @@ struct StepProgress {
 
 struct ValidationReport {
   std::int64_t step = 0;
-  double log_loss = 0, accuracy = 0;  // of the live weights; rows without a winner do not count in accuracy
+  double log_loss = 0,
+         accuracy = 0;  // of the current weights; rows without a winner do not count in accuracy
   std::int64_t rows = 0;
   bool best = false;
 };
@@ -60,7 +61,7 @@ enum class Ending { kFinished, kEarly, kInterrupted };
 
 struct LoopInputs {
   const TrainConfig& config;
-  LiveModel& model;
+  TrainableModel& model;
   AdamW& optimizer;
   const Sampler& sampler;
   const ExampleSet& train;
@@ -79,7 +80,7 @@ Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents&
 
 // Probabilities of every example of `set`, [size][classes], the same on every process. One order each.
 // kCancelled where `interrupted` was set on some process.
-Result<std::vector<std::vector<double>>> live_probabilities(LiveModel& model, const ExampleSet& set,
+Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& model, const ExampleSet& set,
                                                             std::int64_t batch_tokens, Group& group,
                                                             const std::atomic<bool>& interrupted,
                                                             const std::function<void(double)>& progress);

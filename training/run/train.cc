@@ -42,7 +42,7 @@ std::string evaluation_line(const ValidationReport& r) {
 // What process 0 writes while the loop runs.
 class Recorder {
  public:
-  Recorder(const RunDirectory& run, const Prepared& prepared, LiveModel& model, AdamW& optimizer,
+  Recorder(const RunDirectory& run, const Prepared& prepared, TrainableModel& model, AdamW& optimizer,
            RunState& state, const TrainConfig& config, const TrainEvents& events)
       : run_(run),
         prepared_(prepared),
@@ -108,7 +108,7 @@ class Recorder {
 
   const RunDirectory& run_;
   const Prepared& prepared_;
-  LiveModel& model_;
+  TrainableModel& model_;
   AdamW& optimizer_;
   RunState& state_;
   Checkpoints checkpoints_;
@@ -169,11 +169,11 @@ class Training {
         return s.error();
       if (in_.events.progress) in_.events.progress("loading the model", 0);
     }
-    auto model = LiveModel::load(prepared->encoder, {.method = in_.config.method,
-                                                     .device = in_.config.device,
-                                                     .precision = in_.config.precision,
-                                                     .threads = threads,
-                                                     .device_index = in_.place.local_rank});
+    auto model = TrainableModel::load(prepared->encoder, {.method = in_.config.method,
+                                                          .device = in_.config.device,
+                                                          .precision = in_.config.precision,
+                                                          .threads = threads,
+                                                          .device_index = in_.place.local_rank});
     if (!model) return model.error();
     AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
     RunState state;
@@ -262,7 +262,7 @@ class Training {
           "be the last, without calibration, golden pairs and a report");
   }
 
-  static Orders orders_of(const LiveModel& model) {
+  static Orders orders_of(const TrainableModel& model) {
     return model.output() == Output::kDifference ? Orders::kGiven : Orders::kBoth;
   }
 

@@ -123,7 +123,7 @@ class CudaGpu : public Accelerator {
 
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
-  // Is any adapter of these live? Then its values change between forwards, recorded or not.
+  // Is any adapter of these trainable? Then its values change between forwards, recorded or not.
   bool trains(const Compute& compute, std::span<const Linear* const> linears, const Adapters& adapters) const;
   std::vector<at::Tensor> recorded_linears(const Compute& compute, const Operand& x,
                                            std::span<const Linear* const> linears, const Adapters& adapters,

@@ -23,7 +23,7 @@ struct Memory {
 // GPUs of this machine that this build can use; 0 where it was built without CUDA.
 int device_count();
 
-// Of a process's own what live tensors hold; the rest of it is given back first. Errors: a build without
+// Of a process's own what trainable tensors hold; the rest of it is given back first. Errors: a build without
 // CUDA, no such device, one that is no Hopper.
 Result<Memory> memory_of(int device);
 

@@ -25,7 +25,7 @@ using Half = __nv_bfloat16;
 
 // An adapted linear's share of a site.
 struct Part {
-  const at::Tensor *a, *b;  // live
+  const at::Tensor *a, *b;  // trainable
   float scale;
   std::int64_t first_rank, rank, first_out, out;
   std::optional<cuda::DropoutMask> mask;
@@ -41,8 +41,8 @@ std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const
   std::int64_t rank = 0, columns = 0;
   for (const Linear* linear : linears) {
     if (const LoraSite* l = adapters.find(adapters.runs[0], linear->module)) {
-      Part part{compute.live(l->a),
-                compute.live(l->b),
+      Part part{compute.trainable(l->a),
+                compute.trainable(l->b),
                 l->scale,
                 rank,
                 l->a.rows,
@@ -95,7 +95,7 @@ bool CudaGpu::trains(const Compute& compute, std::span<const Linear* const> line
   for (const Linear* linear : linears)
     for (const AdapterRun& run : adapters.runs)
       if (const LoraSite* l = adapters.find(run, linear->module);
-          l != nullptr && compute.live(l->a) != nullptr)
+          l != nullptr && compute.trainable(l->a) != nullptr)
         return true;
   return false;
 }
@@ -117,7 +117,7 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const 
                                                   const Adapters& adapters, Values values) {
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
   for (const Linear* linear : linears)
-    PREFERD_CHECK(compute.live(linear->weight) == nullptr && compute.live(linear->bias) == nullptr);
+    PREFERD_CHECK(compute.trainable(linear->weight) == nullptr && compute.trainable(linear->bias) == nullptr);
   const std::vector<Part> parts = parts_of(compute, linears, adapters);
   std::vector<at::Tensor> inputs = {x.value};
   for (const Part& part : parts) inputs.insert(inputs.end(), {*part.a, *part.b});

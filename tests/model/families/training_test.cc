@@ -145,12 +145,12 @@ struct Model {
         second(adapter(weights.declared(), 300, 2)),
         batch(testing_batch(mask_of(config))) {}
 
-  void train(LiveWeights& live) {
+  void train(TrainableWeights& trainable) {
     for (Sites* sites : {&first, &second})
       for (auto& [module, site] : *sites) {
         const std::string name = module + (sites == &first ? " 1 " : " 2 ");
-        live.train(name + "A", site.a);
-        live.train(name + "B", site.b);
+        trainable.train(name + "A", site.a);
+        trainable.train(name + "B", site.b);
       }
   }
 
@@ -165,8 +165,8 @@ Derived derive_adapters(Compute& compute, Form form, Pooling pooling, const Trai
   auto model = std::make_shared<Model>(form, config);
   return derive(
       compute, {},
-      [model, pooling](Compute& c, LiveWeights& live, const std::vector<at::Tensor>&) {
-        model->train(live);
+      [model, pooling](Compute& c, TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+        model->train(trainable);
         return (*model)(c, pooling);
       },
       step);
@@ -207,8 +207,8 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   const auto run = [](Compute& compute, Pooling pooling, const Json& config) {
     auto source = std::make_shared<WritableWeights>(std::make_shared<RandomWeights>(Form::kBf16));
     std::shared_ptr<Body> body = build(*source, config);
-    return derive(compute, {}, [=](Compute& c, LiveWeights& live, const std::vector<at::Tensor>&) {
-      for (const auto& w : source->writable()) live.train(w.declared.name, w.values, w.declared.shape);
+    return derive(compute, {}, [=](Compute& c, TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+      for (const auto& w : source->writable()) trainable.train(w.declared.name, w.values, w.declared.shape);
       const Sites none;
       static const Sites* const sites[] = {nullptr, nullptr};
       return body->pooled(c, testing_batch(mask_of(config)), pooling, sites);
@@ -240,13 +240,13 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);
     Compute compute(2);
-    LiveWeights live(compute);
-    model.train(live);
+    TrainableWeights trainable(compute);
+    model.train(trainable);
     const at::Tensor served = [&] {
       const at::NoGradGuard serving;
       return model(compute, pooling);
     }();
-    compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+    compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
     const at::Tensor trained = model(compute, pooling);
     EXPECT_TRUE(trained.requires_grad());
     EXPECT_TRUE(trained.detach().equal(served));
@@ -290,15 +290,15 @@ TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
 
 TEST(FamilyTraining, ComposedGradientsAreTheSlopesOfDifferences) {
   Compute compute = Compute::composed(1, at::kCPU, at::kDouble);
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   Model model(Form::kNf4);
-  model.train(live);
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  model.train(trainable);
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const at::Tensor weights = testing_support::random_tensor(4, kHidden, 3).to(at::kDouble);
   const auto value = [&] { return (model(compute, Pooling::kLast) * weights).sum(); };
   value().backward();
-  for (std::size_t i = 0; i < live.weights().size(); i += 5) {
-    const auto& [name, tensor, stored] = live.weights()[i];
+  for (std::size_t i = 0; i < trainable.weights().size(); i += 5) {
+    const auto& [name, tensor, stored] = trainable.weights()[i];
     const at::NoGradGuard no_grad;
     // Along the gradient the value rises by its squared length.
     const at::Tensor direction = tensor.grad() / tensor.grad().norm();
@@ -327,17 +327,17 @@ TEST(FamilyTraining, ComposedInHalfTheBitsStaysNear) {
 TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
   Model model(Form::kNf4);
   Compute compute(1);
-  LiveWeights live(compute);
-  model.train(live);
+  TrainableWeights trainable(compute);
+  model.train(trainable);
   const at::NoGradGuard serving;
   const at::Tensor before = model(compute, Pooling::kLast);
-  for (const auto& weight : live.weights()) weight.tensor.mul_(1.5);
+  for (const auto& weight : trainable.weights()) weight.tensor.mul_(1.5);
   const at::Tensor after = model(compute, Pooling::kLast);
   EXPECT_GT(testing_support::distance(after, before), 1e-3);
 
   Compute composed = Compute::composed(1, at::kCPU, at::kFloat);
   Model other(Form::kNf4);
-  LiveWeights copies(composed);
+  TrainableWeights copies(composed);
   other.train(copies);
   for (const auto& weight : copies.weights()) weight.tensor.mul_(1.5);
   EXPECT_TRUE(other(compute, Pooling::kLast).equal(before));

@@ -85,10 +85,10 @@ Head make(const HeadSpec& spec, std::int64_t features) {
   return std::move(*head);
 }
 
-void train(Head& head, LiveWeights& live) {
+void train(Head& head, TrainableWeights& trainable) {
   for (auto& [name, linear] : head.parameters()) {
-    live.train(name + ".weight", linear->weight);
-    if (!linear->bias.empty()) live.train(name + ".bias", linear->bias);
+    trainable.train(name + ".weight", linear->weight);
+    if (!linear->bias.empty()) trainable.train(name + ".bias", linear->bias);
   }
 }
 
@@ -105,9 +105,9 @@ TEST_P(HeadForm, GradientsAreThoseOfDoublePrecisionWithTheSameDropout) {
   std::vector<std::shared_ptr<Head>> kept;
   testing_support::expect_gradients(
       {random_tensor(rows(), kHidden, 1)},
-      [&](Compute& compute, LiveWeights& live, const std::vector<at::Tensor>& x) {
+      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Head>(head()));
-        train(*kept.back(), live);
+        train(*kept.back(), trainable);
         return kept.back()->logits(compute, x[0], features());
       },
       step);
@@ -121,9 +121,9 @@ TEST_P(HeadForm, RecordedLogitsAreThoseOfServingToRounding) {
     const at::NoGradGuard serving;
     return h.logits(compute, x, features());
   }();
-  LiveWeights live(compute);
-  train(h, live);
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  TrainableWeights trainable(compute);
+  train(h, trainable);
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const at::Tensor trained = h.logits(compute, x, features());
   EXPECT_TRUE(trained.requires_grad());
   EXPECT_LE(testing_support::distance(trained, served), 1e-6);

@@ -35,19 +35,19 @@ BidirectionalLstm layer(std::int64_t hidden, std::int64_t in) {
 }
 
 TEST(BidirectionalLstm, HasTheGradientsOfTorchsLstm) {
-  testing_support::expect_gradients({random_tensor(24, 9, 1)},
-                                    [](Compute& c, LiveWeights& live, const std::vector<at::Tensor>& t) {
-                                      static BidirectionalLstm lstm;
-                                      lstm = layer(13, 9);
-                                      for (std::size_t way = 0; way < 2; ++way) {
-                                        const std::string name = std::to_string(way);
-                                        live.train(name + " inputs", lstm.inputs[way].weight);
-                                        live.train(name + " input bias", lstm.inputs[way].bias);
-                                        live.train(name + " recurrent", lstm.recurrent[way].weight);
-                                        live.train(name + " recurrent bias", lstm.recurrent[way].bias);
-                                      }
-                                      return bidirectional_lstm(c, batch({15, 1, 8}), lstm, t[0]);
-                                    });
+  testing_support::expect_gradients({random_tensor(24, 9, 1)}, [](Compute& c, TrainableWeights& trainable,
+                                                                  const std::vector<at::Tensor>& t) {
+    static BidirectionalLstm lstm;
+    lstm = layer(13, 9);
+    for (std::size_t way = 0; way < 2; ++way) {
+      const std::string name = std::to_string(way);
+      trainable.train(name + " inputs", lstm.inputs[way].weight);
+      trainable.train(name + " input bias", lstm.inputs[way].bias);
+      trainable.train(name + " recurrent", lstm.recurrent[way].weight);
+      trainable.train(name + " recurrent bias", lstm.recurrent[way].bias);
+    }
+    return bidirectional_lstm(c, batch({15, 1, 8}), lstm, t[0]);
+  });
 }
 
 TEST(BidirectionalLstm, KnowsNoNeighbours) {

@@ -39,7 +39,7 @@ TEST_P(AttentionByMode, OfQueriesKeysAndValues) {
   expect_gradients({random_tensor(rows, width(shape.query_heads), 1),
                     random_tensor(batch.rows(), width(shape.kv_heads), 2),
                     random_tensor(batch.rows(), width(shape.kv_heads), 3)},
-                   [&](Compute& compute, LiveWeights&, const Tensors& x) {
+                   [&](Compute& compute, TrainableWeights&, const Tensors& x) {
                      return attention(compute, shape, batch, queries, x[0], x[1], x[2]);
                    });
 }

@@ -33,11 +33,11 @@ Batch batch(std::initializer_list<std::int32_t> lengths) {
 }
 
 TEST(LayerNorm, HasTheGradientsOfItsFormula) {
-  expect_gradients({random_tensor(70, 37, 1)}, [](Compute& c, LiveWeights& live, const Tensors& t) {
+  expect_gradients({random_tensor(70, 37, 1)}, [](Compute& c, TrainableWeights& trainable, const Tensors& t) {
     static LayerNorm norm;
     norm = {random_values(37, 1, 2), random_values(37, 1, 3), 1e-5f};
-    live.train("weight", norm.weight);
-    live.train("bias", norm.bias);
+    trainable.train("weight", norm.weight);
+    trainable.train("bias", norm.bias);
     return layer_norm(c, t[0], norm);
   });
 }
@@ -45,23 +45,25 @@ TEST(LayerNorm, HasTheGradientsOfItsFormula) {
 TEST(Activation, HasTheGradientsOfItsFormula) {
   for (const auto kind : {kernels::Activation::kGelu, kernels::Activation::kGeluTanh,
                           kernels::Activation::kRelu, kernels::Activation::kTanh})
-    expect_gradients({random_tensor(70, 37, 1, 2)},
-                     [kind](Compute& c, LiveWeights&, const Tensors& t) { return activate(c, kind, t[0]); });
+    expect_gradients({random_tensor(70, 37, 1, 2)}, [kind](Compute& c, TrainableWeights&, const Tensors& t) {
+      return activate(c, kind, t[0]);
+    });
 }
 
 class Convolve : public testing::TestWithParam<std::pair<int, int>> {};
 
 TEST_P(Convolve, HasTheGradientsOfItsFormula) {
   const auto [kernel, groups] = GetParam();
-  expect_gradients({random_tensor(21, 12, 1)},
-                   [kernel = kernel, groups = groups](Compute& c, LiveWeights& live, const Tensors& t) {
-                     static Convolution layer;
-                     layer = {random_matrix(18, 12 / groups * kernel, Form::kDense, 2),
-                              random_values(18, 1, 3), kernel, groups};
-                     live.train("weight", layer.weight);
-                     live.train("bias", layer.bias);
-                     return convolve(c, batch({12, 1, 2, 6}), layer, t[0]);
-                   });
+  expect_gradients(
+      {random_tensor(21, 12, 1)},
+      [kernel = kernel, groups = groups](Compute& c, TrainableWeights& trainable, const Tensors& t) {
+        static Convolution layer;
+        layer = {random_matrix(18, 12 / groups * kernel, Form::kDense, 2), random_values(18, 1, 3), kernel,
+                 groups};
+        trainable.train("weight", layer.weight);
+        trainable.train("bias", layer.bias);
+        return convolve(c, batch({12, 1, 2, 6}), layer, t[0]);
+      });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Convolve,
@@ -106,7 +108,7 @@ class BothWays : public testing::TestWithParam<Tables> {
 
 TEST_P(BothWays, HasTheGradientsOfItsFormula) {
   Tensors inputs = operands();
-  expect_gradients(inputs, [](Compute& c, LiveWeights&, const Tensors& t) {
+  expect_gradients(inputs, [](Compute& c, TrainableWeights&, const Tensors& t) {
     const at::Tensor y = run(c, batch({60, 12}), t);
     // Tables that there are not have no gradient of themselves.
     at::Tensor rest = (t[3].sum() + t[4].sum() + t[5].sum() + t[6].sum()) * 1e-3;

@@ -32,11 +32,11 @@ struct Layer {
     runs = {{0, n / 3, 0}, {n / 3, n / 2 - n / 3, 2}, {n / 2, n - n / 2, 1}};
   }
 
-  void train_adapters(LiveWeights& live) {
+  void train_adapters(TrainableWeights& trainable) {
     for (Sites& map : maps)
       for (auto& [name, site] : map) {
-        live.train(name + " A " + std::to_string(&map - maps), site.a);
-        live.train(name + " B " + std::to_string(&map - maps), site.b);
+        trainable.train(name + " A " + std::to_string(&map - maps), site.a);
+        trainable.train(name + " B " + std::to_string(&map - maps), site.b);
       }
   }
 
@@ -58,12 +58,13 @@ class LinearsGradient : public testing::TestWithParam<Case> {};
 TEST_P(LinearsGradient, OfInputAndAdaptersOverAFrozenBase) {
   const auto& [name, form, rows, in] = GetParam();
   std::vector<std::shared_ptr<Layer>> kept;
-  testing_support::expect_gradients({random_tensor(rows, in, 11)}, [&](Compute& compute, LiveWeights& live,
-                                                                       const std::vector<at::Tensor>& x) {
-    kept.push_back(std::make_shared<Layer>(form, rows, in));
-    kept.back()->train_adapters(live);
-    return (*kept.back())(compute, x[0]);
-  });
+  testing_support::expect_gradients(
+      {random_tensor(rows, in, 11)},
+      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+        kept.push_back(std::make_shared<Layer>(form, rows, in));
+        kept.back()->train_adapters(trainable);
+        return (*kept.back())(compute, x[0]);
+      });
 }
 
 TEST_P(LinearsGradient, UnderDropout) {
@@ -73,9 +74,9 @@ TEST_P(LinearsGradient, UnderDropout) {
   step.dropout = Dropout{0.3, 42};
   testing_support::expect_gradients(
       {random_tensor(rows, in, 11)},
-      [&](Compute& compute, LiveWeights& live, const std::vector<at::Tensor>& x) {
+      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Layer>(form, rows, in));
-        kept.back()->train_adapters(live);
+        kept.back()->train_adapters(trainable);
         return (*kept.back())(compute, x[0]);
       },
       step);
@@ -90,37 +91,38 @@ INSTANTIATE_TEST_SUITE_P(All, LinearsGradient,
 
 TEST(LinearsGradients, OfLiveWeightsAndBiases) {
   std::vector<std::shared_ptr<Layer>> kept;
-  testing_support::expect_gradients({random_tensor(280, 70, 11)}, [&](Compute& compute, LiveWeights& live,
-                                                                      const std::vector<at::Tensor>& x) {
-    kept.push_back(std::make_shared<Layer>(Form::kDense, 280, 70));
-    live.train("weight", kept.back()->first.weight);
-    live.train("bias", kept.back()->first.bias);
-    live.train("second", kept.back()->second.weight);
-    return (*kept.back())(compute, x[0]);
-  });
+  testing_support::expect_gradients(
+      {random_tensor(280, 70, 11)},
+      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+        kept.push_back(std::make_shared<Layer>(Form::kDense, 280, 70));
+        trainable.train("weight", kept.back()->first.weight);
+        trainable.train("bias", kept.back()->first.bias);
+        trainable.train("second", kept.back()->second.weight);
+        return (*kept.back())(compute, x[0]);
+      });
 }
 
 TEST(LinearsGradients, ReachAdaptersWhereTheInputWantsNone) {
   Compute compute(2);
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   Layer layer(Form::kNf4, 50, 64);
-  layer.train_adapters(live);
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  layer.train_adapters(trainable);
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   layer(compute, random_tensor(50, 64, 1)).sum().backward();
-  for (const auto& weight : live.weights()) EXPECT_TRUE(weight.tensor.grad().defined()) << weight.name;
+  for (const auto& weight : trainable.weights()) EXPECT_TRUE(weight.tensor.grad().defined()) << weight.name;
 }
 
 TEST(Linears, GiveTheBitsOfServingWhenRecorded) {
   Compute compute(2);
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   Layer layer(Form::kNf4, 120, 192);
-  layer.train_adapters(live);
+  layer.train_adapters(trainable);
   const at::Tensor x = random_tensor(120, 192, 1);
   const at::Tensor served = [&] {
     const at::NoGradGuard serving;
     return layer(compute, x);
   }();
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const at::Tensor trained = layer(compute, x.clone().requires_grad_());
   EXPECT_TRUE(trained.requires_grad());
   EXPECT_TRUE(trained.detach().equal(served));
@@ -128,19 +130,19 @@ TEST(Linears, GiveTheBitsOfServingWhenRecorded) {
 
 TEST(Linears, KeepWhatAnOperandMakesAgain) {
   Compute compute(1);
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   Layer layer(Form::kDense, 30, 40);
-  layer.train_adapters(live);
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  layer.train_adapters(trainable);
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const at::Tensor x = random_tensor(30, 40, 1);
   layer(compute, x).sum().backward();
-  const at::Tensor expected = live.weights()[0].tensor.grad().clone();
-  live.weights()[0].tensor.mutable_grad().zero_();
+  const at::Tensor expected = trainable.weights()[0].tensor.grad().clone();
+  trainable.weights()[0].tensor.mutable_grad().zero_();
   at::Tensor passing = x.clone();
   const at::Tensor y = layer(compute, Operand(passing, [x] { return x.clone(); }));
   passing.zero_();  // what backward would read, had it kept the tensor
   y.sum().backward();
-  EXPECT_TRUE(live.weights()[0].tensor.grad().equal(expected));
+  EXPECT_TRUE(trainable.weights()[0].tensor.grad().equal(expected));
 }
 
 TEST(Embed, GradientsOfTableAndAdapter) {
@@ -151,15 +153,15 @@ TEST(Embed, GradientsOfTableAndAdapter) {
     Sites maps[2];
   };
   std::vector<std::shared_ptr<Kept>> kept;
-  testing_support::expect_gradients({}, [&](Compute& compute, LiveWeights& live,
+  testing_support::expect_gradients({}, [&](Compute& compute, TrainableWeights& trainable,
                                             const std::vector<at::Tensor>&) {
     kept.push_back(std::make_shared<Kept>());
     Kept& k = *kept.back();
     k.embedding = {random_matrix(12, 90, Form::kDense, 1), "embed"};
     k.maps[1]["embed"] = {random_matrix(3, 12, Form::kDense, 2), random_matrix(90, 3, Form::kDense, 3), 2.0f};
-    live.train("table", k.embedding.table);
-    live.train("A", k.maps[1]["embed"].a);
-    live.train("B", k.maps[1]["embed"].b);
+    trainable.train("table", k.embedding.table);
+    trainable.train("A", k.maps[1]["embed"].a);
+    trainable.train("B", k.maps[1]["embed"].b);
     const Sites* sites[] = {&k.maps[0], &k.maps[1]};
     return embed(compute, ids, k.embedding, {sites, runs});
   });

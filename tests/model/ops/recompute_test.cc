@@ -27,9 +27,9 @@ struct Blocks {
   const AdapterRun runs[1] = {{0, 30, 0}};
   std::vector<Values> asked;
 
-  at::Tensor operator()(Compute& compute, LiveWeights& live, const Tensors& inputs) {
-    live.train("A", sites.at("last").a);
-    live.train("B", sites.at("last").b);
+  at::Tensor operator()(Compute& compute, TrainableWeights& trainable, const Tensors& inputs) {
+    trainable.train("A", sites.at("last").a);
+    trainable.train("B", sites.at("last").b);
     const Tensors out = recomputed(compute, inputs, [&compute, this](const Tensors& in, Values values) {
       asked.push_back(values);
       const Linear *to[] = {&inner}, *from[] = {&last};

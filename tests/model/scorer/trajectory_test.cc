@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "model/checkpoint/safetensors.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 #include "tests/support/gradients.h"
 #include "tests/support/package_copy.h"
@@ -90,17 +90,17 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   ASSERT_TRUE(model) << model.error().what;
   LoadedAdapter& adapter = model->adapters[0];
 
-  LiveWeights live(compute);
+  TrainableWeights trainable(compute);
   for (auto& [module, site] : adapter.sites) {
-    live.train(module + ".lora_A", site.a);
-    live.train(module + ".lora_B", site.b);
+    trainable.train(module + ".lora_A", site.a);
+    trainable.train(module + ".lora_B", site.b);
   }
   for (auto& [name, linear] : adapter.head->parameters()) {
-    live.train("head." + name + ".weight", linear->weight);
-    if (name != "layers.3") live.train("head." + name + ".bias", linear->bias);
+    trainable.train("head." + name + ".weight", linear->weight);
+    if (name != "layers.3") trainable.train("head." + name + ".bias", linear->bias);
   }
   std::vector<at::Tensor> parameters, start;
-  for (const auto& weight : live.weights()) {
+  for (const auto& weight : trainable.weights()) {
     parameters.push_back(weight.tensor);
     start.push_back(weight.tensor.detach().clone());
   }
@@ -109,7 +109,7 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   const Json settings = Json::parse(file);
   AdamW optimizer(settings, parameters);
   const std::map<std::string, LoraSite>* sites[] = {&adapter.sites};
-  compute.set_step({&live, std::nullopt, TrainingStep::Blocks::kKept});
+  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const std::size_t size = settings["batch"], all = settings["pairs"].size();
   for (std::size_t step = 0; step < settings["steps"]; ++step) {
     std::vector<Json> pairs;
@@ -130,9 +130,9 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
 
   const auto expected = read_safetensors(**open_directory(folder), "update_" + precision + ".safetensors");
   ASSERT_TRUE(expected) << expected.error().what;
-  EXPECT_EQ((*expected).size(), live.weights().size());
+  EXPECT_EQ((*expected).size(), trainable.weights().size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const std::string& name = live.weights()[i].name;
+    const std::string& name = trainable.weights()[i].name;
     ASSERT_TRUE((*expected).contains(name)) << name;
     const StoredTensor& stored = (*expected).at(name);
     at::Tensor update = at::empty(stored.shape, at::kFloat);

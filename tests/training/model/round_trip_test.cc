@@ -1,4 +1,4 @@
-// What was trained is what is served: a package written from live weights gives their logits, bit for bit.
+// What was trained is what is served: a package written from trainable weights gives their logits, bit for bit.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -34,7 +34,7 @@ std::vector<Encoded> encoded_rows(const Encoder& encoder) {
 }
 
 // As if trained: every weight moves, each differently.
-void disturb(LiveModel& model) {
+void disturb(TrainableModel& model) {
   const at::NoGradGuard no_grad;
   for (Parameter& p : model.parameters()) {
     SplitMix random = named_stream(1, p.name);
@@ -54,7 +54,7 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
   const TrainConfig config = config_of(GetParam().fixture, GetParam().method);
   StartPackage package;
   ASSERT_NO_FATAL_FAILURE(package.make(config, statistics_for(config)));
-  const auto model = LiveModel::load(package.encoder, {.method = config.method, .threads = 2});
+  const auto model = TrainableModel::load(package.encoder, {.method = config.method, .threads = 2});
   ASSERT_TRUE(model) << model.error().what;
   EXPECT_FALSE((*model)->parameters().empty());
   disturb(**model);
@@ -68,13 +68,13 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
   std::vector<const Encoded*> views;
   for (const Encoded& item : rows) views.push_back(&item);
   const at::NoGradGuard no_grad;
-  const at::Tensor live = (*model)->forward(views).logits.contiguous();
+  const at::Tensor trainable = (*model)->forward(views).logits.contiguous();
   const auto verdicts = (*scorer)->score(views);
-  ASSERT_EQ(live.size(0), static_cast<std::int64_t>(verdicts.size()));
-  EXPECT_EQ(live.size(1), (*model)->classes());
+  ASSERT_EQ(trainable.size(0), static_cast<std::int64_t>(verdicts.size()));
+  EXPECT_EQ(trainable.size(1), (*model)->classes());
   EXPECT_EQ((*scorer)->info().classes, (*model)->classes());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    const float* row = live.data_ptr<float>() + static_cast<std::int64_t>(i) * live.size(1);
+    const float* row = trainable.data_ptr<float>() + static_cast<std::int64_t>(i) * trainable.size(1);
     if (!verdicts[i]) {
       EXPECT_EQ(verdicts[i].error().code, Code::kNonFinite);
       EXPECT_FALSE(std::isfinite(row[1]));
@@ -82,7 +82,7 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
     }
     std::vector<float> logits = verdicts[i]->logits;
     if (logits.size() == 1) logits.insert(logits.begin(), 0.0f);
-    EXPECT_THAT(logits, testing::ElementsAreArray(row, static_cast<std::size_t>(live.size(1)))) << i;
+    EXPECT_THAT(logits, testing::ElementsAreArray(row, static_cast<std::size_t>(trainable.size(1)))) << i;
   }
 }
 
@@ -105,27 +105,27 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"bilstm_cut", "bilstm_mean", Method::kFull}, Case{"bilstm_head", "bilstm", Method::kHead}),
     [](const auto& c) { return std::string(c.param.name); });
 
-TEST(LiveModel, FullTrainingWantsADenseBase) {
+TEST(TrainableModel, FullTrainingWantsADenseBase) {
   StartPackage package;
   ASSERT_NO_FATAL_FAILURE(package.make(config_of("nf4", Method::kFull)));
-  const auto model = LiveModel::load(package.encoder, {.method = Method::kFull});
+  const auto model = TrainableModel::load(package.encoder, {.method = Method::kFull});
   ASSERT_FALSE(model);
   EXPECT_THAT(model.error().what, testing::HasSubstr("quantized as nf4, expected a dense base"));
 }
 
-TEST(LiveModel, FullTrainingHasNoTokenPair) {
+TEST(TrainableModel, FullTrainingHasNoTokenPair) {
   StartPackage package;
   ASSERT_NO_FATAL_FAILURE(package.make(config_of("token_pair", Method::kFull)));
-  const auto model = LiveModel::load(package.encoder, {.method = Method::kFull});
+  const auto model = TrainableModel::load(package.encoder, {.method = Method::kFull});
   ASSERT_FALSE(model);
   EXPECT_THAT(model.error().what, testing::HasSubstr("token_pair"));
 }
 
-TEST(LiveModel, PlacementsThatCannotBe) {
+TEST(TrainableModel, PlacementsThatCannotBe) {
   StartPackage package;
   ASSERT_NO_FATAL_FAILURE(package.make(config_of("dense", Method::kHead)));
   const auto bf16 =
-      LiveModel::load(package.encoder, {.method = Method::kHead, .precision = Precision::kBf16});
+      TrainableModel::load(package.encoder, {.method = Method::kHead, .precision = Precision::kBf16});
   ASSERT_FALSE(bf16);
   EXPECT_THAT(bf16.error().what, testing::HasSubstr("bf16 on device cpu"));
 }

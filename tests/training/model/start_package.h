@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/package_copy.h"
-#include "training/model/live_model.h"
 #include "training/model/package_writer.h"
+#include "training/model/trainable_model.h"
 
 namespace preferd::training {
 

@@ -57,9 +57,9 @@ class CheckpointTest : public testing::Test {
 class EachPrecision : public CheckpointTest, public testing::WithParamInterface<at::ScalarType> {};
 
 TEST_P(EachPrecision, IsLoadedAsItWasSaved) {
-  Weights live(1, GetParam()), other(7, GetParam());
-  live.step();
-  live.step();
+  Weights trainable(1, GetParam()), other(7, GetParam());
+  trainable.step();
+  trainable.step();
   const RunState saved{.step = 12,
                        .tokens = 345,
                        .seconds = 1.0 / 3,
@@ -68,7 +68,7 @@ TEST_P(EachPrecision, IsLoadedAsItWasSaved) {
                        .evaluations_without_gain = 1,
                        .metrics_bytes = 99,
                        .identity = "abc"};
-  ASSERT_TRUE(checkpoints_.save(saved, live.optimizer));
+  ASSERT_TRUE(checkpoints_.save(saved, trainable.optimizer));
   const auto state = Checkpoints::load(*checkpoints_.newest(), other.optimizer);
   ASSERT_TRUE(state) << state.error().what;
   EXPECT_EQ(state->step, 12);
@@ -80,11 +80,11 @@ TEST_P(EachPrecision, IsLoadedAsItWasSaved) {
   EXPECT_EQ(state->metrics_bytes, 99u);
   EXPECT_EQ(state->identity, "abc");
   EXPECT_EQ(other.optimizer.steps(), 2);
-  live.step();
+  trainable.step();
   other.step();
   for (std::size_t i = 0; i < 2; ++i) {
-    EXPECT_TRUE(live.tensors[i].equal(other.tensors[i]));
-    EXPECT_TRUE(live.optimizer.moments()[i].second.equal(other.optimizer.moments()[i].second));
+    EXPECT_TRUE(trainable.tensors[i].equal(other.tensors[i]));
+    EXPECT_TRUE(trainable.optimizer.moments()[i].second.equal(other.optimizer.moments()[i].second));
   }
 }
 
@@ -92,18 +92,18 @@ INSTANTIATE_TEST_SUITE_P(Checkpoint, EachPrecision, testing::Values(at::kFloat, 
                          [](const auto& c) { return c.param == at::kFloat ? "fp32" : "fp64"; });
 
 TEST_F(CheckpointTest, NothingEvaluatedYetIsInfinite) {
-  Weights live(1);
-  ASSERT_TRUE(checkpoints_.save({}, live.optimizer));
-  EXPECT_TRUE(std::isinf(Checkpoints::load(*checkpoints_.newest(), live.optimizer)->best_log_loss));
+  Weights trainable(1);
+  ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
+  EXPECT_TRUE(std::isinf(Checkpoints::load(*checkpoints_.newest(), trainable.optimizer)->best_log_loss));
 }
 
 TEST_F(CheckpointTest, KeepsTheNewest) {
-  Weights live(1);
+  Weights trainable(1);
   EXPECT_FALSE(checkpoints_.newest());
   for (const std::int64_t step : {8, 9, 10, 100}) {
     RunState state;
     state.step = step;
-    ASSERT_TRUE(checkpoints_.save(state, live.optimizer));
+    ASSERT_TRUE(checkpoints_.save(state, trainable.optimizer));
   }
   fs::create_directories(folder_ + "/step-00000200.part");
   std::set<std::string> names;
@@ -113,58 +113,58 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
 }
 
 TEST_F(CheckpointTest, OfOtherTensorsIsRefused) {
-  Weights live(1), wide(1, at::kFloat, 5), twice(1, at::kDouble);
-  ASSERT_TRUE(checkpoints_.save({}, live.optimizer));
+  Weights trainable(1), wide(1, at::kFloat, 5), twice(1, at::kDouble);
+  ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
   EXPECT_THAT(refusal(wide.optimizer), HasSubstr("state.safetensors: tensor weight/adapter/a is not as"));
   EXPECT_THAT(refusal(twice.optimizer), HasSubstr("tensor weight/adapter/a is not as"));
-  AdamW fewer({live.optimizer.parameters()[0]}, {});
+  AdamW fewer({trainable.optimizer.parameters()[0]}, {});
   EXPECT_THAT(refusal(fewer), HasSubstr("head/layers.0.bias"));
 }
 
 TEST_F(CheckpointTest, DamagedFilesAreNamed) {
-  Weights live(1);
-  ASSERT_TRUE(checkpoints_.save({}, live.optimizer));
+  Weights trainable(1);
+  ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
   const std::string json = testing_support::read_text(*checkpoints_.newest() + "/state.json");
   const std::string tensors = testing_support::read_text(*checkpoints_.newest() + "/state.safetensors");
   for (const std::string& bad : {std::string("{"), std::string(), std::string("[]"), std::string("{}"),
                                  "{\"step\": \"x\"" + json.substr(json.find(",\"step\"") + 9)}) {
     overwrite("state.json", bad);
-    EXPECT_THAT(refusal(live.optimizer), HasSubstr("state.json")) << bad;
+    EXPECT_THAT(refusal(trainable.optimizer), HasSubstr("state.json")) << bad;
   }
   for (const char* key : {"step", "optimizer_steps", "best_log_loss", "identity", "metrics_bytes"}) {
     Json j = *parse_json(json);
     j.erase(key);
     overwrite("state.json", j.dump());
-    EXPECT_THAT(refusal(live.optimizer), HasSubstr("state.json")) << key;
-    EXPECT_THAT(refusal(live.optimizer), HasSubstr(key));
+    EXPECT_THAT(refusal(trainable.optimizer), HasSubstr("state.json")) << key;
+    EXPECT_THAT(refusal(trainable.optimizer), HasSubstr(key));
   }
   Json other = *parse_json(json);
   other["format"] = "preferd-checkpoint/2";
   overwrite("state.json", other.dump());
-  EXPECT_THAT(refusal(live.optimizer), HasSubstr("format"));
+  EXPECT_THAT(refusal(trainable.optimizer), HasSubstr("format"));
   overwrite("state.json", json);
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, tensors.size() / 2, tensors.size() - 1}) {
     overwrite("state.safetensors", tensors.substr(0, size));
-    EXPECT_THAT(refusal(live.optimizer), HasSubstr("state.safetensors")) << size;
+    EXPECT_THAT(refusal(trainable.optimizer), HasSubstr("state.safetensors")) << size;
   }
   fs::remove(*checkpoints_.newest() + "/state.safetensors");
-  EXPECT_THAT(refusal(live.optimizer), HasSubstr("state.safetensors"));
+  EXPECT_THAT(refusal(trainable.optimizer), HasSubstr("state.safetensors"));
 }
 
 TEST_F(CheckpointTest, AFolderThatCannotBeWritten) {
-  Weights live(1);
+  Weights trainable(1);
   std::ofstream(folder_) << "a file";
-  const Status s = checkpoints_.save({}, live.optimizer);
+  const Status s = checkpoints_.save({}, trainable.optimizer);
   ASSERT_FALSE(s);
   EXPECT_THAT(s.error().what, HasSubstr(folder_));
 }
 
 TEST_F(CheckpointTest, SizeIsThatOfTheFiles) {
-  Weights live(1);
-  ASSERT_TRUE(checkpoints_.save({}, live.optimizer));
+  Weights trainable(1);
+  ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
   std::uintmax_t bytes = 0;
   for (const auto& entry : fs::directory_iterator(*checkpoints_.newest())) bytes += entry.file_size();
-  EXPECT_LE(bytes, Checkpoints::size_of(live.optimizer));
+  EXPECT_LE(bytes, Checkpoints::size_of(trainable.optimizer));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "training/model/live_model.h"
+#include "training/model/trainable_model.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,7 +16,7 @@
 namespace preferd::training {
 namespace {
 
-constexpr const char* kAdapter = "adapter/";  // of names in LiveWeights
+constexpr const char* kAdapter = "adapter/";  // of names in TrainableWeights
 constexpr const char* kHead = "head/";
 constexpr const char* kBase = "base/";
 
@@ -82,11 +82,11 @@ StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> sha
 
 }  // namespace
 
-LiveModel::LiveModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute)
-    : encoder_(std::move(encoder)), compute_(std::move(compute)), live_(*compute_) {}
+TrainableModel::TrainableModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute)
+    : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
 
-Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder> encoder,
-                                                   const Placement& placement) {
+Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<const Encoder> encoder,
+                                                             const Placement& placement) {
   at::set_num_threads(1);
   auto compute = place(*encoder, placement);
   if (!compute) return compute.error();
@@ -99,7 +99,7 @@ Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder
     return invalid(
         "method is full over a token_pair head, whose rows of the LM head stay as they are; expected method "
         "lora or another head.output");
-  std::unique_ptr<LiveModel> self(new LiveModel(std::move(encoder), std::move(*compute)));
+  std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));
   std::shared_ptr<WritableWeights> writable;
   SourceWrapper wrap;
   if (placement.method == Method::kFull)
@@ -112,7 +112,7 @@ Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder
   if (placement.method == Method::kLora) self->train_adapter();
   if (writable)
     for (const WritableWeights::Writable& w : writable->writable()) {
-      self->live_.train(kBase + w.declared.name, w.values, w.declared.shape);
+      self->trainable_.train(kBase + w.declared.name, w.values, w.declared.shape);
       self->groups_.push_back(ParameterGroup::kBase);
     }
   self->train_head();
@@ -123,36 +123,36 @@ Result<std::unique_ptr<LiveModel>> LiveModel::load(std::shared_ptr<const Encoder
   return self;
 }
 
-void LiveModel::train_adapter() {
+void TrainableModel::train_adapter() {
   const std::string prefix = output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
   for (auto& [module, site] : model_.adapters.front().sites) {
-    live_.train(kAdapter + prefix + module + ".lora_A.weight", site.a);
+    trainable_.train(kAdapter + prefix + module + ".lora_A.weight", site.a);
     groups_.push_back(ParameterGroup::kAdapterA);
-    live_.train(kAdapter + prefix + module + ".lora_B.weight", site.b);
+    trainable_.train(kAdapter + prefix + module + ".lora_B.weight", site.b);
     groups_.push_back(ParameterGroup::kAdapterB);
   }
 }
 
-void LiveModel::train_head() {
+void TrainableModel::train_head() {
   auto& head = model_.adapters.front().head;
   if (!head) return;
   for (auto& [name, linear] : head->parameters()) {
     const auto group = name == "feature_projection" ? ParameterGroup::kFeatures : ParameterGroup::kHead;
-    live_.train(kHead + name + ".weight", linear->weight);
+    trainable_.train(kHead + name + ".weight", linear->weight);
     groups_.push_back(group);
     if (linear->bias.empty()) continue;
-    live_.train(kHead + name + ".bias", linear->bias);
+    trainable_.train(kHead + name + ".bias", linear->bias);
     groups_.push_back(group);
   }
 }
 
-at::TensorOptions LiveModel::options() const {
+at::TensorOptions TrainableModel::options() const {
   return at::TensorOptions().device(compute_->device()).dtype(compute_->wide());
 }
 
-Forward LiveModel::forward(std::span<const Encoded* const> items) {
+Forward TrainableModel::forward(std::span<const Encoded* const> items) {
   TrainingStep step = compute_->step();
-  step.live = &live_;
+  step.trainable = &trainable_;
   compute_->set_step(step);
   const LoadedAdapter& adapter = model_.adapters.front();
   const Batch batch = pack(items, encoder_->prefixes());
@@ -164,28 +164,28 @@ Forward LiveModel::forward(std::span<const Encoded* const> items) {
   return out;
 }
 
-void LiveModel::set_dropout(const Dropout& dropout) {
+void TrainableModel::set_dropout(const Dropout& dropout) {
   TrainingStep step = compute_->step();
   step.dropout = dropout;
   compute_->set_step(step);
 }
 
-void LiveModel::set_checkpointing(TrainingStep::Blocks blocks) {
+void TrainableModel::set_checkpointing(TrainingStep::Blocks blocks) {
   TrainingStep step = compute_->step();
   step.blocks = blocks;
   compute_->set_step(step);
 }
 
-std::vector<Parameter> LiveModel::parameters() const {
+std::vector<Parameter> TrainableModel::parameters() const {
   std::vector<Parameter> out;
-  for (std::size_t i = 0; i < live_.weights().size(); ++i)
-    out.push_back({live_.weights()[i].name, groups_[i], live_.weights()[i].tensor});
+  for (std::size_t i = 0; i < trainable_.weights().size(); ++i)
+    out.push_back({trainable_.weights()[i].name, groups_[i], trainable_.weights()[i].tensor});
   return out;
 }
 
-PackageTensors LiveModel::tensors() const {
+PackageTensors TrainableModel::tensors() const {
   PackageTensors out;
-  for (const LiveWeights::Weight& w : live_.weights()) {
+  for (const TrainableWeights::Weight& w : trainable_.weights()) {
     const std::vector<std::int64_t> shape(w.tensor.sizes().begin(), w.tensor.sizes().end());
     for (const auto& [prefix, into] :
          {std::pair{kAdapter, &out.adapter}, std::pair{kHead, &out.head}, std::pair{kBase, &out.base}})

@@ -22,7 +22,7 @@
 
 namespace preferd {
 
-class LiveWeights {
+class TrainableWeights {
  public:
   struct Weight {
     std::string name;
@@ -31,7 +31,7 @@ class LiveWeights {
   };
 
   // For forwards of this compute or of one in the same mode.
-  explicit LiveWeights(const Compute& compute);
+  explicit TrainableWeights(const Compute& compute);
 
   // Trains the elements [shape] at `stored`; returns the leaf. Each address and each name once.
   at::Tensor train(std::string name, float* stored, std::vector<std::int64_t> shape);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/ops/compute.h"
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/encoder.h"
 #include "training/config/config.h"
@@ -31,12 +31,12 @@ struct Forward {
   at::Tensor logits;  // [pairs, classes]: model_a, model_b[, tie]; a softmax over them is the verdict
 };
 
-class LiveModel {
+class TrainableModel {
  public:
   // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
   // lacks; method full over a quantized base or with a token_pair head.
-  static Result<std::unique_ptr<LiveModel>> load(std::shared_ptr<const Encoder> encoder,
-                                                 const Placement& placement);
+  static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const Encoder> encoder,
+                                                      const Placement& placement);
 
   const Encoder& encoder() const { return *encoder_; }
   Output output() const { return model_.adapters.front().spec.output; }
@@ -58,16 +58,16 @@ class LiveModel {
   PackageTensors tensors() const;
 
  private:
-  LiveModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute);
+  TrainableModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute);
   void train_adapter();
   void train_head();
 
   std::shared_ptr<const Encoder> encoder_;
   std::unique_ptr<Compute> compute_;
-  LiveWeights live_;
+  TrainableWeights trainable_;
   AdaptedModel model_;
   std::vector<const std::map<std::string, LoraSite>*> sites_;
-  std::vector<ParameterGroup> groups_;  // of live_.weights()
+  std::vector<ParameterGroup> groups_;  // of trainable_.weights()
   int classes_ = 2;
 };
 

@@ -1,4 +1,4 @@
-#include "model/ops/live.h"
+#include "model/ops/trainable.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,11 +10,11 @@
 
 namespace preferd {
 
-LiveWeights::LiveWeights(const Compute& compute)
+TrainableWeights::TrainableWeights(const Compute& compute)
     : copies_(compute.copies_weights()),
       leaf_(at::TensorOptions().device(compute.device()).dtype(compute.wide())) {}
 
-at::Tensor LiveWeights::train(std::string name, float* stored, std::vector<std::int64_t> shape) {
+at::Tensor TrainableWeights::train(std::string name, float* stored, std::vector<std::int64_t> shape) {
   PREFERD_CHECK(stored != nullptr);
   PREFERD_CHECK(
       std::none_of(weights_.begin(), weights_.end(), [&](const Weight& w) { return w.name == name; }));
@@ -26,11 +26,11 @@ at::Tensor LiveWeights::train(std::string name, float* stored, std::vector<std::
   return leaf;
 }
 
-at::Tensor LiveWeights::train(std::string name, std::vector<float>& values) {
+at::Tensor TrainableWeights::train(std::string name, std::vector<float>& values) {
   return train(std::move(name), values.data(), {static_cast<std::int64_t>(values.size())});
 }
 
-at::Tensor LiveWeights::train(std::string name, quant::Matrix& matrix) {
+at::Tensor TrainableWeights::train(std::string name, quant::Matrix& matrix) {
   auto buffer = std::make_shared<std::vector<float>>(static_cast<std::size_t>(matrix.rows * matrix.cols));
   for (std::int64_t row = 0; row < matrix.rows; ++row)
     quant::decode(matrix, row, 0, matrix.cols, buffer->data() + row * matrix.cols);
@@ -39,17 +39,17 @@ at::Tensor LiveWeights::train(std::string name, quant::Matrix& matrix) {
   return train(std::move(name), buffer->data(), {matrix.rows, matrix.cols});
 }
 
-const at::Tensor* LiveWeights::find(const void* stored) const {
+const at::Tensor* TrainableWeights::find(const void* stored) const {
   const auto it = by_address_.find(stored);
   return it == by_address_.end() ? nullptr : &weights_[it->second].tensor;
 }
 
-const at::Tensor* LiveWeights::find(const quant::Matrix& matrix) const {
+const at::Tensor* TrainableWeights::find(const quant::Matrix& matrix) const {
   const auto* dense = std::get_if<quant::Dense>(&matrix.form);
   return dense == nullptr ? nullptr : find(dense->data);
 }
 
-void LiveWeights::store() const {
+void TrainableWeights::store() const {
   if (!copies_) return;
   for (const Weight& weight : weights_) {
     const at::Tensor values = weight.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
