@@ -35,10 +35,10 @@ void linear(benchmark::State& state, Form form, Arithmetic arithmetic) {
   use_tensor_memory();
   std::vector<float> values = random_floats(rows * in, 4);
   const at::Tensor x = at::from_blob(values.data(), {state.range(2), state.range(1)}, at::kFloat);
-  const Linear site{weights(out, in, form), {}, {}};
-  const Linear* const sites[] = {&site};
+  const Linear projection{weights(out, in, form), {}, {}};
+  const Linear* const projections[] = {&projection};
   const Work ceiling = sgemm(compute.pool(), rows, out, in);
-  const auto run = [&] { benchmark::DoNotOptimize(linears(compute, x, sites, {})); };
+  const auto run = [&] { benchmark::DoNotOptimize(linears(compute, x, projections, {})); };
   beside(state, compute.pool().threads(), {run, ceiling.size}, ceiling, "FLOP/s; SGEMM of the shape");
 }
 

@@ -54,16 +54,16 @@ void training(benchmark::State& state, Part part) {
   PREFERD_CHECK(static_cast<bool>(model));
   Compute compute(static_cast<int>(state.range(0)));
   TrainableWeights trainable(compute);
-  auto& sites = model->adapters[0].sites;
-  for (auto& [module, site] : sites) {
-    trainable.train(module + ".A", site.a);
-    trainable.train(module + ".B", site.b);
+  auto& projections = model->adapters[0].projections;
+  for (auto& [module, projection] : projections) {
+    trainable.train(module + ".A", projection.a);
+    trainable.train(module + ".B", projection.b);
   }
   compute.set_step(
       {&trainable, std::nullopt,
        part == kRecomputedStep ? TrainingStep::Blocks::kRecomputed : TrainingStep::Blocks::kKept});
   const Batch tokens = batch(model->bodies[0]->vocabulary());
-  const std::map<std::string, LoraSite>* maps[] = {&sites};
+  const std::map<std::string, LoraWeights>* maps[] = {&projections};
   const auto run = [&] {
     const at::AutoGradMode recording(part != kForward);
     const at::Tensor states = model->bodies[0]->pooled(compute, tokens, Pooling::kLast, maps);

@@ -18,8 +18,8 @@ struct Options {
 };
 
 void print_report(const MergeReport& r) {
-  std::printf("adapter '%s': %zu weights added to, %zu replaced%s\n", r.adapter.c_str(), r.sites, r.replaced,
-              r.unties ? "; the LM head is a tensor of its own now" : "");
+  std::printf("adapter '%s': %zu weights added to, %zu replaced%s\n", r.adapter.c_str(), r.projections,
+              r.replaced, r.unties ? "; the LM head is a tensor of its own now" : "");
   std::printf(
       "%zu golden pairs: a logit differs by at most %.2g (tolerance %.2g), a probability by %.2g; %zu "
       "winner%s changed\n",

@@ -74,9 +74,9 @@ int main(int argc, char** argv) {
   if (!encoder) die(encoder.error().what);
   auto model = load_model(**encoder);
   if (!model) die(model.error().what);
-  auto& sites = model->adapters[0].sites;
+  auto& projections = model->adapters[0].projections;
   std::int64_t rank = 0;
-  for (const auto& [module, site] : sites) rank = std::max(rank, site.a.rows);
+  for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   std::unique_ptr<Compute> compute;
   if (flags["--kernels"] == "yes") {
     auto accelerator = gpu::open(
@@ -89,9 +89,9 @@ int main(int argc, char** argv) {
     compute.reset(new Compute(Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
   }
   TrainableWeights trainable(*compute);
-  for (auto& [module, site] : sites) {
-    trainable.train(module + ".A", site.a);
-    trainable.train(module + ".B", site.b);
+  for (auto& [module, projection] : projections) {
+    trainable.train(module + ".A", projection.a);
+    trainable.train(module + ".B", projection.b);
   }
   TrainingStep step;
   step.trainable = &trainable;
@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   compute->set_step(step);
   const Batch batch =
       batch_of(std::stoi(flags["--sequences"]), std::stoi(flags["--tokens"]), model->bodies[0]->vocabulary());
-  const std::map<std::string, LoraSite>* maps[] = {&sites};
+  const std::map<std::string, LoraWeights>* maps[] = {&projections};
   std::vector<double> seconds;
   for (int i = -2; i < std::stoi(flags["--repeats"]); ++i) {
     cudaDeviceSynchronize();

@@ -74,7 +74,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   if (const Status s = instruction_set_as_asked(); !s) return s.error();
   Compute compute(threads);
   compute.set_arithmetic(arithmetic);
-  const std::map<std::string, LoraSite>* const sites = &model->adapters.front().sites;
+  const std::map<std::string, LoraWeights>* const projections = &model->adapters.front().projections;
 
   std::cout << "ready preferd, " << instruction_set() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
@@ -85,7 +85,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
     if (batch == batches->end()) return invalid(tokens + ": no line is named '" + name + "'");
     const auto begin = std::chrono::steady_clock::now();
     const at::Tensor states =
-        model->bodies.front()->pooled(compute, batch->second, Pooling::kLast, {&sites, 1}).contiguous();
+        model->bodies.front()->pooled(compute, batch->second, Pooling::kLast, {&projections, 1}).contiguous();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     std::cout << seconds.count() << std::endl;
     if (out.empty()) continue;

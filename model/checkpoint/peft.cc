@@ -265,7 +265,7 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
 
   Matcher matcher(*config);
   std::map<std::string, Wanted> wanted;
-  std::vector<std::unique_ptr<PendingSite>> sites;
+  std::vector<std::unique_ptr<PendingSite>> projections;
   std::map<std::string, std::unique_ptr<StoredTensor>> saved;
   std::set<std::string> modules, layers_with_weights;
   for (const Declared& d : body) {
@@ -289,12 +289,14 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
     const double r = matcher.by_pattern(config->rank_pattern, key, static_cast<double>(config->r));
     const double alpha = matcher.by_pattern(config->alpha_pattern, key, config->alpha);
     const double scale = config->rslora ? alpha / std::sqrt(r) : alpha / r;
-    sites.push_back(std::make_unique<PendingSite>(PendingSite{module, {}, {}, static_cast<float>(scale)}));
+    projections.push_back(
+        std::make_unique<PendingSite>(PendingSite{module, {}, {}, static_cast<float>(scale)}));
     const auto rank = static_cast<std::int64_t>(r);
     const bool embedding = d.role == Role::kEmbedding;
     const std::int64_t in = embedding ? d.shape[0] : d.shape[1], out = embedding ? d.shape[1] : d.shape[0];
-    wanted[key + (embedding ? ".lora_embedding_A" : ".lora_A.weight")] = {{rank, in}, &sites.back()->a};
-    wanted[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank}, &sites.back()->b};
+    wanted[key + (embedding ? ".lora_embedding_A" : ".lora_A.weight")] = {{rank, in}, &projections.back()->a};
+    wanted[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank},
+                                                                          &projections.back()->b};
   }
   for (const Declared& d : body)
     if (d.role != Role::kVector && d.role != Role::kPlain)
@@ -307,7 +309,7 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
                        ", which is no linear layer");
   }
   if (matcher.failure()) return invalid(folder.name() + "/adapter_config.json: " + matcher.failure()->what);
-  if (sites.empty())
+  if (projections.empty())
     return invalid(folder.name() + "/adapter_config.json: target_modules matches no module of this base");
 
   std::vector<std::string> missing, extra;
@@ -327,8 +329,10 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
                      shape_text(want.shape) + " (is this adapter for another base?)");
     *want.into = std::move(tensor);
   }
-  for (const auto& site : sites)
-    adapter.sites.emplace(site->module, LoraSite{dense_matrix(site->a), dense_matrix(site->b), site->scale});
+  for (const auto& projection : projections)
+    adapter.projections.emplace(
+        projection->module,
+        LoraWeights{dense_matrix(projection->a), dense_matrix(projection->b), projection->scale});
   for (auto& [name, tensor] : saved) adapter.saved.emplace(name, std::move(*tensor));
   return adapter;
 }

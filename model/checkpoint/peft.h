@@ -18,16 +18,16 @@
 
 namespace preferd {
 
-struct LoraSite {
+struct LoraWeights {
   quant::Matrix a;  // [r, in]; of an embedding [r, rows]
   quant::Matrix b;  // [out, r]
   float scale = 1;
 };
 
 struct PeftAdapter {
-  std::map<std::string, LoraSite> sites;  // by module: "layers.0.self_attn.q_proj", "embed_tokens"
-  TensorMap saved;                        // modules_to_save of the body, named as a family asks for them
-  TensorMap head;                         // score.*, classifier.*, pooler.*, named as in the file
+  std::map<std::string, LoraWeights> projections;  // by module: "layers.0.self_attn.q_proj", "embed_tokens"
+  TensorMap saved;  // modules_to_save of the body, named as a family asks for them
+  TensorMap head;   // score.*, classifier.*, pooler.*, named as in the file
 };
 
 enum class Wrapping {

@@ -42,8 +42,8 @@ class BiLstm : public Body {
   }
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
-    at::Tensor x = embed(compute, batch.ids, words, {sites, batch.runs});
+                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
+    at::Tensor x = embed(compute, batch.ids, words, {projections, batch.runs});
     const auto kept = std::make_shared<const Batch>(batch);
     for (const BidirectionalLstm& layer : layers)
       x = recomputed(compute, x, [&compute, &layer, kept](const at::Tensor& input) {

@@ -23,10 +23,10 @@ class Body {
   virtual ~Body() = default;
 
   // States after the final norm, one a pooled segment: [pooled, width()] fp32 (composed: wide()). A mean runs
-  // over the segment's whole line, parents included. `sites`: the adapters that batch.runs name; their maps
+  // over the segment's whole line, parents included. `projections`: the adapters that batch.runs name; their maps
   // outlive a backward through the states, as do this body and `compute`.
   virtual at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                            std::span<const std::map<std::string, LoraSite>* const> sites) const = 0;
+                            std::span<const std::map<std::string, LoraWeights>* const> projections) const = 0;
 
   virtual std::int64_t width() const = 0;
   virtual std::int64_t vocabulary() const = 0;

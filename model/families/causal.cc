@@ -45,23 +45,27 @@ class Causal : public Body {
   }
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
     // Blocks that run again in backward outlive this call, and so does what they read.
     struct Plan {
       Batch batch;
-      std::vector<const std::map<std::string, LoraSite>*> sites;
+      std::vector<const std::map<std::string, LoraWeights>*> projections;
       std::vector<AdapterRun> pooled_runs;
       std::vector<std::int32_t> last_rows, last_positions;
     };
     const bool records = compute.composed() || at::GradMode::is_enabled();
     // Weights that move are no part of a graph.
     Accelerator* device = records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
-    Plan made{device == nullptr ? batch : pad_to_bucket(batch), {sites.begin(), sites.end()}, {}, {}, {}};
+    Plan made{device == nullptr ? batch : pad_to_bucket(batch),
+              {projections.begin(), projections.end()},
+              {},
+              {},
+              {}};
     made.pooled_runs = runs_of_pooled(made.batch);
     made.last_rows = last_rows(made.batch);
     made.last_positions = positions_of(made.batch, made.last_rows);
     const auto plan = std::make_shared<const Plan>(std::move(made));
-    const Adapters adapters{plan->sites, plan->batch.runs};
+    const Adapters adapters{plan->projections, plan->batch.runs};
     // The last block owes only the pooled rows, except to a mean.
     const OutputRows last = pooling == Pooling::kLast ? OutputRows{Queries::kPooledRows, plan->last_rows,
                                                                    plan->last_positions, plan->pooled_runs}
@@ -181,7 +185,7 @@ std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, We
                                    const BodyOptions& options) {
   if (!config.status()) return nullptr;
   auto body = std::make_unique<Causal>();
-  const auto site = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
+  const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
     Linear l{weights.linear(module + ".weight", out, in), {}, module};
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
@@ -195,12 +199,13 @@ std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, We
     const std::string at = "layers." + std::to_string(i) + ".";
     DecoderBlock b;
     b.before_attention = norm(at + "input_layernorm");
-    b.attention.query = site(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
+    b.attention.query =
+        projection(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
     b.attention.key =
-        site(at + "self_attn.k_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
+        projection(at + "self_attn.k_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
     b.attention.value =
-        site(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
-    b.attention.out = site(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
+        projection(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
+    b.attention.out = projection(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
     b.attention.shape = {.query_heads = static_cast<std::size_t>(s.heads),
                          .kv_heads = static_cast<std::size_t>(s.kv_heads),
                          .head_dim = static_cast<std::size_t>(s.head_dim),
@@ -214,9 +219,9 @@ std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, We
     } else {
       b.before_mlp = norm(at + "post_attention_layernorm");
     }
-    b.mlp = {site(at + "mlp.gate_proj", s.ffn, s.hidden, s.mlp_bias),
-             site(at + "mlp.up_proj", s.ffn, s.hidden, s.mlp_bias),
-             site(at + "mlp.down_proj", s.hidden, s.ffn, s.mlp_bias), s.glu};
+    b.mlp = {projection(at + "mlp.gate_proj", s.ffn, s.hidden, s.mlp_bias),
+             projection(at + "mlp.up_proj", s.ffn, s.hidden, s.mlp_bias),
+             projection(at + "mlp.down_proj", s.hidden, s.ffn, s.mlp_bias), s.glu};
     body->blocks.push_back(std::move(b));
   }
   body->final_norm = norm("norm");

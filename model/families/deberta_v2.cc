@@ -38,10 +38,10 @@ struct Beside {
 // this.
 struct Plan {
   Batch batch;
-  std::vector<const std::map<std::string, LoraSite>*> sites;
+  std::vector<const std::map<std::string, LoraWeights>*> projections;
   Reached reached;
   OutputRows pooled;  // of the last block, unless all are wanted
-  Adapters adapters() const { return {sites, batch.runs}; }
+  Adapters adapters() const { return {projections, batch.runs}; }
 };
 
 class DebertaV2 : public Body {
@@ -60,11 +60,11 @@ class DebertaV2 : public Body {
   std::int64_t vocabulary() const override { return words.table.rows; }
 
   at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraSite>* const> sites) const override {
+                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
     const bool rows_pooled = pooling != Pooling::kMean;
     const auto plan = std::make_shared<const Plan>(
         Plan{batch,
-             {sites.begin(), sites.end()},
+             {projections.begin(), projections.end()},
              config.relative ? reached(buckets, batch) : Reached{},
              rows_pooled ? OutputRows{pooled_rows(batch, pooling), runs_of_pooled(batch)} : OutputRows{}});
     at::Tensor x = embedded(compute, *plan);
@@ -95,8 +95,8 @@ class DebertaV2 : public Body {
       x = add(compute, x, embed(compute, zeros, types, {}));
     }
     if (projection.weight.rows > 0) {
-      const Linear* sites[] = {&projection};
-      x = linears(compute, x, sites, plan.adapters())[0];
+      const Linear* projections[] = {&projection};
+      x = linears(compute, x, projections, plan.adapters())[0];
     }
     return layer_norm(compute, x, embedding_norm);
   }

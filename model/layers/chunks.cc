@@ -28,7 +28,7 @@ void over_chunks(const Compute& compute, std::int64_t rows, const Adapters& adap
   for (std::int64_t i = 0; i < chunks; ++i) {
     const std::int64_t first = rows * i / chunks, count = rows * (i + 1) / chunks - first;
     const auto runs = cut_runs(adapters.runs, first, count);
-    work(first, count, {adapters.sites, runs});
+    work(first, count, {adapters.projections, runs});
   }
 }
 

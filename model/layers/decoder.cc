@@ -38,16 +38,16 @@ void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<
 // What attention gives for the output rows, [.., q]; x is let go as soon as it was read.
 at::Tensor seen_by(const Forward& f, const SelfAttention& layer, Operand x, const OutputRows& output) {
   if (output.queries == Queries::kAllRows) {
-    const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
-    auto qkv = linears(f.compute, x, sites, f.adapters);
+    const Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+    auto qkv = linears(f.compute, x, projections, f.adapters);
     x = at::Tensor();
     rotate_by_position(f, layer, f.batch.positions, std::span(qkv).first(2));
     return attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
-  const Linear *sites[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
-  auto kv = linears(f.compute, x, sites, f.adapters);
+  const Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
+  auto kv = linears(f.compute, x, projections, f.adapters);
   auto q = linears(f.compute, gather(f.compute, x.value, output.rows), query,
-                   {f.adapters.sites, output.pooled_runs});
+                   {f.adapters.projections, output.pooled_runs});
   x = at::Tensor();
   rotate_by_position(f, layer, f.batch.positions, std::span(kv).first(1));
   rotate_by_position(f, layer, output.positions, q);
@@ -59,7 +59,7 @@ at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& 
 }
 
 Adapters output_adapters(const Forward& f, const OutputRows& output) {
-  return {f.adapters.sites, output.queries == Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
+  return {f.adapters.projections, output.queries == Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
 }
 
 at::Tensor gated_mlp(Compute& compute, const GatedMlp& layer, const Operand& x, const Adapters& adapters,

@@ -24,16 +24,16 @@ std::vector<RelativePositions> relative_positions(Compute& compute, const Disent
                                                   const Adapters& adapters, const at::Tensor& positions) {
   const Linear* key = pick(layer.position_key, layer.own_position_key, layer.key);
   const Linear* query = pick(layer.position_query, layer.own_position_query, layer.query);
-  std::vector<const Linear*> sites;
-  if (key != nullptr) sites.push_back(key);
-  if (query != nullptr) sites.push_back(query);
+  std::vector<const Linear*> projections;
+  if (key != nullptr) projections.push_back(key);
+  if (query != nullptr) projections.push_back(query);
   std::vector<RelativePositions> out;
-  if (sites.empty()) return out;
+  if (projections.empty()) return out;
   for (const AdapterRun& run : adapters.runs) {
     const auto same = [&](const RelativePositions& r) { return r.adapter == run.adapter; };
     if (std::any_of(out.begin(), out.end(), same)) continue;
     const AdapterRun all{0, static_cast<std::int32_t>(positions.size(0)), run.adapter};
-    const auto tables = linears(compute, positions, sites, {adapters.sites, {&all, 1}});
+    const auto tables = linears(compute, positions, projections, {adapters.projections, {&all, 1}});
     out.push_back({run.adapter, key != nullptr ? tables.front() : at::Tensor(),
                    query != nullptr ? tables.back() : at::Tensor()});
   }
@@ -41,8 +41,8 @@ std::vector<RelativePositions> relative_positions(Compute& compute, const Disent
 }
 
 at::Tensor seen_by(const EncoderForward& f, const DisentangledAttention& layer, const at::Tensor& x) {
-  const Linear* sites[] = {&layer.query, &layer.key, &layer.value};
-  const auto qkv = linears(f.compute, x, sites, f.adapters);
+  const Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+  const auto qkv = linears(f.compute, x, projections, f.adapters);
   std::vector<RelativePositions> relative;
   if (f.positions.defined()) relative = relative_positions(f.compute, layer, f.adapters, f.positions);
   return attention_both_ways(f.compute, layer.shape, f.batch, f.distances, relative, qkv[0], qkv[1], qkv[2]);
@@ -72,7 +72,8 @@ at::Tensor plain_mlp_in_place(Compute& compute, const PlainMlp& layer, const at:
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
                          const OutputRows* output, Input input) {
   const Linear* out[] = {&block.attention.out};
-  const Adapters adapters{f.adapters.sites, output == nullptr ? f.adapters.runs : std::span(output->runs)};
+  const Adapters adapters{f.adapters.projections,
+                          output == nullptr ? f.adapters.runs : std::span(output->runs)};
   at::Tensor seen = seen_by(f, block.attention, given);
   if (output != nullptr) seen = gather(f.compute, seen, output->rows);
   const at::Tensor x = output == nullptr ? given : gather(f.compute, given, output->rows);

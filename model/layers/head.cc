@@ -88,8 +88,8 @@ void activate(Activation kind, at::Tensor& x) {
 }
 
 at::Tensor apply(Compute& compute, const Linear& linear, const at::Tensor& x) {
-  const Linear* sites[] = {&linear};
-  return linears(compute, x, sites, {})[0];
+  const Linear* projections[] = {&linear};
+  return linears(compute, x, projections, {})[0];
 }
 
 at::Tensor normalized(Normalize kind, const at::Tensor& x) {

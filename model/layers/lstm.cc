@@ -36,8 +36,8 @@ at::Tensor composed_lstm(Compute& compute, const Batch& batch, const Bidirection
 at::Tensor bidirectional_lstm(Compute& compute, const Batch& batch, const BidirectionalLstm& layer,
                               const at::Tensor& x) {
   if (compute.composed()) return composed_lstm(compute, batch, layer, x);
-  const Linear* sites[] = {&layer.inputs[0], &layer.inputs[1]};
-  const auto gates = linears(compute, x, sites, {});
+  const Linear* projections[] = {&layer.inputs[0], &layer.inputs[1]};
+  const auto gates = linears(compute, x, projections, {});
   return recur_both_ways(compute, batch, layer.recurrent, {gates[0], gates[1]});
 }
 

@@ -40,7 +40,7 @@ struct Source {
 struct Step {
   std::string name;
   StoredTensor tensor;
-  const LoraSite* site = nullptr;
+  const LoraWeights* projection = nullptr;
   Role role = Role::kVector;
   DType type = DType::kF32;
 };
@@ -99,7 +99,7 @@ DType merged_type(DType stored, MergedType wanted) {
 }
 
 bool touches(const Source& source, const std::string& module) {
-  return source.peft.sites.contains(module) || source.peft.saved.contains(module + ".weight");
+  return source.peft.projections.contains(module) || source.peft.saved.contains(module + ".weight");
 }
 
 Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& options, MergeReport& report) {
@@ -125,15 +125,16 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
       ++report.replaced;
     }
     if (plain.ends_with(".weight"))
-      if (const auto site = source.peft.sites.find(plain.substr(0, plain.size() - 7));
-          site != source.peft.sites.end()) {
-        step.site = &site->second;
-        ++report.sites;
+      if (const auto projection = source.peft.projections.find(plain.substr(0, plain.size() - 7));
+          projection != source.peft.projections.end()) {
+        step.projection = &projection->second;
+        ++report.projections;
       }
     steps.push_back(std::move(step));
   }
   if (output) steps.push_back(std::move(*output));
-  PREFERD_CHECK(report.sites == source.peft.sites.size() && report.replaced == source.peft.saved.size());
+  PREFERD_CHECK(report.projections == source.peft.projections.size() &&
+                report.replaced == source.peft.saved.size());
   return steps;
 }
 
@@ -149,7 +150,7 @@ Status write_weights(const std::vector<Step>& steps, const MergeOptions& options
   ThreadPool pool(options.threads);
   for (const Step& s : steps) {
     std::optional<RowDelta> delta;
-    if (s.site != nullptr) delta = row_delta(*s.site, s.role);
+    if (s.projection != nullptr) delta = row_delta(*s.projection, s.role);
     const Status written = !delta && s.type == s.tensor.dtype
                                ? copy_tensor(s.name, s.tensor, out)
                                : write_merged(s.name, s.tensor, delta ? &*delta : nullptr, s.type, pool, out);

@@ -35,8 +35,8 @@ struct MergedTolerance {
 
 struct MergeReport {
   std::string adapter;
-  std::size_t sites = 0, replaced = 0;  // linears and embeddings added to; modules_to_save put in place
-  std::size_t pairs = 0, flips = 0;     // of golden pairs; winners that changed
+  std::size_t projections = 0, replaced = 0;  // linears and embeddings added to; modules_to_save put in place
+  std::size_t pairs = 0, flips = 0;           // of golden pairs; winners that changed
   double worst_logit = 0, worst_probability = 0, tolerance = 0;
   bool unties = false;  // the LM head was the input embedding and is a tensor of its own now
 };

@@ -55,12 +55,12 @@ bool narrow(quant::DType type, const float* from, std::size_t count, std::byte* 
 
 }  // namespace
 
-RowDelta row_delta(const LoraSite& site, Role role) {
-  const std::vector<float> a = decoded(site.a), b = decoded(site.b);
+RowDelta row_delta(const LoraWeights& projection, Role role) {
+  const std::vector<float> a = decoded(projection.a), b = decoded(projection.b);
   if (role == Role::kEmbedding)
-    return {site.a.rows, transposed(a, site.a.rows, site.a.cols), transposed(b, site.b.rows, site.b.cols),
-            site.scale};
-  return {site.a.rows, b, a, site.scale};
+    return {projection.a.rows, transposed(a, projection.a.rows, projection.a.cols),
+            transposed(b, projection.b.rows, projection.b.cols), projection.scale};
+  return {projection.a.rows, b, a, projection.scale};
 }
 
 Status write_merged(const std::string& name, const StoredTensor& mapped, const RowDelta* delta,

@@ -12,7 +12,7 @@
 
 namespace preferd {
 
-// A LoRA site as what it adds to row o of its weight [rows, cols]: scale * sum over i of
+// A LoRA projection as what it adds to row o of its weight [rows, cols]: scale * sum over i of
 // factors[o rank + i] * basis[i cols ..], in fp32, summed in the order of i.
 struct RowDelta {
   std::int64_t rank = 0;
@@ -22,7 +22,7 @@ struct RowDelta {
 };
 
 // `role` kEmbedding: A and B lie the other way around.
-RowDelta row_delta(const LoraSite& site, Role role);
+RowDelta row_delta(const LoraWeights& projection, Role role);
 
 // Writes `mapped` (files) as `type`, with `delta` added where there is one. Each value is rounded once.
 // Errors: a value that is not finite in `type`; what the system says of the file.

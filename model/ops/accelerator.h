@@ -86,8 +86,8 @@ class Accelerator {
 
   // Where a gradient is wanted it is recorded: of x, and of trainable A and B. x without room is copied first.
   virtual std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
-                                          std::span<const Linear* const> sites, const Adapters& adapters,
-                                          Values values) = 0;
+                                          std::span<const Linear* const> projections,
+                                          const Adapters& adapters, Values values) = 0;
 
   // log_sum_exp: null, or to be made.
   virtual at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,

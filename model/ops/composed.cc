@@ -35,18 +35,19 @@ at::Tensor rows_of(const at::Tensor& t, const AdapterRun& run) {
   return run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
 
-at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& site, const Adapters& adapters) {
-  const at::Tensor w = weight_as(compute, site.weight, x).t();
-  const at::Tensor y =
-      site.bias.empty() ? x.mm(w) : at::addmm(compute.vector(site.bias).to(x.scalar_type()), x, w);
+at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& projection, const Adapters& adapters) {
+  const at::Tensor w = weight_as(compute, projection.weight, x).t();
+  const at::Tensor y = projection.bias.empty()
+                           ? x.mm(w)
+                           : at::addmm(compute.vector(projection.bias).to(x.scalar_type()), x, w);
   std::vector<at::Tensor> parts;
   bool adapted = false;
   at::Tensor seen;
   for (const AdapterRun& run : adapters.runs) {
     at::Tensor part = rows_of(y, run);
-    if (const LoraSite* lora = adapters.find(run, site.module)) {
+    if (const LoraWeights* lora = adapters.find(run, projection.module)) {
       adapted = true;
-      if (!seen.defined()) seen = dropped(compute, x, site.module);
+      if (!seen.defined()) seen = dropped(compute, x, projection.module);
       const at::Tensor h = rows_of(seen, run).mm(weight_as(compute, lora->a, x).t());
       part = at::addmm(part, h, weight_as(compute, lora->b, x).t(), 1, static_cast<double>(lora->scale));
     }
@@ -78,12 +79,12 @@ at::Tensor indices(const Compute& compute, std::span<const std::int32_t> values)
       .to(compute.device(), at::kLong);
 }
 
-std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters) {
+std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters) {
   std::vector<at::Tensor> out;
-  for (const Linear* site : sites) {
-    PREFERD_CHECK(site->weight.cols == x.size(1));
-    out.push_back(linear(compute, x, *site, adapters));
+  for (const Linear* projection : projections) {
+    PREFERD_CHECK(projection->weight.cols == x.size(1));
+    out.push_back(linear(compute, x, *projection, adapters));
   }
   return out;
 }
@@ -96,7 +97,7 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   bool adapted = false;
   for (const AdapterRun& run : adapters.runs) {
     at::Tensor part = rows_of(y, run);
-    if (const LoraSite* lora = adapters.find(run, embedding.module)) {
+    if (const LoraWeights* lora = adapters.find(run, embedding.module)) {
       adapted = true;
       const at::Tensor h = at::embedding(compute.dense(lora->a).t(), rows.narrow(0, run.first_row, run.rows));
       part = part + h.matmul(compute.dense(lora->b).t()) * static_cast<double>(lora->scale);

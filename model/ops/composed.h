@@ -18,8 +18,8 @@
 namespace preferd::composed {
 
 // Computes in the type of x, which is the compute's dtype() or wide().
-std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters);
+std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters);
 at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
                  const Adapters& adapters);
 

@@ -48,9 +48,9 @@ at::Tensor run_convolution(Compute& compute, const std::vector<std::int32_t>& of
     Linear linear{{outputs, width, quant::Dense{stored->data + bytes, stored->dtype}, layer.weight.owner},
                   {layer.bias.begin() + g * outputs, layer.bias.begin() + (g + 1) * outputs},
                   ""};
-    const Linear* sites[] = {&linear};
-    parts.push_back(
-        linears(compute, unfolded(compute, offsets, layer.kernel, g * inputs, inputs, x), sites, {})[0]);
+    const Linear* projections[] = {&linear};
+    parts.push_back(linears(compute, unfolded(compute, offsets, layer.kernel, g * inputs, inputs, x),
+                            projections, {})[0]);
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts, 1);
 }

@@ -19,23 +19,23 @@ constexpr std::size_t kTokens = 16;  // of one work item
 
 // Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
 struct Picked {
-  const LoraSite* site;
+  const LoraWeights* projection;
   AdapterRun run;
   at::Tensor h;
 };
 
-Picked pick(Compute& compute, std::span<const std::int32_t> ids, const LoraSite& site,
+Picked pick(Compute& compute, std::span<const std::int32_t> ids, const LoraWeights& projection,
             const AdapterRun& run) {
-  Picked out{&site, run, at::empty({run.rows, site.a.rows}, at::kFloat)};
+  Picked out{&projection, run, at::empty({run.rows, projection.a.rows}, at::kFloat)};
   float* all = out.h.data_ptr<float>();
-  const auto rows = static_cast<std::size_t>(run.rows), rank = static_cast<std::size_t>(site.a.rows);
+  const auto rows = static_cast<std::size_t>(run.rows), rank = static_cast<std::size_t>(projection.a.rows);
   compute.pool().run(ceil_div(rows, kTokens), [&](std::size_t item, int) {
     for (std::size_t i = item * kTokens; i < std::min(rows, (item + 1) * kTokens); ++i) {
       const std::int32_t id = ids[static_cast<std::size_t>(run.first_row) + i];
       float* h = all + i * rank;
-      for (std::int64_t j = 0; j < site.a.rows; ++j, ++h) {
-        quant::decode(site.a, j, id, 1, h);
-        *h *= site.scale;
+      for (std::int64_t j = 0; j < projection.a.rows; ++j, ++h) {
+        quant::decode(projection.a, j, id, 1, h);
+        *h *= projection.scale;
       }
     }
   });
@@ -58,7 +58,7 @@ EmbedForward run_embed(Compute& compute, std::span<const std::int32_t> ids, cons
       quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
   });
   for (const AdapterRun& run : adapters.runs) {
-    const LoraSite* lora = adapters.find(run, embedding.module);
+    const LoraWeights* lora = adapters.find(run, embedding.module);
     if (lora == nullptr) continue;
     forward.low.push_back(pick(compute, ids, *lora, run));
     const RowsOf<const float> h{forward.low.back().h.data_ptr<float>(),
@@ -91,13 +91,13 @@ at::Tensor gradient_of_table(Compute& compute, std::span<const std::int32_t> ids
 
 // dA [r, vocabulary] from dh [rows, r].
 at::Tensor gradient_of_a(std::span<const std::int32_t> ids, const Picked& low, const at::Tensor& dh) {
-  at::Tensor gradient = at::zeros({low.site->a.rows, low.site->a.cols}, at::kFloat);
+  at::Tensor gradient = at::zeros({low.projection->a.rows, low.projection->a.cols}, at::kFloat);
   const float* from = dh.data_ptr<float>();
   float* to = gradient.data_ptr<float>();
   for (std::int32_t i = 0; i < low.run.rows; ++i)
-    for (std::int64_t j = 0; j < low.site->a.rows; ++j)
-      to[j * low.site->a.cols + ids[static_cast<std::size_t>(low.run.first_row + i)]] +=
-          *from++ * low.site->scale;
+    for (std::int64_t j = 0; j < low.projection->a.rows; ++j)
+      to[j * low.projection->a.cols + ids[static_cast<std::size_t>(low.run.first_row + i)]] +=
+          *from++ * low.projection->scale;
   return gradient;
 }
 
@@ -106,20 +106,20 @@ std::pair<at::Tensor, at::Tensor> gradients_of(Compute& compute, std::span<const
                                                const Picked& low, const at::Tensor& all) {
   const at::Tensor dy = all.narrow(0, low.run.first_row, low.run.rows);
   const RowsOf<const float> from{dy.data_ptr<float>(), static_cast<std::size_t>(dy.size(1))};
-  const std::size_t rank = static_cast<std::size_t>(low.site->a.rows);
+  const std::size_t rank = static_cast<std::size_t>(low.projection->a.rows);
   const auto rows = static_cast<std::size_t>(low.run.rows);
   std::pair<at::Tensor, at::Tensor> out;
   float* scratch = compute.scratch(0, panel_scratch());
-  if (compute.trainable(low.site->a) != nullptr) {
+  if (compute.trainable(low.projection->a) != nullptr) {
     at::Tensor dh = at::empty_like(low.h);
     for (std::size_t c = 0; c < rank; c += group_width())
-      times(from, low.site->b, {c, std::min(group_width(), rank - c)}, rows, kernels::Start::kZero,
+      times(from, low.projection->b, {c, std::min(group_width(), rank - c)}, rows, kernels::Start::kZero,
             {dh.data_ptr<float>() + c, rank}, scratch);
     out.first = gradient_of_a(ids, low, dh);
   }
-  if (compute.trainable(low.site->b) != nullptr) {
+  if (compute.trainable(low.projection->b) != nullptr) {
     const RowsOf<const float> h{low.h.data_ptr<float>(), rank};
-    at::Tensor turned = at::empty({low.site->a.rows, dy.size(1)}, at::kFloat);
+    at::Tensor turned = at::empty({low.projection->a.rows, dy.size(1)}, at::kFloat);
     for (std::size_t first = 0; first < rank; first += kRowChunk)
       for (std::size_t c = 0; c < from.stride; c += group_width())
         outer(h, first, std::min(kRowChunk, rank - first), from,
@@ -145,7 +145,7 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   };
   input(table);
   for (const Picked& low : forward.low)
-    input(compute.trainable(low.site->a)), input(compute.trainable(low.site->b));
+    input(compute.trainable(low.projection->a)), input(compute.trainable(low.projection->b));
   if (inputs.empty()) return forward.y;
   return record(
       inputs, [&] { return std::vector<at::Tensor>{forward.y}; },

@@ -14,11 +14,11 @@
 namespace preferd {
 namespace {
 
-LowRank project(Compute& compute, const Linear& linear, const LoraSite& site, const at::Tensor& x,
+LowRank project(Compute& compute, const Linear& linear, const LoraWeights& projection, const at::Tensor& x,
                 const AdapterRun& run) {
-  const auto in = static_cast<std::size_t>(x.size(1)), rank = static_cast<std::size_t>(site.a.rows);
-  LowRank low{&site, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
-              std::nullopt, at::empty({run.rows, site.a.rows}, at::kFloat)};
+  const auto in = static_cast<std::size_t>(x.size(1)), rank = static_cast<std::size_t>(projection.a.rows);
+  LowRank low{&projection, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
+              std::nullopt, at::empty({run.rows, projection.a.rows}, at::kFloat)};
   if (const auto dropout = compute.dropout(); dropout && dropout->adapter_p > 0)
     low.mask = {dropout_stream(dropout->key, linear.module), dropout->adapter_p};
   const at::Tensor seen = masked_rows(compute, x, low);
@@ -27,14 +27,15 @@ LowRank project(Compute& compute, const Linear& linear, const LoraSite& site, co
   over_pieces(compute, 1, low.rows, 4, [&](const Item& item) {
     float* scratch = compute.scratch(item.worker, panel_scratch());
     for (std::size_t c = 0; c < rank; c += group_width())
-      times_transposed(from.from(item.first), site.a, {c, std::min(group_width(), rank - c)}, item.rows,
+      times_transposed(from.from(item.first), projection.a, {c, std::min(group_width(), rank - c)}, item.rows,
                        kernels::Start::kZero, {h.from(item.first).data + c, rank}, scratch);
-    for (std::size_t i = item.first * rank; i < (item.first + item.rows) * rank; ++i) h.data[i] *= site.scale;
+    for (std::size_t i = item.first * rank; i < (item.first + item.rows) * rank; ++i)
+      h.data[i] *= projection.scale;
   });
   return low;
 }
 
-struct Site {
+struct Projection {
   const Linear* linear;
   float* y;
   std::span<const LowRank> low;
@@ -45,29 +46,31 @@ struct Site {
   }
 };
 
-void compute_item(const Site& site, RowsOf<const float> x, Columns columns, std::size_t first,
+void compute_item(const Projection& projection, RowsOf<const float> x, Columns columns, std::size_t first,
                   std::size_t rows, float* scratch) {
-  const RowsOf<float> y = site.at(first, columns.first);
-  times_transposed(x.from(first), site.linear->weight, columns, rows, kernels::Start::kZero, y, scratch);
-  if (!site.linear->bias.empty())
+  const RowsOf<float> y = projection.at(first, columns.first);
+  times_transposed(x.from(first), projection.linear->weight, columns, rows, kernels::Start::kZero, y,
+                   scratch);
+  if (!projection.linear->bias.empty())
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < columns.count; ++j)
-        y.from(i).data[j] += site.linear->bias[columns.first + j];
-  for (const LowRank& low : site.low) {
+        y.from(i).data[j] += projection.linear->bias[columns.first + j];
+  for (const LowRank& low : projection.low) {
     const std::size_t begin = std::max(first, low.first_row),
                       end = std::min(first + rows, low.first_row + low.rows);
     if (begin >= end) continue;
-    const auto rank = static_cast<std::size_t>(low.site->a.rows);
+    const auto rank = static_cast<std::size_t>(low.projection->a.rows);
     const RowsOf<const float> h{low.h.data_ptr<float>(), rank};
-    times_transposed(h.from(begin - low.first_row), low.site->b, columns, end - begin,
+    times_transposed(h.from(begin - low.first_row), low.projection->b, columns, end - begin,
                      kernels::Start::kContinue, y.from(begin - first), scratch);
   }
 }
 
 }  // namespace
 
-const LoraSite* Adapters::find(const AdapterRun& run, const std::string& module) const {
-  const auto* map = sites.empty() || module.empty() ? nullptr : sites[static_cast<std::size_t>(run.adapter)];
+const LoraWeights* Adapters::find(const AdapterRun& run, const std::string& module) const {
+  const auto* map =
+      projections.empty() || module.empty() ? nullptr : projections[static_cast<std::size_t>(run.adapter)];
   if (map == nullptr) return nullptr;
   const auto it = map->find(module);
   return it == map->end() ? nullptr : &it->second;
@@ -103,22 +106,22 @@ void over_pieces(Compute& compute, std::size_t pieces, std::size_t rows, std::si
   });
 }
 
-void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
+void over_items(Compute& compute, std::span<const Linear* const> projections, std::size_t rows,
                 const std::function<void(const Item&)>& work) {
   constexpr std::size_t kItemsOfThread = 3, kLeastPanels = 2;
   const std::size_t width = kernels::panel_width(),
                     threads = static_cast<std::size_t>(compute.pool().threads());
   const auto panels_of = [&](std::size_t s) {
-    return ceil_div(static_cast<std::size_t>(sites[s]->weight.rows), width);
+    return ceil_div(static_cast<std::size_t>(projections[s]->weight.rows), width);
   };
   std::size_t panels = 0;
-  for (std::size_t s = 0; s < sites.size(); ++s) panels += panels_of(s);
+  for (std::size_t s = 0; s < projections.size(); ++s) panels += panels_of(s);
   const std::size_t most = threads == 1
                                ? kGroupPanels
                                : std::clamp(panels / (kItemsOfThread * threads), kLeastPanels, kGroupPanels);
   std::vector<Item> groups;
-  for (std::size_t s = 0; s < sites.size(); ++s) {
-    const auto outputs = static_cast<std::size_t>(sites[s]->weight.rows);
+  for (std::size_t s = 0; s < projections.size(); ++s) {
+    const auto outputs = static_cast<std::size_t>(projections[s]->weight.rows);
     const std::size_t count = ceil_div(panels_of(s), most);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t from = i * panels_of(s) / count * width, to = (i + 1) * panels_of(s) / count * width;
@@ -131,40 +134,41 @@ void over_items(Compute& compute, std::span<const Linear* const> sites, std::siz
   });
 }
 
-LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> projections,
                            const Adapters& adapters, Values values) {
   PREFERD_CHECK(x.dim() == 2 && x.is_contiguous() && x.scalar_type() == at::kFloat);
   LinearsForward forward;
-  for (const Linear* linear : sites) {
+  for (const Linear* linear : projections) {
     PREFERD_CHECK(linear->weight.cols == x.size(1));
     forward.y.push_back(at::empty({x.size(0), linear->weight.rows}, at::kFloat));
     forward.low.emplace_back();
     for (const AdapterRun& run : adapters.runs)
-      if (const LoraSite* lora = adapters.find(run, linear->module))
+      if (const LoraWeights* lora = adapters.find(run, linear->module))
         forward.low.back().push_back(project(compute, *linear, *lora, x, run));
   }
   if (values == Values::kUnread) return forward;
-  std::vector<Site> work;
-  for (std::size_t i = 0; i < sites.size(); ++i)
-    work.push_back({sites[i], forward.y[i].data_ptr<float>(), forward.low[i]});
+  std::vector<Projection> work;
+  for (std::size_t i = 0; i < projections.size(); ++i)
+    work.push_back({projections[i], forward.y[i].data_ptr<float>(), forward.low[i]});
   const RowsOf<const float> from{x.data_ptr<float>(), static_cast<std::size_t>(x.size(1))};
-  over_items(compute, sites, static_cast<std::size_t>(x.size(0)), [&](const Item& item) {
+  over_items(compute, projections, static_cast<std::size_t>(x.size(0)), [&](const Item& item) {
     compute_item(work[item.of], from, item.columns, item.first, item.rows,
                  compute.scratch(item.worker, panel_scratch()));
   });
   return forward;
 }
 
-std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters, Values values) {
-  if (compute.composed()) return composed::linears(compute, x.value, sites, adapters);
+std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters,
+                                Values values) {
+  if (compute.composed()) return composed::linears(compute, x.value, projections, adapters);
   if (Accelerator* device = compute.accelerator())
-    return device->linears(compute, x, sites, adapters, values);
-  if (linears_want_gradient(compute, x.value, sites, adapters))
-    return record_linears(compute, x, sites, adapters, values);
+    return device->linears(compute, x, projections, adapters, values);
+  if (linears_want_gradient(compute, x.value, projections, adapters))
+    return record_linears(compute, x, projections, adapters, values);
   if (compute.arithmetic() != Arithmetic::kFp32)
-    return linears(compute, Rounded(compute, x.value), sites, adapters);
-  return run_linears(compute, x.value, sites, adapters, Values::kRead).y;
+    return linears(compute, Rounded(compute, x.value), projections, adapters);
+  return run_linears(compute, x.value, projections, adapters, Values::kRead).y;
 }
 
 }  // namespace preferd

@@ -1,6 +1,6 @@
 // Linear maps over stored weights, with LoRA adapters applied unmerged.
 //
-//   y_i = x W_i^T + b_i + s B_i (A_i x)      for sites i that share x
+//   y_i = x W_i^T + b_i + s B_i (A_i x)      for projections i that share x
 //
 // x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. A row's bits depend on the row
 // and its adapter alone (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded into
@@ -25,7 +25,7 @@
 
 namespace preferd {
 
-// A linear site: y = x W^T + b. `module` names it for adapters; empty: takes none.
+// A linear projection: y = x W^T + b. `module` names it for adapters; empty: takes none.
 struct Linear {
   quant::Matrix weight;     // [out, in]
   std::vector<float> bias;  // [out] or empty
@@ -34,10 +34,11 @@ struct Linear {
 
 // The adapters that the runs of a batch name by index. Borrowed: lives as long as the call.
 struct Adapters {
-  std::span<const std::map<std::string, LoraSite>* const> sites;  // one map an adapter; null = no LoRA
+  std::span<const std::map<std::string, LoraWeights>* const>
+      projections;  // one map an adapter; null = no LoRA
   std::span<const AdapterRun> runs;
 
-  const LoraSite* find(const AdapterRun& run, const std::string& module) const;
+  const LoraWeights* find(const AdapterRun& run, const std::string& module) const;
 };
 
 // What linears read. `again` makes the same bits anew without recording, where that is cheap: backward then
@@ -50,14 +51,15 @@ struct Operand {
   std::function<at::Tensor()> again;
 };
 
-// Gradients: of x, and of trainable weights, biases, A and B. A frozen weight's backward decodes panels too. Sites
+// Gradients: of x, and of trainable weights, biases, A and B. A frozen weight's backward decodes panels too. Projections
 // and adapters' maps outlive the backward; runs need not.
-std::vector<at::Tensor> linears(Compute& compute, const Operand& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters, Values values = Values::kRead);
+std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters,
+                                Values values = Values::kRead);
 
 // Of rows that are rounded already, as compute.arithmetic() says. No gradient.
-std::vector<at::Tensor> linears(Compute& compute, const Rounded& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters);
+std::vector<at::Tensor> linears(Compute& compute, const Rounded& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters);
 
 // What a gated MLP's last linear reads, glu(gate(x), up(x)), rounded; compute.arithmetic() is no fp32. The
 // bits of linears(), glu() and Rounded; no gradient.

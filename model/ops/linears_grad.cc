@@ -63,14 +63,14 @@ at::Tensor gradient_of_h(Compute& compute, const LowRank& low, const at::Tensor&
   compute.pool().run(ceil_div(low.rows, kMinRowsOfItem), [&](std::size_t item, int worker) {
     const std::size_t first = item * kMinRowsOfItem, count = std::min(kMinRowsOfItem, low.rows - first);
     for (std::size_t c = 0; c < rank; c += group_width())
-      times(rows_of(from).from(first), low.site->b, {c, std::min(group_width(), rank - c)}, count,
+      times(rows_of(from).from(first), low.projection->b, {c, std::min(group_width(), rank - c)}, count,
             kernels::Start::kZero, {to + first * rank + c, rank}, compute.scratch(worker, panel_scratch()));
-    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) to[i] *= low.site->scale;
+    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) to[i] *= low.projection->scale;
   });
   return dh;
 }
 
-// What one site hands to dx.
+// What one projection hands to dx.
 struct Share {
   const Linear* linear;
   at::Tensor dy;
@@ -91,8 +91,8 @@ void item_of_dx(std::span<const Share> shares, Columns columns, std::size_t firs
       const std::size_t begin = std::max(first, low.first_row),
                         end = std::min(first + rows, low.first_row + low.rows);
       if (begin < end && !low.mask)
-        times(rows_of(share.dh[i]).from(begin - low.first_row), low.site->a, columns, end - begin, start,
-              to.from(begin - first), scratch);
+        times(rows_of(share.dh[i]).from(begin - low.first_row), low.projection->a, columns, end - begin,
+              start, to.from(begin - first), scratch);
     }
   }
 }
@@ -105,7 +105,7 @@ void add_masked(Compute& compute, const LowRank& low, const at::Tensor& dh, Rows
     float* product = compute.scratch(worker, panel_scratch() + kRowChunk * in);
     float* scratch = product + kRowChunk * in;
     for (std::size_t c = 0; c < in; c += group_width())
-      times(rows_of(dh).from(first), low.site->a, {c, std::min(group_width(), in - c)}, count,
+      times(rows_of(dh).from(first), low.projection->a, {c, std::min(group_width(), in - c)}, count,
             kernels::Start::kZero, {product + c, in}, scratch);
     drop(low.mask->stream, low.mask->p, (low.first_row + first) * in, product, count * in, product);
     float* to = dx.from(low.first_row + first).data;
@@ -135,7 +135,7 @@ at::Tensor gradient_of_x(Compute& compute, std::span<const Share> shares, std::i
   return dx;
 }
 
-// The tensors of a site that may want a gradient, in the order of the inputs; undefined where frozen.
+// The tensors of a projection that may want a gradient, in the order of the inputs; undefined where frozen.
 struct Leaves {
   at::Tensor weight, bias;
   struct Pair {
@@ -150,12 +150,12 @@ Leaves leaves_of(const Compute& compute, const Linear& linear, const Adapters& a
   Leaves out{
       or_undefined(compute.trainable(linear.weight)), or_undefined(compute.trainable(linear.bias)), {}};
   for (const AdapterRun& run : adapters.runs)
-    if (const LoraSite* lora = adapters.find(run, linear.module))
+    if (const LoraWeights* lora = adapters.find(run, linear.module))
       out.low.push_back({or_undefined(compute.trainable(lora->a)), or_undefined(compute.trainable(lora->b))});
   return out;
 }
 
-// Gradients of one site's leaves, appended in the order of the inputs.
+// Gradients of one projection's leaves, appended in the order of the inputs.
 void append_gradients(Compute& compute, const Leaves& leaves, const at::Tensor& x, const Share& share,
                       std::vector<at::Tensor>& out) {
   if (leaves.weight.defined()) out.push_back(outer_product(compute, share.dy, x));
@@ -171,11 +171,11 @@ void append_gradients(Compute& compute, const Leaves& leaves, const at::Tensor& 
 
 }  // namespace
 
-bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                           const Adapters& adapters) {
+bool linears_want_gradient(const Compute& compute, const at::Tensor& x,
+                           std::span<const Linear* const> projections, const Adapters& adapters) {
   if (!at::GradMode::is_enabled()) return false;
   if (x.requires_grad()) return true;
-  return std::any_of(sites.begin(), sites.end(), [&](const Linear* linear) {
+  return std::any_of(projections.begin(), projections.end(), [&](const Linear* linear) {
     const Leaves leaves = leaves_of(compute, *linear, adapters);
     return leaves.weight.defined() || leaves.bias.defined() ||
            std::any_of(leaves.low.begin(), leaves.low.end(),
@@ -184,7 +184,7 @@ bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::spa
 }
 
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
-                                       std::span<const Linear* const> sites, const Adapters& adapters,
+                                       std::span<const Linear* const> projections, const Adapters& adapters,
                                        Values values) {
   PREFERD_CHECK(compute.arithmetic() == Arithmetic::kFp32);
   std::vector<Leaves> leaves;
@@ -192,17 +192,17 @@ std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
   const auto input = [&](const at::Tensor& t) {
     if (t.defined()) inputs.push_back(t);
   };
-  for (const Linear* linear : sites) {
+  for (const Linear* linear : projections) {
     leaves.push_back(leaves_of(compute, *linear, adapters));
     input(leaves.back().weight);
     input(leaves.back().bias);
     for (const Leaves::Pair& pair : leaves.back().low) input(pair.a), input(pair.b);
   }
-  LinearsForward forward = run_linears(compute, x.value.detach(), sites, adapters, values);
+  LinearsForward forward = run_linears(compute, x.value.detach(), projections, adapters, values);
   const auto again = x.again ? x.again : [kept = x.value.detach()] { return kept; };
   const bool inputs_too = wants_gradient(x.value);
   const std::int64_t rows = x.value.size(0), in = x.value.size(1);
-  const std::vector<const Linear*> owned(sites.begin(), sites.end());
+  const std::vector<const Linear*> owned(projections.begin(), projections.end());
   return record(
       inputs, [&] { return forward.y; },
       [&compute, again, leaves, owned, inputs_too, rows, in,

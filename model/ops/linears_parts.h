@@ -16,39 +16,39 @@
 
 namespace preferd {
 
-// Rows of one adapter at one site, reduced to its rank.
+// Rows of one adapter at one projection, reduced to its rank.
 struct LowRank {
   struct Mask {
     std::uint64_t stream;
     double p;
   };
 
-  const LoraSite* site;
+  const LoraWeights* projection;
   std::size_t first_row, rows;
   std::optional<Mask> mask;  // dropout of what A reads
   at::Tensor h;              // [rows, r]: scale * A x
 };
 
 struct LinearsForward {
-  std::vector<at::Tensor> y;              // one a site
-  std::vector<std::vector<LowRank>> low;  // per site
+  std::vector<at::Tensor> y;              // one a projection
+  std::vector<std::vector<LowRank>> low;  // per projection
 };
 
 // In fp32. kUnread: y is left undefined.
-LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
+LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<const Linear* const> projections,
                            const Adapters& adapters, Values values);
 
-// A share of the rows, for a site's group of columns or for what else decodes its weights anew.
+// A share of the rows, for a projection's group of columns or for what else decodes its weights anew.
 struct Item {
-  std::size_t of;  // which site, or what
+  std::size_t of;  // which projection, or what
   Columns columns;
   std::size_t first, rows;
   int worker;
 };
 
-// Spreads groups of columns of all sites over threads, and shares of the rows where those are few: each share
+// Spreads groups of columns of all projections over threads, and shares of the rows where those are few: each share
 // decodes its columns anew.
-void over_items(Compute& compute, std::span<const Linear* const> sites, std::size_t rows,
+void over_items(Compute& compute, std::span<const Linear* const> projections, std::size_t rows,
                 const std::function<void(const Item&)>& work);
 // Spreads `pieces`, each of which decodes weights for a share of the rows, over threads; `wanted` items a
 // thread where there are several.
@@ -60,11 +60,11 @@ at::Tensor masked_rows(Compute& compute, const at::Tensor& x, const LowRank& low
 
 // The same forward, recorded. Gradients reach x, trainable weights and biases, trainable A and B.
 std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
-                                       std::span<const Linear* const> sites, const Adapters& adapters,
+                                       std::span<const Linear* const> projections, const Adapters& adapters,
                                        Values values);
 
-// Does anything that these sites read want a gradient?
-bool linears_want_gradient(const Compute& compute, const at::Tensor& x, std::span<const Linear* const> sites,
-                           const Adapters& adapters);
+// Does anything that these projections read want a gradient?
+bool linears_want_gradient(const Compute& compute, const at::Tensor& x,
+                           std::span<const Linear* const> projections, const Adapters& adapters);
 
 }  // namespace preferd

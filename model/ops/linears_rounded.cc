@@ -13,30 +13,32 @@ namespace preferd {
 namespace {
 
 // h = scale * A x of an adapter's rows.
-at::Tensor project(Compute& compute, const LoraSite& site, const RoundedRows& x, const AdapterRun& run) {
-  const at::Tensor h = at::empty({run.rows, site.a.rows}, at::kFloat);
-  const auto rank = static_cast<std::size_t>(site.a.rows);
+at::Tensor project(Compute& compute, const LoraWeights& projection, const RoundedRows& x,
+                   const AdapterRun& run) {
+  const at::Tensor h = at::empty({run.rows, projection.a.rows}, at::kFloat);
+  const auto rank = static_cast<std::size_t>(projection.a.rows);
   float* to = h.data_ptr<float>();
   over_pieces(compute, 1, static_cast<std::size_t>(run.rows), 4, [&](const Item& item) {
-    const RoundedTerm term{x.from(static_cast<std::size_t>(run.first_row) + item.first), &site.a, 0,
+    const RoundedTerm term{x.from(static_cast<std::size_t>(run.first_row) + item.first), &projection.a, 0,
                            item.rows};
     float* scratch = compute.scratch(item.worker, rounded_scratch());
     for (std::size_t c = 0; c < rank; c += group_width())
       sum_of_products({&term, 1}, {}, {c, std::min(group_width(), rank - c)}, item.rows,
                       {to + item.first * rank + c, rank}, scratch);
-    for (std::size_t i = item.first * rank; i < (item.first + item.rows) * rank; ++i) to[i] *= site.scale;
+    for (std::size_t i = item.first * rank; i < (item.first + item.rows) * rank; ++i)
+      to[i] *= projection.scale;
   });
   return h;
 }
 
-// A site and what its adapters made of x.
-class Site {
+// A projection and what its adapters made of x.
+class Projection {
  public:
-  Site(Compute& compute, const Linear& linear, const Rounded& x, const Adapters& adapters)
+  Projection(Compute& compute, const Linear& linear, const Rounded& x, const Adapters& adapters)
       : linear_(&linear), x_(x.rows()) {
     PREFERD_CHECK(x.rows().arithmetic == compute.arithmetic() && linear.weight.cols == x.width());
     for (const AdapterRun& run : adapters.runs)
-      if (const LoraSite* lora = adapters.find(run, linear.module))
+      if (const LoraWeights* lora = adapters.find(run, linear.module))
         low_.push_back({&lora->b, static_cast<std::size_t>(run.first_row),
                         static_cast<std::size_t>(run.first_row + run.rows),
                         Rounded(compute, project(compute, *lora, x.rows(), run))});
@@ -69,15 +71,15 @@ class Site {
 
 }  // namespace
 
-std::vector<at::Tensor> linears(Compute& compute, const Rounded& x, std::span<const Linear* const> sites,
-                                const Adapters& adapters) {
-  std::vector<Site> work;
+std::vector<at::Tensor> linears(Compute& compute, const Rounded& x,
+                                std::span<const Linear* const> projections, const Adapters& adapters) {
+  std::vector<Projection> work;
   std::vector<at::Tensor> y;
-  for (const Linear* linear : sites) {
+  for (const Linear* linear : projections) {
     work.emplace_back(compute, *linear, x, adapters);
     y.push_back(at::empty({x.count(), linear->weight.rows}, at::kFloat));
   }
-  over_items(compute, sites, static_cast<std::size_t>(x.count()), [&](const Item& item) {
+  over_items(compute, projections, static_cast<std::size_t>(x.count()), [&](const Item& item) {
     const auto out = static_cast<std::size_t>(y[item.of].size(1));
     sum_of_products(work[item.of].terms(item.first, item.rows), work[item.of].bias(), item.columns, item.rows,
                     {y[item.of].data_ptr<float>() + item.first * out + item.columns.first, out},
@@ -90,7 +92,7 @@ Rounded gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, con
                    const Linear& up, const Adapters& adapters) {
   PREFERD_CHECK(gate.weight.rows == up.weight.rows);
   const Rounded rounded(compute, x);
-  const Site gates(compute, gate, rounded, adapters), ups(compute, up, rounded, adapters);
+  const Projection gates(compute, gate, rounded, adapters), ups(compute, up, rounded, adapters);
   const auto width = static_cast<std::size_t>(gate.weight.rows), rows = static_cast<std::size_t>(x.size(0));
   const auto gate_terms = gates.terms(0, rows), up_terms = ups.terms(0, rows);
   const auto floats = gated_scratch({gate_terms, up_terms, gate.bias, up.bias, kind}, block_of(width));

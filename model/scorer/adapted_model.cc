@@ -128,7 +128,7 @@ Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& 
   }
   adapter.token_rows = {rows_of(body.lm_head()->weight, ids), {}, body.lm_head()->module};
   adapter.token_softcap = body.logit_softcap();
-  if (const auto lora = adapter.sites.find("lm_head"); lora != adapter.sites.end())
+  if (const auto lora = adapter.projections.find("lm_head"); lora != adapter.projections.end())
     lora->second.b = rows_of(lora->second.b, ids);
   return Ok{};
 }
@@ -201,9 +201,9 @@ Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wra
       if (!files) return files.error();
       folder_name = files->folder;
       PeftAdapter& peft = files->peft;
-      for (const auto& [module, site] : peft.sites)
-        model.stored_bytes += quant::stored_bytes(site.a) + quant::stored_bytes(site.b);
-      adapter.sites = std::move(peft.sites);
+      for (const auto& [module, projection] : peft.projections)
+        model.stored_bytes += quant::stored_bytes(projection.a) + quant::stored_bytes(projection.b);
+      adapter.projections = std::move(peft.projections);
       head = std::move(peft.head);
       if (!peft.saved.empty()) {
         auto overlay = std::make_shared<OverlayWeights>(source, std::move(peft.saved), folder_name);

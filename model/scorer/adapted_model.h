@@ -15,7 +15,7 @@ namespace preferd {
 
 struct LoadedAdapter {
   std::size_t body = 0;  // which of AdaptedModel::bodies; one with saved modules has its own
-  std::map<std::string, LoraSite> sites;
+  std::map<std::string, LoraWeights> projections;
   HeadSpec spec;
   std::optional<Head> head;  // absent for token_pair
   Linear token_rows;         // token_pair: two rows of the LM head

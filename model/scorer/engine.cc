@@ -57,7 +57,7 @@ Result<Residency> fitting(const Place& place, const AdaptedModel& model, std::si
 std::int64_t largest_rank(const AdaptedModel& model) {
   std::int64_t rank = 0;
   for (const LoadedAdapter& adapter : model.adapters)
-    for (const auto& [module, site] : adapter.sites) rank = std::max(rank, site.a.rows);
+    for (const auto& [module, projection] : adapter.projections) rank = std::max(rank, projection.a.rows);
   return rank;
 }
 
@@ -68,7 +68,7 @@ Status check_kernels(const AdaptedModel& model) {
       return invalid("device cuda: the model's hidden size is " + std::to_string(body->width()) +
                      ", expected a multiple of 8");
   for (const LoadedAdapter& adapter : model.adapters)
-    if (adapter.sites.contains("embed_tokens"))
+    if (adapter.projections.contains("embed_tokens"))
       return invalid("device cuda: an adapter changes embed_tokens, which is computed on cpu alone");
   return Ok{};
 }

@@ -22,7 +22,7 @@ at::Tensor feature_rows(const Compute& compute, std::span<const Encoded* const> 
 
 }  // namespace
 
-at::Tensor item_logits(Compute& compute, const AdaptedModel& model, SiteMaps sites,
+at::Tensor item_logits(Compute& compute, const AdaptedModel& model, AdapterMaps projections,
                        std::span<const Encoded* const> items, std::int64_t columns,
                        const at::Tensor& states) {
   const int index = items.front()->adapter;
@@ -30,7 +30,7 @@ at::Tensor item_logits(Compute& compute, const AdaptedModel& model, SiteMaps sit
   if (adapter.head) return adapter.head->logits(compute, states, feature_rows(compute, items, columns));
   const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
   const Linear* rows[] = {&adapter.token_rows};
-  const at::Tensor logits = linears(compute, states, rows, {sites, {&run, 1}})[0];
+  const at::Tensor logits = linears(compute, states, rows, {projections, {&run, 1}})[0];
   if (adapter.token_softcap == 0) return logits;
   const double cap = adapter.token_softcap;
   return at::tanh(logits / cap) * cap;

@@ -54,7 +54,7 @@ class PackageScorer : public Scorer {
     if (m.features.set != FeatureSet::kNone)
       for (const char* name : feature_names()) info_.feature_names.emplace_back(name);
     info_.resident_bytes = model_.stored_bytes;
-    for (const LoadedAdapter& a : model_.adapters) sites_.push_back(&a.sites);
+    for (const LoadedAdapter& a : model_.adapters) projections_.push_back(&a.projections);
   }
 
   // Another engine in the place of this one, which gives back its memory first.
@@ -230,7 +230,7 @@ class PackageScorer : public Scorer {
     const std::lock_guard lock(device_);
     engine_.body->set_arithmetic(engine_.arithmetic);
     const at::Tensor states =
-        model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, sites_);
+        model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, projections_);
     engine_.body->set_arithmetic(Arithmetic::kFp32);  // heads are exact
     if (Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
       return device->to_host(states);
@@ -259,7 +259,8 @@ class PackageScorer : public Scorer {
   void answer(std::span<const Encoded* const> items, const at::Tensor& states,
               std::vector<Result<Verdict>>& answers) {
     const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const at::Tensor logits = item_logits(*engine_.heads, model_, sites_, items, encoder_->columns(), states);
+    const at::Tensor logits =
+        item_logits(*engine_.heads, model_, projections_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
     const bool difference = adapter.spec.output == Output::kDifference;
     const float* at = logits.data_ptr<float>();
@@ -279,7 +280,7 @@ class PackageScorer : public Scorer {
   AdaptedModel model_;
   Engine engine_;
   ScorerInfo info_;
-  std::vector<const std::map<std::string, LoraSite>*> sites_;
+  std::vector<const std::map<std::string, LoraWeights>*> projections_;
   std::mutex device_, heads_;  // score() of two calls at a time
   std::atomic<std::int64_t> halved_{0};
   mutable std::mutex state_;

@@ -84,19 +84,19 @@ double distance(const at::Tensor& a, const at::Tensor& exact) {
 Found gradients(const Encoder& encoder, How how, double dropout) {
   auto model = load_model(encoder);
   if (!model) std::printf("%s\n", model.error().what.c_str()), std::exit(1);
-  auto& sites = model->adapters[0].sites;
+  auto& projections = model->adapters[0].projections;
   std::int64_t rank = 0;
-  for (const auto& [module, site] : sites) rank = std::max(rank, site.a.rows);
+  for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   const auto compute = make_compute(how, rank);
   TrainableWeights trainable(*compute);
-  for (auto& [module, site] : sites)
-    trainable.train(module + ".A", site.a), trainable.train(module + ".B", site.b);
+  for (auto& [module, projection] : projections)
+    trainable.train(module + ".A", projection.a), trainable.train(module + ".B", projection.b);
   TrainingStep step;
   step.trainable = &trainable;
   if (how == How::kKernelsRecomputed) step.blocks = TrainingStep::Blocks::kRecomputed;
   if (dropout > 0) step.dropout = Dropout{dropout, 11};
   compute->set_step(step);
-  const std::map<std::string, LoraSite>* maps[] = {&sites};
+  const std::map<std::string, LoraWeights>* maps[] = {&projections};
   const auto pooled = [&] {
     return model->bodies[0]
         ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), Pooling::kLast, maps)

@@ -27,7 +27,7 @@
 namespace {
 
 using namespace preferd;
-using Sites = std::map<std::string, LoraSite>;
+using Projections = std::map<std::string, LoraWeights>;
 
 // A prompt with two answers and a sequence of its own; none is longer than 96 tokens, which the packages
 // take.
@@ -68,10 +68,10 @@ Batch joined(const std::vector<Batch>& batches) {
 class Check {
  public:
   Check(AdaptedModel model, gpu::Residency residency) : model_(std::move(model)) {
-    const Sites& own = model_.adapters[0].sites;
-    for (const auto& [module, site] : own) {
-      rank_ = std::max(rank_, site.a.rows);
-      if (!module.ends_with("q_proj")) part_.emplace(module, site);
+    const Projections& own = model_.adapters[0].projections;
+    for (const auto& [module, projection] : own) {
+      rank_ = std::max(rank_, projection.a.rows);
+      if (!module.ends_with("q_proj")) part_.emplace(module, projection);
     }
     maps_ = {&own, &part_, nullptr};
     auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank_});
@@ -143,8 +143,8 @@ class Check {
   }
 
   AdaptedModel model_;
-  Sites part_;
-  std::vector<const Sites*> maps_;
+  Projections part_;
+  std::vector<const Projections*> maps_;
   std::int64_t rank_ = 0;
   std::shared_ptr<Accelerator> gpu_;
   std::unique_ptr<Compute> compute_;

@@ -43,8 +43,8 @@ Result<std::unique_ptr<Compute>> place_on_kernels(const Encoder& encoder, const 
   auto adapter = read_adapter(encoder, shape, encoder.manifest().adapters.front());
   if (!adapter) return adapter.error();
   std::int64_t rank = 0;
-  for (const auto& [module, site] : adapter->peft.sites) rank = std::max(rank, site.a.rows);
-  if (adapter->peft.sites.contains("embed_tokens"))
+  for (const auto& [module, projection] : adapter->peft.projections) rank = std::max(rank, projection.a.rows);
+  if (adapter->peft.projections.contains("embed_tokens"))
     return invalid(
         "the adapter changes embed_tokens on device cuda with precision bf16, expected precision fp32");
   const bool dense = 2 * linear_elements(shape) <= memory->free / 2;
@@ -116,7 +116,7 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<con
       self->groups_.push_back(ParameterGroup::kBase);
     }
   self->train_head();
-  for (const LoadedAdapter& a : self->model_.adapters) self->sites_.push_back(&a.sites);
+  for (const LoadedAdapter& a : self->model_.adapters) self->projections_.push_back(&a.projections);
   const LoadedAdapter& adapter = self->model_.adapters.front();
   self->classes_ = adapter.head ? classes_of(adapter.spec.output, adapter.head->outputs()) : 2;
   if (const Status s = self->encoder_->intact(Look::kThorough); !s) return s.error();
@@ -125,10 +125,10 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<con
 
 void TrainableModel::train_adapter() {
   const std::string prefix = output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
-  for (auto& [module, site] : model_.adapters.front().sites) {
-    trainable_.train(kAdapter + prefix + module + ".lora_A.weight", site.a);
+  for (auto& [module, projection] : model_.adapters.front().projections) {
+    trainable_.train(kAdapter + prefix + module + ".lora_A.weight", projection.a);
     groups_.push_back(ParameterGroup::kAdapterA);
-    trainable_.train(kAdapter + prefix + module + ".lora_B.weight", site.b);
+    trainable_.train(kAdapter + prefix + module + ".lora_B.weight", projection.b);
     groups_.push_back(ParameterGroup::kAdapterB);
   }
 }
@@ -157,9 +157,9 @@ Forward TrainableModel::forward(std::span<const Encoded* const> items) {
   const LoadedAdapter& adapter = model_.adapters.front();
   const Batch batch = pack(items, encoder_->prefixes());
   Forward out;
-  out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, sites_);
+  out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, projections_);
   const at::Tensor logits =
-      item_logits(*compute_, model_, sites_, items, encoder_->columns(), out.states.contiguous());
+      item_logits(*compute_, model_, projections_, items, encoder_->columns(), out.states.contiguous());
   out.logits = class_logits(adapter.spec.output, logits);
   return out;
 }

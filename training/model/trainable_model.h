@@ -1,6 +1,6 @@
 // A package whose weights move: the layers that serve, with leaves in place of what is trained.
 //
-// method lora: A and B of every site, and the head; full: every tensor of the base, and the head; head: the
+// method lora: A and B of every projection, and the head; full: every tensor of the base, and the head; head: the
 // head alone. One caller at a time.
 #pragma once
 
@@ -66,7 +66,7 @@ class TrainableModel {
   std::unique_ptr<Compute> compute_;
   TrainableWeights trainable_;
   AdaptedModel model_;
-  std::vector<const std::map<std::string, LoraSite>*> sites_;
+  std::vector<const std::map<std::string, LoraWeights>*> projections_;
   std::vector<ParameterGroup> groups_;  // of trainable_.weights()
   int classes_ = 2;
 };

@@ -52,7 +52,7 @@ class CudaGpu : public Accelerator {
   at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
                    const Adapters& adapters) override;
   std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
-                                  std::span<const Linear* const> sites, const Adapters& adapters,
+                                  std::span<const Linear* const> projections, const Adapters& adapters,
                                   Values values) override;
   at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
                        const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -105,21 +105,23 @@ class CudaGpu : public Accelerator {
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
   Residency residency_of(const Linear& linear) const;
-  Site& site_of(std::span<const Linear* const> linears);
-  const LowRank& low_rank_of(Site& site, std::span<const LoraSite* const> lora);
+  Projection& projection_of(std::span<const Linear* const> linears);
+  const LowRank& low_rank_of(Projection& projection, std::span<const LoraWeights* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
-  void forget_adapters();                        // none of them is behind its weights any more
-  void decode_site(Site& site);                  // kPacked: into scratch_
-  at::Tensor matrix_of(const Site& site) const;  // [out, stride]: W and the room behind it
-  at::Tensor weight_of(const Site& site) const;  // [out, in]; kFp8 has none
-  static std::vector<at::Tensor> columns_of(const at::Tensor& y, const Site& site);  // its linears' columns
+  void forget_adapters();                                    // none of them is behind its weights any more
+  void decode_projection(Projection& projection);            // kPacked: into scratch_
+  at::Tensor matrix_of(const Projection& projection) const;  // [out, stride]: W and the room behind it
+  at::Tensor weight_of(const Projection& projection) const;  // [out, in]; kFp8 has none
+  static std::vector<at::Tensor> columns_of(const at::Tensor& y,
+                                            const Projection& projection);  // its linears' columns
 
   void multiply(kernels::cuda::Product product);
   void project(const at::Tensor& x, const LowRank& low);
   // y = [x | h] [W | B]^T, h behind x where there is an adapter.
-  void apply(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
-  void multiply_bf16(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
-  void multiply_fp8(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  void apply(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  void multiply_bf16(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
+  void multiply_fp8(const Projection& projection, const LowRank* low, const at::Tensor& x,
+                    const at::Tensor& y);
 
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
@@ -133,9 +135,9 @@ class CudaGpu : public Accelerator {
   std::string name_;
   std::unique_ptr<kernels::cuda::Gemm> gemm_;
   std::int64_t room_;   // elements behind a row
-  at::Tensor scratch_;  // kPacked: of the site in use
+  at::Tensor scratch_;  // kPacked: of the projection in use
 
-  std::map<std::vector<const void*>, std::unique_ptr<Site>> sites_;
+  std::map<std::vector<const void*>, std::unique_ptr<Projection>> projections_;
   std::map<const void*, StoredCopy> tables_;
   std::map<const void*, at::Tensor> vectors_;
   std::list<std::pair<std::vector<std::int32_t>, at::Tensor>> uploads_;  // the last used first

@@ -49,12 +49,12 @@ at::Tensor CudaGpu::forward(const ForwardInputs& in, const std::function<at::Ten
   if (!small) return run(sent(inputs.words()));
   const std::size_t adapter = static_cast<std::size_t>(in.batch.runs[0].adapter);
   const GraphKey key{.body = in.body,
-                     .adapter = in.adapters.sites.empty() ? nullptr : in.adapters.sites[adapter],
+                     .adapter = in.adapters.projections.empty() ? nullptr : in.adapters.projections[adapter],
                      .queries = in.queries,
                      .sizes = inputs.sizes()};
   Graph* graph = graphs_.find(key);
   // Where adapters take turns behind the weights, each forward puts its own there.
-  const bool turns = in.adapters.sites.size() > 1;
+  const bool turns = in.adapters.projections.size() > 1;
   if (graph == nullptr && graphs_.seen(key)) {
     if (turns) forget_adapters();
     const at::Tensor there = at::empty({static_cast<std::int64_t>(inputs.words().size())}, options(at::kInt));
@@ -68,7 +68,7 @@ at::Tensor CudaGpu::forward(const ForwardInputs& in, const std::function<at::Ten
 }
 
 void CudaGpu::forget_adapters() {
-  for (auto& [linears, site] : sites_) site->behind = nullptr;
+  for (auto& [linears, projection] : projections_) projection->behind = nullptr;
 }
 
 std::function<at::Tensor()> CudaGpu::to_host(const at::Tensor& x) {

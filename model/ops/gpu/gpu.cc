@@ -89,7 +89,7 @@ Result<std::shared_ptr<Accelerator>> open(const Options& options) {
 
 CudaGpu::CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm)
     : options_(options), name_(std::move(name)), gemm_(std::move(gemm)) {
-  // A site has at most three linears.
+  // A projection has at most three linears.
   room_ = 3 * ((options.rank + 7) / 8 * 8);
 }
 

@@ -28,11 +28,12 @@ at::Tensor dense_floats(const quant::Matrix& m) {
   return out;
 }
 
-LowRank make_low_rank(const Site& site, std::span<const LoraSite* const> lora, at::TensorOptions bf16) {
+LowRank make_low_rank(const Projection& projection, std::span<const LoraWeights* const> lora,
+                      at::TensorOptions bf16) {
   LowRank low;
-  const LoraSite* first = nullptr;
+  const LoraWeights* first = nullptr;
   bool one_scale = true;
-  for (const LoraSite* l : lora)
+  for (const LoraWeights* l : lora)
     if (l != nullptr) {
       if (first == nullptr) first = l;
       one_scale = one_scale && l->scale == first->scale;
@@ -40,18 +41,18 @@ LowRank make_low_rank(const Site& site, std::span<const LoraSite* const> lora, a
     }
   low.rank = padded(low.rank);
   low.scale = one_scale ? first->scale : 1.0f;
-  const at::Tensor a = at::zeros({low.rank, site.in}, at::kFloat),
-                   b = at::zeros({site.out, low.rank}, at::kFloat);
+  const at::Tensor a = at::zeros({low.rank, projection.in}, at::kFloat),
+                   b = at::zeros({projection.out, low.rank}, at::kFloat);
   std::int64_t row = 0, out = 0;
   for (std::size_t i = 0; i < lora.size(); ++i) {
-    if (const LoraSite* l = lora[i]) {
+    if (const LoraWeights* l = lora[i]) {
       a.narrow(0, row, l->a.rows).copy_(dense_floats(l->a));
       at::Tensor share = dense_floats(l->b);
       if (!one_scale) share.mul_(l->scale);
-      b.narrow(0, out, site.outs[i]).narrow(1, row, l->a.rows).copy_(share);
+      b.narrow(0, out, projection.outs[i]).narrow(1, row, l->a.rows).copy_(share);
       row += l->a.rows;
     }
-    out += site.outs[i];
+    out += projection.outs[i];
   }
   low.a = a.to(bf16);
   low.b = b.to(bf16);
@@ -79,25 +80,25 @@ Residency CudaGpu::residency_of(const Linear& linear) const {
   return kept ? Residency::kDense : options_.residency;
 }
 
-Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
+Projection& CudaGpu::projection_of(std::span<const Linear* const> linears) {
   std::vector<const void*> key;
   for (const Linear* l : linears) key.push_back(quant::stored_address(l->weight));
-  std::unique_ptr<Site>& known = sites_[key];
+  std::unique_ptr<Projection>& known = projections_[key];
   if (known) return *known;
-  auto site = std::make_unique<Site>();
-  site->in = linears[0]->weight.cols;
+  auto projection = std::make_unique<Projection>();
+  projection->in = linears[0]->weight.cols;
   bool biased = false;
   for (const Linear* l : linears) {
-    site->outs.push_back(l->weight.rows);
-    site->out += l->weight.rows;
+    projection->outs.push_back(l->weight.rows);
+    projection->out += l->weight.rows;
     biased = biased || !l->bias.empty();
   }
-  site->stride = stride_of(site->in);
+  projection->stride = stride_of(projection->in);
   if (biased) {
-    site->bias = at::zeros({site->out}, options(at::kBFloat16));
+    projection->bias = at::zeros({projection->out}, options(at::kBFloat16));
     std::int64_t first = 0;
     for (const Linear* l : linears) {
-      if (!l->bias.empty()) site->bias.narrow(0, first, l->weight.rows).copy_(resident(l->bias));
+      if (!l->bias.empty()) projection->bias.narrow(0, first, l->weight.rows).copy_(resident(l->bias));
       first += l->weight.rows;
     }
   }
@@ -105,8 +106,8 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
   for (const Linear* l : linears) stored.push_back(upload(l->weight, device()));
   switch (residency_of(*linears[0])) {
     case Residency::kPacked: {
-      site->packed = std::move(stored);
-      const std::int64_t elements = site->out * site->stride;
+      projection->packed = std::move(stored);
+      const std::int64_t elements = projection->out * projection->stride;
       if (!scratch_.defined() || scratch_.numel() < elements) {
         graphs_.clear();
         scratch_ = at::empty({elements}, options(at::kBFloat16));
@@ -114,30 +115,30 @@ Site& CudaGpu::site_of(std::span<const Linear* const> linears) {
       break;
     }
     case Residency::kDense:
-      site->dense = at::empty({site->out, site->stride}, options(at::kBFloat16));
-      decode_to(stored, site->dense);
+      projection->dense = at::empty({projection->out, projection->stride}, options(at::kBFloat16));
+      decode_to(stored, projection->dense);
       break;
     case Residency::kFp8: {
-      TORCH_CHECK(site->in % 16 == 0 && site->out % 16 == 0, "residency fp8 of a linear of ", site->in, " x ",
-                  site->out, ", expected multiples of 16");
-      const at::Tensor whole = at::empty({site->out, site->in}, options(at::kBFloat16));
+      TORCH_CHECK(projection->in % 16 == 0 && projection->out % 16 == 0, "residency fp8 of a linear of ",
+                  projection->in, " x ", projection->out, ", expected multiples of 16");
+      const at::Tensor whole = at::empty({projection->out, projection->in}, options(at::kBFloat16));
       decode_to(stored, whole);
-      site->rounded = at::empty({site->out, site->in}, options(at::kByte));
-      site->scale = at::empty({site->out}, options(at::kFloat));
-      require(cuda::round8(stream(), site->out, site->in, rows_of<const Half>(whole),
-                           rows_of<__nv_fp8_e4m3>(site->rounded), site->scale.data_ptr<float>()),
+      projection->rounded = at::empty({projection->out, projection->in}, options(at::kByte));
+      projection->scale = at::empty({projection->out}, options(at::kFloat));
+      require(cuda::round8(stream(), projection->out, projection->in, rows_of<const Half>(whole),
+                           rows_of<__nv_fp8_e4m3>(projection->rounded), projection->scale.data_ptr<float>()),
               "round8");
       break;
     }
   }
-  return *(known = std::move(site));
+  return *(known = std::move(projection));
 }
 
-const LowRank& CudaGpu::low_rank_of(Site& site, std::span<const LoraSite* const> lora) {
+const LowRank& CudaGpu::low_rank_of(Projection& projection, std::span<const LoraWeights* const> lora) {
   std::vector<const void*> key;
-  for (const LoraSite* l : lora) key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
-  std::unique_ptr<LowRank>& low = site.low[key];
-  if (!low) low = std::make_unique<LowRank>(make_low_rank(site, lora, options(at::kBFloat16)));
+  for (const LoraWeights* l : lora) key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
+  std::unique_ptr<LowRank>& low = projection.low[key];
+  if (!low) low = std::make_unique<LowRank>(make_low_rank(projection, lora, options(at::kBFloat16)));
   PREFERD_CHECK(low->rank <= room_);
   return *low;
 }
@@ -156,20 +157,20 @@ at::Tensor CudaGpu::behind(const at::Tensor& x, std::int64_t columns) const {
   return x.as_strided({x.size(0), columns}, {x.stride(0), 1}, x.storage_offset() + padded(x.size(1)));
 }
 
-at::Tensor CudaGpu::matrix_of(const Site& site) const {
-  if (site.dense.defined()) return site.dense;
-  return scratch_.narrow(0, 0, site.out * site.stride).view({site.out, site.stride});
+at::Tensor CudaGpu::matrix_of(const Projection& projection) const {
+  if (projection.dense.defined()) return projection.dense;
+  return scratch_.narrow(0, 0, projection.out * projection.stride).view({projection.out, projection.stride});
 }
 
-at::Tensor CudaGpu::weight_of(const Site& site) const {
-  PREFERD_CHECK(!site.rounded.defined());
-  return matrix_of(site).narrow(1, 0, site.in);
+at::Tensor CudaGpu::weight_of(const Projection& projection) const {
+  PREFERD_CHECK(!projection.rounded.defined());
+  return matrix_of(projection).narrow(1, 0, projection.in);
 }
 
-std::vector<at::Tensor> CudaGpu::columns_of(const at::Tensor& y, const Site& site) {
+std::vector<at::Tensor> CudaGpu::columns_of(const at::Tensor& y, const Projection& projection) {
   std::vector<at::Tensor> out;
   std::int64_t first = 0;
-  for (const std::int64_t width : site.outs) {
+  for (const std::int64_t width : projection.outs) {
     out.push_back(y.narrow(1, first, width));
     first += width;
   }
@@ -184,10 +185,10 @@ void CudaGpu::decode_to(std::span<const StoredCopy> stored, const at::Tensor& to
   }
 }
 
-void CudaGpu::decode_site(Site& site) {
-  if (site.packed.empty()) return;
-  decode_to(site.packed, matrix_of(site));
-  site.behind = nullptr;
+void CudaGpu::decode_projection(Projection& projection) {
+  if (projection.packed.empty()) return;
+  decode_to(projection.packed, matrix_of(projection));
+  projection.behind = nullptr;
 }
 
 // h, behind x.
@@ -207,65 +208,68 @@ void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
   multiply(p);
 }
 
-void CudaGpu::apply(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
-  if (site.rounded.defined())
-    multiply_fp8(site, low, x, y);
+void CudaGpu::apply(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+  if (projection.rounded.defined())
+    multiply_fp8(projection, low, x, y);
   else
-    multiply_bf16(site, low, x, y);
+    multiply_bf16(projection, low, x, y);
 }
 
-void CudaGpu::multiply_bf16(Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor matrix = matrix_of(site);
-  if (low != nullptr && site.behind != low) {
+void CudaGpu::multiply_bf16(Projection& projection, const LowRank* low, const at::Tensor& x,
+                            const at::Tensor& y) {
+  const at::Tensor matrix = matrix_of(projection);
+  if (low != nullptr && projection.behind != low) {
     constexpr std::size_t kBytes = sizeof(Half);
-    void* to = static_cast<Half*>(matrix.data_ptr()) + padded(site.in);
+    void* to = static_cast<Half*>(matrix.data_ptr()) + padded(projection.in);
     const std::size_t width = static_cast<std::size_t>(low->rank) * kBytes;
-    require(cudaMemcpy2DAsync(to, static_cast<std::size_t>(site.stride) * kBytes, low->b.data_ptr(), width,
-                              width, static_cast<std::size_t>(site.out), cudaMemcpyDeviceToDevice, stream()),
+    require(cudaMemcpy2DAsync(to, static_cast<std::size_t>(projection.stride) * kBytes, low->b.data_ptr(),
+                              width, width, static_cast<std::size_t>(projection.out),
+                              cudaMemcpyDeviceToDevice, stream()),
             "an adapter's B");
-    site.behind = low;
+    projection.behind = low;
   }
   cuda::Product p;
-  p.shape = {.inner = low == nullptr ? site.in : padded(site.in) + low->rank,
-             .outputs = site.out,
+  p.shape = {.inner = low == nullptr ? projection.in : padded(projection.in) + low->rank,
+             .outputs = projection.out,
              .x_stride = x.stride(0),
-             .w_stride = site.stride,
+             .w_stride = projection.stride,
              .y_stride = y.stride(0),
-             .bias = site.bias.defined()};
+             .bias = projection.bias.defined()};
   p.rows = x.size(0);
   p.x = x.data_ptr();
   p.w = matrix.data_ptr();
   p.y = y.data_ptr();
-  p.bias = site.bias.defined() ? site.bias.data_ptr() : nullptr;
+  p.bias = projection.bias.defined() ? projection.bias.data_ptr() : nullptr;
   multiply(p);
 }
 
-void CudaGpu::multiply_fp8(const Site& site, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, const at::Tensor& x,
+                           const at::Tensor& y) {
   const at::Tensor rounded = at::empty({x.size(0), x.size(1)}, options(at::kByte)),
                    scale = at::empty({x.size(0)}, options(at::kFloat));
   require(cuda::round8(stream(), x.size(0), x.size(1), rows_of<const Half>(x),
                        rows_of<__nv_fp8_e4m3>(rounded), scale.data_ptr<float>()),
           "round8");
   cuda::Product p;
-  p.shape = {.inner = site.in,
-             .outputs = site.out,
-             .x_stride = site.in,
-             .w_stride = site.in,
+  p.shape = {.inner = projection.in,
+             .outputs = projection.out,
+             .x_stride = projection.in,
+             .w_stride = projection.in,
              .y_stride = y.stride(0),
              .in = cuda::Element::kFp8,
-             .bias = site.bias.defined()};
+             .bias = projection.bias.defined()};
   p.rows = x.size(0);
   p.x = rounded.data_ptr();
   p.x_scale = scale.data_ptr<float>();
-  p.w = site.rounded.data_ptr();
-  p.w_scale = site.scale.data_ptr<float>();
+  p.w = projection.rounded.data_ptr();
+  p.w_scale = projection.scale.data_ptr<float>();
   p.y = y.data_ptr();
-  p.bias = site.bias.defined() ? site.bias.data_ptr() : nullptr;
+  p.bias = projection.bias.defined() ? projection.bias.data_ptr() : nullptr;
   multiply(p);
   if (low == nullptr) return;
   cuda::Product more;
   more.shape = {.inner = low->rank,
-                .outputs = site.out,
+                .outputs = projection.out,
                 .x_stride = x.stride(0),
                 .w_stride = low->rank,
                 .y_stride = y.stride(0),
@@ -284,23 +288,23 @@ std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& 
                 operand.value.size(1) == linears[0]->weight.cols);
   if (wants_gradient(operand.value) || trains(compute, linears, adapters))
     return recorded_linears(compute, operand, linears, adapters, values);
-  Site& site = site_of(linears);
-  decode_site(site);
-  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), site.out);
+  Projection& projection = projection_of(linears);
+  decode_projection(projection);
+  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), projection.out);
   // W has to be the matrix of both: where the input is no multiple of 8 wide, the columns between are zeros.
-  PREFERD_CHECK(site.in % 8 == 0 || adapters.sites.empty());
-  std::vector<const LoraSite*> lora(linears.size());
+  PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
+  std::vector<const LoraWeights*> lora(linears.size());
   const AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
-  for (const AdapterRun& run : adapters.sites.empty() ? std::span(&all, 1) : adapters.runs) {
+  for (const AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
     for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
     const bool adapted =
-        std::any_of(lora.begin(), lora.end(), [](const LoraSite* l) { return l != nullptr; });
-    const LowRank* low = adapted ? &low_rank_of(site, lora) : nullptr;
+        std::any_of(lora.begin(), lora.end(), [](const LoraWeights* l) { return l != nullptr; });
+    const LowRank* low = adapted ? &low_rank_of(projection, lora) : nullptr;
     const at::Tensor from = rows_at(x, run), to = rows_at(y, run);
     if (low != nullptr) project(from, *low);
-    apply(site, low, from, to);
+    apply(projection, low, from, to);
   }
-  return columns_of(y, site);
+  return columns_of(y, projection);
 }
 
 }  // namespace preferd::gpu

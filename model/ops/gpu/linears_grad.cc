@@ -23,7 +23,7 @@ namespace {
 namespace cuda = kernels::cuda;
 using Half = __nv_bfloat16;
 
-// An adapted linear's share of a site.
+// An adapted linear's share of a projection.
 struct Part {
   const at::Tensor *a, *b;  // trainable
   float scale;
@@ -40,7 +40,7 @@ std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const
   std::vector<Part> parts;
   std::int64_t rank = 0, columns = 0;
   for (const Linear* linear : linears) {
-    if (const LoraSite* l = adapters.find(adapters.runs[0], linear->module)) {
+    if (const LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
       Part part{compute.trainable(l->a),
                 compute.trainable(l->b),
                 l->scale,
@@ -62,11 +62,11 @@ std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const
 }
 
 // Scale times A, and B, of all.
-LowRank stacked(const std::vector<Part>& parts, const Site& site, at::TensorOptions bf16) {
+LowRank stacked(const std::vector<Part>& parts, const Projection& projection, at::TensorOptions bf16) {
   LowRank low;
   low.rank = (parts.back().first_rank + parts.back().rank + 7) / 8 * 8;
-  low.a = at::zeros({low.rank, site.in}, bf16);
-  low.b = at::zeros({site.out, low.rank}, bf16);
+  low.a = at::zeros({low.rank, projection.in}, bf16);
+  low.b = at::zeros({projection.out, low.rank}, bf16);
   for (const Part& part : parts) {
     part.rows_of(low.a).copy_(part.a->detach() * static_cast<double>(part.scale));
     part.columns_of(low.b.narrow(0, part.first_out, part.out)).copy_(part.b->detach());
@@ -75,17 +75,17 @@ LowRank stacked(const std::vector<Part>& parts, const Site& site, at::TensorOpti
 }
 
 // The gradients of all linears side by side: where they already lie so, without a copy.
-at::Tensor joined(const std::vector<at::Tensor>& dy, const Site& site) {
+at::Tensor joined(const std::vector<at::Tensor>& dy, const Projection& projection) {
   if (dy.size() == 1) return dy[0];
   const auto* at = static_cast<const std::byte*>(dy[0].data_ptr());
   bool adjacent = true;
   for (std::size_t i = 0; i < dy.size(); ++i) {
     adjacent = adjacent && dy[i].data_ptr() == at && dy[i].stride(0) == dy[0].stride(0) &&
-               dy[i].stride(0) >= site.out;
-    at += site.outs[i] * 2;
+               dy[i].stride(0) >= projection.out;
+    at += projection.outs[i] * 2;
   }
   if (!adjacent) return at::cat(dy, 1);
-  return dy[0].as_strided({dy[0].size(0), site.out}, {dy[0].stride(0), 1});
+  return dy[0].as_strided({dy[0].size(0), projection.out}, {dy[0].stride(0), 1});
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ bool CudaGpu::trains(const Compute& compute, std::span<const Linear* const> line
                      const Adapters& adapters) const {
   for (const Linear* linear : linears)
     for (const AdapterRun& run : adapters.runs)
-      if (const LoraSite* l = adapters.find(run, linear->module);
+      if (const LoraWeights* l = adapters.find(run, linear->module);
           l != nullptr && compute.trainable(l->a) != nullptr)
         return true;
   return false;
@@ -121,10 +121,10 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const 
   const std::vector<Part> parts = parts_of(compute, linears, adapters);
   std::vector<at::Tensor> inputs = {x.value};
   for (const Part& part : parts) inputs.insert(inputs.end(), {*part.a, *part.b});
-  Site& site = site_of(linears);
+  Projection& projection = projection_of(linears);
   const bool adapted = !parts.empty(), masked = adapted && parts[0].mask;
   LowRank low;
-  if (adapted) low = stacked(parts, site, options(at::kBFloat16));
+  if (adapted) low = stacked(parts, projection, options(at::kBFloat16));
   at::Tensor h;
   const auto forward = [&] {
     const at::Tensor input = with_room(x.value.detach());
@@ -136,24 +136,24 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const 
       project(input, low);
     }
     if (adapted) h = behind(input, low.rank).contiguous();
-    const at::Tensor y = empty_rows(input.size(0), site.out);
-    if (values == Values::kUnread) return columns_of(y, site);
-    decode_site(site);
-    apply(site, adapted ? &low : nullptr, input, y);
-    site.behind = nullptr;
-    return columns_of(y, site);
+    const at::Tensor y = empty_rows(input.size(0), projection.out);
+    if (values == Values::kUnread) return columns_of(y, projection);
+    decode_projection(projection);
+    apply(projection, adapted ? &low : nullptr, input, y);
+    projection.behind = nullptr;
+    return columns_of(y, projection);
   };
   std::vector<at::Tensor> y = forward();
   const bool to_x = wants_gradient(x.value);
   const auto again = x.again ? x.again : [kept = adapted ? x.value.detach() : at::Tensor()] { return kept; };
   return record(
       inputs, [&] { return y; },
-      [this, &site, parts, masked, low, h, again, to_x](const std::vector<at::Tensor>& gradients) {
-        const at::Tensor dy = joined(gradients, site);
+      [this, &projection, parts, masked, low, h, again, to_x](const std::vector<at::Tensor>& gradients) {
+        const at::Tensor dy = joined(gradients, projection);
         std::vector<at::Tensor> out = {at::Tensor()};
         if (to_x) {
-          decode_site(site);
-          out[0] = at::mm(dy, weight_of(site));
+          decode_projection(projection);
+          out[0] = at::mm(dy, weight_of(projection));
         }
         if (parts.empty()) return out;
         const at::Tensor dh = at::mm(dy, low.b), db = at::mm(dy.t(), h, at::kFloat), input = again();

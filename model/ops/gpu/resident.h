@@ -19,7 +19,7 @@ struct StoredCopy {
 };
 StoredCopy upload(const quant::Matrix& matrix, at::Device device);
 
-// What the adapters of one run add to a site: h = scale * A x of its linears, side by side, and B behind the
+// What the adapters of one run add to a projection: h = scale * A x of its linears, side by side, and B behind the
 // columns of W, so that one sum does [W | B] [x | h]. Linears that the adapter leaves alone have no columns.
 struct LowRank {
   std::int64_t rank = 0;  // of all together, padded with zeros to a multiple of 8
@@ -29,7 +29,7 @@ struct LowRank {
 };
 
 // Linears that share x, one matrix: their rows one after the other.
-struct Site {
+struct Projection {
   std::int64_t in = 0;
   std::vector<std::int64_t> outs;
   std::int64_t out = 0;  // their sum

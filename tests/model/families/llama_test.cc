@@ -180,12 +180,12 @@ TEST_P(LlamaShape, ComputesTheDefinition) {
   batch.parent = {-1};
   batch.pooled = {0};
   batch.runs = {{0, s.tokens, 0}};
-  const std::map<std::string, LoraSite> none;
-  const std::map<std::string, LoraSite>* sites[] = {&none};
+  const std::map<std::string, LoraWeights> none;
+  const std::map<std::string, LoraWeights>* projections[] = {&none};
   const Rows expected = Plain(s, weights).forward(batch.ids);
   Compute compute(2);
   for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
-    const at::Tensor got = body->pooled(compute, batch, pooling, sites);
+    const at::Tensor got = body->pooled(compute, batch, pooling, projections);
     for (std::size_t j = 0; j < static_cast<std::size_t>(s.hidden); ++j) {
       double want = pooling == Pooling::kFirst ? expected.front()[j] : expected.back()[j];
       if (pooling == Pooling::kMean) {

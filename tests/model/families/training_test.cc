@@ -116,26 +116,27 @@ AttentionMask mask_of(const Json& config) {
   return (*find_family(config["model_type"].get<std::string>()))->mask;
 }
 
-using Sites = std::map<std::string, LoraSite>;
+using Projections = std::map<std::string, LoraWeights>;
 
 // On every linear and the embedding of tokens.
-Sites adapter(std::span<const Declared> body, unsigned seed, std::int64_t rank) {
-  Sites sites;
+Projections adapter(std::span<const Declared> body, unsigned seed, std::int64_t rank) {
+  Projections projections;
   for (const Declared& d : body) {
     if (d.role != Role::kLinear && d.role != Role::kEmbedding) continue;
     const bool linear = d.role == Role::kLinear;
     const std::int64_t out = d.shape[linear ? 0 : 1], in = d.shape[linear ? 1 : 0];
-    sites[d.name.substr(0, d.name.rfind('.'))] = {random_matrix(rank, in, Form::kDense, ++seed),
-                                                  random_matrix(out, rank, Form::kDense, ++seed, 0.3f), 1.5f};
+    projections[d.name.substr(0, d.name.rfind('.'))] = {random_matrix(rank, in, Form::kDense, ++seed),
+                                                        random_matrix(out, rank, Form::kDense, ++seed, 0.3f),
+                                                        1.5f};
   }
-  return sites;
+  return projections;
 }
 
 // A body with two adapters that outlives what is derived from it.
 struct Model {
   RandomWeights weights;
   std::unique_ptr<Body> body;
-  Sites first, second;
+  Projections first, second;
   Batch batch;
 
   explicit Model(Form form, const Json& config = llama())
@@ -146,17 +147,17 @@ struct Model {
         batch(testing_batch(mask_of(config))) {}
 
   void train(TrainableWeights& trainable) {
-    for (Sites* sites : {&first, &second})
-      for (auto& [module, site] : *sites) {
-        const std::string name = module + (sites == &first ? " 1 " : " 2 ");
-        trainable.train(name + "A", site.a);
-        trainable.train(name + "B", site.b);
+    for (Projections* projections : {&first, &second})
+      for (auto& [module, projection] : *projections) {
+        const std::string name = module + (projections == &first ? " 1 " : " 2 ");
+        trainable.train(name + "A", projection.a);
+        trainable.train(name + "B", projection.b);
       }
   }
 
   at::Tensor operator()(Compute& compute, Pooling pooling) const {
-    const Sites* sites[] = {&first, &second};
-    return body->pooled(compute, batch, pooling, sites);
+    const Projections* projections[] = {&first, &second};
+    return body->pooled(compute, batch, pooling, projections);
   }
 };
 
@@ -209,9 +210,9 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
     std::shared_ptr<Body> body = build(*source, config);
     return derive(compute, {}, [=](Compute& c, TrainableWeights& trainable, const std::vector<at::Tensor>&) {
       for (const auto& w : source->writable()) trainable.train(w.declared.name, w.values, w.declared.shape);
-      const Sites none;
-      static const Sites* const sites[] = {nullptr, nullptr};
-      return body->pooled(c, testing_batch(mask_of(config)), pooling, sites);
+      const Projections none;
+      static const Projections* const projections[] = {nullptr, nullptr};
+      return body->pooled(c, testing_batch(mask_of(config)), pooling, projections);
     });
   };
   const auto expect = [&](const Json& config, Pooling pooling, std::size_t tensors) {

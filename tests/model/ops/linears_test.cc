@@ -14,12 +14,12 @@ using testing_support::random_matrix;
 using testing_support::random_tensor;
 using testing_support::random_values;
 
-using Sites = std::map<std::string, LoraSite>;
+using Projections = std::map<std::string, LoraWeights>;
 
 // Two linears that share x under two adapters and rows without one; the second takes only one adapter.
 struct Layer {
   Linear first, second;
-  Sites maps[3];
+  Projections maps[3];
   std::vector<AdapterRun> runs;
 
   Layer(Form form, std::int64_t rows, std::int64_t in)
@@ -33,17 +33,17 @@ struct Layer {
   }
 
   void train_adapters(TrainableWeights& trainable) {
-    for (Sites& map : maps)
-      for (auto& [name, site] : map) {
-        trainable.train(name + " A " + std::to_string(&map - maps), site.a);
-        trainable.train(name + " B " + std::to_string(&map - maps), site.b);
+    for (Projections& map : maps)
+      for (auto& [name, projection] : map) {
+        trainable.train(name + " A " + std::to_string(&map - maps), projection.a);
+        trainable.train(name + " B " + std::to_string(&map - maps), projection.b);
       }
   }
 
   at::Tensor operator()(Compute& compute, const Operand& x) {
-    const Sites* sites[] = {&maps[0], &maps[1], &maps[2]};
+    const Projections* projections[] = {&maps[0], &maps[1], &maps[2]};
     const Linear* both[] = {&first, &second};
-    const auto y = linears(compute, x, both, {sites, runs});
+    const auto y = linears(compute, x, both, {projections, runs});
     return at::cat({y[0], y[1]}, 1);
   }
 };
@@ -150,7 +150,7 @@ TEST(Embed, GradientsOfTableAndAdapter) {
   const std::vector<AdapterRun> runs = {{0, 4, 0}, {4, 7, 1}};
   struct Kept {
     Embedding embedding;
-    Sites maps[2];
+    Projections maps[2];
   };
   std::vector<std::shared_ptr<Kept>> kept;
   testing_support::expect_gradients({}, [&](Compute& compute, TrainableWeights& trainable,
@@ -162,8 +162,8 @@ TEST(Embed, GradientsOfTableAndAdapter) {
     trainable.train("table", k.embedding.table);
     trainable.train("A", k.maps[1]["embed"].a);
     trainable.train("B", k.maps[1]["embed"].b);
-    const Sites* sites[] = {&k.maps[0], &k.maps[1]};
-    return embed(compute, ids, k.embedding, {sites, runs});
+    const Projections* projections[] = {&k.maps[0], &k.maps[1]};
+    return embed(compute, ids, k.embedding, {projections, runs});
   });
 }
 

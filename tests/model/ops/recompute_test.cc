@@ -21,15 +21,15 @@ using Tensors = std::vector<at::Tensor>;
 struct Blocks {
   Linear inner{random_matrix(24, 20, Form::kNf4, 1), {}, "inner"},
       last{random_matrix(20, 24, Form::kNf4, 2), {}, "last"};
-  std::map<std::string, LoraSite> sites = {
+  std::map<std::string, LoraWeights> projections = {
       {"last", {random_matrix(4, 24, Form::kDense, 3), random_matrix(20, 4, Form::kDense, 4), 1.5f}}};
-  const std::map<std::string, LoraSite>* maps[1] = {&sites};
+  const std::map<std::string, LoraWeights>* maps[1] = {&projections};
   const AdapterRun runs[1] = {{0, 30, 0}};
   std::vector<Values> asked;
 
   at::Tensor operator()(Compute& compute, TrainableWeights& trainable, const Tensors& inputs) {
-    trainable.train("A", sites.at("last").a);
-    trainable.train("B", sites.at("last").b);
+    trainable.train("A", projections.at("last").a);
+    trainable.train("B", projections.at("last").b);
     const Tensors out = recomputed(compute, inputs, [&compute, this](const Tensors& in, Values values) {
       asked.push_back(values);
       const Linear *to[] = {&inner}, *from[] = {&last};

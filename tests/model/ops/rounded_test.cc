@@ -31,8 +31,8 @@ at::Tensor run(Arithmetic arithmetic, int threads, const at::Tensor& x, const Li
   const c10::InferenceMode inference;
   Compute compute(threads);
   compute.set_arithmetic(arithmetic);
-  const Linear* const sites[] = {&linear};
-  return linears(compute, x, sites, adapters)[0];
+  const Linear* const projections[] = {&linear};
+  return linears(compute, x, projections, adapters)[0];
 }
 
 double worst_relative(const at::Tensor& a, const at::Tensor& b) {
@@ -145,12 +145,13 @@ INSTANTIATE_TEST_SUITE_P(Widths, RoundingOf, testing::ValuesIn(kBoth),
 // Rows under an adapter, under another, and under none, in one batch.
 TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
   const at::Tensor x = random_tensor(100, 320, 1);
-  const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "site"};
-  const std::map<std::string, LoraSite> first = {
-      {"site", {random_matrix(3, 320, Form::kBf16, 4), random_matrix(150, 3, Form::kDense, 5), 2.0f}}};
-  const std::map<std::string, LoraSite> second = {
-      {"site", {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
-  const std::map<std::string, LoraSite>* const maps[] = {&first, &second, nullptr};
+  const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "projection"};
+  const std::map<std::string, LoraWeights> first = {
+      {"projection", {random_matrix(3, 320, Form::kBf16, 4), random_matrix(150, 3, Form::kDense, 5), 2.0f}}};
+  const std::map<std::string, LoraWeights> second = {
+      {"projection",
+       {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
+  const std::map<std::string, LoraWeights>* const maps[] = {&first, &second, nullptr};
   const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
   const at::Tensor got = run(GetParam(), 2, x, linear, {maps, runs});
   EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), near(GetParam()));
@@ -191,10 +192,10 @@ TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
   const at::Tensor x = random_tensor(rows, in, 1);
   const Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
   const Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
-  const std::map<std::string, LoraSite> lora = {
+  const std::map<std::string, LoraWeights> lora = {
       {"gate", {random_matrix(3, in, Form::kDense, 5), random_matrix(width, 3, Form::kDense, 6), 2.0f}},
       {"up", {random_matrix(40, in, Form::kDense, 7), random_matrix(width, 40, Form::kDense, 8), 0.5f}}};
-  const std::map<std::string, LoraSite>* const maps[] = {&lora, nullptr};
+  const std::map<std::string, LoraWeights>* const maps[] = {&lora, nullptr};
   const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
   const Adapters adapters{maps, runs};
   Compute compute(1);

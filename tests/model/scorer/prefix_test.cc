@@ -13,13 +13,13 @@ namespace {
 
 using namespace testing_scorer;
 
-using Sites = std::vector<const std::map<std::string, LoraSite>*>;
+using Projections = std::vector<const std::map<std::string, LoraWeights>*>;
 
 std::vector<std::string> pooled_bits(const Body& body, const Batch& batch, Pooling pooling,
-                                     const Sites& sites, int threads = 1) {
+                                     const Projections& projections, int threads = 1) {
   const c10::InferenceMode inference;
   Compute compute(threads);
-  const at::Tensor states = body.pooled(compute, batch, pooling, sites).contiguous();
+  const at::Tensor states = body.pooled(compute, batch, pooling, projections).contiguous();
   std::vector<std::string> rows;
   const auto bytes = static_cast<std::size_t>(states.size(1)) * sizeof(float);
   for (std::int64_t i = 0; i < states.size(0); ++i)
@@ -65,7 +65,7 @@ class SharedPrefix : public EachPackage {
     auto model = load_model(**encoder);
     ASSERT_TRUE(model) << model.error().what;
     model_ = std::move(*model);
-    for (const LoadedAdapter& adapter : model_.adapters) sites_.push_back(&adapter.sites);
+    for (const LoadedAdapter& adapter : model_.adapters) projections_.push_back(&adapter.projections);
     const std::string words = "one prompt that goes on for a while and then some more ";
     for (const std::size_t length : {0u, 5u, 20u, 54u, 110u, 400u}) {
       std::string prompt;
@@ -84,7 +84,7 @@ class SharedPrefix : public EachPackage {
   const Body& body() const { return *model_.bodies[model_.adapters[0].body]; }
 
   AdaptedModel model_;
-  Sites sites_;
+  Projections projections_;
   std::vector<Encoded> items_;
 };
 
@@ -95,9 +95,9 @@ TEST_P(SharedPrefix, ChangesNoBit) {
   ASSERT_LT(shared.rows(), plain.rows()) << "nothing was shared, nothing is tested";
   ASSERT_TRUE(std::any_of(shared.parent.begin(), shared.parent.end(), [](auto p) { return p >= 0; }));
   for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
-    const auto expected = pooled_bits(body(), plain, pooling, sites_);
-    EXPECT_EQ(pooled_bits(body(), shared, pooling, sites_), expected);
-    EXPECT_EQ(pooled_bits(body(), shared, pooling, sites_, 2), expected);
+    const auto expected = pooled_bits(body(), plain, pooling, projections_);
+    EXPECT_EQ(pooled_bits(body(), shared, pooling, projections_), expected);
+    EXPECT_EQ(pooled_bits(body(), shared, pooling, projections_, 2), expected);
   }
 }
 
@@ -106,7 +106,8 @@ TEST_P(SharedPrefix, MayBeALineOfSegments) {
   const auto items = pointers(items_);
   const Batch plain = chained(items, 1, random), cut = chained(items, 5, random);
   for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean})
-    EXPECT_EQ(pooled_bits(body(), cut, pooling, sites_), pooled_bits(body(), plain, pooling, sites_));
+    EXPECT_EQ(pooled_bits(body(), cut, pooling, projections_),
+              pooled_bits(body(), plain, pooling, projections_));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SharedPrefix,

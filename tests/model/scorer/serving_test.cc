@@ -33,15 +33,17 @@ TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
   std::stable_sort(items.begin(), items.end(),
                    [](const auto& a, const auto& b) { return a.adapter < b.adapter; });
   const Batch batch = pack(pointers(items), (*encoder)->prefixes());
-  std::vector<const std::map<std::string, LoraSite>*> sites;
-  for (const LoadedAdapter& adapter : model->adapters) sites.push_back(&adapter.sites);
+  std::vector<const std::map<std::string, LoraWeights>*> projections;
+  for (const LoadedAdapter& adapter : model->adapters) projections.push_back(&adapter.projections);
   for (const auto& body : model->bodies)
     for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
       Compute one(1), three(3);
-      const at::Tensor recorded = body->pooled(one, batch, pooling, sites);
+      const at::Tensor recorded = body->pooled(one, batch, pooling, projections);
       const at::NoGradGuard serving;
-      EXPECT_TRUE(body->pooled(one, batch, pooling, sites).equal(recorded)) << static_cast<int>(pooling);
-      EXPECT_TRUE(body->pooled(three, batch, pooling, sites).equal(recorded)) << static_cast<int>(pooling);
+      EXPECT_TRUE(body->pooled(one, batch, pooling, projections).equal(recorded))
+          << static_cast<int>(pooling);
+      EXPECT_TRUE(body->pooled(three, batch, pooling, projections).equal(recorded))
+          << static_cast<int>(pooling);
     }
 }
 

@@ -91,9 +91,9 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   LoadedAdapter& adapter = model->adapters[0];
 
   TrainableWeights trainable(compute);
-  for (auto& [module, site] : adapter.sites) {
-    trainable.train(module + ".lora_A", site.a);
-    trainable.train(module + ".lora_B", site.b);
+  for (auto& [module, projection] : adapter.projections) {
+    trainable.train(module + ".lora_A", projection.a);
+    trainable.train(module + ".lora_B", projection.b);
   }
   for (auto& [name, linear] : adapter.head->parameters()) {
     trainable.train("head." + name + ".weight", linear->weight);
@@ -108,7 +108,7 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   std::ifstream file(folder + "/trajectory.json");
   const Json settings = Json::parse(file);
   AdamW optimizer(settings, parameters);
-  const std::map<std::string, LoraSite>* sites[] = {&adapter.sites};
+  const std::map<std::string, LoraWeights>* projections[] = {&adapter.projections};
   compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
   const std::size_t size = settings["batch"], all = settings["pairs"].size();
   for (std::size_t step = 0; step < settings["steps"]; ++step) {
@@ -118,7 +118,8 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
       pairs.push_back(settings["pairs"][(step * size + i) % all]);
       labels.data_ptr<double>()[i] = pairs.back()["p_b"];
     }
-    const at::Tensor states = model->bodies[0]->pooled(compute, pack_pairs(pairs), Pooling::kLast, sites);
+    const at::Tensor states =
+        model->bodies[0]->pooled(compute, pack_pairs(pairs), Pooling::kLast, projections);
     const at::Tensor scores = adapter.head->logits(compute, states, {}).view({-1, 2});
     const at::Tensor loss = at::binary_cross_entropy_with_logits(scores.select(1, 1) - scores.select(1, 0),
                                                                  labels.to(scores.scalar_type()));
