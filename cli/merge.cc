@@ -1,5 +1,5 @@
 // preferd merge: a package's adapter added to its dense base, checked on golden pairs.
-#include "model/making/merge.h"
+#include "model/convert/merge.h"
 
 #include <cstdio>
 

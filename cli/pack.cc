@@ -1,5 +1,5 @@
 // preferd pack: a base, a PEFT adapter and a head become a package with golden pairs.
-#include "model/making/pack.h"
+#include "model/convert/pack.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -48,14 +48,14 @@ Status read_flags(Options& o, const Settings& settings) {
           "as "
           "$'...\\n...' in bash, or in a file that --template @FILE reads\n",
           stderr);
-    o.pack.draft.input_template = std::move(*text);
+    o.pack.template_options.input_template = std::move(*text);
   }
   auto labels = Labels::make(words_of(o.labels));
   if (!labels) return labels.error();
   o.pack.labels = std::move(*labels);
-  o.pack.draft.answer_tokens = words_of(o.answer_tokens);
-  if (given("answer-tokens") && o.pack.draft.answer_tokens.size() != 2)
-    return invalid("answer-tokens has " + std::to_string(o.pack.draft.answer_tokens.size()) +
+  o.pack.template_options.answer_tokens = words_of(o.answer_tokens);
+  if (given("answer-tokens") && o.pack.template_options.answer_tokens.size() != 2)
+    return invalid("answer-tokens has " + std::to_string(o.pack.template_options.answer_tokens.size()) +
                    " tokens, expected two: A,B");
   using Quantized = Options::Quantized;
   const bool four = o.scheme == Quantized::kNf4 || o.scheme == Quantized::kFp4;
@@ -81,15 +81,16 @@ void declare_pack(Settings& settings, Options& o) {
       .text(
           "manifest", o.pack.manifest,
           "package.json that says how the parts fit; its paths count from its own folder, flags replace them")
-      .text("name", o.pack.draft.name,
+      .text("name", o.pack.template_options.name,
             "the package's name; without it the manifest's, or the output's last part")
       .text("template", o.input_template,
             "without a manifest: text with {prompt}, {response_a}, {response_b}, or {prompt}, {response}; "
             "@FILE "
             "reads a file; the default is in docs/packages.md")
-      .integer("max-tokens", o.pack.draft.max_tokens, 1, 1 << 20, "without a manifest: limit of a sequence")
-      .toggle("add-bos", o.pack.draft.add_bos, "without a manifest: begin with BOS")
-      .toggle("add-eos", o.pack.draft.add_eos, "without a manifest: end with EOS")
+      .integer("max-tokens", o.pack.template_options.max_tokens, 1, 1 << 20,
+               "without a manifest: limit of a sequence")
+      .toggle("add-bos", o.pack.template_options.add_bos, "without a manifest: begin with BOS")
+      .toggle("add-eos", o.pack.template_options.add_eos, "without a manifest: end with EOS")
       .list("answer-tokens", o.answer_tokens,
             "without a manifest: no head, but these two tokens of the LM head, as A,B")
       .choice("scheme", o.scheme,
@@ -166,8 +167,8 @@ int pack(const Arguments& arguments) {
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const Status s = read_flags(o, settings); !s) return report(s.error(), kBadUsage);
   while (o.output.size() > 1 && o.output.ends_with('/')) o.output.pop_back();
-  if (o.pack.draft.name.empty() && o.pack.manifest.empty())
-    o.pack.draft.name = std::filesystem::path(o.output).lexically_normal().filename().string();
+  if (o.pack.template_options.name.empty() && o.pack.manifest.empty())
+    o.pack.template_options.name = std::filesystem::path(o.output).lexically_normal().filename().string();
   o.pack.placed = o.link_base ? PackOptions::Base::kLinked : PackOptions::Base::kCopied;
   o.pack.threads = thread_count(o.threads);
   return run(o);

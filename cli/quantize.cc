@@ -1,5 +1,5 @@
 // preferd quantize: a dense Hugging Face checkpoint to one of 4 or 8 bits, in bitsandbytes' own layout.
-#include "model/making/quantize.h"
+#include "model/convert/quantize.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -3,7 +3,7 @@
 
     torch_head.py BUILD_DIR FIXTURES_DIR
 """
-from making_support import *
+from convert_support import *
 
 sys.path.insert(0, str(FIXTURES.parent.parent / "deploy"))
 sys.dont_write_bytecode = True

@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "model/families": {"base", "model/kernels", "model/quant", "model/checkpoint", "model/package", "model/ops", "model/layers"},
     "model/scorer": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/kernels", "model/package",
                      "model/ops", "model/layers", "model/families"},
-    "model/making": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/scorer"},
+    "model/convert": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/scorer"},
     "model/default": {"base"},
     "server": {"base", "rows", "model/scorer", "model/text"},
     "training": {"base", "model/scorer", "training/commands"},
@@ -41,7 +41,7 @@ MAY_INCLUDE = {
     "training/evaluation": {"base", "rows", "features"},
     "training/events": {"base"},
     "training/report": {"base", "rows", "features", "training/data", "training/evaluation"},
-    "cli": {"base", "rows", "features", "server", "model/scorer", "model/making", "model/text", "model/package", "model/default",
+    "cli": {"base", "rows", "features", "server", "model/scorer", "model/convert", "model/text", "model/package", "model/default",
             "model/checkpoint"},
 }
 ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}, ("server", "model/text"): {"model/text/pair.h"},
@@ -50,7 +50,7 @@ ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/sco
                 ("training/data", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/encoder.h"}}
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/kernels",
-              "model/making", "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
+              "model/convert", "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
 TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
 ONE_PLACE = ["httplib.h"]  # included by at most one source file, and by no header
 MAX_LINES = 600
@@ -147,8 +147,8 @@ PLANTED = [
     ("model/layers/x.cc", '#include "model/families/body.h"\n', "model/layers may not include"),
     ("model/families/x.cc", '#include "model/scorer/scorer.h"\n', "model/families may not include"),
     ("model/scorer/x.cc", '#include "server/http.h"\n', "model/scorer may not include"),
-    ("model/scorer/x.cc", '#include "model/making/quantize.h"\n', "model/scorer may not include"),
-    ("model/making/x.cc", '#include "model/scorer/adapted_model.h"\n', "brings torch in"),
+    ("model/scorer/x.cc", '#include "model/convert/quantize.h"\n', "model/scorer may not include"),
+    ("model/convert/x.cc", '#include "model/scorer/adapted_model.h"\n', "brings torch in"),
     ("model/quant/x.cc", "#include <ATen/core/Tensor.h>\n", "knows no torch"),
     ("cli/x.cc", "#  include <c10/core/Device.h>\n", "knows no torch"),
     ("cli/x.cc", '#include "model/scorer/adapted_model.h"\n', "brings torch in"),

@@ -1,7 +1,7 @@
 #include "training/model/package_writer.h"
 
 #include "model/checkpoint/safetensors_writer.h"
-#include "model/making/base_files.h"
+#include "model/convert/base_files.h"
 
 namespace preferd::training {
 namespace {

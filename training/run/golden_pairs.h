@@ -1,4 +1,4 @@
-// Golden pairs of a package in the making (model/scorer/golden.h reads them).
+// Golden pairs of a package that is being made (model/scorer/golden.h reads them).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "model/making/golden_rows.h"
+#include "model/convert/golden_rows.h"
 
 #include <algorithm>
 #include <cmath>

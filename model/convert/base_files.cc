@@ -1,4 +1,4 @@
-#include "model/making/base_files.h"
+#include "model/convert/base_files.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // A source that changes while it is made into something else: an error that says so, and nothing is made.
-#include "model/making/merge.h"
-#include "model/making/quantize.h"
+#include "model/convert/merge.h"
+#include "model/convert/quantize.h"
 #include "tests/support/package_copy.h"
 
 namespace preferd {

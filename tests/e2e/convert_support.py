@@ -1,4 +1,4 @@
-"""What the tests of package making share: safetensors without torch, copies of fixtures, the binary. Importing takes BUILD_DIR and FIXTURES_DIR off the arguments."""
+"""What the tests of package conversion share: safetensors without torch, copies of fixtures, the binary. Importing takes BUILD_DIR and FIXTURES_DIR off the arguments."""
 import hashlib, json, os, pathlib, shutil, struct, subprocess, sys, tempfile, unittest
 
 BUILD, FIXTURES = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()

@@ -12,7 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/result.h"
-#include "model/making/quantize.h"
+#include "model/convert/quantize.h"
 
 namespace preferd {
 

@@ -1,4 +1,4 @@
-#include "model/making/quantize.h"
+#include "model/convert/quantize.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,8 @@
 #include "model/checkpoint/bitsandbytes_layout.h"
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/names.h"
-#include "model/making/base_files.h"
-#include "model/making/tensor_copy.h"
+#include "model/convert/base_files.h"
+#include "model/convert/tensor_copy.h"
 #include "model/quant/block4.h"
 #include "model/quant/int8_row.h"
 #include "model/scorer/model_shape.h"

@@ -1,4 +1,4 @@
-// Rows of one's own as golden pairs of a package in the making, and what they say of its logits.
+// Rows of one's own as golden pairs of a package that is being made, and what they say of its logits.
 #pragma once
 
 #include <span>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/making/labels.h"
+#include "model/convert/labels.h"
 #include "model/scorer/golden.h"
 
 namespace preferd {

@@ -8,8 +8,8 @@
 
 #include "base/atomic_file.h"
 #include "base/result.h"
-#include "model/making/draft.h"
-#include "model/making/labels.h"
+#include "model/convert/labels.h"
+#include "model/convert/manifest_template.h"
 
 namespace preferd {
 
@@ -21,9 +21,9 @@ struct PackOptions {
   std::string head, features;  // safetensors files; empty: as the manifest says
   Base placed = Base::kCopied;
   // A package.json whose paths are relative to its own folder; what is given above comes in their place.
-  // Without it one is drafted. "golden" in it is ignored.
+  // Without it one is made from the template. "golden" in it is ignored.
   std::string manifest;
-  DraftOptions draft;
+  TemplateOptions template_options;
   std::optional<OrderedJson> quantization;  // section; absent: the manifest's, or what the base's files say
   Labels labels;                            // of the head, where they are in another order than ours
   // 16 rows or more (the first 64 count); empty: the generic pairs. Logits that they bring are held against

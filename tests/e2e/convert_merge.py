@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """preferd merge: the merged package says what the adapter said, or nothing is written.
 
-    making_merge.py BUILD_DIR FIXTURES_DIR
+    convert_merge.py BUILD_DIR FIXTURES_DIR
 """
 import resource
-from making_support import *
+from convert_support import *
 
 DENSE = ("lora_all_linear", "lora_bare_rslora", "lora_layers", "lora_patterns", "lora_regex", "lora_saved_norm", "lora_score", "token_pair", "gemma2_token_pair", "two_adapters")
 

@@ -1,4 +1,4 @@
-#include "model/making/draft.h"
+#include "model/convert/manifest_template.h"
 
 #include <algorithm>
 #include <optional>
@@ -71,8 +71,8 @@ TensorMap head_of_adapter(const TensorMap& tensors) {
   return head;
 }
 
-Result<OrderedJson> draft_head(const DraftOptions& options, bool per_response, const Files* adapter,
-                               const Bytes* head_file) {
+Result<OrderedJson> head_template(const TemplateOptions& options, bool per_response, const Files* adapter,
+                                  const Bytes* head_file) {
   if (!options.answer_tokens.empty())
     return OrderedJson{{"output", "token_pair"}, {"tokens", options.answer_tokens}};
   TensorMap tensors;
@@ -111,8 +111,8 @@ Result<OrderedJson> draft_head(const DraftOptions& options, bool per_response, c
 
 }  // namespace
 
-Result<OrderedJson> draft_manifest(const DraftOptions& options, const Files* adapter,
-                                   const Bytes* head_file) {
+Result<OrderedJson> manifest_template(const TemplateOptions& options, const Files* adapter,
+                                      const Bytes* head_file) {
   const Template parts = parse_template(options.input_template);
   const bool per_response = parts.fields.contains("response");
   const std::set<std::string> expected = per_response
@@ -122,7 +122,7 @@ Result<OrderedJson> draft_manifest(const DraftOptions& options, const Files* ada
     return invalid(
         "the template has other fields than {prompt}, {response_a} and {response_b}, or {prompt} and "
         "{response}");
-  auto head = draft_head(options, per_response, adapter, head_file);
+  auto head = head_template(options, per_response, adapter, head_file);
   if (!head) return head.error();
   OrderedJson json = {{"format", "preferd-package/1"}, {"name", options.name}};
   OrderedJson input = {{"layout", per_response ? "per_response" : "pair"}, {"template", parts.segments}};

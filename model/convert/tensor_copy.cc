@@ -1,4 +1,4 @@
-#include "model/making/tensor_copy.h"
+#include "model/convert/tensor_copy.h"
 
 #include <algorithm>
 

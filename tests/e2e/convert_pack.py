@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """preferd pack: parts become a package that says what they said, or the reason why not.
 
-    making_pack.py BUILD_DIR FIXTURES_DIR
+    convert_pack.py BUILD_DIR FIXTURES_DIR
 """
 import re, resource
-from making_support import *
+from convert_support import *
 
 SCORE = PACKAGES / "lora_score"
 

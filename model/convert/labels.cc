@@ -1,4 +1,4 @@
-#include "model/making/labels.h"
+#include "model/convert/labels.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "model/making/pack.h"
+#include "model/convert/pack.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,9 +6,9 @@
 
 #include "base/json.h"
 #include "model/checkpoint/fields.h"
-#include "model/making/base_files.h"
-#include "model/making/generic_pairs.h"
-#include "model/making/golden_rows.h"
+#include "model/convert/base_files.h"
+#include "model/convert/generic_pairs.h"
+#include "model/convert/golden_rows.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/load.h"
 #include "rows/rows.h"
@@ -32,7 +32,7 @@ struct Plan {
   std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
-  std::string manifest;  // where it was read; "" where it was drafted
+  std::string manifest;  // where it was read; "" where it was made from the template
 };
 
 Result<OrderedJson> read_ordered(const std::string& path) {
@@ -123,7 +123,7 @@ Status refuse_pickle(const std::string& adapter) {
       "torch.load('adapter_model.bin', weights_only=True).items()}, 'adapter_model.safetensors')\"");
 }
 
-Result<OrderedJson> draft(const PackOptions& options) {
+Result<OrderedJson> make_manifest(const PackOptions& options) {
   std::shared_ptr<const Files> adapter;
   Bytes head;
   if (!options.adapters.empty()) {
@@ -137,14 +137,14 @@ Result<OrderedJson> draft(const PackOptions& options) {
     if (!opened) return opened.error();
     head = *opened;
   }
-  return draft_manifest(options.draft, adapter.get(), options.head.empty() ? nullptr : &head);
+  return manifest_template(options.template_options, adapter.get(), options.head.empty() ? nullptr : &head);
 }
 
 Result<Plan> make_plan(const PackOptions& options) {
   Plan plan;
   std::string folder;
   if (options.manifest.empty()) {
-    auto json = draft(options);
+    auto json = make_manifest(options);
     if (!json) return json.error();
     plan.json = std::move(*json);
   } else {
@@ -154,7 +154,7 @@ Result<Plan> make_plan(const PackOptions& options) {
     if (const Status s = check_format(plan.json, options.manifest); !s) return s.error();
     plan.manifest = options.manifest;
     folder = fs::path(options.manifest).parent_path().string();
-    if (!options.draft.name.empty()) plan.json["name"] = options.draft.name;
+    if (!options.template_options.name.empty()) plan.json["name"] = options.template_options.name;
   }
   if (!plan.json.contains("format")) plan.json["format"] = kFormat;
   plan.json.erase("golden");

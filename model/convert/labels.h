@@ -1,15 +1,15 @@
 // Which class each output of a head stands for, where it was trained in another order than ours (model_a,
 // model_b, tie; one output: the logit of model_b).
 //
-// A package in the making has its head put into our order: rows of its last linear trade places, or the sign
-// of the one output turns. Both are exact, and nothing that scores knows of it.
+// `pack` puts the head into our order: it exchanges rows of the last linear, or flips the sign of the one
+// output. Both are exact, and nothing that scores knows of it.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "model/making/draft.h"
+#include "model/convert/manifest_template.h"
 
 namespace preferd {
 

@@ -1,4 +1,4 @@
-#include "model/making/merged_tensor.h"
+#include "model/convert/merged_tensor.h"
 
 #include <algorithm>
 #include <atomic>

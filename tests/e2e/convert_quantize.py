@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """preferd quantize: bytes as transformers and bitsandbytes write them, and what it refuses.
 
-    making_quantize.py BUILD_DIR FIXTURES_DIR
+    convert_quantize.py BUILD_DIR FIXTURES_DIR
 """
 import resource
-from making_support import *
+from convert_support import *
 
 FORMS = {"nf4": ["--scheme", "nf4"], "nf4 double": ["--double-quant"], "fp4": ["--scheme", "fp4"], "int8": ["--scheme", "int8"]}
 PROJECTION = "model.layers.1.self_attn.q_proj.weight"
@@ -17,7 +17,7 @@ class Quantize(Folder):
         return out or self.out
 
     def test_bytes_are_those_of_transformers_and_bitsandbytes(self):
-        known = json.loads((FIXTURES / "making" / "quantized.json").read_text())
+        known = json.loads((FIXTURES / "convert" / "quantized.json").read_text())
         self.assertGreater(sum(map(len, known.values())), 25)
         for base, forms in known.items():
             for form, expected in forms.items():

@@ -1,4 +1,4 @@
-#include "model/making/merge.h"
+#include "model/convert/merge.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,11 @@
 #include "base/json.h"
 #include "base/parallel.h"
 #include "model/checkpoint/safetensors_writer.h"
-#include "model/making/base_files.h"
-#include "model/making/draft.h"
-#include "model/making/generic_pairs.h"
-#include "model/making/merged_tensor.h"
-#include "model/making/tensor_copy.h"
+#include "model/convert/base_files.h"
+#include "model/convert/generic_pairs.h"
+#include "model/convert/manifest_template.h"
+#include "model/convert/merged_tensor.h"
+#include "model/convert/tensor_copy.h"
 #include "model/package/head_tensors.h"
 #include "model/scorer/adapter_files.h"
 #include "model/scorer/golden.h"

@@ -14,7 +14,7 @@ namespace preferd {
 
 using OrderedJson = nlohmann::ordered_json;
 
-struct DraftOptions {
+struct TemplateOptions {
   std::string name;
   // Text around {prompt}, {response_a} and {response_b}, or {prompt} and {response}: one sequence a pair, or
   // one a response.
@@ -28,7 +28,8 @@ struct DraftOptions {
 // Without base, adapter and golden. `head_file`: our own names (layers.0.weight); where it is null, the head
 // that PEFT saved in `adapter` (score or classifier; null = none). Its width says what it gives: 1 the logit
 // of "B is better" (with {response}: a response's score), 2 model_a and model_b, 3 these and a tie.
-Result<OrderedJson> draft_manifest(const DraftOptions& options, const Files* adapter, const Bytes* head_file);
+Result<OrderedJson> manifest_template(const TemplateOptions& options, const Files* adapter,
+                                      const Bytes* head_file);
 
 // The "quantization" section of a base that bitsandbytes quantized, told by its tensors; null for a dense
 // one.

@@ -1,4 +1,4 @@
-#include "model/making/generic_pairs.h"
+#include "model/convert/generic_pairs.h"
 
 #include <array>
 #include <cstdio>
