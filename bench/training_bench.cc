@@ -48,7 +48,7 @@ void training(benchmark::State& state, Part part) {
   at::set_num_threads(1);
   auto package = default_package();
   PREFERD_CHECK(static_cast<bool>(package));
-  const auto encoder = Encoder::open(*package);
+  const auto encoder = PairEncoder::open(*package);
   PREFERD_CHECK(static_cast<bool>(encoder));
   auto model = load_model(**encoder);
   PREFERD_CHECK(static_cast<bool>(model));

@@ -25,7 +25,7 @@ struct InspectOptions {
 
 int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth);
 
-std::string tokens_line(const Encoder& encoder, const RowRead& read, bool& failed) {
+std::string tokens_line(const PairEncoder& encoder, const RowRead& read, bool& failed) {
   std::string line;
   JsonWriter json(line);
   json.begin_object().key("id").raw(read.id);
@@ -62,7 +62,7 @@ std::string tokens_line(const Encoder& encoder, const RowRead& read, bool& faile
   return line + "\n";
 }
 
-int print_tokens(const Encoder& encoder, const std::string& path) {
+int print_tokens(const PairEncoder& encoder, const std::string& path) {
   auto reader = RowReader::open(path, RowFormat::kAuto);
   if (!reader) return report(reader.error(), kFailed);
   bool failed = false;
@@ -94,7 +94,7 @@ int verify(const std::shared_ptr<const Files>& package, const EngineOptions& eng
 }
 
 int inspect_one(const std::shared_ptr<const Files>& package, const InspectOptions& o) {
-  const auto encoder = Encoder::open(package);
+  const auto encoder = PairEncoder::open(package);
   if (!encoder) return report(encoder.error(), kFailed);
   if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
   if (o.verify) return verify(package, o.engine);

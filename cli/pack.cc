@@ -136,7 +136,7 @@ int run(Options& o) {
   if (o.quiet) return kDone;
   auto files = open_directory(o.output);
   if (!files) return report(files.error(), kFailed);
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) return report(encoder.error(), kFailed);
   const auto seen = inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);

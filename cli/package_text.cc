@@ -17,7 +17,7 @@ std::string megabytes(std::size_t bytes) {
 
 void print_row(const char* name, const std::string& value) { std::printf("%-14s %s\n", name, value.c_str()); }
 
-void print_package(const Encoder& encoder, const Inspection& seen) {
+void print_package(const PairEncoder& encoder, const Inspection& seen) {
   const Manifest& m = encoder.manifest();
   print_row("package",
             m.name + (m.revision.empty() ? "" : " " + m.revision) + "  (" + encoder.package().name() + ")");

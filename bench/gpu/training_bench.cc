@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   }
   const auto files = open_directory(argv[1]);
   if (!files) die(files.error().what);
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) die(encoder.error().what);
   auto model = load_model(**encoder);
   if (!model) die(model.error().what);

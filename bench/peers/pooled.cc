@@ -64,7 +64,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   if (!batches) return batches.error();
   auto files = open_directory(package);
   if (!files) return files.error();
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   const auto model = load_model(**encoder);
   if (!model) return model.error();

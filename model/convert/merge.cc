@@ -30,7 +30,7 @@ constexpr const char* kEmbedding = "embed_tokens.weight";
 
 struct Source {
   std::shared_ptr<const Files> package;
-  std::shared_ptr<const Encoder> encoder;
+  std::shared_ptr<const PairEncoder> encoder;
   ModelShape shape;
   const AdapterSpec* adapter = nullptr;
   PeftAdapter peft;
@@ -68,7 +68,7 @@ Result<Source> open_source(const std::string& path, const MergeOptions& options)
   auto package = open_directory(path);
   if (!package) return package.error();
   source.package = *package;
-  auto encoder = Encoder::open(*package);
+  auto encoder = PairEncoder::open(*package);
   if (!encoder) return encoder.error();
   source.encoder = *encoder;
   const Manifest& manifest = (*encoder)->manifest();

@@ -52,7 +52,7 @@ Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int6
   return base;
 }
 
-Result<BaseConfig> read_base_config(const Encoder& encoder) {
+Result<BaseConfig> read_base_config(const PairEncoder& encoder) {
   const Manifest& manifest = encoder.manifest();
   auto base = read_base_config(encoder.base(), manifest.max_layers);
   if (!base) return base.error();
@@ -119,7 +119,7 @@ quant::Matrix rows_of(const quant::Matrix& m, const std::vector<std::int32_t>& i
   return {static_cast<std::int64_t>(ids.size()), m.cols, form, buffer};
 }
 
-Status take_token_rows(const Encoder& encoder, const Body& body, LoadedAdapter& adapter) {
+Status take_token_rows(const PairEncoder& encoder, const Body& body, LoadedAdapter& adapter) {
   std::vector<std::int32_t> ids;
   for (const std::string& token : adapter.spec.tokens) {
     const auto id = encoder.tokenizer().single(token);
@@ -154,7 +154,7 @@ void count_bytes(const BaseConfig& base, WeightSource& weights, AdaptedModel& mo
 
 }  // namespace
 
-Result<ModelShape> model_shape(const Encoder& encoder) {
+Result<ModelShape> model_shape(const PairEncoder& encoder) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
   return shape_of(*base);
@@ -166,7 +166,7 @@ Result<ModelShape> base_shape(const Files& folder) {
   return shape_of(*base);
 }
 
-Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap) {
+Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper& wrap) {
   const auto base = read_base_config(encoder);
   if (!base) return base.error();
   const auto shape = model_shape(encoder);

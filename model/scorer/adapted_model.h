@@ -8,8 +8,8 @@
 
 #include "model/families/body.h"
 #include "model/layers/head.h"
-#include "model/scorer/encoder.h"
 #include "model/scorer/model_shape.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd {
 
@@ -38,6 +38,6 @@ struct AdaptedModel {
 using SourceWrapper = std::function<std::shared_ptr<WeightSource>(std::shared_ptr<WeightSource>)>;
 
 // Every tensor of base, adapters and heads is accounted for, or it fails with names.
-Result<AdaptedModel> load_model(const Encoder& encoder, const SourceWrapper& wrap = {});
+Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper& wrap = {});
 
 }  // namespace preferd

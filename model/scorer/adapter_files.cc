@@ -4,7 +4,8 @@
 
 namespace preferd {
 
-Result<AdapterFiles> read_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
+Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& shape,
+                                  const AdapterSpec& spec) {
   PREFERD_CHECK(spec.path.has_value());
   const auto folder = encoder.package().folder(*spec.path);
   if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);

@@ -5,8 +5,8 @@
 
 #include "base/result.h"
 #include "model/checkpoint/peft.h"
-#include "model/scorer/encoder.h"
 #include "model/scorer/model_shape.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd {
 
@@ -16,6 +16,7 @@ struct AdapterFiles {
 };
 
 // Requires spec.path. `shape` is the package's own. Errors: no such folder, as read_peft has.
-Result<AdapterFiles> read_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec);
+Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& shape,
+                                  const AdapterSpec& spec);
 
 }  // namespace preferd

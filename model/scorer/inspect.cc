@@ -51,7 +51,7 @@ std::size_t bytes_of(const Declared& d, const Quantization& form) {
 }
 
 // The base's tensors by name and shape against what the family reads, and what they will take.
-Status account_base(const Encoder& encoder, const ModelShape& shape, Inspection& out) {
+Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspection& out) {
   const auto tensors = read_checkpoint(encoder.base());
   if (!tensors) return tensors.error();
   add_rows(*tensors, "base", out);
@@ -101,7 +101,7 @@ Status account_base(const Encoder& encoder, const ModelShape& shape, Inspection&
 }
 
 // An adapter's tensors and its head's, as loading takes them.
-Status account_adapter(const Encoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
+Status account_adapter(const PairEncoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
   TensorMap head;
   std::string folder;
   if (spec.path) {
@@ -118,7 +118,7 @@ Status account_adapter(const Encoder& encoder, const ModelShape& shape, const Ad
   return invalid("package.json: token_pair takes no head, " + folder + " holds one");
 }
 
-Result<Inspection> inspected(const Encoder& encoder) {
+Result<Inspection> inspected(const PairEncoder& encoder) {
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   Inspection out;
@@ -150,6 +150,8 @@ Result<Inspection> inspected(const Encoder& encoder) {
 
 }  // namespace
 
-Result<Inspection> inspect_package(const Encoder& encoder) { return if_intact(encoder, inspected(encoder)); }
+Result<Inspection> inspect_package(const PairEncoder& encoder) {
+  return if_intact(encoder, inspected(encoder));
+}
 
 }  // namespace preferd

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd {
 
@@ -29,6 +29,6 @@ struct Inspection {
 
 // Accounts for every tensor by name and shape, values and quantization states unread: loading
 // (model/scorer/load.h) checks these too. Errors: as loading has.
-Result<Inspection> inspect_package(const Encoder& encoder);
+Result<Inspection> inspect_package(const PairEncoder& encoder);
 
 }  // namespace preferd

@@ -7,7 +7,7 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "model/checkpoint/weights.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd {
 
@@ -23,7 +23,7 @@ struct ModelShape {
 };
 
 // Of a package; the LM head belongs to it where a head reads it.
-Result<ModelShape> model_shape(const Encoder& encoder);
+Result<ModelShape> model_shape(const PairEncoder& encoder);
 
 // Of a Hugging Face model directory, all layers, without LM head.
 Result<ModelShape> base_shape(const Files& folder);

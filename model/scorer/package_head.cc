@@ -4,7 +4,7 @@
 
 namespace preferd {
 
-Result<Head> make_head(const Encoder& encoder, const HeadSpec& spec, TensorMap saved,
+Result<Head> make_head(const PairEncoder& encoder, const HeadSpec& spec, TensorMap saved,
                        const std::string& folder, std::int64_t width) {
   std::string where = folder.empty() ? encoder.package().name() : folder;
   if (spec.file && !saved.empty())

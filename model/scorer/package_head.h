@@ -7,13 +7,13 @@
 #include "base/result.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/layers/head.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd {
 
 // `saved`: of the adapter in `folder` ("" where there is none); `width`: of a pooled state. Errors: a head in
 // both places or in neither, as Head::create has.
-Result<Head> make_head(const Encoder& encoder, const HeadSpec& spec, TensorMap saved,
+Result<Head> make_head(const PairEncoder& encoder, const HeadSpec& spec, TensorMap saved,
                        const std::string& folder, std::int64_t width);
 
 }  // namespace preferd

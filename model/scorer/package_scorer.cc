@@ -31,7 +31,7 @@ namespace {
 
 class PackageScorer : public Scorer {
  public:
-  PackageScorer(std::shared_ptr<const Encoder> encoder, AdaptedModel model, Engine engine)
+  PackageScorer(std::shared_ptr<const PairEncoder> encoder, AdaptedModel model, Engine engine)
       : encoder_(std::move(encoder)), model_(std::move(model)) {
     adopt(std::move(engine));
     at::set_num_threads(1);  // our pool is the one that computes
@@ -276,7 +276,7 @@ class PackageScorer : public Scorer {
     }
   }
 
-  std::shared_ptr<const Encoder> encoder_;
+  std::shared_ptr<const PairEncoder> encoder_;
   AdaptedModel model_;
   Engine engine_;
   ScorerInfo info_;
@@ -303,7 +303,7 @@ Status warm_up(Scorer& scorer) {
 }
 
 // Residency fp8: as many first layers stay bf16 as the golden pairs ask for.
-Status settle_fp8(const Encoder& encoder, PackageScorer& scorer, Place place) {
+Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Place place) {
   const std::string& path = *encoder.manifest().golden;
   const auto pairs = read_golden(encoder.package(), path);
   if (!pairs) return pairs.error();
@@ -332,7 +332,7 @@ Status settle_fp8(const Encoder& encoder, PackageScorer& scorer, Place place) {
 }
 
 // The fast path has to pass the package's own gate, or say why it is not taken.
-Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& place) {
+Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Place& place) {
   const auto verify = [&] {
     return verify_golden(encoder.package(), *encoder.manifest().golden, scorer,
                          golden_tolerance(scorer.info()));
@@ -349,7 +349,7 @@ Status pass_gate(const Encoder& encoder, PackageScorer& scorer, const Place& pla
   return Ok{};
 }
 
-Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const Encoder>& encoder,
+Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const PairEncoder>& encoder,
                                               std::shared_ptr<Compute> cpu, const Place& place,
                                               Golden golden) {
   auto model = load_model(*encoder);
@@ -372,7 +372,7 @@ Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const Encode
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
                                              std::shared_ptr<Compute> cpu, const Place& place,
                                              Golden golden) {
-  const auto encoder = if_intact(*package, Encoder::open(package));
+  const auto encoder = if_intact(*package, PairEncoder::open(package));
   if (!encoder) return encoder.error();
   return if_intact(**encoder, load_model_of(*encoder, std::move(cpu), place, golden));
 }

@@ -1,4 +1,4 @@
-// The scorer of one package: encode through its Encoder; score by packing items that share a body and a
+// The scorer of one package: encode through its PairEncoder; score by packing items that share a body and a
 // pooling into forwards of bounded size. The room's own.
 #pragma once
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model/ops/batch.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 #include "model/scorer/scorer.h"
 
 namespace preferd {

@@ -81,7 +81,7 @@ double distance(const at::Tensor& a, const at::Tensor& exact) {
   return (a - exact).norm().item().toDouble() / exact.norm().item().toDouble();
 }
 
-Found gradients(const Encoder& encoder, How how, double dropout) {
+Found gradients(const PairEncoder& encoder, How how, double dropout) {
   auto model = load_model(encoder);
   if (!model) std::printf("%s\n", model.error().what.c_str()), std::exit(1);
   auto& projections = model->adapters[0].projections;
@@ -123,7 +123,7 @@ Found gradients(const Encoder& encoder, How how, double dropout) {
   return {at::cat(all), dropout > 0 ? 0 : distance(unrecorded(), states.detach())};
 }
 
-bool check(const Encoder& encoder, const std::string& name, double dropout) {
+bool check(const PairEncoder& encoder, const std::string& name, double dropout) {
   const auto by = [&](How how) { return gradients(encoder, how, dropout).gradients; };
   const Found found = gradients(encoder, How::kKernels, dropout);
   const at::Tensor exact = by(How::kExact), ours = found.gradients;
@@ -143,7 +143,7 @@ bool check(const Encoder& encoder, const std::string& name, double dropout) {
 bool check(const std::string& folder) {
   const auto files = open_directory(folder);
   if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   for (const double dropout : {0.0, 0.2})

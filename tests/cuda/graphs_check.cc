@@ -154,7 +154,7 @@ class Check {
 bool check(const std::string& folder) {
   const auto files = open_directory(folder);
   if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   const std::string name = folder.substr(folder.rfind('/') + 1);

@@ -47,7 +47,7 @@ MAY_INCLUDE = {
 ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}, ("server", "model/text"): {"model/text/pair.h"},
                 ("training/report", "training/data"): {"training/data/explore.h", "training/data/lengths.h"},
                 ("training/data", "model/text"): {"model/text/pair.h"},
-                ("training/data", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/encoder.h"}}
+                ("training/data", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/pair_encoder.h"}}
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/kernels",
               "model/convert", "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}

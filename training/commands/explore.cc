@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "base/atomic_file.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 #include "training/commands/arguments.h"
 #include "training/commands/choice.h"
 #include "training/commands/terminal.h"
@@ -53,11 +53,11 @@ int run(const Options& options) {
                           .valid = options.valid,
                           .rule = [&](const std::string&) { return options.labels; },
                           .count_tokens = {}};
-  std::shared_ptr<const Encoder> encoder;
+  std::shared_ptr<const PairEncoder> encoder;
   if (!options.tokenizer_of.empty()) {
     const auto files = open_directory(options.tokenizer_of);
     if (!files) return report(files.error(), kFailed);
-    auto opened = Encoder::open(*files);
+    auto opened = PairEncoder::open(*files);
     if (!opened) return report(opened.error(), kFailed);
     encoder = *opened;
     explored.count_tokens = [&](std::string_view text) {

@@ -13,7 +13,7 @@ namespace {
 Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package, const Placement& placement) {
   const auto files = open_directory(package);
   if (!files) return files.error();
-  auto encoder = Encoder::open(*files);
+  auto encoder = PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   return TrainableModel::load(*encoder, placement);
 }

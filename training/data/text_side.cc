@@ -21,7 +21,7 @@ bool is_text_side(std::string_view name) {
 
 }  // namespace
 
-Result<TextSide> text_side(const Encoder& encoder) {
+Result<TextSide> text_side(const PairEncoder& encoder) {
   const auto text = encoder.package().open("package.json");
   if (!text) return text.error();
   const auto manifest = parse_json(text->text());

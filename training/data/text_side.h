@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 
 namespace preferd::training {
 
@@ -17,6 +17,6 @@ struct TextSide {
 
 // Of one package: its `input` and `features` sections, output kind, tokenizer files and feature statistics.
 // Borrows the encoder. Errors: a file that cannot be read.
-Result<TextSide> text_side(const Encoder& encoder);
+Result<TextSide> text_side(const PairEncoder& encoder);
 
 }  // namespace preferd::training

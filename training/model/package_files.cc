@@ -64,7 +64,7 @@ std::string list_of_layers(const ModelShape& shape) {
   return "layers";
 }
 
-Status initial_adapter(const TrainConfig& config, const Encoder& encoder, TensorMap& into) {
+Status initial_adapter(const TrainConfig& config, const PairEncoder& encoder, TensorMap& into) {
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   const AdapterConfig& a = config.adapter;
@@ -173,7 +173,7 @@ Json adapter_config(const AdapterConfig& a, const std::string& base, const Model
   return json;
 }
 
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const Encoder& encoder) {
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const PairEncoder& encoder) {
   PackageTensors tensors;
   if (config.method == Method::kLora)
     if (const Status s = initial_adapter(config, encoder, tensors.adapter); !s) return s.error();

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "features/arena.h"
 #include "model/checkpoint/safetensors.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 #include "training/config/config.h"
 
 namespace preferd {
@@ -40,7 +40,7 @@ Json adapter_config(const AdapterConfig& adapter, const std::string& base, const
 // Fresh tensors: A uniform in +-1/sqrt(in), B zero (as PEFT), linears of the head uniform in +-1/sqrt(in)
 // with their biases (as torch.nn.Linear). Pure function of the seed and the names. Errors: a target that
 // names no linear of the body, with the names there are.
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const Encoder& encoder);
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const PairEncoder& encoder);
 
 // A tensor of floats with memory of its own.
 StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values);

@@ -36,7 +36,7 @@ std::size_t linear_elements(const ModelShape& shape) {
 }
 
 // Weights stay dense where they take no more than half of what is free: activations are the larger part.
-Result<std::unique_ptr<Compute>> place_on_kernels(const Encoder& encoder, const Placement& p,
+Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, const Placement& p,
                                                   const ModelShape& shape) {
   const auto memory = gpu::memory_of(p.device_index);
   if (!memory) return memory.error();
@@ -55,7 +55,7 @@ Result<std::unique_ptr<Compute>> place_on_kernels(const Encoder& encoder, const 
   return std::unique_ptr<Compute>(new Compute(Compute::accelerated(p.threads, std::move(*accelerator))));
 }
 
-Result<std::unique_ptr<Compute>> place(const Encoder& encoder, const Placement& p) {
+Result<std::unique_ptr<Compute>> place(const PairEncoder& encoder, const Placement& p) {
   if (p.device == Device::kCuda && !at::hasCUDA())
     return invalid("device is cuda, this build's libtorch or this machine has none");
   if (p.device == Device::kCpu && p.precision == Precision::kBf16)
@@ -82,10 +82,10 @@ StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> sha
 
 }  // namespace
 
-TrainableModel::TrainableModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute)
+TrainableModel::TrainableModel(std::shared_ptr<const PairEncoder> encoder, std::unique_ptr<Compute> compute)
     : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
 
-Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<const Encoder> encoder,
+Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<const PairEncoder> encoder,
                                                              const Placement& placement) {
   at::set_num_threads(1);
   auto compute = place(*encoder, placement);

@@ -11,7 +11,7 @@
 #include "model/ops/compute.h"
 #include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 #include "training/config/config.h"
 #include "training/model/package_files.h"
 #include "training/optim/parameter.h"
@@ -35,10 +35,10 @@ class TrainableModel {
  public:
   // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
   // lacks; method full over a quantized base or with a token_pair head.
-  static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const Encoder> encoder,
+  static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const PairEncoder> encoder,
                                                       const Placement& placement);
 
-  const Encoder& encoder() const { return *encoder_; }
+  const PairEncoder& encoder() const { return *encoder_; }
   Output output() const { return model_.adapters.front().spec.output; }
   int classes() const { return classes_; }
   std::int64_t width() const { return model_.bodies.front()->width(); }  // of a pooled state
@@ -58,11 +58,11 @@ class TrainableModel {
   PackageTensors tensors() const;
 
  private:
-  TrainableModel(std::shared_ptr<const Encoder> encoder, std::unique_ptr<Compute> compute);
+  TrainableModel(std::shared_ptr<const PairEncoder> encoder, std::unique_ptr<Compute> compute);
   void train_adapter();
   void train_head();
 
-  std::shared_ptr<const Encoder> encoder_;
+  std::shared_ptr<const PairEncoder> encoder_;
   std::unique_ptr<Compute> compute_;
   TrainableWeights trainable_;
   AdaptedModel model_;

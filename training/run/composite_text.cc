@@ -10,7 +10,7 @@ Status add_keys(const std::shared_ptr<const Files>& folder, std::string& key) {
   const auto kind = package_kind(*folder);
   if (!kind) return kind.error();
   if (*kind == PackageKind::kPackage) {
-    const auto encoder = Encoder::open(folder);
+    const auto encoder = PairEncoder::open(folder);
     if (!encoder) return encoder.error();
     const auto text = text_side(**encoder);
     if (!text) return text.error();

@@ -29,7 +29,7 @@ DataEvents data_events(const EvaluateEvents& events, const char* phase) {
 
 // How the package reads rows, and how its logits are to be read.
 struct Reading {
-  std::shared_ptr<const Encoder> encoder;  // of a package; `text` borrows it
+  std::shared_ptr<const PairEncoder> encoder;  // of a package; `text` borrows it
   TextSide text;
   VerdictForm form;
 };
@@ -44,7 +44,7 @@ Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Sc
     out.form = {info.classes == 3 ? Output::kSoftmaxAbt : Output::kSoftmaxAb, 1, info.classes};
     return out;
   }
-  auto encoder = Encoder::open(package);
+  auto encoder = PairEncoder::open(package);
   if (!encoder) return encoder.error();
   out.encoder = std::move(*encoder);
   auto text = text_side(*out.encoder);

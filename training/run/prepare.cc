@@ -107,7 +107,7 @@ Result<std::string> statistics(const Dataset& data, const Manifest& manifest, Th
 
 // What adapter_config.json calls the base: a name that means something elsewhere, never a path of this
 // machine. `said`: by the adapter that the run starts from.
-std::string base_name(const Encoder& encoder, const std::string& said) {
+std::string base_name(const PairEncoder& encoder, const std::string& said) {
   const auto is_name = [](const std::string& name) {
     return !name.empty() && !std::filesystem::path(name).is_absolute();
   };
@@ -119,7 +119,7 @@ std::string base_name(const Encoder& encoder, const std::string& said) {
 }
 
 // Model type of the base: its family's tensor prefix, and how many layers are built.
-Status read_base_facts(const Encoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
+Status read_base_facts(const PairEncoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
   const auto family = find_family(shape->family);
@@ -163,7 +163,7 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   if (const Status s = write_package(folder, here, {}, {}); !s) return s;
   const auto files = open_directory(folder);
   if (!files) return files.error();
-  const auto encoder = Encoder::open(*files);
+  const auto encoder = PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   if (const Status s = read_base_facts(**encoder, form, config.adapter); !s) return s;
   auto tensors = initial_tensors(config, **encoder);
@@ -283,7 +283,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
   const auto files = open_directory(start);
   if (!files) return files.error();
-  auto encoder = Encoder::open(*files);
+  auto encoder = PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   out.encoder = *encoder;
   if (const Status s = read_base_facts(**encoder, out.form, config.adapter); !s) return s.error();

@@ -7,7 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/result.h"
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 #include "training/config/config.h"
 #include "training/data/dataset.h"
 #include "training/distributed/group.h"
@@ -19,7 +19,7 @@ namespace preferd::training {
 
 struct Prepared {
   std::shared_ptr<const Dataset> data;
-  std::shared_ptr<const Encoder> encoder;  // of start/
+  std::shared_ptr<const PairEncoder> encoder;  // of start/
   PackageForm form;
   std::shared_ptr<const ExampleSet> train;
   std::shared_ptr<const ExampleSet> valid;  // null: no validation rows

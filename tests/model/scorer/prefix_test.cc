@@ -60,7 +60,7 @@ Batch chained(const std::vector<const Encoded*>& items, int pieces, std::mt19937
 class SharedPrefix : public EachPackage {
  protected:
   void SetUp() override {
-    auto encoder = Encoder::open(*open_directory(kPackages + GetParam()));
+    auto encoder = PairEncoder::open(*open_directory(kPackages + GetParam()));
     ASSERT_TRUE(encoder) << encoder.error().what;
     auto model = load_model(**encoder);
     ASSERT_TRUE(model) << model.error().what;

@@ -15,7 +15,7 @@ using namespace testing_scorer;
 class Serving : public EachPackage {};
 
 TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
-  const auto encoder = Encoder::open(*open_directory(kPackages + GetParam()));
+  const auto encoder = PairEncoder::open(*open_directory(kPackages + GetParam()));
   ASSERT_TRUE(encoder) << encoder.error().what;
   const auto model = load_model(**encoder);
   ASSERT_TRUE(model) << model.error().what;

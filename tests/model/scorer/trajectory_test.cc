@@ -84,7 +84,8 @@ Batch pack_pairs(const std::vector<Json>& pairs) {
 void follow(const Case& c, Compute& compute, const std::string& precision, double loss_tolerance,
             double update_tolerance) {
   const std::string folder = PREFERD_FIXTURES "/trajectory/" + std::string(c.family);
-  const auto encoder = Encoder::open(*open_directory(testing_support::kPackages + std::string(c.package)));
+  const auto encoder =
+      PairEncoder::open(*open_directory(testing_support::kPackages + std::string(c.package)));
   ASSERT_TRUE(encoder) << encoder.error().what;
   auto model = load_model(**encoder);
   ASSERT_TRUE(model) << model.error().what;

@@ -17,10 +17,10 @@ class Store : public testing::Test {
     data_ = *open_data(options, folder_);
   }
 
-  static std::shared_ptr<const Encoder> encoder(const std::string& package) {
-    return *Encoder::open(*open_directory(PREFERD_FIXTURES "/packages/" + package));
+  static std::shared_ptr<const PairEncoder> encoder(const std::string& package) {
+    return *PairEncoder::open(*open_directory(PREFERD_FIXTURES "/packages/" + package));
   }
-  Result<std::shared_ptr<const EncodedStore>> open(const Encoder& e, Orders orders = Orders::kBoth) {
+  Result<std::shared_ptr<const EncodedStore>> open(const PairEncoder& e, Orders orders = Orders::kBoth) {
     return EncodedStore::open(*data_, data_->train(), *text_side(e), {folder_.path(), orders, BadRows::kStop},
                               pool_, {});
   }

@@ -22,7 +22,7 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class RoundTrip : public testing::TestWithParam<Case> {};
 
-std::vector<Encoded> encoded_rows(const Encoder& encoder) {
+std::vector<Encoded> encoded_rows(const PairEncoder& encoder) {
   std::vector<Encoded> out;
   for (const Json& row : testing_support::read_json_lines(testing_support::kPackages + "rows.jsonl")) {
     const Ask ask{{row["prompt"], row["response_a"], row["response_b"]}, "", Swap::kNone, Overflow::kPackage};

@@ -42,7 +42,7 @@ class StartPackage {
     form.json = *json;
     form.features = features;
     ASSERT_TRUE(write_package(path("start"), form, {}, {}));
-    auto opened = Encoder::open(*open_directory(path("start")));
+    auto opened = PairEncoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
     const auto shape = model_shape(**opened);
     ASSERT_TRUE(shape) << shape.error().what;
@@ -54,13 +54,13 @@ class StartPackage {
     ASSERT_TRUE(tensors) << tensors.error().what;
     const auto written = write_package(path("start"), form, *tensors, {});
     ASSERT_TRUE(written) << written.error().what;
-    opened = Encoder::open(*open_directory(path("start")));
+    opened = PairEncoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
     encoder = *opened;
   }
 
   PackageForm form;
-  std::shared_ptr<const Encoder> encoder;
+  std::shared_ptr<const PairEncoder> encoder;
 
  private:
   std::string root_;

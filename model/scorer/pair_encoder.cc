@@ -1,4 +1,4 @@
-#include "model/scorer/encoder.h"
+#include "model/scorer/pair_encoder.h"
 
 #include <algorithm>
 
@@ -59,8 +59,8 @@ std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequ
   return length >= kMinSharedPrefix ? length : 0;
 }
 
-Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files> package) {
-  auto self = std::make_shared<Encoder>();
+Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<const Files> package) {
+  auto self = std::make_shared<PairEncoder>();
   self->package_ = std::move(package);
   auto manifest = read_manifest(*self->package_);
   if (!manifest && manifest.error().what.starts_with("package.json: "))
@@ -92,32 +92,32 @@ Result<std::shared_ptr<const Encoder>> Encoder::open(std::shared_ptr<const Files
   auto statistics = read_statistics(*self->package_, self->manifest_, self->columns());
   if (!statistics) return statistics.error();
   self->statistics_ = std::move(*statistics);
-  return std::shared_ptr<const Encoder>(self);
+  return std::shared_ptr<const PairEncoder>(self);
 }
 
-Status Encoder::intact(Look look) const {
+Status PairEncoder::intact(Look look) const {
   if (const Status s = package_->intact(look); !s) return s;
   return base_->intact(look);
 }
 
-Prefixes Encoder::prefixes() const {
+Prefixes PairEncoder::prefixes() const {
   return family_->mask == AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
 }
 
-std::int64_t Encoder::columns() const {
+std::int64_t PairEncoder::columns() const {
   if (manifest_.features.set == FeatureSet::kNone) return 0;
   return static_cast<std::int64_t>(manifest_.output() == Output::kDifference ? kResponseColumns
                                                                              : kPairColumns);
 }
 
-std::vector<float> Encoder::features(const Pair& pair) const {
+std::vector<float> PairEncoder::features(const Pair& pair) const {
   if (manifest_.features.set == FeatureSet::kNone) return {};
   const FeatureColumns columns =
       arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
   return standardized(columns, statistics_.mean.size() == kPairColumns ? statistics_ : Standardization{});
 }
 
-Result<EncodedOrder> Encoder::encode_order(const Pair& pair, Inputs& inputs) const {
+Result<EncodedOrder> PairEncoder::encode_order(const Pair& pair, Inputs& inputs) const {
   auto built = input_->build(pair);
   if (!built) return built.error();
   inputs = std::move(*built);
@@ -142,7 +142,7 @@ Result<EncodedOrder> Encoder::encode_order(const Pair& pair, Inputs& inputs) con
   return order;
 }
 
-Result<Encoded> Encoder::encode(const Ask& ask) const {
+Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   Encoded encoded;
   encoded.swap = ask.swap;
   if (!ask.adapter.empty()) {

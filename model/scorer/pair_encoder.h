@@ -19,11 +19,11 @@ struct Family;
 enum class Prefixes { kShared, kApart };
 
 // Immutable; any thread.
-class Encoder {
+class PairEncoder {
  public:
   // Reads manifest, tokenizer, feature statistics, and of config.json the family and the size of the
   // vocabulary.
-  static Result<std::shared_ptr<const Encoder>> open(std::shared_ptr<const Files> package);
+  static Result<std::shared_ptr<const PairEncoder>> open(std::shared_ptr<const Files> package);
 
   const Manifest& manifest() const { return manifest_; }
   const Files& package() const { return *package_; }
