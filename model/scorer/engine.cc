@@ -42,13 +42,13 @@ std::size_t needed_bytes(const AdaptedModel& model, Residency residency, std::in
   return weight_bytes(model, residency, bf16_layers) + 2 * activations + kBeside;
 }
 
-Result<Residency> fitting(const Place& place, const AdaptedModel& model, std::size_t free) {
-  const bool choose = place.residency == Residency::kAuto;
-  Residency residency = choose ? Residency::kDense : place.residency;
+Result<Residency> fitting(const Placement& placement, const AdaptedModel& model, std::size_t free) {
+  const bool choose = placement.residency == Residency::kAuto;
+  Residency residency = choose ? Residency::kDense : placement.residency;
   if (choose && needed_bytes(model, residency, 0) > free) residency = Residency::kPacked;
-  if (const std::size_t needed = needed_bytes(model, residency, place.bf16_layers); needed > free)
+  if (const std::size_t needed = needed_bytes(model, residency, placement.bf16_layers); needed > free)
     return Error{Code::kTooLarge,
-                 "device " + name_of(place.device) + ": residency " + name_of(residency) + " needs " +
+                 "device " + name_of(placement.device) + ": residency " + name_of(residency) + " needs " +
                      gibibytes(needed) + " of its memory, " + gibibytes(free) + " are free",
                  {}};
   return residency;
@@ -85,21 +85,21 @@ gpu::Residency resident(Residency residency) {
                                          : gpu::Residency::kDense;
 }
 
-Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
-  const int index = place.device.index;
+Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
+  const int index = placement.device.index;
   const auto memory = gpu::memory_of(index);
   if (!memory) return memory.error();
-  const std::string device = name_of(place.device);
+  const std::string device = name_of(placement.device);
   const auto family = find_family(model.family);
   if (!family) return family.error();
   Engine engine;
   engine.heads = cpu;
   engine.forward_tokens = kGpuForwardTokens;
   engine.device = device;
-  const bool kernels = (*family)->mask == AttentionMask::kCausal && place.compute != ComputeType::kFp32;
+  const bool kernels = (*family)->mask == AttentionMask::kCausal && placement.compute != ComputeType::kFp32;
   if (!kernels) {
-    if (place.residency != Residency::kAuto)
-      return invalid("residency is " + std::string(name_of(place.residency)) +
+    if (placement.residency != Residency::kAuto)
+      return invalid("residency is " + std::string(name_of(placement.residency)) +
                      ", expected auto: compute fp32 and encoders have no other on cuda");
     at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
@@ -108,12 +108,12 @@ Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const Ad
     return engine;
   }
   if (const Status s = check_kernels(model); !s) return s.error();
-  const auto residency = fitting(place, model, memory->free);
+  const auto residency = fitting(placement, model, memory->free);
   if (!residency) return residency.error();
   const auto accelerator = gpu::open({.device = index,
                                       .residency = resident(*residency),
                                       .rank = largest_rank(model),
-                                      .bf16_layers = place.bf16_layers});
+                                      .bf16_layers = placement.bf16_layers});
   if (!accelerator) return accelerator.error();
   engine.device += " " + (*accelerator)->name();
   engine.compute = (*accelerator)->arithmetic();
@@ -124,16 +124,18 @@ Result<Engine> on_gpu(const Place& place, std::shared_ptr<Compute> cpu, const Ad
 
 }  // namespace
 
-Result<Engine> make_engine(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
-  if (place.device.kind == Device::Kind::kCuda) {
-    if (place.compute == ComputeType::kInt16 || place.compute == ComputeType::kInt8)
-      return invalid(std::string("compute is ") + arithmetic_name(arithmetic_of(place.compute)) +
+Result<Engine> make_engine(const Placement& placement, std::shared_ptr<Compute> cpu,
+                           const AdaptedModel& model) {
+  if (placement.device.kind == Device::Kind::kCuda) {
+    if (placement.compute == ComputeType::kInt16 || placement.compute == ComputeType::kInt8)
+      return invalid(std::string("compute is ") + arithmetic_name(arithmetic_of(placement.compute)) +
                      ", expected auto or fp32 on device cuda");
-    return on_gpu(place, std::move(cpu), model);
+    return on_gpu(placement, std::move(cpu), model);
   }
-  if (place.residency != Residency::kAuto)
-    return invalid("residency is " + std::string(name_of(place.residency)) + ", expected auto on device cpu");
-  const Arithmetic arithmetic = arithmetic_of(place.compute);
+  if (placement.residency != Residency::kAuto)
+    return invalid("residency is " + std::string(name_of(placement.residency)) +
+                   ", expected auto on device cpu");
+  const Arithmetic arithmetic = arithmetic_of(placement.compute);
   return Engine{.body = cpu,
                 .heads = cpu,
                 .arithmetic = arithmetic,

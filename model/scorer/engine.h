@@ -22,7 +22,7 @@ struct Engine {
 };
 
 // Where and how one replica computes.
-struct Place {
+struct Placement {
   Device device;
   ComputeType compute = ComputeType::kAuto;
   Residency residency = Residency::kAuto;
@@ -30,6 +30,7 @@ struct Place {
 };
 
 // `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.
-Result<Engine> make_engine(const Place& place, std::shared_ptr<Compute> cpu, const AdaptedModel& model);
+Result<Engine> make_engine(const Placement& placement, std::shared_ptr<Compute> cpu,
+                           const AdaptedModel& model);
 
 }  // namespace preferd

@@ -16,14 +16,14 @@ namespace {
 // Of one device.
 class Loader {
  public:
-  Loader(int threads, const Place& place, Golden golden)
-      : place_(place), golden_(golden), cpu_(std::make_shared<Compute>(threads)) {}
+  Loader(int threads, const Placement& placement, Golden golden)
+      : placement_(placement), golden_(golden), cpu_(std::make_shared<Compute>(threads)) {}
 
   Result<std::shared_ptr<Scorer>> load(const std::shared_ptr<const Files>& folder, int depth) {
     if (const auto known = loaded_.find(folder->name()); known != loaded_.end()) return known->second;
     const auto kind = package_kind(*folder);
     if (!kind) return kind.error();
-    auto scorer = *kind == PackageKind::kPackage ? load_package(folder, cpu_, place_, golden_)
+    auto scorer = *kind == PackageKind::kPackage ? load_package(folder, cpu_, placement_, golden_)
                                                  : composite(folder, depth);
     if (scorer) loaded_[folder->name()] = *scorer;
     return scorer;
@@ -64,7 +64,7 @@ class Loader {
     return invalid("it has no adapter '" + spec.adapter + "'");
   }
 
-  Place place_;
+  Placement placement_;
   Golden golden_;
   std::shared_ptr<Compute> cpu_;
   std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
@@ -74,8 +74,8 @@ Result<std::shared_ptr<Scorer>> load_on_all(const std::shared_ptr<const Files>& 
                                             const LoadOptions& options) {
   std::vector<std::shared_ptr<Scorer>> replicas;
   for (const Device& device : options.devices) {
-    const Place place{device, options.compute, options.residency};
-    auto scorer = Loader(options.threads, place, options.golden).load(package, 0);
+    const Placement placement{device, options.compute, options.residency};
+    auto scorer = Loader(options.threads, placement, options.golden).load(package, 0);
     if (!scorer) return scorer.error();
     replicas.push_back(std::move(*scorer));
   }

@@ -58,10 +58,10 @@ class PackageScorer : public Scorer {
   }
 
   // Another engine in the place of this one, which gives back its memory first.
-  Status compute_at(const Place& place) {
+  Status compute_at(const Placement& placement) {
     const std::shared_ptr<Compute> cpu = engine_.heads;
     engine_.body = cpu;
-    auto engine = make_engine(place, cpu, model_);
+    auto engine = make_engine(placement, cpu, model_);
     if (!engine) return engine.error();
     adopt(std::move(*engine));
     return Ok{};
@@ -303,14 +303,14 @@ Status warm_up(Scorer& scorer) {
 }
 
 // Residency fp8: as many first layers stay bf16 as the golden pairs ask for.
-Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Place place) {
+Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Placement placement) {
   const std::string& path = *encoder.manifest().golden;
   const auto pairs = read_golden(encoder.package(), path);
   if (!pairs) return pairs.error();
   const auto drift_with = [&](std::int64_t bf16_layers) -> Result<double> {
-    place.bf16_layers = bf16_layers;
+    placement.bf16_layers = bf16_layers;
     if (bf16_layers > 0) {
-      if (const Status made = scorer.compute_at(place); !made) return made.error();
+      if (const Status made = scorer.compute_at(placement); !made) return made.error();
       if (const Status warm = warm_up(scorer); !warm) return warm.error();
     }
     const auto verdicts = score_golden(*pairs, scorer);
@@ -332,13 +332,13 @@ Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Place place
 }
 
 // The fast path has to pass the package's own gate, or say why it is not taken.
-Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Place& place) {
+Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Placement& placement) {
   const auto verify = [&] {
     return verify_golden(encoder.package(), *encoder.manifest().golden, scorer,
                          golden_tolerance(scorer.info()));
   };
   auto report = verify();
-  if (!report && scorer.info().compute == "int16" && place.compute == ComputeType::kAuto) {
+  if (!report && scorer.info().compute == "int16" && placement.compute == ComputeType::kAuto) {
     scorer.fall_back_to_fp32("int16 did not agree with the golden pairs: " + report.error().what);
     report = verify();
   }
@@ -350,31 +350,31 @@ Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Place&
 }
 
 Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const PairEncoder>& encoder,
-                                              std::shared_ptr<Compute> cpu, const Place& place,
+                                              std::shared_ptr<Compute> cpu, const Placement& placement,
                                               Golden golden) {
   auto model = load_model(*encoder);
   if (!model) return model.error();
-  auto engine = make_engine(place, std::move(cpu), *model);
+  auto engine = make_engine(placement, std::move(cpu), *model);
   if (!engine) return engine.error();
   auto scorer = std::make_shared<PackageScorer>(encoder, std::move(*model), std::move(*engine));
-  if (place.device.kind == Device::Kind::kCuda)
+  if (placement.device.kind == Device::Kind::kCuda)
     if (const Status warm = warm_up(*scorer); !warm) return warm.error();
   const bool verify = encoder->manifest().golden && golden == Golden::kVerify;
   if (verify && scorer->info().compute == "fp8")
-    if (const Status settled = settle_fp8(*encoder, *scorer, place); !settled) return settled.error();
+    if (const Status settled = settle_fp8(*encoder, *scorer, placement); !settled) return settled.error();
   if (verify)
-    if (const Status gate = pass_gate(*encoder, *scorer, place); !gate) return gate.error();
+    if (const Status gate = pass_gate(*encoder, *scorer, placement); !gate) return gate.error();
   return std::shared_ptr<Scorer>(std::move(scorer));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const Place& place,
+                                             std::shared_ptr<Compute> cpu, const Placement& placement,
                                              Golden golden) {
   const auto encoder = if_intact(*package, PairEncoder::open(package));
   if (!encoder) return encoder.error();
-  return if_intact(**encoder, load_model_of(*encoder, std::move(cpu), place, golden));
+  return if_intact(**encoder, load_model_of(*encoder, std::move(cpu), placement, golden));
 }
 
 }  // namespace preferd

@@ -12,10 +12,11 @@
 namespace preferd {
 
 class Compute;
-struct Place;
+struct Placement;
 
 // `cpu` may serve several scorers, one at a time.
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const Place& place, Golden golden);
+                                             std::shared_ptr<Compute> cpu, const Placement& placement,
+                                             Golden golden);
 
 }  // namespace preferd

@@ -10,7 +10,8 @@
 namespace preferd::training {
 namespace {
 
-Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package, const Placement& placement) {
+Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package,
+                                                   const TrainableOptions& placement) {
   const auto files = open_directory(package);
   if (!files) return files.error();
   auto encoder = PairEncoder::open(*files);
@@ -22,7 +23,7 @@ Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package, c
 
 int label_command(const Arguments& arguments) {
   LabelOptions options;
-  Placement placement{.method = Method::kHead};
+  TrainableOptions placement{.method = Method::kHead};
   std::string package;
   bool swap = false, embeddings = false, quiet = false;
   options.threads = placement.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));

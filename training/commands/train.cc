@@ -64,15 +64,15 @@ void say_end(const TrainConfig& config, const TrainResult& result, Terminal& ter
 }
 
 int run(const TrainConfig& config, const Options& options) {
-  const auto place = find_place(environment());
-  if (!place) return report(place.error(), kBadUsage);
-  Terminal terminal(options.quiet || place->rank > 0 ? Verbosity::kQuiet : Verbosity::kNormal);
+  const auto self = find_rank(environment());
+  if (!self) return report(self.error(), kBadUsage);
+  Terminal terminal(options.quiet || self->rank > 0 ? Verbosity::kQuiet : Verbosity::kNormal);
   terminal.progress("preparing", 0);
   const TrainInputs inputs{
       .config = config,
       .begin = options.resume ? Begin::kResume : Begin::kFresh,
-      .place = *place,
-      .interrupted = watch_for_interrupts(place->rank > 0 ? Answer::kSilent : Answer::kSaid),
+      .rank = *self,
+      .interrupted = watch_for_interrupts(self->rank > 0 ? Answer::kSilent : Answer::kSaid),
       .events = {.note = [&](const std::string& line) { terminal.note(line); },
                  .progress = [&](const std::string& phase, double share) { terminal.progress(phase, share); },
                  .stepping = [&](const StepProgress& p) { terminal.stepping(p); },

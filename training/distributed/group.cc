@@ -26,20 +26,19 @@ constexpr std::chrono::minutes kPatience{5};   // for the others to come
 constexpr std::chrono::hours kCollective{12};  // a collective's own limit; the watch ends a dead run sooner
 constexpr std::chrono::seconds kSign{2}, kGone{20};
 
-c10::intrusive_ptr<c10d::TCPStore> connect(const Place& place, bool serves) {
+c10::intrusive_ptr<c10d::TCPStore> connect(const Rank& self, bool serves) {
   c10d::TCPStoreOptions options;
-  options.port = static_cast<std::uint16_t>(place.port);
+  options.port = static_cast<std::uint16_t>(self.port);
   options.isServer = serves;
   options.waitWorkers = false;
   options.timeout = kPatience;
-  return c10::make_intrusive<c10d::TCPStore>(place.address, options);
+  return c10::make_intrusive<c10d::TCPStore>(self.address, options);
 }
 
 // Every process counts upward in the store; a counter that stands still means that its process is gone.
 class Watch {
  public:
-  explicit Watch(const Place& place)
-      : place_(place), store_(connect(place, false)), thread_([this] { run(); }) {}
+  explicit Watch(const Rank& self) : self_(self), store_(connect(self, false)), thread_([this] { run(); }) {}
 
   ~Watch() {
     {
@@ -54,13 +53,13 @@ class Watch {
   using Clock = std::chrono::steady_clock;
 
   void run() {
-    std::vector<std::int64_t> seen(static_cast<std::size_t>(place_.size), 0);
+    std::vector<std::int64_t> seen(static_cast<std::size_t>(self_.size), 0);
     std::vector<Clock::time_point> when(seen.size(), Clock::now());
     std::unique_lock lock(mutex_);
     while (!wake_.wait_for(lock, kSign, [&] { return stop_; })) {
       try {
-        store_->add(key(place_.rank), 1);
-        for (int rank = 0; rank < place_.size; ++rank) {
+        store_->add(key(self_.rank), 1);
+        for (int rank = 0; rank < self_.size; ++rank) {
           const auto i = static_cast<std::size_t>(rank);
           const std::int64_t now = store_->add(key(rank), 0);
           if (now != seen[i]) when[i] = Clock::now();
@@ -73,13 +72,13 @@ class Watch {
       }
     }
     try {
-      store_->add(key(place_.rank), kLeft);
+      store_->add(key(self_.rank), kLeft);
     } catch (const std::exception&) {
     }
   }
 
   [[noreturn]] void die(const std::string& what) {
-    std::fprintf(stderr, "error: process %d: %s; --resume goes on from the last checkpoint\n", place_.rank,
+    std::fprintf(stderr, "error: process %d: %s; --resume goes on from the last checkpoint\n", self_.rank,
                  what.c_str());
     std::fflush(stderr);
     ::_exit(1);
@@ -89,7 +88,7 @@ class Watch {
 
   static constexpr std::int64_t kLeft = std::int64_t{1} << 40;  // added by one that ends in order
 
-  Place place_;
+  Rank self_;
   c10::intrusive_ptr<c10d::TCPStore> store_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -99,7 +98,7 @@ class Watch {
 
 class Alone : public Group {
  public:
-  Alone() : Group(Place{}) {}
+  Alone() : Group(Rank{}) {}
   Status sum(std::span<at::Tensor>) override { return Ok{}; }
   Status broadcast(std::span<at::Tensor>) override { return Ok{}; }
   Status barrier() override { return Ok{}; }
@@ -109,8 +108,8 @@ class Alone : public Group {
 template <class Backend>
 class Linked : public Group {
  public:
-  Linked(const Place& place, c10::intrusive_ptr<c10d::TCPStore> store, c10::intrusive_ptr<Backend> backend)
-      : Group(place), store_(std::move(store)), backend_(std::move(backend)), watch_(place) {}
+  Linked(const Rank& self, c10::intrusive_ptr<c10d::TCPStore> store, c10::intrusive_ptr<Backend> backend)
+      : Group(self), store_(std::move(store)), backend_(std::move(backend)), watch_(self) {}
 
   Status sum(std::span<at::Tensor> tensors) override {
     return each(tensors, [&](std::vector<at::Tensor>& one) { backend_->allreduce(one)->wait(); });
@@ -134,7 +133,7 @@ class Linked : public Group {
     } catch (const std::exception& e) {
       const std::string what = e.what();
       return Error{Code::kUnavailable,
-                   "process " + std::to_string(place_.rank) +
+                   "process " + std::to_string(self_.rank) +
                        ": another process is gone: " + what.substr(0, what.find('\n')),
                    {}};
     }
@@ -148,28 +147,28 @@ class Linked : public Group {
 
 }  // namespace
 
-Result<std::unique_ptr<Group>> join_group(const Place& place, Transport transport) {
-  if (place.size == 1) return std::unique_ptr<Group>(std::make_unique<Alone>());
+Result<std::unique_ptr<Group>> join_group(const Rank& self, Transport transport) {
+  if (self.size == 1) return std::unique_ptr<Group>(std::make_unique<Alone>());
   try {
-    auto store = connect(place, place.rank == 0);
+    auto store = connect(self, self.rank == 0);
 #ifdef USE_C10D_GLOO
     if (transport == Transport::kGloo) {
       auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
-      const bool here = place.address == "127.0.0.1" || place.address == "localhost";
+      const bool here = self.address == "127.0.0.1" || self.address == "localhost";
       options->devices.push_back(here ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
                                       : c10d::ProcessGroupGloo::createDefaultDevice());
-      auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
+      auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, self.rank, self.size, options);
       return std::unique_ptr<Group>(
-          std::make_unique<Linked<c10d::ProcessGroupGloo>>(place, store, std::move(backend)));
+          std::make_unique<Linked<c10d::ProcessGroupGloo>>(self, store, std::move(backend)));
     }
 #endif
 #ifdef USE_C10D_NCCL
     if (transport == Transport::kNccl) {
       auto options = c10d::ProcessGroupNCCL::Options::create();
       options->timeout = kCollective;
-      auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.size, options);
+      auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, self.rank, self.size, options);
       return std::unique_ptr<Group>(
-          std::make_unique<Linked<c10d::ProcessGroupNCCL>>(place, store, std::move(backend)));
+          std::make_unique<Linked<c10d::ProcessGroupNCCL>>(self, store, std::move(backend)));
     }
 #endif
     return invalid(std::string("this build has no ") + (transport == Transport::kGloo ? "Gloo" : "NCCL") +
@@ -177,8 +176,8 @@ Result<std::unique_ptr<Group>> join_group(const Place& place, Transport transpor
   } catch (const std::exception& e) {
     const std::string what = e.what();
     return Error{Code::kUnavailable,
-                 "process " + std::to_string(place.rank) + " cannot join the others at " + place.address +
-                     ":" + std::to_string(place.port) + ": " + what.substr(0, what.find('\n')),
+                 "process " + std::to_string(self.rank) + " cannot join the others at " + self.address + ":" +
+                     std::to_string(self.port) + ": " + what.substr(0, what.find('\n')),
                  {}};
   }
 }

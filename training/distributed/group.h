@@ -20,14 +20,14 @@
 
 namespace preferd::training {
 
-struct Place {
+struct Rank {
   int rank = 0, size = 1, local_rank = 0;
   std::string address;  // of rank 0
   int port = 0;         // that rank 0 serves; where torchrun's agent keeps MASTER_PORT, the one after it
 };
 
 // Errors: variables that are missing beside others, no numbers, or contradict each other.
-Result<Place> find_place(const Environment& environment);
+Result<Rank> find_rank(const Environment& environment);
 
 // "gpu[03-05,9]" -> "gpu03"; "rack[1-2]n[3,4]-ib" -> "rack1n3-ib"; "a,b" -> "a".
 std::string first_slurm_node(const std::string& list);
@@ -36,9 +36,9 @@ class Group {
  public:
   virtual ~Group() = default;
 
-  int rank() const { return place_.rank; }
-  int size() const { return place_.size; }
-  bool leads() const { return place_.rank == 0; }
+  int rank() const { return self_.rank; }
+  int size() const { return self_.size; }
+  bool leads() const { return self_.rank == 0; }
 
   // Every process's tensors become the sum over all; in place, same shapes everywhere.
   virtual Status sum(std::span<at::Tensor> tensors) = 0;
@@ -47,14 +47,14 @@ class Group {
   virtual Status barrier() = 0;
 
  protected:
-  explicit Group(Place place) : place_(std::move(place)) {}
-  Place place_;
+  explicit Group(Rank self) : self_(std::move(self)) {}
+  Rank self_;
 };
 
 enum class Transport { kGloo, kNccl };
 
 // Alone: size 1, nothing to do. Else waits up to five minutes for the others. Errors: this build lacks the
 // transport; nobody came.
-Result<std::unique_ptr<Group>> join_group(const Place& place, Transport transport);
+Result<std::unique_ptr<Group>> join_group(const Rank& self, Transport transport);
 
 }  // namespace preferd::training

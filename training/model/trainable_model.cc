@@ -21,7 +21,7 @@ constexpr const char* kHead = "head/";
 constexpr const char* kBase = "base/";
 
 // The GPU's own kernels train adapters of causal decoders in bf16; everything else there is ATen's.
-bool has_kernels(const Placement& p, const ModelShape& shape) {
+bool has_kernels(const TrainableOptions& p, const ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
   const auto family = find_family(shape.family);
   return gpu::device_count() > 0 && shape.width % 8 == 0 && family &&
@@ -36,7 +36,7 @@ std::size_t linear_elements(const ModelShape& shape) {
 }
 
 // Weights stay dense where they take no more than half of what is free: activations are the larger part.
-Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, const Placement& p,
+Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, const TrainableOptions& p,
                                                   const ModelShape& shape) {
   const auto memory = gpu::memory_of(p.device_index);
   if (!memory) return memory.error();
@@ -55,7 +55,7 @@ Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, co
   return std::unique_ptr<Compute>(new Compute(Compute::accelerated(p.threads, std::move(*accelerator))));
 }
 
-Result<std::unique_ptr<Compute>> place(const PairEncoder& encoder, const Placement& p) {
+Result<std::unique_ptr<Compute>> place(const PairEncoder& encoder, const TrainableOptions& p) {
   if (p.device == Device::kCuda && !at::hasCUDA())
     return invalid("device is cuda, this build's libtorch or this machine has none");
   if (p.device == Device::kCpu && p.precision == Precision::kBf16)
@@ -86,7 +86,7 @@ TrainableModel::TrainableModel(std::shared_ptr<const PairEncoder> encoder, std::
     : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
 
 Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<const PairEncoder> encoder,
-                                                             const Placement& placement) {
+                                                             const TrainableOptions& placement) {
   at::set_num_threads(1);
   auto compute = place(*encoder, placement);
   if (!compute) return compute.error();

@@ -18,7 +18,7 @@
 
 namespace preferd::training {
 
-struct Placement {
+struct TrainableOptions {
   Method method = Method::kLora;
   Device device = Device::kCpu;
   Precision precision = Precision::kFp32;
@@ -36,7 +36,7 @@ class TrainableModel {
   // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
   // lacks; method full over a quantized base or with a token_pair head.
   static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const PairEncoder> encoder,
-                                                      const Placement& placement);
+                                                      const TrainableOptions& placement);
 
   const PairEncoder& encoder() const { return *encoder_; }
   Output output() const { return model_.adapters.front().spec.output; }

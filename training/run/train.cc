@@ -142,7 +142,7 @@ class Training {
 
   Result<TrainResult> run() {
     auto group =
-        join_group(in_.place, in_.config.device == Device::kCuda ? Transport::kNccl : Transport::kGloo);
+        join_group(in_.rank, in_.config.device == Device::kCuda ? Transport::kNccl : Transport::kGloo);
     if (!group) return group.error();
     auto opened = open_run(**group);
     if (!opened) return opened.error();
@@ -173,7 +173,7 @@ class Training {
                                                           .device = in_.config.device,
                                                           .precision = in_.config.precision,
                                                           .threads = threads,
-                                                          .device_index = in_.place.local_rank});
+                                                          .device_index = in_.rank.local_rank});
     if (!model) return model.error();
     AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
     RunState state;

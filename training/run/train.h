@@ -27,7 +27,7 @@ struct TrainEvents {
 struct TrainInputs {
   const TrainConfig& config;
   Begin begin = Begin::kFresh;
-  const Place& place;
+  const Rank& rank;
   const std::atomic<bool>& interrupted;  // set by a signal: save and end
   TrainEvents events;
 };

@@ -52,35 +52,35 @@ std::string first_slurm_node(const std::string& list) {
   return node;
 }
 
-Result<Place> find_place(const Environment& environment) {
+Result<Rank> find_rank(const Environment& environment) {
   constexpr int kMost = 1 << 20, kPorts = 65535;
   Variables v(environment);
-  Place place;
+  Rank self;
   if (v.text("WORLD_SIZE") || v.text("RANK")) {
-    place.size = v.number("WORLD_SIZE", 1, kMost);
-    place.rank = v.number("RANK", 0, place.size - 1);
-    place.local_rank = v.number("LOCAL_RANK", 0, kMost, place.rank);
-    if (place.size > 1) {
-      place.address = v.text("MASTER_ADDR").value_or("");
-      place.port = v.number("MASTER_PORT", 1, kPorts);
-      if (place.address.empty() && !v.failure)
+    self.size = v.number("WORLD_SIZE", 1, kMost);
+    self.rank = v.number("RANK", 0, self.size - 1);
+    self.local_rank = v.number("LOCAL_RANK", 0, kMost, self.rank);
+    if (self.size > 1) {
+      self.address = v.text("MASTER_ADDR").value_or("");
+      self.port = v.number("MASTER_PORT", 1, kPorts);
+      if (self.address.empty() && !v.failure)
         v.failure = invalid("variable MASTER_ADDR is missing, expected the address of rank 0");
       if (v.text("TORCHELASTIC_USE_AGENT_STORE").value_or("") == "True")
-        place.port = place.port < kPorts ? place.port + 1 : kPorts - 1;
+        self.port = self.port < kPorts ? self.port + 1 : kPorts - 1;
     }
   } else if (v.text("SLURM_NTASKS") && v.text("SLURM_PROCID")) {
-    place.size = v.number("SLURM_NTASKS", 1, kMost);
-    place.rank = v.number("SLURM_PROCID", 0, place.size - 1);
-    place.local_rank = v.number("SLURM_LOCALID", 0, kMost, 0);
-    place.port = v.number("MASTER_PORT", 1, kPorts, kDefaultPort);
-    place.address =
+    self.size = v.number("SLURM_NTASKS", 1, kMost);
+    self.rank = v.number("SLURM_PROCID", 0, self.size - 1);
+    self.local_rank = v.number("SLURM_LOCALID", 0, kMost, 0);
+    self.port = v.number("MASTER_PORT", 1, kPorts, kDefaultPort);
+    self.address =
         v.text("MASTER_ADDR").value_or(first_slurm_node(v.text("SLURM_JOB_NODELIST").value_or("")));
-    if (place.size > 1 && place.address.empty() && !v.failure)
+    if (self.size > 1 && self.address.empty() && !v.failure)
       v.failure =
           invalid("variables SLURM_JOB_NODELIST and MASTER_ADDR are missing, expected the address of rank 0");
   }
   if (v.failure) return *v.failure;
-  return place;
+  return self;
 }
 
 }  // namespace preferd::training

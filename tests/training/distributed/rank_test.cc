@@ -8,62 +8,62 @@ namespace {
 using testing::HasSubstr;
 
 std::string refusal(const Environment& environment) {
-  const auto place = find_place(environment);
-  return place ? "" : place.error().what;
+  const auto self = find_rank(environment);
+  return self ? "" : self.error().what;
 }
 
-TEST(Place, AloneWithoutVariables) {
-  const auto place = find_place({{"PATH", "/bin"}, {"MASTER_PORT", "1"}});
-  ASSERT_TRUE(place);
-  EXPECT_EQ(place->size, 1);
-  EXPECT_EQ(place->rank, 0);
+TEST(Rank, AloneWithoutVariables) {
+  const auto self = find_rank({{"PATH", "/bin"}, {"MASTER_PORT", "1"}});
+  ASSERT_TRUE(self);
+  EXPECT_EQ(self->size, 1);
+  EXPECT_EQ(self->rank, 0);
 }
 
-TEST(Place, FromTorchrun) {
-  const auto place = find_place({{"RANK", "5"},
-                                 {"WORLD_SIZE", "8"},
-                                 {"LOCAL_RANK", "1"},
-                                 {"MASTER_ADDR", "host"},
-                                 {"MASTER_PORT", "29501"}});
-  ASSERT_TRUE(place);
-  EXPECT_EQ(place->rank, 5);
-  EXPECT_EQ(place->size, 8);
-  EXPECT_EQ(place->local_rank, 1);
-  EXPECT_EQ(place->address, "host");
-  EXPECT_EQ(place->port, 29501);
+TEST(Rank, FromTorchrun) {
+  const auto self = find_rank({{"RANK", "5"},
+                               {"WORLD_SIZE", "8"},
+                               {"LOCAL_RANK", "1"},
+                               {"MASTER_ADDR", "host"},
+                               {"MASTER_PORT", "29501"}});
+  ASSERT_TRUE(self);
+  EXPECT_EQ(self->rank, 5);
+  EXPECT_EQ(self->size, 8);
+  EXPECT_EQ(self->local_rank, 1);
+  EXPECT_EQ(self->address, "host");
+  EXPECT_EQ(self->port, 29501);
 }
 
-TEST(Place, OneOfOneNeedsNoAddress) {
-  const auto place = find_place({{"RANK", "0"}, {"WORLD_SIZE", "1"}});
-  ASSERT_TRUE(place);
-  EXPECT_EQ(place->size, 1);
+TEST(Rank, OneOfOneNeedsNoAddress) {
+  const auto self = find_rank({{"RANK", "0"}, {"WORLD_SIZE", "1"}});
+  ASSERT_TRUE(self);
+  EXPECT_EQ(self->size, 1);
 }
 
-TEST(Place, FromSlurm) {
-  const auto place = find_place({{"SLURM_PROCID", "3"},
-                                 {"SLURM_NTASKS", "4"},
-                                 {"SLURM_LOCALID", "1"},
-                                 {"SLURM_JOB_NODELIST", "gpu[03-05,9]"}});
-  ASSERT_TRUE(place);
-  EXPECT_EQ(place->rank, 3);
-  EXPECT_EQ(place->size, 4);
-  EXPECT_EQ(place->local_rank, 1);
-  EXPECT_EQ(place->address, "gpu03");
-  EXPECT_EQ(place->port, 29500);
+TEST(Rank, FromSlurm) {
+  const auto self = find_rank({{"SLURM_PROCID", "3"},
+                               {"SLURM_NTASKS", "4"},
+                               {"SLURM_LOCALID", "1"},
+                               {"SLURM_JOB_NODELIST", "gpu[03-05,9]"}});
+  ASSERT_TRUE(self);
+  EXPECT_EQ(self->rank, 3);
+  EXPECT_EQ(self->size, 4);
+  EXPECT_EQ(self->local_rank, 1);
+  EXPECT_EQ(self->address, "gpu03");
+  EXPECT_EQ(self->port, 29500);
 }
 
-TEST(Place, TorchrunWithinSlurmWins) {
-  const auto place = find_place({{"SLURM_PROCID", "0"},
-                                 {"SLURM_NTASKS", "1"},
-                                 {"RANK", "1"},
-                                 {"WORLD_SIZE", "2"},
-                                 {"MASTER_ADDR", "a"},
-                                 {"MASTER_PORT", "7"}});
-  ASSERT_TRUE(place);
-  EXPECT_EQ(place->size, 2);
+TEST(Rank, TorchrunWithinSlurmWins) {
+  const auto self = find_rank({{"SLURM_PROCID", "0"},
+                               {"SLURM_NTASKS", "1"},
+                               {"RANK", "1"},
+                               {"WORLD_SIZE", "2"},
+                               {"MASTER_ADDR", "a"},
+                               {"MASTER_PORT", "7"}});
+  ASSERT_TRUE(self);
+  EXPECT_EQ(self->size, 2);
 }
 
-TEST(Place, Refusals) {
+TEST(Rank, Refusals) {
   const Environment good = {{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "7"}};
   const auto with = [&](const char* key, const char* value) {
     Environment e = good;
@@ -86,7 +86,7 @@ TEST(Place, Refusals) {
               HasSubstr("SLURM_PROCID is '2'"));
 }
 
-TEST(Place, FirstSlurmNode) {
+TEST(Rank, FirstSlurmNode) {
   EXPECT_EQ(first_slurm_node("gpu[03-05,9]"), "gpu03");
   EXPECT_EQ(first_slurm_node("gpu[7,9]"), "gpu7");
   EXPECT_EQ(first_slurm_node("gpu[7]-ib,b"), "gpu7-ib");
@@ -97,7 +97,7 @@ TEST(Place, FirstSlurmNode) {
 }
 
 TEST(Group, AloneDoesNothing) {
-  const auto group = join_group(Place{}, Transport::kGloo);
+  const auto group = join_group(Rank{}, Transport::kGloo);
   ASSERT_TRUE(group);
   EXPECT_TRUE((*group)->leads());
   EXPECT_TRUE((*group)->barrier());
