@@ -21,7 +21,7 @@
 
 #include "model/kernels/activation-inl.h"
 #include "model/kernels/attention.h"
-#include "model/kernels/carver.h"
+#include "model/kernels/bump_allocator.h"
 #include "model/kernels/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,7 +75,7 @@ struct Block {
   float* total;       // [stride], of the weights so far
   float* correction;  // [stride]: what the last step multiplied earlier weights by
 
-  Block(Carver& scratch, std::size_t dim, std::size_t count)
+  Block(BumpAllocator& scratch, std::size_t dim, std::size_t count)
       : width(2 * hn::Lanes(Float())),
         head_dim(dim),
         d(RoundUp(dim, width)),

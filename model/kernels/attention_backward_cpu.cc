@@ -37,7 +37,7 @@ HWY_INLINE BackwardLayout BackwardLayoutOf(const AttentionShape& s) {
 }
 
 std::size_t AttentionBackwardScratch(const AttentionShape& shape) {
-  Carver measure;
+  BumpAllocator measure;
   measure.take(BackwardLayoutOf(shape).size());
   return measure.floats();
 }
@@ -196,7 +196,7 @@ void MeetTile(const AttentionShape& s, const BackwardLayout& at, QuerySpan queri
 void AttendBackward(const AttentionShape& s, std::span<const AttentionItem> tree, const AttentionBackward& t,
                     float* scratch) {
   const BackwardLayout at = BackwardLayoutOf(s);
-  scratch = Carver(scratch).take(at.size());
+  scratch = BumpAllocator(scratch).take(at.size());
   const std::size_t group = s.query_heads / s.kv_heads;
   const auto tile = static_cast<std::int32_t>(kKeyTile);
   for (const AttentionItem& item : tree) {

@@ -47,7 +47,7 @@ void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item
 }
 
 std::size_t AttentionScratch(const AttentionShape& s) {
-  Carver measure;
+  BumpAllocator measure;
   Block(measure, s.head_dim, query_tile(s) * (s.query_heads / s.kv_heads));
   return measure.floats();
 }
@@ -56,7 +56,7 @@ void Attend(const AttentionShape& s, const AttentionItem& item, HeadRows<const f
             HeadRows<const float> k, HeadRows<const float> v, HeadRows<float> out, float* scratch,
             float* log_sum_exp) {
   const std::size_t group = s.query_heads / s.kv_heads;
-  Carver memory(scratch);
+  BumpAllocator memory(scratch);
   const Block b(memory, s.head_dim, static_cast<std::size_t>(item.queries) * group);
   const auto row = [&](std::size_t column) {
     return static_cast<std::size_t>(item.first_query) + column / group;

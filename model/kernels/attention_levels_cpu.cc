@@ -38,7 +38,7 @@ struct Panels {
   float* total;           // [count, width], of the weights so far
   float* sums;            // [count, dim, width]
 
-  Panels(Carver& scratch, const AttentionShape& s, std::size_t columns_wanted)
+  Panels(BumpAllocator& scratch, const AttentionShape& s, std::size_t columns_wanted)
       : width(2 * hn::Lanes(Float())),
         dim(s.head_dim),
         places(level_places<std::int16_t>(dim)),
@@ -59,7 +59,7 @@ struct Panels {
         sums(scratch.take(count * dim * width)) {}
 
  private:
-  static std::int16_t* levels(Carver& scratch, std::size_t n) {
+  static std::int16_t* levels(BumpAllocator& scratch, std::size_t n) {
     return reinterpret_cast<std::int16_t*>(scratch.take((n + 1) / 2));
   }
 };
@@ -237,7 +237,7 @@ HWY_INLINE void StorePanel(const Panels& b, std::size_t panel, std::size_t group
 }
 
 std::size_t AttentionLevelsScratch(const AttentionShape& s) {
-  Carver measure;
+  BumpAllocator measure;
   Panels(measure, s, level_query_tile(s) * (s.query_heads / s.kv_heads));
   return measure.floats();
 }
@@ -245,7 +245,7 @@ std::size_t AttentionLevelsScratch(const AttentionShape& s) {
 void AttendLevels(const AttentionShape& s, const AttentionItem& item, const LevelHeads& q,
                   const LevelHeads& k, const LevelHeads& v, HeadRows<float> out, float* scratch) {
   const std::size_t group = s.query_heads / s.kv_heads, head = item.kv_head * group;
-  Carver memory(scratch);
+  BumpAllocator memory(scratch);
   const Panels b(memory, s, static_cast<std::size_t>(item.queries) * group);
   PackQueries(b, s, q);
   OverTiles(s, item, kLevelKeyTile,

@@ -30,7 +30,8 @@ struct Positions {
   float* of_keys;                   // [length, stride], and a vector behind
   float* of_queries;                // [rows, kQueryColumns]
 
-  Positions(Carver& scratch, std::size_t dim, std::size_t length, std::size_t first_row, std::size_t count)
+  Positions(BumpAllocator& scratch, std::size_t dim, std::size_t length, std::size_t first_row,
+            std::size_t count)
       : first(first_row),
         rows(count),
         stride(RoundUp(count, Width())),
@@ -44,7 +45,7 @@ struct Positions {
 };
 
 std::size_t DisentangledScratch(const DisentangledShape& s, std::size_t length, const RelativeTables& r) {
-  Carver measure;
+  BumpAllocator measure;
   Block(measure, s.head_dim, kQueryColumns);
   Positions(measure, s.head_dim, length, 0, r.rows);
   return measure.floats();
@@ -65,7 +66,7 @@ HWY_INLINE void Products(HeadRows<const float> x, std::size_t rows, const float*
 
 // The places of all distances, and of_keys; no rows where there are no relative positions.
 Positions Prepare(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> key,
-                  const RelativeTables& r, Carver& memory) {
+                  const RelativeTables& r, BumpAllocator& memory) {
   if (r.key.data == nullptr && r.query.data == nullptr) return Positions(memory, s.head_dim, 0, 0, 0);
   const auto length = static_cast<std::ptrdiff_t>(item.length);
   const std::int32_t *begin = r.row_of + 1 - length, *end = r.row_of + length;
@@ -126,11 +127,11 @@ void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, He
   const auto of = [&](HeadRows<const float> x, std::size_t row) {
     return HeadOf(x, item.first_row + row, item.head, dim);
   };
-  Carver memory(scratch);
+  BumpAllocator memory(scratch);
   const Positions p = Prepare(s, item, of(k, 0), r, memory);
 
   for (std::size_t query = 0; query < item.length; query += kQueryColumns) {
-    Carver rest = memory;
+    BumpAllocator rest = memory;
     const Block b(rest, dim, std::min(kQueryColumns, item.length - query));
     PackQueries(b, factor, [&](std::size_t c) { return of(q, query + c).data; });
     if (r.key.data != nullptr)

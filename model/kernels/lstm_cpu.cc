@@ -35,7 +35,7 @@ struct States {
   float* gates;  // [kLstmSequences, 4, n]
   float* sums;   // [kLstmSequences, columns]
 
-  States(Carver& scratch, std::size_t hidden)
+  States(BumpAllocator& scratch, std::size_t hidden)
       : n(RoundUp(hidden, hn::Lanes(Float()))),
         columns(LstmColumns(4 * hidden)),
         h(scratch.take(kLstmSequences * n)),
@@ -45,7 +45,7 @@ struct States {
 };
 
 std::size_t LstmScratch(std::size_t hidden) {
-  Carver measure;
+  BumpAllocator measure;
   States(measure, hidden);
   return measure.floats();
 }
@@ -114,7 +114,7 @@ HWY_INLINE void Turn(const States& s, std::size_t sequence) {
 }
 
 void LstmForth(const LstmWeights& w, std::span<const LstmForward> sequences, float* scratch) {
-  Carver memory(scratch);
+  BumpAllocator memory(scratch);
   const States s(memory, w.hidden);
   const std::size_t n = w.hidden;
   std::fill_n(s.h, kLstmSequences * s.n, 0.0f);

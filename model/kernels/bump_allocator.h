@@ -1,5 +1,5 @@
-// Cuts a caller's scratch into stretches, each from the begin of a cache line on: vectors of AVX-512 that
-// straddle two lines are read at half the speed. The same cuts without memory tell how much they need.
+// Hands out a caller's scratch from front to back, each piece at the start of a cache line: vectors of AVX-512 that
+// straddle two lines are read at half the speed. Without memory it measures how much the same pieces need.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,10 @@
 
 namespace preferd::kernels {
 
-class Carver {
+class BumpAllocator {
  public:
-  Carver() = default;  // measures; take() returns nullptr
-  explicit Carver(float* memory) {
+  BumpAllocator() = default;  // measures; take() returns nullptr
+  explicit BumpAllocator(float* memory) {
     const auto past = reinterpret_cast<std::uintptr_t>(memory) / sizeof(float) % kLine;
     memory_ = memory + (kLine - past) % kLine;
   }
