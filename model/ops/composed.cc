@@ -60,7 +60,7 @@ at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& projectio
 std::pair<at::Tensor, at::Tensor> turns(Compute& compute, std::span<const std::int32_t> positions,
                                         std::span<const float> cosine, std::span<const float> sine,
                                         std::int64_t half) {
-  auto& last = compute.turns();
+  auto& last = compute.rotary_cache();
   if (last.cosine_table != cosine.data() || !std::ranges::equal(last.positions, positions)) {
     const at::Tensor at = indices(compute, positions);
     const auto rows = [&](std::span<const float> table) {

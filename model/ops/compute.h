@@ -107,12 +107,12 @@ class Compute {
   std::vector<std::shared_ptr<const PaddedBatch>>& padded() { return padded_; }
 
   // Composed rotation's own: the cosines and sines of the last positions it met.
-  struct Turns {
+  struct RotaryCache {
     const float* cosine_table = nullptr;
     std::vector<std::int32_t> positions;
     at::Tensor cosine, sine;
   };
-  Turns& turns() { return turns_; }
+  RotaryCache& rotary_cache() { return rotary_cache_; }
 
  private:
   Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
@@ -129,7 +129,7 @@ class Compute {
   TrainingStep step_;
   std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
   std::vector<std::shared_ptr<const PaddedBatch>> padded_;
-  Turns turns_;
+  RotaryCache rotary_cache_;
 };
 
 }  // namespace preferd
