@@ -81,7 +81,7 @@ class Causal : public Body {
         stream = recomputed(compute, stream,
                             [this, &compute, &b, below, plan, adapters, wanted = wanted(b)](
                                 const std::vector<at::Tensor>& in, Values values) {
-                              const Unadded out = decoder_block(
+                              const PendingResidual out = decoder_block(
                                   {compute, plan->batch, adapters, rope}, b,
                                   {in[0], below == nullptr ? at::Tensor() : in[1], below}, wanted, values);
                               return std::vector<at::Tensor>{out.x, out.z};

@@ -83,8 +83,8 @@ at::Tensor gated_mlp_in_place(Compute& compute, const GatedMlp& layer, const at:
 
 }  // namespace
 
-Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in,
-                      const OutputRows& output, Values values) {
+PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
+                              const OutputRows& output, Values values) {
   static const std::optional<Norm> kNone;
   const Adapters adapters = output_adapters(f, output);
   const Linear* out[] = {&block.attention.out};
@@ -97,7 +97,7 @@ Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded
           &block};
 }
 
-at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm) {
+at::Tensor final_states(Compute& compute, const PendingResidual& in, const Norm& norm) {
   return added(compute, in.x, in.z, in.block->after_mlp, norm, Reader::kHead).y;
 }
 

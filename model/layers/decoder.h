@@ -55,7 +55,7 @@ struct OutputRows {
 
 // The residual stream and what a block's MLP made of it, which is added to it by the next block: x + z, or x
 // + after_mlp(z). `block`: null and z undefined before the first one.
-struct Unadded {
+struct PendingResidual {
   at::Tensor x, z;
   const DecoderBlock* block = nullptr;
 };
@@ -63,11 +63,11 @@ struct Unadded {
 // [rows, h] -> the output rows, [.., h]. Writes nothing; composed or recorded too, then norms and
 // gated products are made again in backward. values: of z, the last product, which nothing within reads.
 // Blocks outlive the backward.
-Unadded decoder_block(const Forward& f, const DecoderBlock& block, const Unadded& in,
-                      const OutputRows& output, Values values);
+PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
+                              const OutputRows& output, Values values);
 
 // The states behind the last block and the final norm, for a head.
-at::Tensor final_states(Compute& compute, const Unadded& in, const Norm& norm);
+at::Tensor final_states(Compute& compute, const PendingResidual& in, const Norm& norm);
 
 // The residual stream and the norm of it that the next block, or the head, reads: [rows, h] each.
 struct Stream {
