@@ -8,8 +8,8 @@
 #include "model/ops/accelerator.h"
 #include "model/ops/attention_grad.h"
 #include "model/ops/attention_items.h"
-#include "model/ops/attention_levels.h"
 #include "model/ops/composed.h"
+#include "model/ops/int_attention.h"
 #include "model/ops/record.h"
 
 namespace preferd {
@@ -48,8 +48,8 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const AttentionPlan& plan,
                      const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp) {
   PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
-  if (log_sum_exp == nullptr && attends_in_levels(compute, shape))
-    return attention_in_levels(compute, shape, plan, q, k, v);
+  if (log_sum_exp == nullptr && attends_in_ints(compute, shape))
+    return attention_in_ints(compute, shape, plan, q, k, v);
   const auto items = attention_items(plan, shape, kernels::query_tile(shape));
   at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
   const auto rows = [](const at::Tensor& t) {

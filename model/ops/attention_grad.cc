@@ -30,13 +30,13 @@ struct Tree {
 
 // Largest first: the last to finish are small ones.
 std::vector<Tree> trees(const AttentionPlan& plan, std::size_t kv_heads) {
-  std::map<std::int32_t, std::vector<const QueryStretch*>> members;
-  for (const QueryStretch& s : plan.stretches) members[s.tree].push_back(&s);
+  std::map<std::int32_t, std::vector<const QueryRange*>> members;
+  for (const QueryRange& s : plan.stretches) members[s.tree].push_back(&s);
   std::vector<Tree> out;
   for (const auto& [root, stretches] : members)
     for (std::size_t head = 0; head < kv_heads; ++head) {
       Tree tree;
-      for (const QueryStretch* s : stretches) {
+      for (const QueryRange* s : stretches) {
         tree.items.push_back({plan.lines[static_cast<std::size_t>(s->segment)], s->first_query,
                               s->first_position, s->queries, head});
         tree.pairs += std::int64_t{s->queries} * (s->first_position + (s->queries + 1) / 2);

@@ -15,7 +15,7 @@ enum class Queries {
 };
 
 // Consecutive rows of q that stand at consecutive positions of one line.
-struct QueryStretch {
+struct QueryRange {
   std::int32_t segment = 0;
   std::int32_t tree = 0;  // the segment's oldest ancestor: lines of different trees share no row
   std::int32_t first_query = 0;
@@ -26,7 +26,7 @@ struct QueryStretch {
 // Keeps nothing of the batch.
 struct AttentionPlan {
   std::vector<std::vector<kernels::KeyRun>> lines;  // of each segment: its ancestors' rows, then its own
-  std::vector<QueryStretch> stretches;              // in the order of q's rows, none empty
+  std::vector<QueryRange> stretches;                // in the order of q's rows, none empty
 };
 
 AttentionPlan attention_plan(const Batch& batch, Queries queries);

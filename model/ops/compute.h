@@ -38,8 +38,8 @@ class TrainableWeights;
 struct PaddedBatch;
 
 // What linears() multiply; where gradients are recorded it must be kFp32. kInt16, kInt8: inputs and weights
-// are rounded to integers, 14 and 11 or 8 and 7 bits of them, that share a scale over stretches of at most
-// 256 (model/quant/levels.h).
+// are quantized to integers, 14 and 11 or 8 and 7 bits of them, that share a scale over groups of at most
+// 256 (model/quant/int_groups.h).
 enum class Arithmetic { kFp32, kInt16, kInt8 };
 const char* arithmetic_name(Arithmetic arithmetic);  // "fp32", "int16", "int8"
 

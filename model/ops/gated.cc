@@ -1,9 +1,9 @@
-// A stretch of what the MLP's second linear reads is a few panels of gate and as many of up. Both are decoded
+// A group of what the MLP's second linear reads is a few panels of gate and as many of up. Both are decoded
 // and stay in the second-level cache; a chunk of rows gets its sums of both, their product and its rounding
 // before the next one comes.
 #include <algorithm>
 
-#include "model/ops/rounded_parts.h"
+#include "model/ops/quantized_panels.h"
 
 namespace preferd {
 namespace {
@@ -35,10 +35,10 @@ void write_chunk(const Panels<T>& panels, std::span<const float> bias, Columns c
 }
 
 template <class T>
-void set_levels(const GatedSums& sums, std::size_t stretch, std::size_t first, std::size_t rows, Rounded& to,
-                float* scratch) {
+void set_ints(const GatedSums& sums, std::size_t group, std::size_t first, std::size_t rows, Quantized& to,
+              float* scratch) {
   const auto k = static_cast<std::size_t>(to.width());
-  const Columns columns{stretch * block_of(k), std::min(block_of(k), k - stretch * block_of(k))};
+  const Columns columns{group * block_of(k), std::min(block_of(k), k - group * block_of(k))};
   const auto gate_plan = plan<T>(sums.gate), up_plan = plan<T>(sums.up);
   float* chunk = scratch;
   float *gate = chunk + kRowChunk * kernels::panel_width(), *up = gate + kRowChunk * kMostBlock;
@@ -51,7 +51,7 @@ void set_levels(const GatedSums& sums, std::size_t stretch, std::size_t first, s
     write_chunk(gates, sums.gate_bias, columns, row, end, chunk, gate);
     write_chunk(ups, sums.up_bias, columns, row, end, chunk, up);
     kernels::glu(sums.kind, gate, up, (end - row) * columns.count, gate);
-    for (std::size_t i = row; i < end; ++i) to.set(first + i, stretch, gate + (i - row) * columns.count);
+    for (std::size_t i = row; i < end; ++i) to.set(first + i, group, gate + (i - row) * columns.count);
   }
 }
 
@@ -62,12 +62,12 @@ std::optional<std::size_t> gated_scratch(const GatedSums& sums, std::size_t colu
                                                              : scratch_of<std::int16_t>(sums, columns);
 }
 
-void set_gated(const GatedSums& sums, std::size_t stretch, std::size_t first, std::size_t rows, Rounded& to,
+void set_gated(const GatedSums& sums, std::size_t group, std::size_t first, std::size_t rows, Quantized& to,
                float* scratch) {
   if (to.rows().arithmetic == Arithmetic::kInt8)
-    set_levels<std::int8_t>(sums, stretch, first, rows, to, scratch);
+    set_ints<std::int8_t>(sums, group, first, rows, to, scratch);
   else
-    set_levels<std::int16_t>(sums, stretch, first, rows, to, scratch);
+    set_ints<std::int16_t>(sums, group, first, rows, to, scratch);
 }
 
 }  // namespace preferd

@@ -167,7 +167,7 @@ std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
   if (linears_want_gradient(compute, x.value, projections, adapters))
     return record_linears(compute, x, projections, adapters, values);
   if (compute.arithmetic() != Arithmetic::kFp32)
-    return linears(compute, Rounded(compute, x.value), projections, adapters);
+    return linears(compute, Quantized(compute, x.value), projections, adapters);
   return run_linears(compute, x.value, projections, adapters, Values::kRead).y;
 }
 

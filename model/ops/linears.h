@@ -19,8 +19,8 @@
 #include "model/checkpoint/peft.h"
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
+#include "model/ops/quantized.h"
 #include "model/ops/record.h"
-#include "model/ops/rounded.h"
 #include "model/quant/matrix.h"
 
 namespace preferd {
@@ -57,14 +57,14 @@ std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
                                 std::span<const Linear* const> projections, const Adapters& adapters,
                                 Values values = Values::kRead);
 
-// Of rows that are rounded already, as compute.arithmetic() says. No gradient.
-std::vector<at::Tensor> linears(Compute& compute, const Rounded& x,
+// Of rows that are quantized already, as compute.arithmetic() says. No gradient.
+std::vector<at::Tensor> linears(Compute& compute, const Quantized& x,
                                 std::span<const Linear* const> projections, const Adapters& adapters);
 
-// What a gated MLP's last linear reads, glu(gate(x), up(x)), rounded; compute.arithmetic() is no fp32. The
-// bits of linears(), glu() and Rounded; no gradient.
-Rounded gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
-                   const Linear& up, const Adapters& adapters);
+// What a gated MLP's last linear reads, glu(gate(x), up(x)), quantized; compute.arithmetic() is no fp32. The
+// bits of linears(), glu() and Quantized; no gradient.
+Quantized gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
+                     const Linear& up, const Adapters& adapters);
 
 // y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding. Gradients: of a
 // trainable table, A and B.

@@ -12,7 +12,7 @@
 
 #include "model/ops/linears.h"
 #include "model/ops/panels.h"
-#include "model/ops/rounded.h"
+#include "model/ops/quantized.h"
 
 namespace preferd {
 

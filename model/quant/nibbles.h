@@ -31,10 +31,10 @@ struct NibbleRows {
 };
 
 // Integers of row i's values at out + i * stride, under one scale, which is scales[i]: that of
-// round_to_levels (model/quant/levels.h), from the largest value that the codes could name; where that is NaN
+// quantize_group (model/quant/int_groups.h), from the largest value that the codes could name; where that is NaN
 // integers are any. At most kMostNibbleRows.
 inline constexpr std::size_t kMostNibbleRows = 32;
-void nibble_levels(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales);
-void nibble_levels(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales);
+void nibble_ints(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales);
+void nibble_ints(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales);
 
 }  // namespace preferd::quant

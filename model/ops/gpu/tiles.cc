@@ -12,7 +12,7 @@ Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most) {
     first_run.push_back(static_cast<std::int32_t>(out.runs.size()));
     out.runs.insert(out.runs.end(), line.begin(), line.end());
   }
-  for (const QueryStretch& s : plan.stretches)
+  for (const QueryRange& s : plan.stretches)
     for (std::int32_t i = 0; i < s.queries; i += most) {
       const auto segment = static_cast<std::size_t>(s.segment);
       out.tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),

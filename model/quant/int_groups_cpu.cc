@@ -1,6 +1,6 @@
 // 4-bit codes become integers without a float a value: the 16 levels of a block are a table of bytes, or one
 // of low and one of high bytes, each of which answers 16 codes in one instruction.
-#include "model/quant/levels.h"
+#include "model/quant/int_groups.h"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@
 #include "model/quant/nibbles.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/quant/levels_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/quant/int_groups_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -121,7 +121,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const float* table, float inverse, 
 // Bits [kShift, kShift + 8) of the levels of kCount values of a table, which are at most 2^14: adding 3 *
 // 2^22 rounds to nearest even and leaves the integer in the low bits.
 template <int kShift, std::size_t kCount>
-HWY_INLINE auto LevelBytes(const float* table, float inverse) {
+HWY_INLINE auto IntBytes(const float* table, float inverse) {
   const hn::FixedTag<std::uint8_t, kCount> bytes;
   if constexpr (kCount <= hn::MaxLanes(Float())) {
     const hn::FixedTag<float, kCount> d;
@@ -130,8 +130,8 @@ HWY_INLINE auto LevelBytes(const float* table, float inverse) {
     const auto level = hn::ShiftRight<kShift>(hn::BitCast(du, moved));
     return hn::TruncateTo(bytes, level);
   } else {
-    return hn::Combine(bytes, LevelBytes<kShift, kCount / 2>(table + kCount / 2, inverse),
-                       LevelBytes<kShift, kCount / 2>(table, inverse));
+    return hn::Combine(bytes, IntBytes<kShift, kCount / 2>(table + kCount / 2, inverse),
+                       IntBytes<kShift, kCount / 2>(table, inverse));
   }
 }
 
@@ -169,7 +169,7 @@ HWY_INLINE hn::Vec<Bytes<kCount>> HalvesInTurns(hn::Vec<Bytes<kCount>> bytes) {
 
 struct Table8 {
   hn::Vec<Bytes<16>> levels;
-  Table8(const float* table, float inverse) : levels(LevelBytes<0, 16>(table, inverse)) {}
+  Table8(const float* table, float inverse) : levels(IntBytes<0, 16>(table, inverse)) {}
 
   template <std::size_t kCodes>
   HWY_INLINE void LookUp(const std::uint8_t* packed, std::int8_t* out) const {
@@ -182,7 +182,7 @@ struct Table8 {
 struct Table16 {
   hn::Vec<Bytes<16>> low, high;
   Table16(const float* table, float inverse)
-      : low(LevelBytes<0, 16>(table, inverse)), high(LevelBytes<8, 16>(table, inverse)) {}
+      : low(IntBytes<0, 16>(table, inverse)), high(IntBytes<8, 16>(table, inverse)) {}
 
   template <std::size_t kCodes>
   HWY_INLINE void LookUp(const std::uint8_t* packed, std::int16_t* out) const {
@@ -222,7 +222,7 @@ HWY_INLINE void OverCodes(const NibbleRun& run, F write) {
 
 HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse, std::int8_t* out) {
   const hn::FixedTag<std::uint8_t, 16> d;
-  const auto levels = LevelBytes<0, 16>(values, inverse);
+  const auto levels = IntBytes<0, 16>(values, inverse);
   OverCodes(run, [&](auto codes, std::size_t at) HWY_ATTR {
     hn::StoreU(hn::TableLookupBytes(levels, codes), d, reinterpret_cast<std::uint8_t*>(out + at));
   });
@@ -230,7 +230,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse,
 
 HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse, std::int16_t* out) {
   const hn::FixedTag<std::uint8_t, 16> d;
-  const auto low = LevelBytes<0, 16>(values, inverse), high = LevelBytes<8, 16>(values, inverse);
+  const auto low = IntBytes<0, 16>(values, inverse), high = IntBytes<8, 16>(values, inverse);
   OverCodes(run, [&](auto codes, std::size_t at) HWY_ATTR {
     const auto l = hn::TableLookupBytes(low, codes), h = hn::TableLookupBytes(high, codes);
     auto* to = reinterpret_cast<std::uint8_t*>(out + at);
@@ -293,20 +293,20 @@ HWY_EXPORT(RoundToInt16);
 HWY_EXPORT(NibblesToInt8);
 HWY_EXPORT(NibblesToInt16);
 
-float round_to_levels(const float* x, std::size_t count, int levels, std::int8_t* out) {
+float quantize_group(const float* x, std::size_t count, int levels, std::int8_t* out) {
   return HWY_DYNAMIC_DISPATCH(RoundToInt8)(x, count, levels, out);
 }
 
-float round_to_levels(const float* x, std::size_t count, int levels, std::int16_t* out) {
+float quantize_group(const float* x, std::size_t count, int levels, std::int16_t* out) {
   return HWY_DYNAMIC_DISPATCH(RoundToInt16)(x, count, levels, out);
 }
 
-void nibble_levels(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales) {
+void nibble_ints(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales) {
   PREFERD_CHECK(rows.ends.size() <= kMostNibbleRows);
   HWY_DYNAMIC_DISPATCH(NibblesToInt8)(rows, levels, out, stride, scales);
 }
 
-void nibble_levels(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales) {
+void nibble_ints(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales) {
   PREFERD_CHECK(rows.ends.size() <= kMostNibbleRows);
   HWY_DYNAMIC_DISPATCH(NibblesToInt16)(rows, levels, out, stride, scales);
 }

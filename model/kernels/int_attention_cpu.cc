@@ -1,13 +1,13 @@
-#include "model/kernels/attention_levels.h"
+#include "model/kernels/int_attention.h"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "model/kernels/gemm_levels.h"
+#include "model/kernels/int_gemm.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/kernels/attention_levels_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/kernels/int_attention_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -26,10 +26,10 @@ struct Panels {
   std::size_t width, dim, places, columns, count;
   std::int16_t* queries;  // [count, places, width]
   std::int16_t* rows;     // [width, places], of the queries that are packed
-  std::int16_t* values;   // [dim, kLevelKeyTile], turned and laid out
-  std::int16_t* weights;  // [kLevelKeyTile, width]
-  float* value_scales;    // [kLevelKeyTile]
-  float* scores;          // [kLevelKeyTile, width]
+  std::int16_t* values;   // [dim, kIntKeyTile], turned and laid out
+  std::int16_t* weights;  // [kIntKeyTile, width]
+  float* value_scales;    // [kIntKeyTile]
+  float* scores;          // [kIntKeyTile, width]
   float* weight_scales;   // [width]
   float* weight_factors;  // [width]: 1 / scale, or 0
   float* correction;      // [width]: what the last step multiplied earlier weights by
@@ -41,15 +41,15 @@ struct Panels {
   Panels(BumpAllocator& scratch, const AttentionShape& s, std::size_t columns_wanted)
       : width(2 * hn::Lanes(Float())),
         dim(s.head_dim),
-        places(level_places<std::int16_t>(dim)),
+        places(int_places<std::int16_t>(dim)),
         columns(columns_wanted),
         count((columns + width - 1) / width),
         queries(levels(scratch, count * places * width)),
         rows(levels(scratch, width * places)),
-        values(levels(scratch, dim * kLevelKeyTile)),
-        weights(levels(scratch, kLevelKeyTile * width)),
-        value_scales(scratch.take(kLevelKeyTile)),
-        scores(scratch.take(std::max(kLevelKeyTile, width) * width)),
+        values(levels(scratch, dim * kIntKeyTile)),
+        weights(levels(scratch, kIntKeyTile * width)),
+        value_scales(scratch.take(kIntKeyTile)),
+        scores(scratch.take(std::max(kIntKeyTile, width) * width)),
         weight_scales(scratch.take(width)),
         weight_factors(scratch.take(width)),
         correction(scratch.take(width)),
@@ -77,10 +77,10 @@ HWY_INLINE void Turn(const std::int16_t* const* rows, std::size_t count, std::si
     for (std::size_t j = 0; j < count; j += 8) {
       const auto row = [&](std::size_t r) HWY_ATTR { return hn::LoadU(half, rows[j + r] + i); };
       const auto store = [&](std::size_t r, auto x, auto y) HWY_ATTR {
-        std::int16_t* at = to + (i + r) * kLevelKeyTile + j;
+        std::int16_t* at = to + (i + r) * kIntKeyTile + j;
         hn::StoreU(hn::BitCast(half, hn::InterleaveLower(twice, doubles(x), doubles(y))), half, at);
         hn::StoreU(hn::BitCast(half, hn::InterleaveUpper(twice, doubles(x), doubles(y))), half,
-                   at + kLevelKeyTile);
+                   at + kIntKeyTile);
       };
       const auto a = row(0), b = row(1), c = row(2), d = row(3), e = row(4), f = row(5), g = row(6),
                  h = row(7);
@@ -95,11 +95,11 @@ HWY_INLINE void Turn(const std::int16_t* const* rows, std::size_t count, std::si
     }
 #endif
   for (; i < dim; ++i)
-    for (std::size_t j = 0; j < count; ++j) to[i * kLevelKeyTile + j] = rows[j][i];
+    for (std::size_t j = 0; j < count; ++j) to[i * kIntKeyTile + j] = rows[j][i];
 }
 
 // column c is query c / group under head c % group of the group.
-HWY_INLINE void PackQueries(const Panels& b, const AttentionShape& s, const LevelHeads& q) {
+HWY_INLINE void PackQueries(const Panels& b, const AttentionShape& s, const QuantizedHeads& q) {
   const std::size_t group = s.query_heads / s.kv_heads;
   const float factor = QueryFactor(s);
   for (std::size_t p = 0; p < b.count; ++p) {
@@ -110,7 +110,7 @@ HWY_INLINE void PackQueries(const Panels& b, const AttentionShape& s, const Leve
       if (c < count)
         std::memcpy(b.rows + c * b.places, q.at(column / group, head), b.places * sizeof(std::int16_t));
     }
-    pack_levels(b.rows, count, b.dim, b.queries + p * b.places * b.width);
+    pack_ints(b.rows, count, b.dim, b.queries + p * b.places * b.width);
   }
   std::fill_n(b.top, b.count * b.width, kMasked);
   std::fill_n(b.total, b.count * b.width, 0.0f);
@@ -155,11 +155,11 @@ HWY_INLINE void CorrectSums(const Panels& b, float* sums) {
 }
 
 HWY_INLINE void LoadValues(const Panels& b, const AttentionItem& item, std::int32_t begin, Span keys,
-                           const LevelHeads& v) {
-  static constexpr std::array<std::int16_t, kMostLevelHead> kNothing{};
-  std::array<const std::int16_t*, kLevelKeyTile> rows;
+                           const QuantizedHeads& v) {
+  static constexpr std::array<std::int16_t, kMaxIntHead> kNothing{};
+  std::array<const std::int16_t*, kIntKeyTile> rows;
   rows.fill(kNothing.data());
-  std::fill_n(b.value_scales, kLevelKeyTile, 0.0f);
+  std::fill_n(b.value_scales, kIntKeyTile, 0.0f);
   OverKeys(item.runs, begin, keys, [&](std::size_t first, std::size_t count, std::size_t row) {
     for (std::size_t j = 0; j < count; ++j) {
       rows[first + j] = v.at(row + j, item.kv_head);
@@ -167,14 +167,14 @@ HWY_INLINE void LoadValues(const Panels& b, const AttentionItem& item, std::int3
     }
   });
   Turn(rows.data(), RoundUp(keys.to, 8), b.dim, b.values);
-  for (std::size_t i = 0; i < b.dim; ++i) lay_out(b.values + i * kLevelKeyTile, keys.to, Side::kX);
+  for (std::size_t i = 0; i < b.dim; ++i) lay_out(b.values + i * kIntKeyTile, keys.to, Side::kX);
 }
 
 // The tile of keys whose first stands at `begin` of the line.
 void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
-              const LevelHeads& k, const LevelHeads& v, Start start) {
+              const QuantizedHeads& k, const QuantizedHeads& v, Start start) {
   static constexpr float kOne = 1;
-  const CausalMask mask{static_cast<std::int32_t>(kLevelKeyTile), item.first_position - begin, s.window,
+  const CausalMask mask{static_cast<std::int32_t>(kIntKeyTile), item.first_position - begin, s.window,
                         s.query_heads / s.kv_heads, b.columns};
   LoadValues(b, item, begin, mask.some(0, b.columns), v);
   const float cap = CapOf(s);
@@ -182,15 +182,15 @@ void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& ite
     const std::size_t column = p * b.width;
     const Span some = mask.some(column, b.width);
     OverKeys(item.runs, begin, some, [&](std::size_t first, std::size_t count, std::size_t row) {
-      multiply_levels(LevelProduct<std::int16_t>{.x = k.at(row, item.kv_head),
-                                                 .x_stride = k.row_stride,
-                                                 .x_scale = k.scales + row * k.scale_stride + item.kv_head,
-                                                 .x_scale_stride = k.scale_stride,
-                                                 .panel = b.queries + p * b.places * b.width,
-                                                 .panel_scale = b.query_scales + column,
-                                                 .y = b.scores + first * b.width,
-                                                 .rows = count,
-                                                 .depth = b.dim});
+      multiply_ints(IntProduct<std::int16_t>{.x = k.at(row, item.kv_head),
+                                             .x_stride = k.row_stride,
+                                             .x_scale = k.scales + row * k.scale_stride + item.kv_head,
+                                             .x_scale_stride = k.scale_stride,
+                                             .panel = b.queries + p * b.places * b.width,
+                                             .panel_scale = b.query_scales + column,
+                                             .y = b.scores + first * b.width,
+                                             .rows = count,
+                                             .depth = b.dim});
     });
     for (std::size_t at = 0; at < b.width; at += hn::Lanes(Float())) {
       Admit({b.scores + at, b.width}, column + at, mask, {0, some.to}, cap);
@@ -199,16 +199,16 @@ void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& ite
     float* sums = b.sums + p * b.dim * b.width;
     if (start == Start::kContinue) CorrectSums(b, sums);
     round_columns(b.scores, b.weight_factors, some.to, b.weights);
-    multiply_levels(LevelProduct<std::int16_t>{.x = b.values,
-                                               .x_stride = kLevelKeyTile,
-                                               .x_scale = &kOne,
-                                               .x_scale_stride = 0,
-                                               .panel = b.weights,
-                                               .panel_scale = b.weight_scales,
-                                               .y = sums,
-                                               .rows = b.dim,
-                                               .depth = some.to,
-                                               .start = start});
+    multiply_ints(IntProduct<std::int16_t>{.x = b.values,
+                                           .x_stride = kIntKeyTile,
+                                           .x_scale = &kOne,
+                                           .x_scale_stride = 0,
+                                           .panel = b.weights,
+                                           .panel_scale = b.weight_scales,
+                                           .y = sums,
+                                           .rows = b.dim,
+                                           .depth = some.to,
+                                           .start = start});
   }
 }
 
@@ -236,19 +236,19 @@ HWY_INLINE void StorePanel(const Panels& b, std::size_t panel, std::size_t group
   }
 }
 
-std::size_t AttentionLevelsScratch(const AttentionShape& s) {
+std::size_t IntAttentionScratch(const AttentionShape& s) {
   BumpAllocator measure;
-  Panels(measure, s, level_query_tile(s) * (s.query_heads / s.kv_heads));
+  Panels(measure, s, int_query_tile(s) * (s.query_heads / s.kv_heads));
   return measure.floats();
 }
 
-void AttendLevels(const AttentionShape& s, const AttentionItem& item, const LevelHeads& q,
-                  const LevelHeads& k, const LevelHeads& v, HeadRows<float> out, float* scratch) {
+void AttendInts(const AttentionShape& s, const AttentionItem& item, const QuantizedHeads& q,
+                const QuantizedHeads& k, const QuantizedHeads& v, HeadRows<float> out, float* scratch) {
   const std::size_t group = s.query_heads / s.kv_heads, head = item.kv_head * group;
   BumpAllocator memory(scratch);
   const Panels b(memory, s, static_cast<std::size_t>(item.queries) * group);
   PackQueries(b, s, q);
-  OverTiles(s, item, kLevelKeyTile,
+  OverTiles(s, item, kIntKeyTile,
             [&](std::int32_t begin, Start start) HWY_ATTR { MeetTile(b, s, item, begin, k, v, start); });
   for (std::size_t p = 0; p < b.count; ++p)
     StorePanel(b, p, group, head, static_cast<std::size_t>(item.first_query), out);
@@ -260,20 +260,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace preferd::kernels {
 
-HWY_EXPORT(AttentionLevelsScratch);
-HWY_EXPORT(AttendLevels);
+HWY_EXPORT(IntAttentionScratch);
+HWY_EXPORT(AttendInts);
 
-std::size_t level_query_tile(const AttentionShape& shape) {
-  return std::max<std::size_t>(1, kLevelColumns / (shape.query_heads / shape.kv_heads));
+std::size_t int_query_tile(const AttentionShape& shape) {
+  return std::max<std::size_t>(1, kIntColumns / (shape.query_heads / shape.kv_heads));
 }
 
-std::size_t attention_levels_scratch(const AttentionShape& shape) {
-  return HWY_DYNAMIC_DISPATCH(AttentionLevelsScratch)(shape);
+std::size_t int_attention_scratch(const AttentionShape& shape) {
+  return HWY_DYNAMIC_DISPATCH(IntAttentionScratch)(shape);
 }
 
-void attend_levels(const AttentionShape& shape, const AttentionItem& item, const LevelHeads& q,
-                   const LevelHeads& k, const LevelHeads& v, HeadRows<float> out, float* scratch) {
-  HWY_DYNAMIC_DISPATCH(AttendLevels)(shape, item, q, k, v, out, scratch);
+void attend_ints(const AttentionShape& shape, const AttentionItem& item, const QuantizedHeads& q,
+                 const QuantizedHeads& k, const QuantizedHeads& v, HeadRows<float> out, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(AttendInts)(shape, item, q, k, v, out, scratch);
 }
 
 }  // namespace preferd::kernels

@@ -1,13 +1,13 @@
-#include "model/kernels/gemm_levels.h"
+#include "model/kernels/int_gemm.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "model/kernels/gemm_amx.h"
+#include "model/kernels/int_gemm_amx.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "model/kernels/gemm_levels_cpu.cc"
+#define HWY_TARGET_INCLUDE "model/kernels/int_gemm_cpu.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -24,14 +24,14 @@ constexpr std::size_t kWord = 4 / sizeof(T);  // levels in a word of 32 bits, of
 constexpr bool kUnsigned = false;
 
 template <class T>
-void Multiply(const LevelProduct<T>& p) {
+void Multiply(const IntProduct<T>& p) {
   const std::size_t width = 2;
   for (std::size_t i = 0; i < p.rows; ++i)
     for (std::size_t j = 0; j < width; ++j) {
       const T* x = p.x + i * p.x_stride;
-      const T* panel = p.panel + (panel_places<T>(p.depth) - level_places<T>(p.depth)) * width;
+      const T* panel = p.panel + (panel_places<T>(p.depth) - int_places<T>(p.depth)) * width;
       std::int32_t sum = 0;
-      for (std::size_t k = 0; k < level_places<T>(p.depth); ++k)
+      for (std::size_t k = 0; k < int_places<T>(p.depth); ++k)
         sum += x[k] * panel[(k / kWord<T> * width + j) * kWord<T> + k % kWord<T>];
       const float* y = p.y + i * width + j;
       float* to = p.out == nullptr ? p.y + i * width : p.out + i * p.out_stride;
@@ -40,8 +40,8 @@ void Multiply(const LevelProduct<T>& p) {
     }
 }
 
-void MultiplyInt8(const LevelProduct<std::int8_t>& p) { Multiply(p); }
-void MultiplyInt16(const LevelProduct<std::int16_t>& p) { Multiply(p); }
+void MultiplyInt8(const IntProduct<std::int8_t>& p) { Multiply(p); }
+void MultiplyInt16(const IntProduct<std::int16_t>& p) { Multiply(p); }
 void BeginSums(std::size_t, std::int8_t*) {}
 
 #else
@@ -165,7 +165,7 @@ struct Tile {
     below.Step(x + stride, stride, p0, p1);
   }
 
-  HWY_INLINE void End(const LevelProduct<T>& p, std::size_t row) const {
+  HWY_INLINE void End(const IntProduct<T>& p, std::size_t row) const {
     const std::size_t lanes = hn::Lanes(Float());
     const auto scale = hn::Set(Float(), p.x_scale[row * p.x_scale_stride]);
     float* y = p.y + row * 2 * lanes;
@@ -181,18 +181,18 @@ struct Tile<M, 0> {
   using T = typename M::T;
   HWY_INLINE void Begin(Words, Words) {}
   HWY_INLINE void Step(const T*, std::size_t, Words, Words) {}
-  HWY_INLINE void End(const LevelProduct<T>&, std::size_t) const {}
+  HWY_INLINE void End(const IntProduct<T>&, std::size_t) const {}
 };
 
 template <class T>
-HWY_INLINE void FetchSoon(const LevelProduct<T>& p, std::size_t row, std::size_t count) {
+HWY_INLINE void FetchSoon(const IntProduct<T>& p, std::size_t row, std::size_t count) {
   if (p.soon == nullptr) return;
   for (const float* y = p.soon + row * p.soon_stride; count > 0; --count, y += p.soon_stride)
     for (std::size_t j = 0; j < 2 * hn::Lanes(Float()); j += 16) __builtin_prefetch(y + j, 1, 2);
 }
 
 template <class M, std::size_t kRows>
-HWY_INLINE std::size_t Tiles(const LevelProduct<typename M::T>& p, std::size_t row) {
+HWY_INLINE std::size_t Tiles(const IntProduct<typename M::T>& p, std::size_t row) {
   using T = typename M::T;
   const std::size_t lanes = hn::Lanes(Int32()), words = (p.depth + kWord<T> - 1) / kWord<T>;
   for (; row + kRows <= p.rows; row += kRows) {
@@ -213,21 +213,21 @@ HWY_INLINE std::size_t Tiles(const LevelProduct<typename M::T>& p, std::size_t r
 }
 
 template <class M>
-HWY_NOINLINE void Multiply(const LevelProduct<typename M::T>& p) {
+HWY_NOINLINE void Multiply(const IntProduct<typename M::T>& p) {
   std::size_t row = Tiles<M, M::kRows>(p, 0);
   row = Tiles<M, 4>(p, row);
   row = Tiles<M, 2>(p, row);
   Tiles<M, 1>(p, row);
 }
 
-void MultiplyInt8(const LevelProduct<std::int8_t>& p) {
+void MultiplyInt8(const IntProduct<std::int8_t>& p) {
 #if HWY_TARGET == HWY_AVX3
   if (has_vnni()) return Multiply<VnniBytes>(p);
 #endif
   Multiply<MaddBytes>(p);
 }
 
-void MultiplyInt16(const LevelProduct<std::int16_t>& p) {
+void MultiplyInt16(const IntProduct<std::int16_t>& p) {
 #if HWY_TARGET == HWY_AVX3
   if (has_vnni()) return Multiply<Vnni>(p);
 #endif
@@ -304,23 +304,23 @@ HWY_EXPORT(RoundColumns);
 HWY_EXPORT(WriteSums);
 
 template <class T>
-std::size_t level_places(std::size_t depth) {
+std::size_t int_places(std::size_t depth) {
   const std::size_t whole = has_amx() ? 64 : 4 / sizeof(T);
   return (depth + whole - 1) / whole * whole;
 }
 
 template <class T>
 std::size_t panel_places(std::size_t depth) {
-  return level_places<T>(depth) + (sizeof(T) == 1 ? 4 : 0);
+  return int_places<T>(depth) + (sizeof(T) == 1 ? 4 : 0);
 }
 
-template std::size_t level_places<std::int8_t>(std::size_t);
-template std::size_t level_places<std::int16_t>(std::size_t);
+template std::size_t int_places<std::int8_t>(std::size_t);
+template std::size_t int_places<std::int16_t>(std::size_t);
 template std::size_t panel_places<std::int8_t>(std::size_t);
 template std::size_t panel_places<std::int16_t>(std::size_t);
 
 void lay_out(std::int8_t* levels, std::size_t depth, Side side) {
-  const std::size_t places = level_places<std::int8_t>(depth);
+  const std::size_t places = int_places<std::int8_t>(depth);
   std::fill(levels + depth, levels + places, std::int8_t{0});
   if (side == Side::kX && !has_amx()) HWY_DYNAMIC_DISPATCH(DropSign)(levels, places);
 }
@@ -332,14 +332,14 @@ void lay_out(std::int16_t* levels, std::size_t depth, Side) {
     levels[depth] = 0;
 }
 
-void pack_levels(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel) {
-  const std::size_t words = level_places<std::int8_t>(depth) / 4;
+void pack_ints(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel) {
+  const std::size_t words = int_places<std::int8_t>(depth) / 4;
   pack_panel(rows, words, count, words, panel + 4 * panel_width());
   if (!has_amx()) HWY_DYNAMIC_DISPATCH(BeginSums)(depth, panel);
 }
 
-void pack_levels(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel) {
-  const std::size_t words = level_places<std::int16_t>(depth) / 2;
+void pack_ints(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel) {
+  const std::size_t words = int_places<std::int16_t>(depth) / 2;
   pack_panel(rows, words, count, words, panel);
 }
 
@@ -348,12 +348,12 @@ void round_columns(const float* values, const float* factors, std::size_t depth,
   HWY_DYNAMIC_DISPATCH(RoundColumns)(values, factors, depth, panel);
 }
 
-void multiply_levels(const LevelProduct<std::int8_t>& p) {
+void multiply_ints(const IntProduct<std::int8_t>& p) {
   if (has_amx()) return amx::multiply(p);
   HWY_DYNAMIC_DISPATCH(MultiplyInt8)(p);
 }
 
-void multiply_levels(const LevelProduct<std::int16_t>& p) {
+void multiply_ints(const IntProduct<std::int16_t>& p) {
   if (has_amx()) return amx::multiply(p);
   HWY_DYNAMIC_DISPATCH(MultiplyInt16)(p);
 }

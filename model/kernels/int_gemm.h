@@ -1,11 +1,11 @@
-// y = x W^T on the CPU with both sides rounded to integers (model/quant/levels.h), of 16 bits or of 8, one
-// panel of W and one stretch of k at a time.
+// y = x W^T on the CPU with both sides rounded to integers (model/quant/int_groups.h), of 16 bits or of 8, one
+// panel of W and one group of k at a time.
 //
-// Products are summed in int32, exactly, and once a stretch the sum becomes a float and is added:
+// Products are summed in int32, exactly, and once a group the sum becomes a float and is added:
 //
 //     y[i][j] = fma(float(sum_k x[i][k] panel[k][j]), x_scale[i] * panel_scale[j], y[i][j])
 //
-// So a result depends on its row, its column and where stretches end, as in gemm.h; never on the number of
+// So a result depends on its row, its column and where groups end, as in gemm.h; never on the number of
 // rows or on the instruction set.
 //
 //            int16                                     int8
@@ -29,36 +29,36 @@
 
 namespace preferd::kernels {
 
-// A stretch of levels lies in memory as this machine multiplies it, with zeros behind it to the next whole
-// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/gemm_amx.h). How
-// its first levels lie does not depend on how many follow: of int16 a shorter stretch may be multiplied,
+// A group of levels lies in memory as this machine multiplies it, with zeros behind it to the next whole
+// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/int_gemm_amx.h). How
+// its first levels lie does not depend on how many follow: of int16 a shorter group may be multiplied,
 // where the other side is zero up to the whole.
 
 enum class Side { kX, kPanel };
 
-// Places, of T each, that a stretch of `depth` levels takes in a row; and a panel of it, a column.
+// Places, of T each, that a group of `depth` levels takes in a row; and a panel of it, a column.
 template <class T>
-std::size_t level_places(std::size_t depth);
+std::size_t int_places(std::size_t depth);
 template <class T>
 std::size_t panel_places(std::size_t depth);
 
-// Lays `depth` levels out, in place. Requires levels in the range of model/quant/levels.h and a stretch of at
+// Lays `depth` levels out, in place. Requires levels in the range of model/quant/int_groups.h and a group of at
 // most 256.
 void lay_out(std::int8_t* levels, std::size_t depth, Side side);
 void lay_out(std::int16_t* levels, std::size_t depth, Side side);
 
 // Panel [panel_places(depth), panel_width()] of `count` <= panel_width() rows that are laid out for it, one
 // behind the other.
-void pack_levels(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel);
-void pack_levels(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel);
+void pack_ints(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel);
+void pack_ints(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel);
 
 // Panel of the levels rint(values[k][j] * factors[j]), at most 8191 in magnitude. values [depth,
 // panel_width()], factors [panel_width()].
 void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel);
 
 template <class T>
-struct LevelProduct {
-  const T* x = nullptr;  // rows of a stretch, row i at x + i * x_stride
+struct IntProduct {
+  const T* x = nullptr;  // rows of a group, row i at x + i * x_stride
   std::size_t x_stride = 0;
   const float* x_scale = nullptr;  // of row i at x_scale + i * x_scale_stride
   std::size_t x_scale_stride = 0;
@@ -76,9 +76,9 @@ struct LevelProduct {
   std::size_t out_stride = 0;
 };
 
-// Requires that no sum of |x| * |panel| over a stretch exceeds int32 (model/quant/levels.h).
-void multiply_levels(const LevelProduct<std::int8_t>& p);
-void multiply_levels(const LevelProduct<std::int16_t>& p);
+// Requires that no sum of |x| * |panel| over a group exceeds int32 (model/quant/int_groups.h).
+void multiply_ints(const IntProduct<std::int8_t>& p);
+void multiply_ints(const IntProduct<std::int16_t>& p);
 
 // Where finished sums go.
 struct SumsOut {

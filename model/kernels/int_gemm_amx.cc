@@ -1,4 +1,4 @@
-#include "model/kernels/gemm_amx.h"
+#include "model/kernels/int_gemm_amx.h"
 
 #include "base/check.h"
 
@@ -51,7 +51,7 @@ inline __m512i load(const Sums& sums, std::size_t tile, std::size_t row) {
 }
 
 template <class T>
-inline void fetch_soon(const LevelProduct<T>& p, std::size_t row, std::size_t count) {
+inline void fetch_soon(const IntProduct<T>& p, std::size_t row, std::size_t count) {
   if (p.soon == nullptr) return;
   for (const float* y = p.soon + row * p.soon_stride; count > 0; --count, y += p.soon_stride) {
     __builtin_prefetch(y, 1, 2);
@@ -64,7 +64,7 @@ inline void fetch_soon(const LevelProduct<T>& p, std::size_t row, std::size_t co
 class Rows {
  public:
   template <class T>
-  explicit Rows(const LevelProduct<T>& p)
+  explicit Rows(const IntProduct<T>& p)
       : y_(p.y),
         to_(p.out == nullptr ? p.y : p.out),
         to_step_(p.out == nullptr ? kWidth : p.out_stride),
@@ -110,7 +110,7 @@ inline __m512i whole(const Sums& sums, std::size_t row) {
 }
 
 // 32 levels from the i-th of `depth` on, zeros behind the last.
-inline __m512i load_levels(const std::int16_t* levels, std::size_t i, std::size_t depth) {
+inline __m512i load_ints(const std::int16_t* levels, std::size_t i, std::size_t depth) {
   const std::uint32_t mask = depth >= i + 32 ? ~0u : depth <= i ? 0u : (1u << (depth - i)) - 1;
   return _mm512_maskz_loadu_epi16(mask, levels + i);
 }
@@ -128,7 +128,7 @@ inline void store_bytes(__m512i left, __m512i right, std::int8_t* to) {
 
 void split(std::int16_t* levels, std::size_t depth) {
   for (std::size_t i = 0; i < padded(depth); i += kDepth) {
-    const __m512i left = load_levels(levels, i, depth), right = load_levels(levels, i + 32, depth);
+    const __m512i left = load_ints(levels, i, depth), right = load_ints(levels, i + 32, depth);
     const __m512i left_high = high_of(left), right_high = high_of(right);
     auto* to = reinterpret_cast<std::int8_t*>(levels + i);
     store_bytes(left_high, right_high, to);
@@ -160,7 +160,7 @@ void round_columns(const float* values, const float* factors, std::size_t depth,
   }
 }
 
-void multiply(const LevelProduct<std::int16_t>& p) {
+void multiply(const IntProduct<std::int16_t>& p) {
   const std::size_t depth = padded(p.depth), share = share_of(depth), x_step = 2 * p.x_stride;
   alignas(64) Sums sums[2];
   Rows left(p);
@@ -200,7 +200,7 @@ void multiply(const LevelProduct<std::int16_t>& p) {
   _tile_release();
 }
 
-void multiply(const LevelProduct<std::int8_t>& p) {
+void multiply(const IntProduct<std::int8_t>& p) {
   const std::size_t depth = padded(p.depth);
   alignas(64) Sums sums;
   Rows left(p);
@@ -252,8 +252,8 @@ namespace preferd::kernels::amx {
 
 void split(std::int16_t*, std::size_t) { PREFERD_CHECK(false); }
 void round_columns(const float*, const float*, std::size_t, std::int16_t*) { PREFERD_CHECK(false); }
-void multiply(const LevelProduct<std::int8_t>&) { PREFERD_CHECK(false); }
-void multiply(const LevelProduct<std::int16_t>&) { PREFERD_CHECK(false); }
+void multiply(const IntProduct<std::int8_t>&) { PREFERD_CHECK(false); }
+void multiply(const IntProduct<std::int16_t>&) { PREFERD_CHECK(false); }
 
 }  // namespace preferd::kernels::amx
 

@@ -1,4 +1,4 @@
-#include "model/quant/levels.h"
+#include "model/quant/int_groups.h"
 
 #include <algorithm>
 #include <array>
@@ -37,38 +37,38 @@ class RunsOfRows {
   }
 
   const Block4& q_;
-  std::array<NibbleRun, kMostNibbleRows * kLevelBlock / 32> runs_;
+  std::array<NibbleRun, kMostNibbleRows * kGroupSize / 32> runs_;
   std::array<std::size_t, kMostNibbleRows> ends_;
   std::size_t used_ = 0, rows_ = 0;
 };
 
-// Stretches that start at an odd value, or end at one, go by way of floats.
-template <Level T>
+// Groups that start at an odd value, or end at one, go by way of floats.
+template <QuantizedInt T>
 float by_floats(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* out) {
-  std::array<float, kLevelBlock> values;
+  std::array<float, kGroupSize> values;
   decode(m, row, first, count, values.data());
-  return round_to_levels(values.data(), static_cast<std::size_t>(count),
-                         weight_levels<T>(static_cast<std::size_t>(count)), out);
+  return quantize_group(values.data(), static_cast<std::size_t>(count),
+                        max_weight_level<T>(static_cast<std::size_t>(count)), out);
 }
 
 }  // namespace
 
 template <>
-int weight_levels<std::int8_t>(std::size_t) {
+int max_weight_level<std::int8_t>(std::size_t) {
   return 64;
 }
 
 template <>
-int weight_levels<std::int16_t>(std::size_t count) {
-  constexpr int kTop = kActivationLevels<std::int16_t>;
+int max_weight_level<std::int16_t>(std::size_t count) {
+  constexpr int kTop = kMaxActivationLevel<std::int16_t>;
   constexpr auto kMost = std::size_t{std::numeric_limits<std::int32_t>::max()};
   return static_cast<int>(std::min<std::size_t>(kTop, kMost / kTop / count));
 }
 
-template <Level T>
-void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::int64_t first,
-                   std::int64_t count, T* out, std::size_t stride, float* scales) {
-  PREFERD_CHECK(0 < count && count <= static_cast<std::int64_t>(kLevelBlock));
+template <QuantizedInt T>
+void decode_to_ints(const Matrix& m, std::int64_t row, std::int64_t rows, std::int64_t first,
+                    std::int64_t count, T* out, std::size_t stride, float* scales) {
+  PREFERD_CHECK(0 < count && count <= static_cast<std::int64_t>(kGroupSize));
   const auto* q = std::get_if<Block4>(&m.form);
   const bool fits = q != nullptr && q->block >= 32 && count % 32 == 0;
   const std::int64_t step = fits && m.cols % 32 == 0 ? kRowsAtOnce : 1;
@@ -81,13 +81,13 @@ void decode_levels(const Matrix& m, std::int64_t row, std::int64_t rows, std::in
       continue;
     }
     const RunsOfRows runs(*q, begin, m.cols, std::min(step, rows - r), count);
-    nibble_levels(runs.rows(), weight_levels<T>(static_cast<std::size_t>(count)), to, stride, scales + r);
+    nibble_ints(runs.rows(), max_weight_level<T>(static_cast<std::size_t>(count)), to, stride, scales + r);
   }
 }
 
-template void decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                            std::int8_t*, std::size_t, float*);
-template void decode_levels(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
-                            std::int16_t*, std::size_t, float*);
+template void decode_to_ints(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                             std::int8_t*, std::size_t, float*);
+template void decode_to_ints(const Matrix&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                             std::int16_t*, std::size_t, float*);
 
 }  // namespace preferd::quant

@@ -1,4 +1,4 @@
-#include "model/ops/attention_levels.h"
+#include "model/ops/int_attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,24 +7,24 @@
 
 #include <ATen/ops/empty.h>
 
-#include "model/kernels/attention_levels.h"
-#include "model/kernels/gemm_levels.h"
+#include "model/kernels/int_attention.h"
+#include "model/kernels/int_gemm.h"
 #include "model/ops/attention_items.h"
 #include "model/ops/panels.h"
-#include "model/quant/levels.h"
+#include "model/quant/int_groups.h"
 
 namespace preferd {
 namespace {
 
 using Level = std::int16_t;
 
-// The keys and values of a batch, rounded.
+// The keys and values of a batch, quantized.
 class Line {
  public:
   Line(Compute& compute, const kernels::AttentionShape& shape, const at::Tensor& k, const at::Tensor& v)
       : heads_(shape.kv_heads),
         dim_(shape.head_dim),
-        places_(kernels::level_places<Level>(dim_)),
+        places_(kernels::int_places<Level>(dim_)),
         keys_(at::empty({k.size(0), static_cast<std::int64_t>(heads_ * places_)}, at::kShort)),
         values_(at::empty({k.size(0), static_cast<std::int64_t>(heads_ * dim_)}, at::kShort)),
         key_scales_(at::empty({k.size(0), static_cast<std::int64_t>(heads_)}, at::kFloat)),
@@ -39,10 +39,10 @@ class Line {
     });
   }
 
-  kernels::LevelHeads keys() const {
+  kernels::QuantizedHeads keys() const {
     return {keys_.data_ptr<Level>(), heads_ * places_, places_, key_scales_.data_ptr<float>(), heads_};
   }
-  kernels::LevelHeads values() const {
+  kernels::QuantizedHeads values() const {
     return {values_.data_ptr<Level>(), heads_ * dim_, dim_, value_scales_.data_ptr<float>(), heads_};
   }
 
@@ -51,11 +51,11 @@ class Line {
     const std::size_t at = row * heads_ + head;
     Level* levels = keys_.data_ptr<Level>() + at * places_;
     float& key_scale = key_scales_.data_ptr<float>()[at];
-    key_scale = quant::round_to_levels(key, dim_, quant::weight_levels<Level>(dim_), levels);
+    key_scale = quant::quantize_group(key, dim_, quant::max_weight_level<Level>(dim_), levels);
     kernels::lay_out(levels, dim_, kernels::Side::kX);
     const float value_scale =
-        quant::round_to_levels(value, dim_, quant::weight_levels<Level>(kernels::kLevelKeyTile),
-                               values_.data_ptr<Level>() + at * dim_);
+        quant::quantize_group(value, dim_, quant::max_weight_level<Level>(kernels::kIntKeyTile),
+                              values_.data_ptr<Level>() + at * dim_);
     value_scales_.data_ptr<float>()[at] = value_scale;
     if (std::isnan(value_scale)) key_scale = value_scale;
   }
@@ -64,18 +64,18 @@ class Line {
   at::Tensor keys_, values_, key_scales_, value_scales_;
 };
 
-// The queries of an item under the heads that it computes, rounded into scratch.
+// The queries of an item under the heads that it computes, quantized into scratch.
 class ItemQueries {
  public:
   static std::size_t floats(const kernels::AttentionShape& s) {
-    const std::size_t columns = kernels::level_query_tile(s) * (s.query_heads / s.kv_heads);
-    return columns * (kernels::level_places<Level>(s.head_dim) / 2 + 1);
+    const std::size_t columns = kernels::int_query_tile(s) * (s.query_heads / s.kv_heads);
+    return columns * (kernels::int_places<Level>(s.head_dim) / 2 + 1);
   }
 
   ItemQueries(const kernels::AttentionShape& s, const kernels::AttentionItem& item, const at::Tensor& q,
               float* scratch)
       : group_(s.query_heads / s.kv_heads),
-        places_(kernels::level_places<Level>(s.head_dim)),
+        places_(kernels::int_places<Level>(s.head_dim)),
         scales_(scratch),
         levels_(reinterpret_cast<Level*>(scratch + static_cast<std::size_t>(item.queries) * group_)) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(item.queries); ++i)
@@ -84,13 +84,13 @@ class ItemQueries {
                           head = item.kv_head * group_ + h;
         Level* to = levels_ + (i * group_ + h) * places_;
         scales_[i * group_ + h] =
-            quant::round_to_levels(q.data_ptr<float>() + (row * s.query_heads + head) * s.head_dim,
-                                   s.head_dim, quant::kActivationLevels<Level>, to);
+            quant::quantize_group(q.data_ptr<float>() + (row * s.query_heads + head) * s.head_dim, s.head_dim,
+                                  quant::kMaxActivationLevel<Level>, to);
         kernels::lay_out(to, s.head_dim, kernels::Side::kPanel);
       }
   }
 
-  kernels::LevelHeads heads() const { return {levels_, group_ * places_, places_, scales_, group_}; }
+  kernels::QuantizedHeads heads() const { return {levels_, group_ * places_, places_, scales_, group_}; }
 
  private:
   std::size_t group_, places_;
@@ -100,23 +100,23 @@ class ItemQueries {
 
 }  // namespace
 
-bool attends_in_levels(const Compute& compute, const kernels::AttentionShape& shape) {
-  return compute.arithmetic() != Arithmetic::kFp32 && shape.head_dim <= kernels::kMostLevelHead;
+bool attends_in_ints(const Compute& compute, const kernels::AttentionShape& shape) {
+  return compute.arithmetic() != Arithmetic::kFp32 && shape.head_dim <= kernels::kMaxIntHead;
 }
 
-at::Tensor attention_in_levels(Compute& compute, const kernels::AttentionShape& shape,
-                               const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
-                               const at::Tensor& v) {
+at::Tensor attention_in_ints(Compute& compute, const kernels::AttentionShape& shape,
+                             const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
+                             const at::Tensor& v) {
   const Line line(compute, shape, k, v);
-  const auto items = attention_items(plan, shape, kernels::level_query_tile(shape));
+  const auto items = attention_items(plan, shape, kernels::int_query_tile(shape));
   at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
   const kernels::HeadRows<float> to{out.data_ptr<float>(), static_cast<std::size_t>(out.size(1))};
   const std::size_t queries = ceil_div(ItemQueries::floats(shape), 16) * 16;
   compute.pool().run(items.size(), [&](std::size_t i, int worker) {
-    float* scratch = compute.scratch(worker, queries + kernels::attention_levels_scratch(shape));
-    const ItemQueries rounded(shape, items[i], q, scratch);
-    kernels::attend_levels(shape, items[i], rounded.heads(), line.keys(), line.values(), to,
-                           scratch + queries);
+    float* scratch = compute.scratch(worker, queries + kernels::int_attention_scratch(shape));
+    const ItemQueries quantized(shape, items[i], q, scratch);
+    kernels::attend_ints(shape, items[i], quantized.heads(), line.keys(), line.values(), to,
+                         scratch + queries);
   });
   return out;
 }

@@ -12,7 +12,7 @@
 // middle products are one tile of sums; where they have 8, 32 rows and 32 columns. Of 16 bits, the sums of
 // one tile are scaled while the next one's are being made.
 //
-// A stretch of `depth` levels is padded to d = a multiple of 64. A panel is [d / 4, 32, 4] bytes: four
+// A group of `depth` levels is padded to d = a multiple of 64. A panel is [d / 4, 32, 4] bytes: four
 // consecutive k of a column side by side. Levels of 16 bits lie as 64 bytes h and then 64 bytes s of the same
 // levels, the next 64 h, and so on; their panels likewise.
 //
@@ -22,13 +22,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "model/kernels/gemm_levels.h"
+#include "model/kernels/int_gemm.h"
 
 namespace preferd::kernels::amx {
 
 void split(std::int16_t* levels, std::size_t depth);  // in place
 void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel);
-void multiply(const LevelProduct<std::int8_t>& p);
-void multiply(const LevelProduct<std::int16_t>& p);
+void multiply(const IntProduct<std::int8_t>& p);
+void multiply(const IntProduct<std::int16_t>& p);
 
 }  // namespace preferd::kernels::amx

@@ -1,4 +1,4 @@
-#include "model/kernels/gemm_levels.h"
+#include "model/kernels/int_gemm.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 namespace preferd::kernels {
 namespace {
 
-// The largest levels of each width (model/quant/levels.h), in a stretch of 256.
+// The largest levels of each width (model/quant/int_groups.h), in a group of 256.
 template <class T>
 constexpr int kMostX = sizeof(T) == 1 ? 127 : 8191;
 template <class T>
@@ -38,7 +38,7 @@ std::vector<T> integers(std::size_t count, int most, unsigned seed) {
 // Rows of levels as the kernel wants them, one behind the other.
 template <class T>
 std::vector<T> laid_out(const std::vector<T>& levels, std::size_t depth, Side side) {
-  const std::size_t places = level_places<T>(depth), rows = levels.size() / depth;
+  const std::size_t places = int_places<T>(depth), rows = levels.size() / depth;
   std::vector<T> out(rows * places, 77);
   for (std::size_t i = 0; i < rows; ++i) {
     std::copy_n(levels.begin() + static_cast<std::ptrdiff_t>(i * depth), depth,
@@ -54,27 +54,27 @@ std::vector<float> product(const std::vector<T>& x, const std::vector<T>& w, std
                            std::vector<float> y) {
   const auto rows = laid_out(x, depth, Side::kX), panel_rows = laid_out(w, depth, Side::kPanel);
   std::vector<T> panel(panel_places<T>(depth) * panel_width(), 99);
-  pack_levels(panel_rows.data(), w.size() / depth, depth, panel.data());
-  multiply_levels(LevelProduct<T>{.x = rows.data(),
-                                  .x_stride = level_places<T>(depth),
-                                  .x_scale = x_scale.data(),
-                                  .x_scale_stride = 1,
-                                  .panel = panel.data(),
-                                  .panel_scale = w_scale.data(),
-                                  .y = y.data(),
-                                  .rows = x.size() / depth,
-                                  .depth = depth,
-                                  .start = start});
+  pack_ints(panel_rows.data(), w.size() / depth, depth, panel.data());
+  multiply_ints(IntProduct<T>{.x = rows.data(),
+                              .x_stride = int_places<T>(depth),
+                              .x_scale = x_scale.data(),
+                              .x_scale_stride = 1,
+                              .panel = panel.data(),
+                              .panel_scale = w_scale.data(),
+                              .y = y.data(),
+                              .rows = x.size() / depth,
+                              .depth = depth,
+                              .start = start});
   return y;
 }
 
 template <class T>
-class LevelPanel : public testing::Test {};
+class IntPanel : public testing::Test {};
 using Widths = testing::Types<std::int8_t, std::int16_t>;
-TYPED_TEST_SUITE(LevelPanel, Widths);
+TYPED_TEST_SUITE(IntPanel, Widths);
 
 // The oracle is the definition, with sums in 64 bits: a sum that does not fit in 32 would show.
-TYPED_TEST(LevelPanel, IsTheExactSumScaledOnce) {
+TYPED_TEST(IntPanel, IsTheExactSumScaledOnce) {
   using T = TypeParam;
   const std::size_t width = panel_width();
   for (const auto& [rows, depth, wanted] : kSizes) {
@@ -99,7 +99,7 @@ TYPED_TEST(LevelPanel, IsTheExactSumScaledOnce) {
   }
 }
 
-TYPED_TEST(LevelPanel, TheLargestSumsFit) {
+TYPED_TEST(IntPanel, TheLargestSumsFit) {
   using T = TypeParam;
   const std::size_t width = panel_width(), depth = 256;
   const std::vector<float> one(width, 1.0f);
@@ -113,7 +113,7 @@ TYPED_TEST(LevelPanel, TheLargestSumsFit) {
 }
 
 // Every level can be laid out, on either side: against one, a product gives it back.
-TYPED_TEST(LevelPanel, EveryLevelIsKept) {
+TYPED_TEST(IntPanel, EveryLevelIsKept) {
   using T = TypeParam;
   const std::size_t width = panel_width();
   const std::vector<float> one(width, 1.0f);

@@ -55,7 +55,7 @@ at::Tensor run(Arithmetic arithmetic, const Case& c, const Batch& batch, Queries
   return attention(compute, c.shape, batch, queries, q, k, v);
 }
 
-class AttentionInLevels : public testing::TestWithParam<Case> {
+class IntAttention : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     const auto& [name, shape, length] = GetParam();
@@ -70,7 +70,7 @@ class AttentionInLevels : public testing::TestWithParam<Case> {
   at::Tensor q, k, v;
 };
 
-TEST_P(AttentionInLevels, IsNearFp32) {
+TEST_P(IntAttention, IsNearFp32) {
   const at::Tensor near = all(Arithmetic::kInt16), exact = all(Arithmetic::kFp32);
   EXPECT_FALSE(at::equal(near, exact));
   const float *a = near.data_ptr<float>(), *b = exact.data_ptr<float>();
@@ -87,15 +87,15 @@ TEST_P(AttentionInLevels, IsNearFp32) {
   EXPECT_LT(worst, 8 * most * std::sqrt(squares / static_cast<double>(near.numel())));
 }
 
-TEST_P(AttentionInLevels, Int8SharesIt) {
+TEST_P(IntAttention, Int8SharesIt) {
   EXPECT_TRUE(at::equal(all(Arithmetic::kInt8), all(Arithmetic::kInt16)));
 }
 
-TEST_P(AttentionInLevels, ThreadsChangeNoBit) {
+TEST_P(IntAttention, ThreadsChangeNoBit) {
   EXPECT_TRUE(at::equal(all(Arithmetic::kInt16, 2), all(Arithmetic::kInt16)));
 }
 
-TEST_P(AttentionInLevels, ASharedPrefixChangesNoBit) {
+TEST_P(IntAttention, ASharedPrefixChangesNoBit) {
   const Case& c = GetParam();
   for (const std::int32_t prefix : {1, c.length / 2, c.length - 1}) {
     if (prefix < 1 || prefix >= c.length) continue;
@@ -113,7 +113,7 @@ TEST_P(AttentionInLevels, ASharedPrefixChangesNoBit) {
   }
 }
 
-TEST_P(AttentionInLevels, APooledQueryHasTheBitsOfItsRow) {
+TEST_P(IntAttention, APooledQueryHasTheBitsOfItsRow) {
   const Case& c = GetParam();
   const at::Tensor last =
       run(Arithmetic::kInt16, c, chain(c.length), Queries::kPooledRows, q.narrow(0, c.length - 1, 1), k, v);
@@ -121,7 +121,7 @@ TEST_P(AttentionInLevels, APooledQueryHasTheBitsOfItsRow) {
 }
 
 // What comes later, and is larger by far, is not seen.
-TEST_P(AttentionInLevels, LaterTokensChangeNoBit) {
+TEST_P(IntAttention, LaterTokensChangeNoBit) {
   const Case& c = GetParam();
   if (c.length < 2) return;
   const at::Tensor before = all(Arithmetic::kInt16);
@@ -131,7 +131,7 @@ TEST_P(AttentionInLevels, LaterTokensChangeNoBit) {
       at::equal(all(Arithmetic::kInt16).narrow(0, 0, c.length - 1), before.narrow(0, 0, c.length - 1)));
 }
 
-TEST_P(AttentionInLevels, WhatIsNoNumberReachesWhoSeesIt) {
+TEST_P(IntAttention, WhatIsNoNumberReachesWhoSeesIt) {
   const Case& c = GetParam();
   const std::int32_t row = c.length / 2;
   for (at::Tensor* t : {&q, &k, &v}) {
@@ -145,7 +145,7 @@ TEST_P(AttentionInLevels, WhatIsNoNumberReachesWhoSeesIt) {
 }
 
 #if HWY_ARCH_X86
-TEST_P(AttentionInLevels, Avx2AndAvx512AgreeInEveryBit) {
+TEST_P(IntAttention, Avx2AndAvx512AgreeInEveryBit) {
   if ((hwy::SupportedTargets() & HWY_AVX3) == 0 || kernels::has_amx())
     GTEST_SKIP()
         << "compares AVX2 with AVX-512, which this machine lacks or PREFERD_INSTRUCTION_SET hides; tiles "
@@ -160,7 +160,7 @@ TEST_P(AttentionInLevels, Avx2AndAvx512AgreeInEveryBit) {
 #endif
 
 INSTANTIATE_TEST_SUITE_P(
-    All, AttentionInLevels,
+    All, IntAttention,
     testing::Values(Case{"one_token", {2, 1, 8, 0.35f}, 1}, Case{"smollm", {9, 3, 64, 0.125f}, 300},
                     Case{"past_the_tile", {4, 2, 16, 0.25f}, 129}, Case{"two_tiles", {3, 3, 80, 0.11f}, 256},
                     Case{"many_heads", {100, 1, 8, 0.35f}, 5}, Case{"odd_head", {4, 4, 10, 0.3f}, 131},

@@ -15,7 +15,7 @@
 
 #include "model/ops/linears.h"
 #include "model/ops/rows.h"
-#include "model/quant/levels.h"
+#include "model/quant/int_groups.h"
 #include "tests/support/gradients.h"
 
 namespace preferd {
@@ -60,35 +60,36 @@ std::size_t stretch_of(std::size_t in) {
   return std::min<std::size_t>(256, (in + pieces - 1) / pieces + 63) / 64 * 64;
 }
 
-// Stretches whose sums are added up before they go to y: as many as take 4096 bytes, at most 32.
+// Groups whose sums are added up before they go to y: as many as take 4096 bytes, at most 32.
 template <class T>
-std::size_t together(std::size_t stretch) {
-  return std::min<std::size_t>(32, 4096 / (stretch * sizeof(T) + (sizeof(T) == 1 ? 4 : 0)));
+std::size_t together(std::size_t group) {
+  return std::min<std::size_t>(32, 4096 / (group * sizeof(T) + (sizeof(T) == 1 ? 4 : 0)));
 }
 
-// The definition, stretch by stretch: 64-bit sums of rounded values, scaled once, added in fp32.
+// The definition, group by group: 64-bit sums of quantized values, scaled once, added in fp32.
 template <class T>
 std::vector<float> defined(const at::Tensor& x, const Linear& linear) {
   const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1)),
-             out = static_cast<std::size_t>(linear.weight.rows), stretch = stretch_of(in);
+             out = static_cast<std::size_t>(linear.weight.rows), group = stretch_of(in);
   std::vector<float> y(rows * out);
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < out; ++j) {
       float value = 0, earlier = 0;
       bool first = true;
-      for (std::size_t begin = 0, s = 0; begin < in; begin += stretch, ++s) {
-        if (s > 0 && s % together<T>(stretch) == 0) {
+      for (std::size_t begin = 0, s = 0; begin < in; begin += group, ++s) {
+        if (s > 0 && s % together<T>(group) == 0) {
           earlier = !first ? earlier + value : linear.bias.empty() ? value : linear.bias[j] + value;
           first = false;
           value = 0;
         }
-        const std::size_t depth = std::min(stretch, in - begin);
+        const std::size_t depth = std::min(group, in - begin);
         std::vector<T> a(depth), b(depth);
-        const float x_scale = quant::round_to_levels(x.data_ptr<float>() + i * in + begin, depth,
-                                                     quant::kActivationLevels<T>, a.data());
+        const float x_scale = quant::quantize_group(x.data_ptr<float>() + i * in + begin, depth,
+                                                    quant::kMaxActivationLevel<T>, a.data());
         float w_scale = 0;
-        quant::decode_levels(linear.weight, static_cast<std::int64_t>(j), 1, static_cast<std::int64_t>(begin),
-                             static_cast<std::int64_t>(depth), b.data(), depth, &w_scale);
+        quant::decode_to_ints(linear.weight, static_cast<std::int64_t>(j), 1,
+                              static_cast<std::int64_t>(begin), static_cast<std::int64_t>(depth), b.data(),
+                              depth, &w_scale);
         std::int64_t sum = 0;
         for (std::size_t k = 0; k < depth; ++k) sum += std::int64_t{a[k]} * b[k];
         value = std::fma(static_cast<float>(sum), x_scale * w_scale, value);
@@ -176,12 +177,12 @@ TEST_P(RoundingOf, WhatIsNotFiniteStaysInItsRow) {
 // panels decoded.
 class GatedRows : public testing::TestWithParam<std::tuple<Arithmetic, std::int64_t, kernels::Glu>> {};
 
-std::vector<float> levels_of(const Rounded& x) {
-  const RoundedRows& r = x.rows();
+std::vector<float> levels_of(const Quantized& x) {
+  const QuantizedRows& r = x.rows();
   std::vector<float> out;
   const auto* bytes = reinterpret_cast<const std::int8_t*>(r.data);
   out.insert(out.end(), bytes, bytes + static_cast<std::size_t>(x.count()) * r.stride);
-  out.insert(out.end(), r.scales, r.scales + static_cast<std::size_t>(x.count()) * r.stretches);
+  out.insert(out.end(), r.scales, r.scales + static_cast<std::size_t>(x.count()) * r.groups);
   return out;
 }
 
@@ -203,7 +204,7 @@ TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
   const Linear* const both[] = {&gate, &up};
   auto parts = linears(compute, x, both, adapters);
   glu_in_place(compute, kind, parts[0], parts[1]);
-  const auto expected = levels_of(Rounded(compute, parts[0]));
+  const auto expected = levels_of(Quantized(compute, parts[0]));
   EXPECT_EQ(levels_of(gated_rows(compute, kind, x, gate, up, adapters)), expected);
   Compute more(3);
   more.set_arithmetic(arithmetic);
