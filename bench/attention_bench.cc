@@ -35,16 +35,17 @@ struct Operands {
   }
   std::int32_t length;
   std::vector<float> q, k, v;
-  Batch batch;
+  ops::Batch batch;
 };
 
-void attention(benchmark::State& state, Arithmetic arithmetic) {
+void attention(benchmark::State& state, ops::Arithmetic arithmetic) {
   Operands o(static_cast<std::int32_t>(state.range(0)));
-  Compute compute(static_cast<int>(state.range(1)));
+  ops::Compute compute(static_cast<int>(state.range(1)));
   compute.set_arithmetic(arithmetic);
   const at::Tensor q = o.tensor(o.q), k = o.tensor(o.k), v = o.tensor(o.v);
   const auto run = [&] {
-    benchmark::DoNotOptimize(preferd::attention(compute, kShape, o.batch, Queries::kAllRows, q, k, v));
+    benchmark::DoNotOptimize(
+        preferd::ops::attention(compute, kShape, o.batch, ops::Queries::kAllRows, q, k, v));
   };
   beside(state, compute.pool().threads(), {run, o.size()}, sgemm(compute.pool(), 512, 576, 576),
          "FLOP/s; SGEMM 512x576x576");
@@ -53,10 +54,11 @@ void attention(benchmark::State& state, Arithmetic arithmetic) {
 // The backward alone: five products where the forward has two.
 void attention_backward(benchmark::State& state) {
   Operands o(static_cast<std::int32_t>(state.range(0)));
-  Compute compute(static_cast<int>(state.range(1)));
+  ops::Compute compute(static_cast<int>(state.range(1)));
   const at::Tensor q = o.tensor(o.q).requires_grad_(true), k = o.tensor(o.k).requires_grad_(true),
                    v = o.tensor(o.v).requires_grad_(true);
-  const at::Tensor out = attention_with_gradient(compute, kShape, o.batch, Queries::kAllRows, q, k, v);
+  const at::Tensor out =
+      ops::attention_with_gradient(compute, kShape, o.batch, ops::Queries::kAllRows, q, k, v);
   std::vector<float> gradient = random_floats(o.elements(kShape.query_heads), 8);
   const at::Tensor out_gradient = o.tensor(gradient);
   const auto run = [&] {
@@ -70,8 +72,8 @@ void attention_backward(benchmark::State& state) {
 void lengths(benchmark::internal::Benchmark* b) {
   in_rounds(b->ArgsProduct({{128, 512, 1024, 2048}, {1, 2}})->ArgNames({"length", "threads"}));
 }
-BENCHMARK_CAPTURE(attention, fp32, Arithmetic::kFp32)->Apply(lengths);
-BENCHMARK_CAPTURE(attention, int16, Arithmetic::kInt16)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, fp32, ops::Arithmetic::kFp32)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, int16, ops::Arithmetic::kInt16)->Apply(lengths);
 BENCHMARK(attention_backward)->Apply(lengths);
 
 }  // namespace

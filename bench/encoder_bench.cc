@@ -14,8 +14,8 @@ namespace preferd::bench {
 namespace {
 
 // Sequences of one length.
-Batch sequences(std::int32_t count, std::int32_t length) {
-  Batch batch;
+ops::Batch sequences(std::int32_t count, std::int32_t length) {
+  ops::Batch batch;
   batch.offsets = {0};
   for (std::int32_t i = 0; i < count; ++i) {
     batch.offsets.push_back((i + 1) * length);
@@ -39,15 +39,15 @@ void disentangled(benchmark::State& state) {
   constexpr kernels::DisentangledShape kShape{.heads = 12, .head_dim = 64, .scale = 0.0721688f};
   constexpr std::int64_t kWidth = 12 * 64;
   const std::int64_t length = state.range(0);
-  const Batch batch = sequences(1, static_cast<std::int32_t>(length));
-  const Reached reach = reached(make_buckets(256, 512, 512), batch);
+  const ops::Batch batch = sequences(1, static_cast<std::int32_t>(length));
+  const layers::Reached reach = layers::reached(layers::make_buckets(256, 512, 512), batch);
   Rows q(length, kWidth, 5), k(length, kWidth, 6), v(length, kWidth, 7);
   Rows key(reach.count, kWidth, 8), query(reach.count, kWidth, 9);
-  const std::vector<RelativePositions> relative = {{0, key.tensor, query.tensor}};
-  Compute compute(static_cast<int>(state.range(1)));
+  const std::vector<ops::RelativePositions> relative = {{0, key.tensor, query.tensor}};
+  ops::Compute compute(static_cast<int>(state.range(1)));
   const auto run = [&] {
-    benchmark::DoNotOptimize(
-        attention_both_ways(compute, kShape, batch, reach.distances, relative, q.tensor, k.tensor, v.tensor));
+    benchmark::DoNotOptimize(ops::attention_both_ways(compute, kShape, batch, reach.distances, relative,
+                                                      q.tensor, k.tensor, v.tensor));
   };
   const double size = 4.0 * static_cast<double>(length * (length + reach.count) * kWidth);
   beside(state, compute.pool().threads(), {run, size}, sgemm(compute.pool(), 512, 768, 768),
@@ -58,15 +58,16 @@ void recurrence(benchmark::State& state) {
   constexpr std::int32_t kLength = 128;
   const std::int64_t hidden = state.range(0), gates = 4 * hidden;
   const auto count = static_cast<std::int32_t>(state.range(1));
-  const Batch batch = sequences(count, kLength);
+  const ops::Batch batch = sequences(count, kLength);
   Rows weight(gates, hidden, 5), forth(count * kLength, gates, 6), back(count * kLength, gates, 7);
   for (float& w : weight.values) w *= 0.1f;
   const quant::Dense form{reinterpret_cast<const std::byte*>(weight.values.data()), quant::DType::kF32};
-  const Recurrence way{{gates, hidden, form, nullptr}, random_floats(static_cast<std::size_t>(gates), 8)};
-  const std::array<Recurrence, 2> ways = {way, way};
-  Compute compute(static_cast<int>(state.range(2)));
+  const ops::Recurrence way{{gates, hidden, form, nullptr},
+                            random_floats(static_cast<std::size_t>(gates), 8)};
+  const std::array<ops::Recurrence, 2> ways = {way, way};
+  ops::Compute compute(static_cast<int>(state.range(2)));
   const auto run = [&] {
-    benchmark::DoNotOptimize(recur_both_ways(compute, batch, ways, {forth.tensor, back.tensor}));
+    benchmark::DoNotOptimize(ops::recur_both_ways(compute, batch, ways, {forth.tensor, back.tensor}));
   };
   const double size = 2.0 * 8.0 * static_cast<double>(hidden * hidden * count * kLength);
   beside(state, compute.pool().threads(), {run, size}, sgemm(compute.pool(), 512, 512, 512),

@@ -14,14 +14,14 @@ namespace preferd::bench {
 namespace {
 
 std::shared_ptr<const Files> package() {
-  const auto files = default_package();
+  const auto files = embedded::default_package();
   PREFERD_CHECK(files);
   return *files;
 }
 
-std::shared_ptr<Scorer> scorer(int threads, ComputeType compute) {
-  const auto loaded =
-      load_scorer(package(), {.threads = threads, .compute = compute, .golden = Golden::kSkip});
+std::shared_ptr<scorer::Scorer> scorer(int threads, scorer::ComputeType compute) {
+  const auto loaded = scorer::load_scorer(
+      package(), {.threads = threads, .compute = compute, .golden = scorer::Golden::kSkip});
   PREFERD_CHECK(loaded);
   return *loaded;
 }
@@ -35,7 +35,7 @@ Json read_json(const char* file) {
 }
 
 // FLOP of one forward of a batch by the embedded model.
-double flops(const Batch& batch) {
+double flops(const ops::Batch& batch) {
   static const Json config = read_json("base/config.json"),
                     adapter = read_json("adapter/adapter_config.json");
   const double hidden = config["hidden_size"], inner = config["intermediate_size"], rank = adapter["r"],
@@ -56,37 +56,39 @@ double flops(const Batch& batch) {
 }
 
 // A pair that packs to at least `tokens`, by less than a few words: a fifth prompt, the rest two responses.
-Encoded pair_of(const Scorer& from, std::size_t tokens, unsigned seed) {
+scorer::Encoded pair_of(const scorer::Scorer& from, std::size_t tokens, unsigned seed) {
   const std::string prompt = english(tokens * 4, seed), a = english(tokens * 4, seed + 1),
                     b = english(tokens * 4, seed + 2);
   for (std::size_t bytes = tokens;; bytes += 8) {
-    Ask ask;
+    scorer::Ask ask;
     ask.pair = {prompt.substr(0, bytes / 5), a.substr(0, bytes * 2 / 5), b.substr(0, bytes * 2 / 5)};
     const auto encoded = from.encode(ask);
     PREFERD_CHECK(encoded && bytes < tokens * 10);
-    const Encoded* const item = &*encoded;
-    if (static_cast<std::size_t>(pack({&item, 1}, Prefixes::kShared).rows()) >= tokens) return *encoded;
+    const scorer::Encoded* const item = &*encoded;
+    if (static_cast<std::size_t>(scorer::pack({&item, 1}, scorer::Prefixes::kShared).rows()) >= tokens)
+      return *encoded;
   }
 }
 
-void score(benchmark::State& state, ComputeType compute) {
+void score(benchmark::State& state, scorer::ComputeType compute) {
   const auto pairs = static_cast<std::size_t>(state.range(0)),
              tokens = static_cast<std::size_t>(state.range(1));
   const auto threads = static_cast<int>(state.range(2));
   const auto judge = scorer(threads, compute);
-  std::vector<Encoded> encoded;
+  std::vector<scorer::Encoded> encoded;
   for (std::size_t i = 0; i < pairs; ++i)
     encoded.push_back(pair_of(*judge, tokens, static_cast<unsigned>(10 * i)));
-  std::vector<const Encoded*> items;
-  for (const Encoded& e : encoded) items.push_back(&e);
+  std::vector<const scorer::Encoded*> items;
+  for (const scorer::Encoded& e : encoded) items.push_back(&e);
   double size = 0;
-  for (const Encoded* item : items) size += flops(pack({&item, 1}, Prefixes::kShared));
+  for (const scorer::Encoded* item : items)
+    size += flops(scorer::pack({&item, 1}, scorer::Prefixes::kShared));
 
   ThreadPool pool(threads);
   beside(state, threads, {[&] { benchmark::DoNotOptimize(judge->score(items)); }, size},
          sgemm(pool, 512, 576, 576), "FLOP/s; SGEMM 512x576x576");
   const double per_second = state.counters["rate"] / size;
-  state.counters["tokens/s"] = per_second * pack(items, Prefixes::kShared).rows();
+  state.counters["tokens/s"] = per_second * scorer::pack(items, scorer::Prefixes::kShared).rows();
   state.counters["pairs/s"] = per_second * static_cast<double>(pairs);
 }
 void cases(benchmark::internal::Benchmark* b) {
@@ -99,17 +101,17 @@ void many(benchmark::internal::Benchmark* b) {
   b->ArgNames({"pairs", "tokens", "threads"})->Args({16, 300, 1})->Args({16, 300, 2});
   in_rounds(b, 3);
 }
-BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(cases)->Name("score/fp32");
-BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(cases)->Name("score/int16");
-BENCHMARK_CAPTURE(score, int8, ComputeType::kInt8)->Apply(cases)->Name("score/int8");
-BENCHMARK_CAPTURE(score, fp32, ComputeType::kFp32)->Apply(many)->Name("score/fp32");
-BENCHMARK_CAPTURE(score, int16, ComputeType::kInt16)->Apply(many)->Name("score/int16");
-BENCHMARK_CAPTURE(score, int8, ComputeType::kInt8)->Apply(many)->Name("score/int8");
+BENCHMARK_CAPTURE(score, fp32, scorer::ComputeType::kFp32)->Apply(cases)->Name("score/fp32");
+BENCHMARK_CAPTURE(score, int16, scorer::ComputeType::kInt16)->Apply(cases)->Name("score/int16");
+BENCHMARK_CAPTURE(score, int8, scorer::ComputeType::kInt8)->Apply(cases)->Name("score/int8");
+BENCHMARK_CAPTURE(score, fp32, scorer::ComputeType::kFp32)->Apply(many)->Name("score/fp32");
+BENCHMARK_CAPTURE(score, int16, scorer::ComputeType::kInt16)->Apply(many)->Name("score/int16");
+BENCHMARK_CAPTURE(score, int8, scorer::ComputeType::kInt8)->Apply(many)->Name("score/int8");
 
 // The text side of a pair of 2000 bytes (template, tokens, features) beside a copy of its texts.
 void score_encode(benchmark::State& state) {
-  const auto judge = scorer(1, ComputeType::kAuto);
-  Ask ask;
+  const auto judge = scorer(1, scorer::ComputeType::kAuto);
+  scorer::Ask ask;
   ask.pair = {english(400, 1), english(800, 2), english(800, 3)};
   const double bytes =
       static_cast<double>(ask.pair.prompt.size() + ask.pair.response_a.size() + ask.pair.response_b.size());

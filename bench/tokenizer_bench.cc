@@ -7,13 +7,13 @@
 namespace preferd::bench {
 namespace {
 
-const Tokenizer& tokenizer() {
+const text::Tokenizer& tokenizer() {
   static const auto loaded = [] {
-    const auto package = default_package();
+    const auto package = embedded::default_package();
     PREFERD_CHECK(package);
     const auto base = (*package)->folder("base");
     PREFERD_CHECK(base);
-    auto result = load_tokenizer(**base);
+    auto result = text::load_tokenizer(**base);
     PREFERD_CHECK(result);
     return *result;
   }();
@@ -21,10 +21,10 @@ const Tokenizer& tokenizer() {
 }
 
 void encode(benchmark::State& state, const std::string& text) {
-  std::vector<Token> tokens;
+  std::vector<text::Token> tokens;
   const auto run = [&] {
     tokens.clear();
-    tokenizer().encode(text, Before::kNothing, tokens);
+    tokenizer().encode(text, text::Before::kNothing, tokens);
     benchmark::DoNotOptimize(tokens.data());
   };
   beside(state, 1, {run, static_cast<double>(text.size())}, copy(text.size()), "B/s; memcpy of the text");

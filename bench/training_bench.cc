@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::int32_t kTokens = 8192, kSequence = 512;
 
-Batch batch(std::int64_t vocabulary) {
-  Batch b;
+ops::Batch batch(std::int64_t vocabulary) {
+  ops::Batch b;
   b.offsets = {0};
   for (std::int32_t i = 0; i < kTokens; ++i) {
     b.ids.push_back(static_cast<std::int32_t>((i * 7919) % vocabulary));
@@ -35,10 +35,10 @@ Batch batch(std::int64_t vocabulary) {
   return b;
 }
 
-double weights_of_linears(const ModelShape& shape) {
+double weights_of_linears(const scorer::ModelShape& shape) {
   double sum = 0;
-  for (const Declared& d : shape.tensors)
-    if (d.role == Role::kLinear) sum += static_cast<double>(d.shape[0] * d.shape[1]);
+  for (const checkpoint::Declared& d : shape.tensors)
+    if (d.role == checkpoint::Role::kLinear) sum += static_cast<double>(d.shape[0] * d.shape[1]);
   return sum;
 }
 
@@ -46,14 +46,14 @@ enum Part { kForward, kStep, kRecomputedStep };
 
 void training(benchmark::State& state, Part part) {
   at::set_num_threads(1);
-  auto package = default_package();
+  auto package = embedded::default_package();
   PREFERD_CHECK(static_cast<bool>(package));
-  const auto encoder = PairEncoder::open(*package);
+  const auto encoder = scorer::PairEncoder::open(*package);
   PREFERD_CHECK(static_cast<bool>(encoder));
-  auto model = load_model(**encoder);
+  auto model = scorer::load_model(**encoder);
   PREFERD_CHECK(static_cast<bool>(model));
-  Compute compute(static_cast<int>(state.range(0)));
-  TrainableWeights trainable(compute);
+  ops::Compute compute(static_cast<int>(state.range(0)));
+  ops::TrainableWeights trainable(compute);
   auto& projections = model->adapters[0].projections;
   for (auto& [module, projection] : projections) {
     trainable.train(module + ".A", projection.a);
@@ -61,16 +61,16 @@ void training(benchmark::State& state, Part part) {
   }
   compute.set_step(
       {&trainable, std::nullopt,
-       part == kRecomputedStep ? TrainingStep::Blocks::kRecomputed : TrainingStep::Blocks::kKept});
-  const Batch tokens = batch(model->bodies[0]->vocabulary());
-  const std::map<std::string, LoraWeights>* maps[] = {&projections};
+       part == kRecomputedStep ? ops::TrainingStep::Blocks::kRecomputed : ops::TrainingStep::Blocks::kKept});
+  const ops::Batch tokens = batch(model->bodies[0]->vocabulary());
+  const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   const auto run = [&] {
     const at::AutoGradMode recording(part != kForward);
-    const at::Tensor states = model->bodies[0]->pooled(compute, tokens, Pooling::kLast, maps);
+    const at::Tensor states = model->bodies[0]->pooled(compute, tokens, package::Pooling::kLast, maps);
     if (part != kForward) states.mean().backward();
     benchmark::DoNotOptimize(states.data_ptr<float>());
   };
-  const auto shape = model_shape(**encoder);
+  const auto shape = scorer::model_shape(**encoder);
   const double flops = 2.0 * kTokens * weights_of_linears(*shape) * (part == kForward ? 1 : 2);
   const Work ceiling = sgemm(compute.pool(), 2048, 1536, 576);
   beside(state, compute.pool().threads(), {run, flops}, ceiling, "FLOP/s; SGEMM 2048 x 1536 x 576");

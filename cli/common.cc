@@ -104,24 +104,24 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 void declare(Settings& settings, EngineOptions& options) {
   settings.text("package", options.package, "model package directory; without it the embedded default")
       .choice("compute", options.compute,
-              {{"auto", ComputeType::kAuto},
-               {"fp32", ComputeType::kFp32},
-               {"int16", ComputeType::kInt16},
-               {"int8", ComputeType::kInt8}},
+              {{"auto", scorer::ComputeType::kAuto},
+               {"fp32", scorer::ComputeType::kFp32},
+               {"int16", scorer::ComputeType::kInt16},
+               {"int8", scorer::ComputeType::kInt8}},
               "arithmetic of the model; auto is the fastest that passed its accuracy gate")
       .text("device", options.device,
             "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")
       .choice("residency", options.residency,
-              {{"auto", Residency::kAuto},
-               {"packed", Residency::kPacked},
-               {"dense", Residency::kDense},
-               {"fp8", Residency::kFp8}},
+              {{"auto", scorer::Residency::kAuto},
+               {"packed", scorer::Residency::kPacked},
+               {"dense", scorer::Residency::kDense},
+               {"fp8", scorer::Residency::kFp8}},
               "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8")
       .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
 }
 
 std::optional<int> check_device(const EngineOptions& options) {
-  const auto devices = parse_devices(options.device);
+  const auto devices = scorer::parse_devices(options.device);
   if (!devices) return report(devices.error(), kBadUsage);
   return std::nullopt;
 }
@@ -132,29 +132,29 @@ int thread_count(int wanted) {
 }
 
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) {
-  if (options.package.empty()) return default_package();
+  if (options.package.empty()) return embedded::default_package();
   return open_directory(options.package);
 }
 
-Result<LoadOptions> load_options(const EngineOptions& options, Golden golden) {
-  const auto devices = parse_devices(options.device);
+Result<scorer::LoadOptions> load_options(const EngineOptions& options, scorer::Golden golden) {
+  const auto devices = scorer::parse_devices(options.device);
   if (!devices) return devices.error();
-  return LoadOptions{.threads = thread_count(options.threads),
-                     .compute = options.compute,
-                     .golden = golden,
-                     .devices = *devices,
-                     .residency = options.residency};
+  return scorer::LoadOptions{.threads = thread_count(options.threads),
+                             .compute = options.compute,
+                             .golden = golden,
+                             .devices = *devices,
+                             .residency = options.residency};
 }
 
-Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden) {
+Result<std::shared_ptr<scorer::Scorer>> open_scorer(const EngineOptions& options, scorer::Golden golden) {
   auto package = open_package(options);
   if (!package) return package.error();
   auto load = load_options(options, golden);
   if (!load) return load.error();
-  return load_scorer(*package, *load);
+  return scorer::load_scorer(*package, *load);
 }
 
-std::string title(const ScorerInfo& info) {
+std::string title(const scorer::ScorerInfo& info) {
   return info.name + (info.revision.empty() ? "" : " " + info.revision);
 }
 

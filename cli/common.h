@@ -26,9 +26,9 @@ std::optional<int> load_settings(Settings& settings, const Arguments& arguments)
 // Which package, and how it is computed.
 struct EngineOptions {
   std::string package;  // empty: the embedded default
-  ComputeType compute = ComputeType::kAuto;
+  scorer::ComputeType compute = scorer::ComputeType::kAuto;
   std::string device = "cpu";
-  Residency residency = Residency::kAuto;
+  scorer::Residency residency = scorer::Residency::kAuto;
   int threads = 0;  // 0: all cores
 };
 void declare(Settings& settings, EngineOptions& options);
@@ -38,11 +38,11 @@ std::optional<int> check_device(const EngineOptions& options);
 
 int thread_count(int wanted);
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options);
-Result<LoadOptions> load_options(const EngineOptions& options, Golden golden);
-Result<std::shared_ptr<Scorer>> open_scorer(const EngineOptions& options, Golden golden);
+Result<scorer::LoadOptions> load_options(const EngineOptions& options, scorer::Golden golden);
+Result<std::shared_ptr<scorer::Scorer>> open_scorer(const EngineOptions& options, scorer::Golden golden);
 
 // "NAME REVISION", or the name alone.
-std::string title(const ScorerInfo& info);
+std::string title(const scorer::ScorerInfo& info);
 
 // "a,b" and repeated flags are the same.
 std::vector<std::string> words_of(const std::vector<std::string>& given);

@@ -13,7 +13,7 @@ struct CompareOptions {
   bool json = false, swap = false;
 };
 
-void print_for_people(const Verdict& v, const ScorerInfo& info) {
+void print_for_people(const scorer::Verdict& v, const scorer::ScorerInfo& info) {
   const float p = v.probabilities[static_cast<std::size_t>(v.winner)];
   constexpr const char* kSaid[] = {"response A", "response B", "a tie"};
   std::printf("People will probably prefer %s (%.0f %%).\n\n", kSaid[v.winner], 100.0 * p);
@@ -25,7 +25,7 @@ void print_for_people(const Verdict& v, const ScorerInfo& info) {
     for (int j = 0; j < kWidth; ++j) std::fputs(j < full ? "#" : ".", stdout);
     std::fputs("\n", stdout);
   }
-  for (const MemberSaid& said : v.path)
+  for (const scorer::MemberSaid& said : v.path)
     std::printf("%s%s says A %.1f %%, B %.1f %%\n", &said == &v.path.front() ? "\n" : "", said.member.c_str(),
                 100.0 * said.probabilities[0], 100.0 * said.probabilities[1]);
   std::printf("\n%lld tokens (prompt %lld, A %lld, B %lld); judged by %s\n",
@@ -35,7 +35,7 @@ void print_for_people(const Verdict& v, const ScorerInfo& info) {
   for (std::size_t part = 0; part < v.truncated.size(); ++part)
     if (v.truncated[part].any())
       std::printf("too long for the model: %lld tokens of %s were not read\n",
-                  static_cast<long long>(v.truncated[part].tokens), kPartNames[part]);
+                  static_cast<long long>(v.truncated[part].tokens), text::kPartNames[part]);
 }
 
 }  // namespace
@@ -56,9 +56,9 @@ int compare(const Arguments& arguments) {
   declare(settings, o.engine);
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const auto code = check_device(o.engine)) return *code;
-  Ask ask;
+  scorer::Ask ask;
   ask.adapter = o.adapter;
-  ask.swap = o.swap ? Swap::kAverage : Swap::kNone;
+  ask.swap = o.swap ? scorer::Swap::kAverage : scorer::Swap::kNone;
   for (auto [flag, given, into] : {std::tuple{"--prompt", &o.prompt, &ask.pair.prompt},
                                    std::tuple{"--response-a", &o.response_a, &ask.pair.response_a},
                                    std::tuple{"--response-b", &o.response_b, &ask.pair.response_b}}) {
@@ -66,12 +66,12 @@ int compare(const Arguments& arguments) {
     if (!text) return report(text.error(), kBadUsage);
     *into = std::move(*text);
   }
-  auto scorer = open_scorer(o.engine, Golden::kSkip);
+  auto scorer = open_scorer(o.engine, scorer::Golden::kSkip);
   if (!scorer) return report(scorer.error(), kFailed);
   const auto encoded = (*scorer)->encode(ask);
   if (!encoded)
     return report(encoded.error(), encoded.error().code == Code::kNotFound ? kBadUsage : kBadRows);
-  const Encoded* item = &*encoded;
+  const scorer::Encoded* item = &*encoded;
   const auto verdict = std::move((*scorer)->score({&item, 1})[0]);
   if (!verdict) return report(verdict.error(), verdict.error().code == Code::kChanged ? kFailed : kBadRows);
   if (!o.json) {

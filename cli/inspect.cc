@@ -25,7 +25,7 @@ struct InspectOptions {
 
 int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth);
 
-std::string tokens_line(const PairEncoder& encoder, const RowRead& read, bool& failed) {
+std::string tokens_line(const scorer::PairEncoder& encoder, const rows::RowRead& read, bool& failed) {
   std::string line;
   JsonWriter json(line);
   json.begin_object().key("id").raw(read.id);
@@ -40,9 +40,10 @@ std::string tokens_line(const PairEncoder& encoder, const RowRead& read, bool& f
     return line + "\n";
   };
   if (!read.row) return fail(read.row.error());
-  const Row& r = *read.row;
-  const Pair pair{r.prompt, r.response_a, r.response_b};
-  const auto encoded = encoder.encode({pair, r.adapter.value_or(""), Swap::kNone, Overflow::kPackage});
+  const rows::Row& r = *read.row;
+  const text::Pair pair{r.prompt, r.response_a, r.response_b};
+  const auto encoded =
+      encoder.encode({pair, r.adapter.value_or(""), scorer::Swap::kNone, scorer::Overflow::kPackage});
   if (!encoded) return fail(encoded.error());
   json.key("sequences").begin_array();
   for (const auto& sequence : encoded->orders[0].sequences) {
@@ -51,8 +52,8 @@ std::string tokens_line(const PairEncoder& encoder, const RowRead& read, bool& f
     json.end_array();
   }
   json.end_array();
-  write_tokens(encoded->tokens, json);
-  write_truncated(encoded->truncated, json);
+  scorer::write_tokens(encoded->tokens, json);
+  scorer::write_truncated(encoded->truncated, json);
   if (encoder.columns() > 0) {
     json.key("features").begin_array();
     for (const float x : encoder.features(pair)) json.value(x);
@@ -62,8 +63,8 @@ std::string tokens_line(const PairEncoder& encoder, const RowRead& read, bool& f
   return line + "\n";
 }
 
-int print_tokens(const PairEncoder& encoder, const std::string& path) {
-  auto reader = RowReader::open(path, RowFormat::kAuto);
+int print_tokens(const scorer::PairEncoder& encoder, const std::string& path) {
+  auto reader = rows::RowReader::open(path, rows::RowFormat::kAuto);
   if (!reader) return report(reader.error(), kFailed);
   bool failed = false;
   while (true) {
@@ -76,11 +77,11 @@ int print_tokens(const PairEncoder& encoder, const std::string& path) {
 }
 
 int verify(const std::shared_ptr<const Files>& package, const EngineOptions& engine) {
-  const auto options = load_options(engine, Golden::kVerify);
+  const auto options = load_options(engine, scorer::Golden::kVerify);
   if (!options) return report(options.error(), kFailed);
-  const auto scorer = load_scorer(package, *options);
+  const auto scorer = scorer::load_scorer(package, *options);
   if (!scorer) return report(scorer.error(), kFailed);
-  const ScorerInfo& info = (*scorer)->info();
+  const scorer::ScorerInfo& info = (*scorer)->info();
   if (!info.compute_note.empty()) std::printf("%s\n", info.compute_note.c_str());
   if (info.golden_pairs == 0)
     std::printf("every tensor is accounted for; the package records no golden pairs\n");
@@ -89,26 +90,26 @@ int verify(const std::shared_ptr<const Files>& package, const EngineOptions& eng
         "every tensor is accounted for; %zu golden pairs agree in %s, the worst logit is off by %.2g "
         "(tolerance "
         "%.2g)\n",
-        info.golden_pairs, info.compute.c_str(), info.golden_worst, golden_tolerance(info));
+        info.golden_pairs, info.compute.c_str(), info.golden_worst, scorer::golden_tolerance(info));
   return kDone;
 }
 
 int inspect_one(const std::shared_ptr<const Files>& package, const InspectOptions& o) {
-  const auto encoder = PairEncoder::open(package);
+  const auto encoder = scorer::PairEncoder::open(package);
   if (!encoder) return report(encoder.error(), kFailed);
   if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
   if (o.verify) return verify(package, o.engine);
-  const auto seen = inspect_package(**encoder);
+  const auto seen = scorer::inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
   print_package(**encoder, *seen);
   if (o.tensors) print_tensors(*seen);
   return kDone;
 }
 
-std::string member_text(const CompositeManifest& m, std::size_t i) {
-  const MemberSpec& spec = m.members[i];
+std::string member_text(const package::CompositeManifest& m, std::size_t i) {
+  const package::MemberSpec& spec = m.members[i];
   char text[64] = "answers every pair";
-  if (m.kind == PackageKind::kEnsemble)
+  if (m.kind == package::PackageKind::kEnsemble)
     std::snprintf(text, sizeof text, "weight %g", spec.weight);
   else if (i > 0)
     std::snprintf(text, sizeof text, "where the margin is below %g, weight %g", spec.when_margin_below,
@@ -118,29 +119,29 @@ std::string member_text(const CompositeManifest& m, std::size_t i) {
 
 // The combination itself, then each package in it once.
 int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth) {
-  if (depth == kDeepestComposite)
+  if (depth == package::kDeepestComposite)
     return report(invalid(folder->name() + ": ensembles and cascades are nested more than " +
-                          std::to_string(kDeepestComposite) + " deep"),
+                          std::to_string(package::kDeepestComposite) + " deep"),
                   kFailed);
   if (!o.tokens.empty())
     return report(invalid("flag --tokens: " + folder->name() +
                           " combines packages, expected one package: name a member's folder"),
                   kBadUsage);
-  const auto manifest = read_composite(*folder);
+  const auto manifest = package::read_composite(*folder);
   if (!manifest) return report(manifest.error(), kFailed);
-  print_row(kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
-                                           manifest->revision + "  (" + folder->name() + ")");
+  print_row(package::kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
+                                                    manifest->revision + "  (" + folder->name() + ")");
   print_row("digest", manifest->digest);
   for (std::size_t i = 0; i < manifest->members.size(); ++i) print_row("member", member_text(*manifest, i));
   if (o.verify) {  // as a whole: what members must agree on
-    const auto options = load_options(o.engine, Golden::kSkip);
+    const auto options = load_options(o.engine, scorer::Golden::kSkip);
     if (!options) return report(options.error(), kFailed);
-    const auto whole = load_scorer(folder, *options);
+    const auto whole = scorer::load_scorer(folder, *options);
     if (!whole) return report(whole.error(), kFailed);
   }
   std::set<std::string> seen;
   int worst = kDone;
-  for (const MemberSpec& spec : manifest->members) {
+  for (const package::MemberSpec& spec : manifest->members) {
     if (!seen.insert(spec.package).second) continue;
     std::printf("\n%s\n", spec.package.c_str());
     const auto inner = folder->folder(spec.package);
@@ -150,9 +151,10 @@ int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectO
 }
 
 int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions& o, int depth) {
-  const auto kind = package_kind(*folder);
+  const auto kind = package::package_kind(*folder);
   if (!kind) return report(kind.error(), kFailed);
-  return *kind == PackageKind::kPackage ? inspect_one(folder, o) : inspect_composite(folder, o, depth);
+  return *kind == package::PackageKind::kPackage ? inspect_one(folder, o)
+                                                 : inspect_composite(folder, o, depth);
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
     print_usage(stdout);
     return preferd::cli::kDone;
   }
-  if (const auto asked = preferd::instruction_set_as_asked(); !asked)
+  if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
     return preferd::cli::report(asked.error(), preferd::cli::kBadUsage);
   for (const Command& c : kCommands)
     if (name == c.name) return with_output(run(c, Arguments(argv + 2, argv + argc)));

@@ -10,14 +10,14 @@ namespace preferd::cli {
 namespace {
 
 struct Options {
-  MergeOptions merge;
+  convert::MergeOptions merge;
   std::string package, output;
   double tolerance = 0;
   int threads = 0;
   bool quiet = false;
 };
 
-void print_report(const MergeReport& r) {
+void print_report(const convert::MergeReport& r) {
   std::printf("adapter '%s': %zu weights added to, %zu replaced%s\n", r.adapter.c_str(), r.projections,
               r.replaced, r.unties ? "; the LM head is a tensor of its own now" : "");
   std::printf(
@@ -29,10 +29,10 @@ void print_report(const MergeReport& r) {
 int run(const Options& o) {
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
-  const Result<MergeReport> merged = [&] {
+  const Result<convert::MergeReport> merged = [&] {
     Progress progress(o.quiet ? Progress::Shown::kNever : Progress::Shown::kAlways);
-    return merge_package(o.package, o.merge, *folder,
-                         [&](std::size_t done, std::size_t all) { progress.show_bytes(done, all); });
+    return convert::merge_package(o.package, o.merge, *folder,
+                                  [&](std::size_t done, std::size_t all) { progress.show_bytes(done, all); });
   }();
   if (!merged) return report(merged.error(), kFailed);
   if (!o.quiet) print_report(*merged);
@@ -61,10 +61,10 @@ int merge(const Arguments& arguments) {
       .require("output")
       .text("adapter", o.merge.adapter, "name of the adapter; without it the default")
       .choice("dtype", o.merge.type,
-              {{"keep", MergedType::kKept},
-               {"fp32", MergedType::kF32},
-               {"bf16", MergedType::kBF16},
-               {"fp16", MergedType::kF16}},
+              {{"keep", convert::MergedType::kKept},
+               {"fp32", convert::MergedType::kF32},
+               {"bf16", convert::MergedType::kBF16},
+               {"fp16", convert::MergedType::kF16}},
               "type of all weights; keep: each as the base has it")
       .real("tolerance", o.tolerance, 0.0, 1e6,
             "largest difference of a golden logit; 0 is 1e-3 for fp32, 3e-2 for fp16, 3e-1 for bf16")

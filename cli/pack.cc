@@ -10,10 +10,10 @@
 namespace preferd::cli {
 namespace {
 
-using Scheme = Quantization::Scheme;
+using Scheme = checkpoint::Quantization::Scheme;
 
 struct Options {
-  PackOptions pack;
+  convert::PackOptions pack;
   std::string output, input_template;
   std::vector<std::string> adapters, answer_tokens, labels;
   enum class Quantized { kAsFound, kNone, kNf4, kFp4, kInt8 } scheme = Quantized::kAsFound;
@@ -50,7 +50,7 @@ Status read_flags(Options& o, const Settings& settings) {
           stderr);
     o.pack.template_options.input_template = std::move(*text);
   }
-  auto labels = Labels::make(words_of(o.labels));
+  auto labels = convert::Labels::make(words_of(o.labels));
   if (!labels) return labels.error();
   o.pack.labels = std::move(*labels);
   o.pack.template_options.answer_tokens = words_of(o.answer_tokens);
@@ -63,7 +63,7 @@ Status read_flags(Options& o, const Settings& settings) {
     return invalid("double-quant and block-size go with scheme nf4 or fp4");
   if (o.scheme == Quantized::kAsFound) return Ok{};
   constexpr const char* kSchemes[] = {"", "none", "nf4", "fp4", "int8"};
-  OrderedJson section = {{"scheme", kSchemes[static_cast<int>(o.scheme)]}};
+  convert::OrderedJson section = {{"scheme", kSchemes[static_cast<int>(o.scheme)]}};
   if (four) section.update({{"double_quant", o.double_quant}, {"block_size", o.block_size}});
   o.pack.quantization = section;
   return Ok{};
@@ -115,14 +115,14 @@ void declare_pack(Settings& settings, Options& o) {
 }
 
 // How the head's outputs were read, which nothing can check.
-const char* outputs_of(Output output) {
+const char* outputs_of(package::Output output) {
   switch (output) {
-    case Output::kSigmoidB: return "the head's output is the logit of \"B is better\"";
-    case Output::kSoftmaxAb: return "the head's outputs are model_a, model_b";
-    case Output::kSoftmaxAbt: return "the head's outputs are model_a, model_b, tie";
-    case Output::kTokenPair: return "the first answer token stands for A, the second for B";
-    case Output::kDifference: return "the response with the higher output wins";
-    case Output::kSiamese: return "the head reads response_a, then response_b";
+    case package::Output::kSigmoidB: return "the head's output is the logit of \"B is better\"";
+    case package::Output::kSoftmaxAb: return "the head's outputs are model_a, model_b";
+    case package::Output::kSoftmaxAbt: return "the head's outputs are model_a, model_b, tie";
+    case package::Output::kTokenPair: return "the first answer token stands for A, the second for B";
+    case package::Output::kDifference: return "the response with the higher output wins";
+    case package::Output::kSiamese: return "the head reads response_a, then response_b";
   }
   return "";
 }
@@ -130,15 +130,15 @@ const char* outputs_of(Output output) {
 int run(Options& o) {
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
-  const auto made = make_package(o.pack, *folder);
+  const auto made = convert::make_package(o.pack, *folder);
   if (!made) return report(made.error(), kFailed);
   if (const Status s = folder->commit(); !s) return report(s.error(), kFailed);
   if (o.quiet) return kDone;
   auto files = open_directory(o.output);
   if (!files) return report(files.error(), kFailed);
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return report(encoder.error(), kFailed);
-  const auto seen = inspect_package(**encoder);
+  const auto seen = scorer::inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
   print_package(**encoder, *seen);
   std::printf(
@@ -169,7 +169,7 @@ int pack(const Arguments& arguments) {
   while (o.output.size() > 1 && o.output.ends_with('/')) o.output.pop_back();
   if (o.pack.template_options.name.empty() && o.pack.manifest.empty())
     o.pack.template_options.name = std::filesystem::path(o.output).lexically_normal().filename().string();
-  o.pack.placed = o.link_base ? PackOptions::Base::kLinked : PackOptions::Base::kCopied;
+  o.pack.placed = o.link_base ? convert::PackOptions::Base::kLinked : convert::PackOptions::Base::kCopied;
   o.pack.threads = thread_count(o.threads);
   return run(o);
 }

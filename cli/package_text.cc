@@ -17,28 +17,28 @@ std::string megabytes(std::size_t bytes) {
 
 void print_row(const char* name, const std::string& value) { std::printf("%-14s %s\n", name, value.c_str()); }
 
-void print_package(const PairEncoder& encoder, const Inspection& seen) {
-  const Manifest& m = encoder.manifest();
+void print_package(const scorer::PairEncoder& encoder, const scorer::Inspection& seen) {
+  const package::Manifest& m = encoder.manifest();
   print_row("package",
             m.name + (m.revision.empty() ? "" : " " + m.revision) + "  (" + encoder.package().name() + ")");
   print_row("digest", m.digest);
   print_row("base", seen.family + ", " + std::to_string(seen.layers) + " of " +
                         std::to_string(seen.all_layers) + " layers, " +
                         std::to_string(seen.parameters / 1000) + " k parameters");
-  print_row("quantization", std::string(scheme_name(m.quantization.scheme)) +
+  print_row("quantization", std::string(checkpoint::scheme_name(m.quantization.scheme)) +
                                 (m.quantization.double_quant ? ", double" : ""));
   std::string adapters;
-  for (const AdapterSpec& a : m.adapters)
+  for (const package::AdapterSpec& a : m.adapters)
     adapters += (adapters.empty() ? "" : ", ") + (a.path ? a.name + " (" + *a.path + ")" : "none");
   print_row("adapters", adapters);
-  print_row("input", std::string(m.input.layout == Layout::kPair ? "pair" : "per_response") + ", at most " +
-                         std::to_string(m.input.max_tokens) + " tokens a sequence");
+  print_row("input", std::string(m.input.layout == text::Layout::kPair ? "pair" : "per_response") +
+                         ", at most " + std::to_string(m.input.max_tokens) + " tokens a sequence");
   if (m.input.chat)
-    print_row("chat template", has_chat_template(encoder.base())
+    print_row("chat template", text::has_chat_template(encoder.base())
                                    ? "the base's"
                                    : "none in the base: that of its control tokens' family is assumed");
-  print_row("head", output_name(m.output()));
-  print_row("features", m.features.set == FeatureSet::kNone
+  print_row("head", package::output_name(m.output()));
+  print_row("features", m.features.set == features::FeatureSet::kNone
                             ? "none"
                             : std::to_string(encoder.columns()) + " columns" +
                                   (m.features.standardize ? ", standardised" : ""));
@@ -49,9 +49,9 @@ void print_package(const PairEncoder& encoder, const Inspection& seen) {
                           " for a forward of 4,096 tokens");
 }
 
-void print_tensors(const Inspection& seen) {
+void print_tensors(const scorer::Inspection& seen) {
   std::printf("\n%-34s %-62s %-5s %-16s %s\n", "file", "tensor", "dtype", "shape", "bytes");
-  for (const TensorRow& t : seen.tensors)
+  for (const scorer::TensorRow& t : seen.tensors)
     std::printf("%-34s %-62s %-5s %-16s %zu\n", t.file.c_str(), t.name.c_str(), t.dtype.c_str(),
                 t.shape.c_str(), t.bytes);
 }

@@ -10,19 +10,19 @@
 namespace preferd::cli {
 namespace {
 
-using Scheme = Quantization::Scheme;
-using Embeddings = Quantization::Embeddings;
+using Scheme = checkpoint::Quantization::Scheme;
+using Embeddings = checkpoint::Quantization::Embeddings;
 
 struct Options {
   std::string input, output;
-  QuantizeOptions quantize;
+  convert::QuantizeOptions quantize;
   std::vector<std::string> skip;
   int threads = 0;
   bool quiet = false;
 };
 
 Status check(const Options& o, const Settings& settings) {
-  const Quantization& form = o.quantize.form;
+  const checkpoint::Quantization& form = o.quantize.form;
   const bool four = form.scheme != Scheme::kInt8;
   if ((form.block_size & (form.block_size - 1)) != 0)
     return invalid("block-size is " + std::to_string(form.block_size) +
@@ -38,7 +38,7 @@ Status check(const Options& o, const Settings& settings) {
 
 int quantize(const Arguments& arguments) {
   Options o;
-  Quantization& form = o.quantize.form;
+  checkpoint::Quantization& form = o.quantize.form;
   form.scheme = Scheme::kNf4;
   Settings settings(
       "preferd quantize",
@@ -67,19 +67,20 @@ int quantize(const Arguments& arguments) {
   o.quantize.threads = thread_count(o.threads);
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
-  Result<QuantizeReport> done = [&] {
+  Result<convert::QuantizeReport> done = [&] {
     Progress progress(o.quiet ? Progress::Shown::kNever : Progress::Shown::kAlways);
-    return quantize_checkpoint(o.input, o.quantize, *folder,
-                               [&](std::size_t bytes, std::size_t all) { progress.show_bytes(bytes, all); });
+    return convert::quantize_checkpoint(
+        o.input, o.quantize, *folder,
+        [&](std::size_t bytes, std::size_t all) { progress.show_bytes(bytes, all); });
   }();
   if (!done) return report(done.error(), kFailed);
   if (const Status s = folder->commit(); !s) return report(s.error(), kFailed);
   if (o.quiet) return kDone;
   std::fprintf(stderr,
                "%s: %s, %zu weights as %s, %zu tensors as they were, %.1f MB from %.1f MB, %zu file%s\n",
-               o.output.c_str(), done->family.c_str(), done->quantized, scheme_name(form.scheme), done->dense,
-               static_cast<double>(done->bytes_out) / 1e6, static_cast<double>(done->bytes_in) / 1e6,
-               done->shards, done->shards == 1 ? "" : "s");
+               o.output.c_str(), done->family.c_str(), done->quantized, checkpoint::scheme_name(form.scheme),
+               done->dense, static_cast<double>(done->bytes_out) / 1e6,
+               static_cast<double>(done->bytes_in) / 1e6, done->shards, done->shards == 1 ? "" : "s");
   return kDone;
 }
 

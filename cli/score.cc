@@ -35,7 +35,7 @@ void print_rest(const ScoreOptions& o, const Totals& totals, double seconds) {
                whole < 600 ? "s" : "minutes");
 }
 
-void print_summary(const Totals& totals, const ScorerInfo& info, double seconds) {
+void print_summary(const Totals& totals, const scorer::ScorerInfo& info, double seconds) {
   std::fprintf(
       stderr,
       "scored %zu rows (%zu failed) in %.1f s: %.1f pairs/s, %.0f tokens/s; package %s, compute %s%s%s\n",
@@ -72,12 +72,16 @@ int score(const Arguments& arguments) {
               "form of the output: jsonl has everything (logits, tokens, what was cut); csv has "
               "id,winner,p_model_a,p_model_b[,p_tie],error; submission is what Kaggle takes")
       .choice("competition", o.competition,
-              {{"auto", Competition::kUnknown}, {"wsdm", Competition::kWsdm}, {"lmsys", Competition::kLmsys}},
+              {{"auto", rows::Competition::kUnknown},
+               {"wsdm", rows::Competition::kWsdm},
+               {"lmsys", rows::Competition::kLmsys}},
               "form of a submission: wsdm is id,winner, lmsys is "
               "id,winner_model_a,winner_model_b,winner_tie; auto "
               "goes by the first row of the input")
       .choice("input-format", o.input_format,
-              {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}},
+              {{"auto", rows::RowFormat::kAuto},
+               {"jsonl", rows::RowFormat::kJsonLines},
+               {"csv", rows::RowFormat::kCsv}},
               "form of the input; auto goes by the file's ending")
       .toggle("swap", o.swap, "average both orders of the responses, for rows that do not say")
       .text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default")
@@ -88,7 +92,7 @@ int score(const Arguments& arguments) {
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const auto code = check_device(o.engine)) return *code;
   if (const Status s = read_shard(o); !s) return report(s.error(), kBadUsage);
-  if (o.competition != Competition::kUnknown && o.form != Form::kSubmission)
+  if (o.competition != rows::Competition::kUnknown && o.form != Form::kSubmission)
     return report(invalid("flag --competition goes with --format submission"), kBadUsage);
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 
@@ -96,13 +100,13 @@ int score(const Arguments& arguments) {
   if (std::filesystem::is_regular_file(o.output, unknown) &&
       std::filesystem::equivalent(o.input, o.output, unknown))
     return report(invalid("flag --output: " + o.output + " is the input, expected another file"), kBadUsage);
-  auto reader = RowReader::open(o.input, o.input_format);
+  auto reader = rows::RowReader::open(o.input, o.input_format);
   if (!reader) return report(reader.error(), reader.error().code == Code::kNotFound ? kFailed : kBadRows);
-  auto scorer = open_scorer(o.engine, Golden::kVerify);
+  auto scorer = open_scorer(o.engine, scorer::Golden::kVerify);
   if (!scorer) return report(scorer.error(), kFailed);
   const auto& names = (*scorer)->info().adapters;
-  if (!o.adapter.empty() &&
-      std::none_of(names.begin(), names.end(), [&](const AdapterInfo& a) { return a.name == o.adapter; }))
+  if (!o.adapter.empty() && std::none_of(names.begin(), names.end(),
+                                         [&](const scorer::AdapterInfo& a) { return a.name == o.adapter; }))
     return report(invalid("flag --adapter: the package has no adapter '" + o.adapter + "'"), kBadUsage);
   auto output = Output::open(o.output, o.resume ? Existing::kContinued : Existing::kReplaced);
   if (!output) return report(output.error(), kFailed);

@@ -17,8 +17,8 @@ constexpr std::size_t kSliceTokens = 2048;
 
 }  // namespace
 
-ScoreRun::ScoreRun(ScoreOptions options, std::shared_ptr<Scorer> scorer, Output output,
-                   std::unique_ptr<RowReader> reader)
+ScoreRun::ScoreRun(ScoreOptions options, std::shared_ptr<scorer::Scorer> scorer, Output output,
+                   std::unique_ptr<rows::RowReader> reader)
     : options_(std::move(options)),
       scorer_(std::move(scorer)),
       output_(std::move(output)),
@@ -29,7 +29,7 @@ ScoreRun::ScoreRun(ScoreOptions options, std::shared_ptr<Scorer> scorer, Output 
 Result<Totals> ScoreRun::operator()() {
   skip_ = output_.lines_kept();
   for (bool more = true; more;) {
-    std::vector<RowRead> rows;
+    std::vector<rows::RowRead> rows;
     auto read = read_chunk(rows);
     if (!read) {
       if (const Status s = finish(); !s) return s.error();
@@ -49,7 +49,7 @@ Result<Totals> ScoreRun::operator()() {
   return std::move(totals_);
 }
 
-Result<bool> ScoreRun::read_chunk(std::vector<RowRead>& rows) {
+Result<bool> ScoreRun::read_chunk(std::vector<rows::RowRead>& rows) {
   const std::size_t most = on_cpu() ? kChunkRows : kGpuChunkRows;
   while (rows.size() < most) {
     if (options_.limit > 0 && number_ == options_.limit) return false;
@@ -57,7 +57,7 @@ Result<bool> ScoreRun::read_chunk(std::vector<RowRead>& rows) {
     if (!row) return row.error();
     const bool good = *row && (*row)->row;
     if (!format_)
-      if (const Status s = begin(good ? (*row)->row->competition : Competition::kUnknown); !s)
+      if (const Status s = begin(good ? (*row)->row->competition : rows::Competition::kUnknown); !s)
         return s.error();
     if (!*row) return false;
     if (number_++ % options_.shard_count != options_.shard_index) continue;
@@ -74,7 +74,7 @@ Result<bool> ScoreRun::read_chunk(std::vector<RowRead>& rows) {
 }
 
 // The first row says what the file is.
-Status ScoreRun::begin(Competition of_rows) {
+Status ScoreRun::begin(rows::Competition of_rows) {
   const int classes = scorer_->info().classes;
   format_ = options_.form == ScoreOptions::Form::kCsv ? LineFormat::kCsv : LineFormat::kJsonLines;
   if (options_.form == ScoreOptions::Form::kSubmission) {
@@ -97,22 +97,22 @@ Status ScoreRun::begin(Competition of_rows) {
   return Ok{};
 }
 
-Result<Encoded> ScoreRun::encode(const RowRead& read) const {
+Result<scorer::Encoded> ScoreRun::encode(const rows::RowRead& read) const {
   if (!read.row) return read.row.error();
-  const Row& row = *read.row;
-  Ask ask{{row.prompt, row.response_a, row.response_b},
-          row.adapter.value_or(options_.adapter),
-          Swap::kNone,
-          Overflow::kPackage};
-  if (row.swap ? *row.swap == "average" : options_.swap) ask.swap = Swap::kAverage;
+  const rows::Row& row = *read.row;
+  scorer::Ask ask{{row.prompt, row.response_a, row.response_b},
+                  row.adapter.value_or(options_.adapter),
+                  scorer::Swap::kNone,
+                  scorer::Overflow::kPackage};
+  if (row.swap ? *row.swap == "average" : options_.swap) ask.swap = scorer::Swap::kAverage;
   return scorer_->encode(ask);
 }
 
-Status ScoreRun::start(std::vector<RowRead> rows) {
-  std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
+Status ScoreRun::start(std::vector<rows::RowRead> rows) {
+  std::vector<Result<scorer::Encoded>> encoded(rows.size(), Result<scorer::Encoded>(Error{}));
   encoders_.run(rows.size(), [&](std::size_t i, int) { encoded[i] = encode(rows[i]); });
   if (const Status s = finish(); !s) return s;
-  std::vector<const Encoded*> items;
+  std::vector<const scorer::Encoded*> items;
   for (const auto& e : encoded)
     if (e) items.push_back(&*e);
   const auto when = on_cpu() ? std::launch::deferred : std::launch::async;
@@ -121,9 +121,10 @@ Status ScoreRun::start(std::vector<RowRead> rows) {
   return Ok{};
 }
 
-std::vector<Result<Verdict>> ScoreRun::score_in_slices(const std::vector<const Encoded*>& items) {
+std::vector<Result<scorer::Verdict>> ScoreRun::score_in_slices(
+    const std::vector<const scorer::Encoded*>& items) {
   if (!on_cpu()) return scorer_->score(items);
-  std::vector<Result<Verdict>> verdicts;
+  std::vector<Result<scorer::Verdict>> verdicts;
   std::int64_t tokens = totals_.tokens;
   for (std::size_t i = 0; i < items.size();) {
     std::size_t end = i;
@@ -143,14 +144,14 @@ Status ScoreRun::finish() {
   if (!running_) return Ok{};
   Chunk chunk = *std::exchange(running_, std::nullopt);
   auto verdicts = chunk.verdicts.get();
-  for (const Result<Verdict>& v : verdicts)
+  for (const Result<scorer::Verdict>& v : verdicts)
     if (!v && v.error().code == Code::kChanged) return v.error();
   std::string text;
   std::size_t next = 0;
   for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
-    const RowRead& row = chunk.rows[i];
-    const Result<Verdict> verdict =
-        chunk.encoded[i] ? std::move(verdicts[next++]) : Result<Verdict>(chunk.encoded[i].error());
+    const rows::RowRead& row = chunk.rows[i];
+    const Result<scorer::Verdict> verdict =
+        chunk.encoded[i] ? std::move(verdicts[next++]) : Result<scorer::Verdict>(chunk.encoded[i].error());
     ++totals_.rows;
     if (verdict) {
       totals_.tokens += verdict->tokens.total;

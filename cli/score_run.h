@@ -24,9 +24,9 @@ namespace preferd::cli {
 struct ScoreOptions {
   EngineOptions engine;
   std::string input, output = "-", adapter, shard;
-  RowFormat input_format = RowFormat::kAuto;
+  rows::RowFormat input_format = rows::RowFormat::kAuto;
   enum class Form { kJsonLines, kCsv, kSubmission } form = Form::kJsonLines;
-  Competition competition = Competition::kUnknown;  // of a submission; kUnknown: as the rows tell
+  rows::Competition competition = rows::Competition::kUnknown;  // of a submission; kUnknown: as the rows tell
   bool swap = false, resume = false, quiet = false;
   std::size_t limit = 0;  // rows of the input; 0 is all
   std::size_t shard_index = 0, shard_count = 1;
@@ -43,8 +43,8 @@ struct Totals {
 // One thread.
 class ScoreRun {
  public:
-  ScoreRun(ScoreOptions options, std::shared_ptr<Scorer> scorer, Output output,
-           std::unique_ptr<RowReader> reader);
+  ScoreRun(ScoreOptions options, std::shared_ptr<scorer::Scorer> scorer, Output output,
+           std::unique_ptr<rows::RowReader> reader);
 
   // Errors: an unreadable input, an output that cannot be written.
   Result<Totals> operator()();
@@ -52,23 +52,23 @@ class ScoreRun {
  private:
   // Rows that are being scored: by GPUs, while the next ones are read and encoded.
   struct Chunk {
-    std::vector<RowRead> rows;
-    std::vector<Result<Encoded>> encoded;
-    std::future<std::vector<Result<Verdict>>> verdicts;
+    std::vector<rows::RowRead> rows;
+    std::vector<Result<scorer::Encoded>> encoded;
+    std::future<std::vector<Result<scorer::Verdict>>> verdicts;
   };
 
   bool on_cpu() const { return scorer_->info().device == "cpu"; }
-  Status begin(Competition of_rows);                    // settles the format and writes the header line
-  Result<bool> read_chunk(std::vector<RowRead>& rows);  // false: there are no more
-  Result<Encoded> encode(const RowRead& read) const;
-  Status start(std::vector<RowRead> rows);
+  Status begin(rows::Competition of_rows);                    // settles the format and writes the header line
+  Result<bool> read_chunk(std::vector<rows::RowRead>& rows);  // false: there are no more
+  Result<scorer::Encoded> encode(const rows::RowRead& read) const;
+  Status start(std::vector<rows::RowRead> rows);
   Status finish();  // waits for what is being scored and writes it
-  std::vector<Result<Verdict>> score_in_slices(const std::vector<const Encoded*>& items);
+  std::vector<Result<scorer::Verdict>> score_in_slices(const std::vector<const scorer::Encoded*>& items);
 
   ScoreOptions options_;
-  std::shared_ptr<Scorer> scorer_;
+  std::shared_ptr<scorer::Scorer> scorer_;
   Output output_;
-  std::unique_ptr<RowReader> reader_;
+  std::unique_ptr<rows::RowReader> reader_;
   ThreadPool encoders_;
   Progress progress_;
   Totals totals_;

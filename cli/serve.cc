@@ -14,7 +14,7 @@ int serve(const Arguments& arguments) {
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const auto code = check_device(engine)) return *code;
   if (const Status s = server::check(options); !s) return report(s.error(), kBadUsage);
-  return server::serve(options, [&] { return open_scorer(engine, Golden::kVerify); });
+  return server::serve(options, [&] { return open_scorer(engine, scorer::Golden::kVerify); });
 }
 
 }  // namespace preferd::cli

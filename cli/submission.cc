@@ -2,12 +2,12 @@
 
 namespace preferd::cli {
 
-Submission submission_of(Competition asked, Competition rows, int classes) {
-  const Competition told = asked != Competition::kUnknown ? asked : rows;
-  const bool lmsys = told == Competition::kUnknown ? classes == 3 : told == Competition::kLmsys;
+Submission submission_of(rows::Competition asked, rows::Competition rows, int classes) {
+  const rows::Competition told = asked != rows::Competition::kUnknown ? asked : rows;
+  const bool lmsys = told == rows::Competition::kUnknown ? classes == 3 : told == rows::Competition::kLmsys;
   Submission out{lmsys ? LineFormat::kLmsys : LineFormat::kWsdm, {}};
   const std::string form = lmsys ? "LMSYS (id,winner_model_a,winner_model_b,winner_tie)" : "WSDM (id,winner)";
-  if (told == Competition::kUnknown)
+  if (told == rows::Competition::kUnknown)
     out.note = "the rows do not tell their competition; the submission has the form of " + form +
                ", which the package's classes fit; --competition names another";
   else if (lmsys && classes == 2)

@@ -15,6 +15,6 @@ struct Submission {
 
 // The competition that was `asked` for; if none was, that of the rows; where they do not tell, the one whose
 // classes the package has: LMSYS has ties, WSDM none. `classes`: 2 or 3.
-Submission submission_of(Competition asked, Competition rows, int classes);
+Submission submission_of(rows::Competition asked, rows::Competition rows, int classes);
 
 }  // namespace preferd::cli

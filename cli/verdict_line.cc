@@ -9,9 +9,9 @@ namespace {
 
 // A JSON id as a CSV cell: strings without their quotes.
 std::string id_cell(const std::string& id) {
-  if (!id.starts_with('"')) return csv_field(id);
+  if (!id.starts_with('"')) return rows::csv_field(id);
   const auto text = parse_json(id);
-  return csv_field(text && text->is_string() ? text->get<std::string>() : id);
+  return rows::csv_field(text && text->is_string() ? text->get<std::string>() : id);
 }
 
 std::string number(float x) {
@@ -20,24 +20,24 @@ std::string number(float x) {
   return out;
 }
 
-std::string csv_line(const std::string& id, const Result<Verdict>& verdict, int classes) {
+std::string csv_line(const std::string& id, const Result<scorer::Verdict>& verdict, int classes) {
   std::string line = id_cell(id) + ",";
   if (!verdict)
     return line + std::string(static_cast<std::size_t>(classes), ',') + "," +
            row_error_code(verdict.error()) + "\n";
-  const Verdict& v = *verdict;
-  line += kClassNames[static_cast<std::size_t>(v.winner)];
+  const scorer::Verdict& v = *verdict;
+  line += scorer::kClassNames[static_cast<std::size_t>(v.winner)];
   for (std::size_t i = 0; i < static_cast<std::size_t>(classes); ++i)
     line += "," + (i < v.probabilities.size() ? number(v.probabilities[i]) : "0");
   return line + ",\n";
 }
 
-std::string wsdm_line(const std::string& id, const Result<Verdict>& verdict) {
+std::string wsdm_line(const std::string& id, const Result<scorer::Verdict>& verdict) {
   const bool b = verdict && (*verdict).probabilities[1] > (*verdict).probabilities[0];
-  return id_cell(id) + "," + kClassNames[b ? 1 : 0] + "\n";
+  return id_cell(id) + "," + scorer::kClassNames[b ? 1 : 0] + "\n";
 }
 
-std::string lmsys_line(const std::string& id, const Result<Verdict>& verdict) {
+std::string lmsys_line(const std::string& id, const Result<scorer::Verdict>& verdict) {
   std::string line = id_cell(id);
   for (std::size_t i = 0; i < 3; ++i) {
     const float p = !verdict                              ? 1.0f / 3
@@ -50,17 +50,17 @@ std::string lmsys_line(const std::string& id, const Result<Verdict>& verdict) {
 
 }  // namespace
 
-void append_verdict(JsonWriter& json, const Verdict& v) {
-  json.member("winner", kClassNames[static_cast<std::size_t>(v.winner)]);
-  write_probabilities(v.probabilities, json);
-  write_path(v.path, json);
+void append_verdict(JsonWriter& json, const scorer::Verdict& v) {
+  json.member("winner", scorer::kClassNames[static_cast<std::size_t>(v.winner)]);
+  scorer::write_probabilities(v.probabilities, json);
+  scorer::write_path(v.path, json);
   if (!v.logits.empty()) {
     json.key("logits").begin_array();
     for (const float z : v.logits) json.value(z);
     json.end_array();
   }
-  write_tokens(v.tokens, json);
-  write_truncated(v.truncated, json);
+  scorer::write_tokens(v.tokens, json);
+  scorer::write_truncated(v.truncated, json);
   if (v.order_gap) json.member("order_gap", *v.order_gap);
 }
 
@@ -80,7 +80,7 @@ std::string line_start(LineFormat format, const std::string& id) {
   return format == LineFormat::kJsonLines ? "{\"id\":" + id + "," : id_cell(id) + ",";
 }
 
-std::string verdict_line(LineFormat format, const std::string& id, const Result<Verdict>& verdict,
+std::string verdict_line(LineFormat format, const std::string& id, const Result<scorer::Verdict>& verdict,
                          int classes) {
   if (format == LineFormat::kCsv) return csv_line(id, verdict, classes);
   if (format == LineFormat::kWsdm) return wsdm_line(id, verdict);

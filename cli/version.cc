@@ -8,9 +8,9 @@ namespace preferd::cli {
 
 std::string version_text() {
   return std::string("preferd ") + PREFERD_VERSION + "\n" + "compiler  g++ " + __VERSION__ + "\n" +
-         "libtorch  " + torch_version() +
+         "libtorch  " + scorer::torch_version() +
          " (tensors and gradients; kernels are our own, no BLAS is called)\n" + "isa       " +
-         instruction_set() + "\n" + "devices   " + devices() + ", " +
+         scorer::instruction_set() + "\n" + "devices   " + scorer::devices() + ", " +
          std::to_string(std::thread::hardware_concurrency()) + " cores\n";
 }
 

@@ -9,7 +9,7 @@
 #include "features/sentiment.h"
 #include "features/similarity.h"
 
-namespace preferd {
+namespace preferd::features {
 namespace {
 
 enum class Kind { kCount, kRatio, kBalance, kSentiment };
@@ -122,4 +122,4 @@ FeatureColumns arena_features(FeatureSet set, std::string_view prompt, std::stri
   return columns;
 }
 
-}  // namespace preferd
+}  // namespace preferd::features

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace preferd {
+namespace preferd::features {
 
 enum class FeatureSet { kNone, kArena63, kArena63V2 };
 
@@ -43,4 +43,4 @@ struct Standardization {
 };
 std::vector<float> standardized(std::span<const double> columns, const Standardization& statistics);
 
-}  // namespace preferd
+}  // namespace preferd::features

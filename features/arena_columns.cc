@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::features {
 namespace {
 
 std::array<std::size_t, kResponseColumns> columns_of(std::size_t response) {
@@ -38,4 +38,4 @@ std::vector<float> standardized(std::span<const double> columns, const Standardi
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::features

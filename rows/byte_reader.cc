@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-namespace preferd {
+namespace preferd::rows {
 
 struct ByteReader::State {
   static constexpr std::string_view kMagic = "\x1f\x8b";
@@ -136,4 +136,4 @@ bool ByteReader::compressed() const { return state_->form == State::Form::kGzip;
 std::size_t ByteReader::consumed() const { return state_->taken - (state_->end - state_->at); }
 std::size_t ByteReader::total() const { return state_->total; }
 
-}  // namespace preferd
+}  // namespace preferd::rows

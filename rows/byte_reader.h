@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 class ByteReader {
  public:
@@ -41,4 +41,4 @@ class ByteReader {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -7,7 +7,7 @@
 
 #include "rows/byte_reader.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 namespace {
 
@@ -148,4 +148,4 @@ std::string csv_field(const std::string& text) {
   return out + '"';
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -12,7 +12,7 @@
 
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 inline constexpr std::size_t kMaxLineBytes = std::size_t{256} << 20;
 
@@ -49,4 +49,4 @@ class LineReader {
 // One CSV field, quoted when it must be.
 std::string csv_field(const std::string& text);
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -6,7 +6,7 @@
 #include "base/sha256.h"
 #include "rows/turns.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 constexpr std::array<const char*, 2> kForm = {"chosen", "rejected"};
@@ -92,4 +92,4 @@ Status to_pair(Json& fields) {
   return Ok{};
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

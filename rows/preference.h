@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 // True where a field of this form is there and not null.
 bool is_preference(const Json& fields);
@@ -23,4 +23,4 @@ bool is_preference(const Json& fields);
 // three is missing, a text or a label of the other form stands beside them, turns that do not fit.
 Status to_pair(Json& fields);
 
-}  // namespace preferd
+}  // namespace preferd::rows

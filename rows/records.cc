@@ -8,7 +8,7 @@
 #include "rows/lines.h"
 #include "rows/turns.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 constexpr std::array<const char*, 3> kTexts = {"prompt", "response_a", "response_b"};
@@ -194,4 +194,4 @@ Result<Texts> texts_of(const Json& fields) {
   return texts;
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

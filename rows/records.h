@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 enum class RowFormat { kAuto, kJsonLines, kCsv };  // kAuto: by ending (.csv, .csv.gz), else JSON Lines
 
@@ -52,4 +52,4 @@ struct Texts {
 };
 Result<Texts> texts_of(const Json& fields);
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -2,7 +2,7 @@
 
 #include "rows/preference.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 Status optional_text(const Json& object, const char* key, std::optional<std::string>& to) {
@@ -67,4 +67,4 @@ Result<std::unique_ptr<RowReader>> RowReader::open(const std::string& path, RowF
   return std::unique_ptr<RowReader>(std::make_unique<Rows>(std::move(*records)));
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "rows/records.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 // The Kaggle competition whose files have such rows: LMSYS has columns winner_model_a … winner_tie, or three
 // LMSYS turn lists; WSDM has a column winner or scored. kUnknown: neither can be told.
@@ -47,4 +47,4 @@ class RowReader {
   virtual std::optional<double> progress() const = 0;
 };
 
-}  // namespace preferd
+}  // namespace preferd::rows

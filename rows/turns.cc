@@ -3,7 +3,7 @@
 #include <array>
 #include <optional>
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 constexpr std::string_view kBlankLine = "\n\n";
@@ -121,4 +121,4 @@ bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& re
   return true;
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

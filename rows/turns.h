@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::rows {
 
 // What a field may be.
 enum class Form {
@@ -34,4 +34,4 @@ Result<std::string> flatten(const Json& value, Form form, std::string_view path)
 // changes. For readers of files only: over HTTP a text is a text.
 bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b);
 
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -75,8 +75,8 @@ Status read_return(const Json& v, const std::string& path, PairRequest& out) {
   return Ok{};
 }
 
-Status read_text(const Json& v, const std::string& path, Form form, std::string& out) {
-  auto text = flatten(v, form, path);
+Status read_text(const Json& v, const std::string& path, rows::Form form, std::string& out) {
+  auto text = rows::flatten(v, form, path);
   if (!text) return text.error();
   out = *std::move(text);
   return Ok{};
@@ -86,15 +86,17 @@ Status read_text(const Json& v, const std::string& path, Form form, std::string&
 Result<bool> read_default(const std::string& key, const Json& v, const std::string& path, PairRequest& out) {
   Status done = Ok{};
   if (key == "prompt") {
-    done = read_text(v, path, Form::kTurns, out.ask.pair.prompt);
+    done = read_text(v, path, rows::Form::kTurns, out.ask.pair.prompt);
     out.shared_prompt = false;
   } else if (key == "adapter")
     done = read_adapter(v, path, out);
   else if (key == "swap")
-    done = read_word<Swap>(v, path, {{"none", Swap::kNone}, {"average", Swap::kAverage}}, out.ask.swap);
+    done = read_word<scorer::Swap>(
+        v, path, {{"none", scorer::Swap::kNone}, {"average", scorer::Swap::kAverage}}, out.ask.swap);
   else if (key == "truncate")
-    done = read_word<Overflow>(v, path, {{"package", Overflow::kPackage}, {"error", Overflow::kError}},
-                               out.ask.overflow);
+    done = read_word<scorer::Overflow>(
+        v, path, {{"package", scorer::Overflow::kPackage}, {"error", scorer::Overflow::kError}},
+        out.ask.overflow);
   else if (key == "timeout_ms")
     done = read_timeout(v, path, out);
   else if (key == "return")
@@ -126,9 +128,9 @@ Status read_pair(const Json& object, const std::string& prefix, PairRequest& out
     if (key == "id")
       done = read_id(value, path, out);
     else if (key == "response_a")
-      done = read_text(value, path, Form::kText, out.ask.pair.response_a);
+      done = read_text(value, path, rows::Form::kText, out.ask.pair.response_a);
     else if (key == "response_b")
-      done = read_text(value, path, Form::kText, out.ask.pair.response_b);
+      done = read_text(value, path, rows::Form::kText, out.ask.pair.response_b);
     else
       return unknown_key(prefix, key);
     if (!done) return done.error();
@@ -141,7 +143,7 @@ Status read_pair(const Json& object, const std::string& prefix, PairRequest& out
   return Ok{};
 }
 
-std::size_t bytes_of(const Pair& pair) {
+std::size_t bytes_of(const text::Pair& pair) {
   return pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
 }
 

@@ -22,7 +22,7 @@ struct Wanted {
 };
 
 struct PairRequest {
-  Ask ask;  // in a batch, without the prompt when that is the batch's own
+  scorer::Ask ask;  // in a batch, without the prompt when that is the batch's own
   std::optional<std::string> id;
   std::optional<std::chrono::milliseconds> timeout;
   Wanted wanted;

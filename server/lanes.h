@@ -17,7 +17,7 @@
 
 #include "server/http.h"
 
-namespace preferd {
+namespace preferd::scorer {
 class Scorer;
 }
 
@@ -35,7 +35,7 @@ struct LaneOptions {
 struct Waiting {
   std::shared_ptr<Call> call;
   std::size_t index = 0;  // in the call
-  const Scorer* generation = nullptr;
+  const scorer::Scorer* generation = nullptr;
   std::size_t tokens = 0;
   Clock::time_point since, deadline;
   std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit

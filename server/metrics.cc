@@ -89,9 +89,9 @@ struct Metrics::Series {
   Counter& non_finite =
       counters("score_nonfinite_total", "Pairs whose logits were not finite.").Add(Labels{});
   std::array<Counter*, 3> winners =
-      each(counters("predicted_class_total", "Verdicts, by winner."), "label", kClassNames);
+      each(counters("predicted_class_total", "Verdicts, by winner."), "label", scorer::kClassNames);
   std::array<Counter*, 4> truncated =
-      each(counters("truncated_total", "Pairs that lost text, by part."), "segment", kPartNames);
+      each(counters("truncated_total", "Pairs that lost text, by part."), "segment", text::kPartNames);
   prometheus::Family<Counter>& members =
       counters("member_items_total", "Pairs that each member of an ensemble or a cascade answered.");
   std::array<Counter*, 2> reloads =
@@ -117,9 +117,9 @@ struct Metrics::Series {
       histograms("confidence", "Largest probability.")
           .Add(Labels{}, Histogram::BucketBoundaries{.4, .5, .6, .7, .8, .9, .95, .99, 1});
   prometheus::Family<Histogram>& input = histograms("input_tokens", "Tokens of a pair, by part.");
-  std::array<Histogram*, 3> input_tokens = {&input.Add({{"segment", kPartNames[0]}}, token_edges()),
-                                            &input.Add({{"segment", kPartNames[1]}}, token_edges()),
-                                            &input.Add({{"segment", kPartNames[2]}}, token_edges())};
+  std::array<Histogram*, 3> input_tokens = {&input.Add({{"segment", text::kPartNames[0]}}, token_edges()),
+                                            &input.Add({{"segment", text::kPartNames[1]}}, token_edges()),
+                                            &input.Add({{"segment", text::kPartNames[2]}}, token_edges())};
 
   prometheus::Family<Gauge>& lane_items = gauges("queue_items", "Pairs waiting, by lane.");
   prometheus::Family<Gauge>& lane_tokens = gauges("queue_tokens", "Tokens waiting, by lane.");
@@ -191,7 +191,7 @@ void Metrics::batch(const BatchShape& shape) {
   s_->last_success.Set(std::chrono::duration<double>(now).count());
 }
 
-void Metrics::verdict(const Verdict& verdict) {
+void Metrics::verdict(const scorer::Verdict& verdict) {
   s_->winners.at(static_cast<std::size_t>(verdict.winner))->Increment();
   s_->confidence.Observe(verdict.probabilities.at(static_cast<std::size_t>(verdict.winner)));
   if (verdict.order_gap) s_->order_gap.Observe(*verdict.order_gap);
@@ -201,10 +201,10 @@ void Metrics::verdict(const Verdict& verdict) {
     s_->input_tokens[i]->Observe(static_cast<double>(counts[i]));
   for (std::size_t i = 0; i < verdict.truncated.size(); ++i)
     if (verdict.truncated[i].any()) s_->truncated[i]->Increment();
-  for (const MemberSaid& said : verdict.path) s_->members.Add({{"member", said.member}}).Increment();
+  for (const scorer::MemberSaid& said : verdict.path) s_->members.Add({{"member", said.member}}).Increment();
 }
 
-void Metrics::model(const ScorerInfo& info) {
+void Metrics::model(const scorer::ScorerInfo& info) {
   if (s_->model != nullptr) s_->models.Remove(s_->model);
   s_->model = &s_->models.Add({{"model", info.name},
                                {"revision", info.revision},

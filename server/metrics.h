@@ -56,9 +56,9 @@ class Metrics {
   void disconnect();
   void stage(Stage stage, double seconds);
   void batch(const BatchShape& shape);
-  void verdict(const Verdict& verdict);
+  void verdict(const scorer::Verdict& verdict);
   void non_finite();
-  void model(const ScorerInfo& info);
+  void model(const scorer::ScorerInfo& info);
   void reload(std::string_view result);  // "ok" or "failed"
 
   // Prometheus text format 0.0.4. One caller at a time.

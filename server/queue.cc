@@ -21,19 +21,20 @@ Error expired() { return {Code::kDeadline, "the deadline passed before the pair 
 Error stopping() { return {Code::kUnavailable, "the service is stopping", {}}; }
 
 // The scorer is another room: what it throws ends here.
-std::vector<Result<Verdict>> guarded_score(Scorer& scorer, std::span<const Encoded* const> items) {
+std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
+                                                   std::span<const scorer::Encoded* const> items) {
   const Error failed{Code::kInternal, "the model failed on this batch", {}};
   try {
     auto results = scorer.score(items);
     if (results.size() == items.size()) return results;
   } catch (...) {
   }
-  return std::vector<Result<Verdict>>(items.size(), failed);
+  return std::vector<Result<scorer::Verdict>>(items.size(), failed);
 }
 
 }  // namespace
 
-Call::Call(std::shared_ptr<Scorer> generation, std::vector<Work> work, Pace pace)
+Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Work> work, Pace pace)
     : generation_(std::move(generation)),
       work_(std::move(work)),
       tokens_(total(work_)),
@@ -54,8 +55,8 @@ Queue::Queue(QueueOptions options, Metrics& metrics)
   models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
 
-void Queue::serve(const Scorer& scorer) {
-  const Capacity capacity = scorer.capacity();
+void Queue::serve(const scorer::Scorer& scorer) {
+  const scorer::Capacity capacity = scorer.capacity();
   const std::lock_guard lock(mutex_);
   working_ = std::max(capacity.working, 1);  // the last one is asked again, though it may be lost
   ahead_ = capacity.ahead;
@@ -229,7 +230,7 @@ std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
 
 void Queue::score(std::vector<Waiting> batch) {
   BatchShape shape{.items = batch.size(), .tokens = 0, .budget = options_.batch_tokens, .adapters = 0};
-  std::vector<const Encoded*> items;
+  std::vector<const scorer::Encoded*> items;
   std::set<int> adapters;
   for (const auto& w : batch) {
     items.push_back(&w.call->work(w.index).encoded);
@@ -238,11 +239,11 @@ void Queue::score(std::vector<Waiting> batch) {
   }
   shape.adapters = adapters.size();
   const auto start = Clock::now();
-  Scorer& scorer = *batch.front().call->generation();
+  scorer::Scorer& scorer = *batch.front().call->generation();
   auto results = guarded_score(scorer, items);
   shape.seconds = seconds(Clock::now() - start);
 
-  const auto unread = [](const Result<Verdict>& r) { return !r && r.error().code == Code::kChanged; };
+  const auto unread = [](const Result<scorer::Verdict>& r) { return !r && r.error().code == Code::kChanged; };
   const bool computed = !std::all_of(results.begin(), results.end(), unread);
   std::size_t failures = 0;
   for (const auto& r : results) {
@@ -250,7 +251,7 @@ void Queue::score(std::vector<Waiting> batch) {
     if (!r && r.error().code == Code::kNonFinite) metrics_.non_finite();
   }
   const bool fine = failures < results.size();
-  const Capacity capacity = scorer.capacity();
+  const scorer::Capacity capacity = scorer.capacity();
   if (fine && computed) metrics_.batch(shape);
   {
     const std::lock_guard lock(mutex_);

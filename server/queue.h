@@ -38,13 +38,13 @@ struct QueueOptions {
 // One pair to score. `explicit_deadline`: the client named it, so that missing it is kDeadline, not
 // kOverloaded.
 struct Work {
-  Encoded encoded;
+  scorer::Encoded encoded;
   Clock::time_point deadline;
   bool explicit_deadline = false;
 };
 
 struct Scored {
-  Verdict verdict;
+  scorer::Verdict verdict;
   double queue_seconds = 0, forward_seconds = 0;
 };
 
@@ -54,9 +54,9 @@ class Call {
   // kGradually: spread over four batches or more, for replies that are streamed.
   enum class Pace { kAtOnce, kGradually };
 
-  Call(std::shared_ptr<Scorer> generation, std::vector<Work> work, Pace pace = Pace::kAtOnce);
+  Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Work> work, Pace pace = Pace::kAtOnce);
 
-  const std::shared_ptr<Scorer>& generation() const { return generation_; }
+  const std::shared_ptr<scorer::Scorer>& generation() const { return generation_; }
   const Work& work(std::size_t i) const { return work_[i]; }
   std::size_t size() const { return work_.size(); }
   std::size_t tokens() const { return tokens_; }
@@ -67,7 +67,7 @@ class Call {
   // The first result counts, later ones are dropped.
   void settle(std::size_t i, Result<Scored> result);
 
-  const std::shared_ptr<Scorer> generation_;
+  const std::shared_ptr<scorer::Scorer> generation_;
   const std::vector<Work> work_;
   const std::size_t tokens_;
   const std::size_t quota_;  // tokens in one batch, or 0
@@ -84,7 +84,7 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   // From now on as many batches at a time as the scorer's capacity() has room for.
-  void serve(const Scorer& scorer);
+  void serve(const scorer::Scorer& scorer);
 
   // Errors: kOverloaded (the lane is full), kTooLarge (it would not fit an empty lane), kDeadline (what waits
   // already takes longer than an explicit deadline allows), kUnavailable (closed).

@@ -35,25 +35,25 @@ void render_timing(const Timing& t, JsonWriter& json) {
 }  // namespace
 
 void render(const Answer& answer, JsonWriter& json) {
-  const Verdict& v = answer.verdict;
+  const scorer::Verdict& v = answer.verdict;
   json.member("id", answer.id).member("model", answer.info->name).member("revision", answer.info->revision);
-  json.member("winner", kClassNames.at(static_cast<std::size_t>(v.winner)));
-  write_probabilities(v.probabilities, json);
+  json.member("winner", scorer::kClassNames.at(static_cast<std::size_t>(v.winner)));
+  scorer::write_probabilities(v.probabilities, json);
   json.member("margin", margin(v.probabilities));
   if (v.order_gap) json.member("order_gap", *v.order_gap);
-  write_path(v.path, json);
+  scorer::write_path(v.path, json);
   if (answer.wanted.logits && !v.logits.empty()) {
     json.key("logits").begin_array();
     for (const float l : v.logits) json.value(l);
     json.end_array();
   }
-  write_tokens(v.tokens, json);
-  write_truncated(v.truncated, json);
+  scorer::write_tokens(v.tokens, json);
+  scorer::write_truncated(v.truncated, json);
   if (answer.wanted.features) render_features(answer, json);
   if (answer.wanted.timing) render_timing(answer.timing, json);
 }
 
-void describe(const ScorerInfo& info, JsonWriter& json) {
+void describe(const scorer::ScorerInfo& info, JsonWriter& json) {
   json.member("model", info.name).member("revision", info.revision).member("digest", info.digest);
   json.member("kind", info.kind).member("family", info.family).member("quantization", info.quantization);
   json.member("device", info.device).member("compute", info.compute);
@@ -61,14 +61,15 @@ void describe(const ScorerInfo& info, JsonWriter& json) {
   if (!info.compute_note.empty()) json.member("compute_note", info.compute_note);
   json.member("layout", info.layout).member("output", info.output);
   json.member("max_tokens", info.max_tokens).key("classes").begin_array();
-  for (std::size_t c = 0; c < static_cast<std::size_t>(info.classes); ++c) json.value(kClassNames.at(c));
+  for (std::size_t c = 0; c < static_cast<std::size_t>(info.classes); ++c)
+    json.value(scorer::kClassNames.at(c));
   json.end_array().key("adapters").begin_array();
-  for (const AdapterInfo& adapter : info.adapters) json.value(adapter.name);
+  for (const scorer::AdapterInfo& adapter : info.adapters) json.value(adapter.name);
   json.end_array().member("features", static_cast<std::uint64_t>(info.feature_names.size()));
   json.member("resident_bytes", static_cast<std::uint64_t>(info.resident_bytes));
   if (info.members.empty()) return;
   json.key("members").begin_array();
-  for (const MemberInfo& member : info.members) {
+  for (const scorer::MemberInfo& member : info.members) {
     json.begin_object().member("member", member.label).member("weight", member.weight);
     if (member.when_margin_below) json.member("when_margin_below", *member.when_margin_below);
     describe(*member.info, json);

@@ -20,8 +20,8 @@ struct Timing {
 // Everything that one reply is made of.
 struct Answer {
   std::string id;
-  const ScorerInfo* info = nullptr;
-  Verdict verdict;
+  const scorer::ScorerInfo* info = nullptr;
+  scorer::Verdict verdict;
   Wanted wanted;
   std::vector<float> features;  // where wanted
   Timing timing;
@@ -31,7 +31,7 @@ struct Answer {
 void render(const Answer& answer, JsonWriter& json);
 
 // What a scorer is, its members included, as members of an object that the caller has begun.
-void describe(const ScorerInfo& info, JsonWriter& json);
+void describe(const scorer::ScorerInfo& info, JsonWriter& json);
 
 // "error": {...} of an item.
 void render_item_error(const std::optional<std::string>& id, const Error& error, JsonWriter& json);

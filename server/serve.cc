@@ -100,7 +100,7 @@ class Loader {
     if (thread_.joinable()) thread_.join();
   }
 
-  Result<std::shared_ptr<Scorer>> guarded_load() const {
+  Result<std::shared_ptr<scorer::Scorer>> guarded_load() const {
     try {
       return load_();
     } catch (const std::exception& e) {
@@ -112,7 +112,7 @@ class Loader {
     auto scorer = guarded_load();
     const Status outcome = scorer ? Status(Ok{}) : Status(scorer.error());
     if (scorer) {
-      const ScorerInfo& info = (*scorer)->info();
+      const scorer::ScorerInfo& info = (*scorer)->info();
       log_.write(LogLevel::kInfo, "loaded",
                  {{"model", std::string_view(info.name)},
                   {"revision", std::string_view(info.revision)},
@@ -147,7 +147,7 @@ class Loader {
 class DeviceWatch {
  public:
   void tick(const Service& service, Log& log) {
-    const Capacity now = service.capacity();
+    const scorer::Capacity now = service.capacity();
     if (now.all != all_) working_ = -1;  // another model, or the first
     if (now.working < working_ || (!now.lost.empty() && now.lost != lost_))
       log.write(LogLevel::kError, "device_lost",

@@ -23,7 +23,7 @@
 
 namespace preferd::server {
 
-using Load = std::function<Result<std::shared_ptr<Scorer>>()>;
+using Load = std::function<Result<std::shared_ptr<scorer::Scorer>>()>;
 
 int serve(const ServeOptions& options, const Load& load);
 

@@ -109,7 +109,7 @@ std::vector<Route> Service::routes() {
   return out;
 }
 
-void Service::publish(std::shared_ptr<Scorer> scorer) {
+void Service::publish(std::shared_ptr<scorer::Scorer> scorer) {
   metrics_.model(scorer->info());
   queue_.serve(*scorer);
   metrics_.reload("ok");
@@ -127,14 +127,14 @@ void Service::enter(Phase phase) {
   if (phase == Phase::kRefusing) queue_.close();
 }
 
-std::shared_ptr<Scorer> Service::generation() const {
+std::shared_ptr<scorer::Scorer> Service::generation() const {
   const std::lock_guard lock(mutex_);
   return generation_;
 }
 
-Capacity Service::capacity() const {
+scorer::Capacity Service::capacity() const {
   const auto scorer = generation();
-  return scorer ? scorer->capacity() : Capacity{0, 0, {}};
+  return scorer ? scorer->capacity() : scorer::Capacity{0, 0, {}};
 }
 
 std::optional<Error> Service::look_at_package() {
@@ -214,12 +214,12 @@ void Service::probe() {
 Reply Service::info(Request& request) {
   const auto scorer = generation();
   if (!scorer) return reply_of(problem_of(503, "the model is being loaded"), request.id);
-  const ScorerInfo& i = scorer->info();
+  const scorer::ScorerInfo& i = scorer->info();
   Reply reply{.headers = {}, .body = {}, .stream = {}};
   JsonWriter json(reply.body);
   json.begin_object();
   describe(i, json);
-  const Capacity capacity = scorer->capacity();
+  const scorer::Capacity capacity = scorer->capacity();
   json.key("devices").begin_object().member("working", capacity.working).member("all", capacity.all);
   if (!capacity.lost.empty()) json.member("lost", capacity.lost);
   json.end_object().key("limits").begin_object();
@@ -239,7 +239,7 @@ Reply Service::scrape(Request&) {
   queue_.fill(gauges);
   gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
-  const Capacity capacity = this->capacity();
+  const scorer::Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;
   gauges.devices = capacity.all;
   gauges.halved = capacity.halved;

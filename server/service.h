@@ -36,13 +36,13 @@ class Service {
   static std::vector<std::string> labels(const ServeOptions& options);
 
   // The first model, or the next one; calls that began before keep the one they have.
-  void publish(std::shared_ptr<Scorer> scorer);
+  void publish(std::shared_ptr<scorer::Scorer> scorer);
 
   void enter(Phase phase);
   Phase phase() const { return phase_.load(); }
 
   // Of the model that serves; nothing before the first.
-  Capacity capacity() const;
+  scorer::Capacity capacity() const;
 
   // Looks at the files of the model that serves. Once they changed, /readyz says so and work is refused until
   // the next publish(); what changed is returned the first time.
@@ -60,7 +60,7 @@ class Service {
   void set_transport_gauges(std::function<void(Gauges&)> fill) { transport_gauges_ = std::move(fill); }
 
  private:
-  std::shared_ptr<Scorer> generation() const;
+  std::shared_ptr<scorer::Scorer> generation() const;
   std::optional<Error> package_changed() const;
   std::optional<Problem> refuse(std::size_t lane) const;
   Reply alive(Request& request);
@@ -78,7 +78,7 @@ class Service {
   EncodeGate gate_;
   std::atomic<Phase> phase_{Phase::kLoading};
   mutable std::mutex mutex_;
-  std::shared_ptr<Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
+  std::shared_ptr<scorer::Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
   std::optional<Error> changed_;
   std::function<void(Gauges&)> transport_gauges_;
   Reload reload_;

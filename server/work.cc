@@ -38,7 +38,7 @@ Problem malformed(const Error& error) {
   return error.code == Code::kInvalid ? problem_of(400, error.what) : problem_of(error);
 }
 
-bool any(const Truncated& truncated) {
+bool any(const text::Truncated& truncated) {
   for (const auto& lost : truncated)
     if (lost.any()) return true;
   return false;
@@ -64,7 +64,7 @@ Prepared prepare(const Context& context, const PairRequest& pair, const std::str
                  Clock::time_point arrived, std::vector<Work>& work) {
   Prepared out{.id = pair.id, .wanted = pair.wanted, .features = {}, .work = std::size_t{0}};
   const auto begin = Clock::now();
-  Ask ask = pair.ask;
+  scorer::Ask ask = pair.ask;
   if (pair.shared_prompt) ask.pair.prompt = prompt;
   auto encoded = context.generation->encode(ask);
   if (encoded && pair.wanted.features) out.features = context.generation->features(ask.pair);

@@ -17,7 +17,7 @@ namespace preferd::server {
 
 // What all steps of one HTTP call need. Borrowed parts outlive the call.
 struct Context {
-  std::shared_ptr<Scorer> generation;
+  std::shared_ptr<scorer::Scorer> generation;
   Queue& queue;
   EncodeGate& gate;
   Metrics& metrics;

@@ -57,15 +57,16 @@ int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "version") {
     std::printf("trainer %s\nlibtorch %s\ninstruction set %s\ndevices %s\n", PREFERD_VERSION,
-                preferd::torch_version().c_str(), preferd::instruction_set().c_str(),
-                preferd::devices().c_str());
+                preferd::scorer::torch_version().c_str(), preferd::scorer::instruction_set().c_str(),
+                preferd::scorer::devices().c_str());
     return kDone;
   }
   if (name == "--help" || name == "-h" || name == "help") {
     print_usage(stdout);
     return kDone;
   }
-  if (const auto asked = preferd::instruction_set_as_asked(); !asked) return report(asked.error(), kBadUsage);
+  if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
+    return report(asked.error(), kBadUsage);
   for (const Command& c : kCommands)
     if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
   if (name.empty()) {

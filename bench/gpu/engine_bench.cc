@@ -72,25 +72,25 @@ Options parse(int argc, char** argv) {
   return o;
 }
 
-LoadOptions load_options(const Options& o) {
-  const auto devices = parse_devices(o.device);
+scorer::LoadOptions load_options(const Options& o) {
+  const auto devices = scorer::parse_devices(o.device);
   if (!devices) die(devices.error().what);
-  LoadOptions load{.golden = Golden::kSkip, .devices = *devices};
+  scorer::LoadOptions load{.golden = scorer::Golden::kSkip, .devices = *devices};
   for (const Residency r : {Residency::kAuto, Residency::kPacked, Residency::kDense, Residency::kFp8})
-    if (o.residency == name_of(r)) load.residency = r;
-  if (o.compute == "fp32") load.compute = ComputeType::kFp32;
+    if (o.residency == scorer::name_of(r)) load.residency = r;
+  if (o.compute == "fp32") load.compute = scorer::ComputeType::kFp32;
   return load;
 }
 
-Encoded encoded(const Scorer& scorer, const Pair& pair) {
-  auto e = scorer.encode({pair, "", Swap::kNone, Overflow::kPackage});
+scorer::Encoded encoded(const Scorer& scorer, const text::Pair& pair) {
+  auto e = scorer.encode({pair, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
   if (!e) die(e.error().what);
   return std::move(*e);
 }
 
-std::vector<Encoded> encoded_rows(const Scorer& scorer, const Options& o) {
+std::vector<scorer::Encoded> encoded_rows(const Scorer& scorer, const Options& o) {
   std::ifstream in(o.rows);
-  std::vector<Encoded> out;
+  std::vector<scorer::Encoded> out;
   for (std::string line; out.size() < o.pairs && std::getline(in, line);) {
     const auto row = nlohmann::json::parse(line);
     out.push_back(encoded(scorer, {row.at("prompt"), row.at("response_a"), row.at("response_b")}));
@@ -105,11 +105,11 @@ Encoded pair_of(const Scorer& scorer, std::size_t tokens) {
     return encoded(scorer, {preferd::bench::english(bytes / 5, 1), preferd::bench::english(bytes * 2 / 5, 2),
                             preferd::bench::english(bytes * 2 / 5, 3)});
   };
-  const auto distance = [&](const Encoded& e) {
+  const auto distance = [&](const scorer::Encoded& e) {
     return std::abs(static_cast<double>(e.tokens.total) - static_cast<double>(tokens));
   };
   std::size_t bytes = tokens * 4;
-  Encoded best = of_length(bytes), last = best;
+  scorer::Encoded best = of_length(bytes), last = best;
   for (int i = 0; i < 8; ++i) {
     bytes = std::max<std::size_t>(bytes * tokens / static_cast<std::size_t>(last.tokens.total), 5);
     last = of_length(bytes);
@@ -127,7 +127,7 @@ struct Times {
   Clock::time_point first;         // when the first batch was done
 };
 
-Times timed(Scorer& scorer, const std::vector<const Encoded*>& items, int repeats) {
+Times timed(Scorer& scorer, const std::vector<const scorer::Encoded*>& items, int repeats) {
   constexpr int kWarm = 3;
   Times times;
   std::vector<double> all;
@@ -145,12 +145,13 @@ Times timed(Scorer& scorer, const std::vector<const Encoded*>& items, int repeat
   return times;
 }
 
-void report(Scorer& scorer, const std::vector<Encoded>& rows, int repeats, Clock::time_point begin) {
-  std::vector<const Encoded*> items;
+void report(Scorer& scorer, const std::vector<scorer::Encoded>& rows, int repeats, Clock::time_point begin) {
+  std::vector<const scorer::Encoded*> items;
   std::size_t tokens = 0;
-  for (const Encoded& e : rows) items.push_back(&e), tokens += static_cast<std::size_t>(e.tokens.total);
+  for (const scorer::Encoded& e : rows)
+    items.push_back(&e), tokens += static_cast<std::size_t>(e.tokens.total);
   const Times times = timed(scorer, items, repeats);
-  const ScorerInfo& info = scorer.info();
+  const scorer::ScorerInfo& info = scorer.info();
   std::printf("%s\n", nlohmann::json({{"device", info.device},
                                       {"compute", info.compute},
                                       {"residency", info.residency},
@@ -172,11 +173,11 @@ int main(int argc, char** argv) {
   const auto files = open_directory(o.package);
   if (!files) die(files.error().what);
   const auto begin = Clock::now();
-  const auto scorer = load_scorer(*files, load_options(o));
+  const auto scorer = scorer::load_scorer(*files, load_options(o));
   if (!scorer) die(scorer.error().what);
   if (!o.rows.empty()) report(**scorer, encoded_rows(**scorer, o), o.repeats, begin);
   for (const std::size_t tokens : o.tokens) {
-    std::vector<Encoded> pair;
+    std::vector<scorer::Encoded> pair;
     pair.push_back(pair_of(**scorer, tokens));
     report(**scorer, pair, o.repeats, begin);
   }

@@ -34,8 +34,8 @@ using namespace preferd;
   std::exit(1);
 }
 
-Batch batch_of(std::int32_t sequences, std::int32_t tokens, std::int64_t vocabulary) {
-  Batch b;
+ops::Batch batch_of(std::int32_t sequences, std::int32_t tokens, std::int64_t vocabulary) {
+  ops::Batch b;
   b.offsets = {0};
   for (std::int32_t s = 0; s < sequences; ++s) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -70,42 +70,42 @@ int main(int argc, char** argv) {
   }
   const auto files = open_directory(argv[1]);
   if (!files) die(files.error().what);
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) die(encoder.error().what);
-  auto model = load_model(**encoder);
+  auto model = scorer::load_model(**encoder);
   if (!model) die(model.error().what);
   auto& projections = model->adapters[0].projections;
   std::int64_t rank = 0;
   for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
-  std::unique_ptr<Compute> compute;
+  std::unique_ptr<ops::Compute> compute;
   if (flags["--kernels"] == "yes") {
     auto accelerator = gpu::open(
         {.device = 0,
          .residency = flags["--residency"] == "packed" ? gpu::Residency::kPacked : gpu::Residency::kDense,
          .rank = rank});
     if (!accelerator) die(accelerator.error().what);
-    compute.reset(new Compute(Compute::accelerated(1, *accelerator)));
+    compute.reset(new ops::Compute(ops::Compute::accelerated(1, *accelerator)));
   } else {
-    compute.reset(new Compute(Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
+    compute.reset(new ops::Compute(ops::Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
   }
-  TrainableWeights trainable(*compute);
+  ops::TrainableWeights trainable(*compute);
   for (auto& [module, projection] : projections) {
     trainable.train(module + ".A", projection.a);
     trainable.train(module + ".B", projection.b);
   }
-  TrainingStep step;
+  ops::TrainingStep step;
   step.trainable = &trainable;
-  if (flags["--blocks"] == "recomputed") step.blocks = TrainingStep::Blocks::kRecomputed;
+  if (flags["--blocks"] == "recomputed") step.blocks = ops::TrainingStep::Blocks::kRecomputed;
   if (const double p = std::stod(flags["--dropout"]); p > 0) step.dropout = {.adapter_p = p, .key = 1};
   compute->set_step(step);
-  const Batch batch =
+  const ops::Batch batch =
       batch_of(std::stoi(flags["--sequences"]), std::stoi(flags["--tokens"]), model->bodies[0]->vocabulary());
-  const std::map<std::string, LoraWeights>* maps[] = {&projections};
+  const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   std::vector<double> seconds;
   for (int i = -2; i < std::stoi(flags["--repeats"]); ++i) {
     cudaDeviceSynchronize();
     const auto begin = std::chrono::steady_clock::now();
-    const at::Tensor states = model->bodies[0]->pooled(*compute, batch, Pooling::kLast, maps);
+    const at::Tensor states = model->bodies[0]->pooled(*compute, batch, package::Pooling::kLast, maps);
     states.sum().backward();
     if (cudaDeviceSynchronize() != cudaSuccess) die("the step failed");
     if (i >= 0)

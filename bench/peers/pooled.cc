@@ -25,14 +25,14 @@
 namespace preferd::bench {
 namespace {
 
-const std::map<std::string, Arithmetic> kArithmetics = {
-    {"fp32", Arithmetic::kFp32},
-    {"int16", Arithmetic::kInt16},
-    {"int8", Arithmetic::kInt8},
+const std::map<std::string, ops::Arithmetic> kArithmetics = {
+    {"fp32", ops::Arithmetic::kFp32},
+    {"int16", ops::Arithmetic::kInt16},
+    {"int8", ops::Arithmetic::kInt8},
 };
 
-Batch batch_of(const Json& sequences) {
-  Batch batch;
+ops::Batch batch_of(const Json& sequences) {
+  ops::Batch batch;
   batch.offsets.push_back(0);
   for (const Json& ids : sequences) {
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -47,8 +47,8 @@ Batch batch_of(const Json& sequences) {
   return batch;
 }
 
-Result<std::map<std::string, Batch>> read_batches(const std::string& path) {
-  std::map<std::string, Batch> batches;
+Result<std::map<std::string, ops::Batch>> read_batches(const std::string& path) {
+  std::map<std::string, ops::Batch> batches;
   std::ifstream file(path);
   if (!file) return invalid(path + ": cannot be read");
   for (std::string line; std::getline(file, line);) {
@@ -59,24 +59,25 @@ Result<std::map<std::string, Batch>> read_batches(const std::string& path) {
   return batches;
 }
 
-Status serve(const std::string& package, const std::string& tokens, int threads, Arithmetic arithmetic) {
+Status serve(const std::string& package, const std::string& tokens, int threads, ops::Arithmetic arithmetic) {
   const auto batches = read_batches(tokens);
   if (!batches) return batches.error();
   auto files = open_directory(package);
   if (!files) return files.error();
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return encoder.error();
-  const auto model = load_model(**encoder);
+  const auto model = scorer::load_model(**encoder);
   if (!model) return model.error();
   const c10::InferenceMode inference;
   at::set_num_threads(1);
-  use_tensor_memory();
-  if (const Status s = instruction_set_as_asked(); !s) return s.error();
-  Compute compute(threads);
+  ops::use_tensor_memory();
+  if (const Status s = scorer::instruction_set_as_asked(); !s) return s.error();
+  ops::Compute compute(threads);
   compute.set_arithmetic(arithmetic);
-  const std::map<std::string, LoraWeights>* const projections = &model->adapters.front().projections;
+  const std::map<std::string, checkpoint::LoraWeights>* const projections =
+      &model->adapters.front().projections;
 
-  std::cout << "ready preferd, " << instruction_set() << std::endl;
+  std::cout << "ready preferd, " << scorer::instruction_set() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
     std::string name, out;
@@ -84,8 +85,9 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
     const auto batch = batches->find(name);
     if (batch == batches->end()) return invalid(tokens + ": no line is named '" + name + "'");
     const auto begin = std::chrono::steady_clock::now();
-    const at::Tensor states =
-        model->bodies.front()->pooled(compute, batch->second, Pooling::kLast, {&projections, 1}).contiguous();
+    const at::Tensor states = model->bodies.front()
+                                  ->pooled(compute, batch->second, package::Pooling::kLast, {&projections, 1})
+                                  .contiguous();
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     std::cout << seconds.count() << std::endl;
     if (out.empty()) continue;

@@ -14,7 +14,7 @@
 #include "model/quant/block4.h"
 #include "model/quant/int8_row.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using quant::DType;
@@ -327,4 +327,4 @@ Status BaseWeights::finish(const std::string& family, int first_cut, int all_lay
   return Ok{};
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

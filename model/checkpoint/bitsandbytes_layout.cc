@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using quant::DType;
@@ -113,4 +113,4 @@ std::vector<WeightPart> weight_parts(const Declared& weight, const std::string& 
   return parts;
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

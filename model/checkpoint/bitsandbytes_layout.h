@@ -21,7 +21,7 @@
 #include "model/checkpoint/checkpoint_writer.h"
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 // What `form` makes of a dense weight, before there are bytes. `form.scheme` is not kNone; of an embedding
 // kInt8 means int8_row.
@@ -43,4 +43,4 @@ std::vector<WeightPart> weight_parts(const Declared& weight, const std::string& 
 // A double as Python's repr prints it: "0.53125", "1e-05", "12.0".
 std::string python_repr(double value);
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

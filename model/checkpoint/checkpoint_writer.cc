@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "model/checkpoint/safetensors_writer.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 const SafetensorsMetadata kMetadata = {{"format", "pt"}};
@@ -173,4 +173,4 @@ Status CheckpointWriter::finish() {
   return write_file_atomically(state_->folder + "/model.safetensors.index.json", index.dump(2) + "\n");
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

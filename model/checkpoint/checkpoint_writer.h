@@ -15,7 +15,7 @@
 #include "base/result.h"
 #include "model/quant/dtype.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 struct PlannedTensor {
   enum class Length { kShape, kAtMost };  // kAtMost: a U8 vector of no more than shape[0] bytes
@@ -53,4 +53,4 @@ class CheckpointWriter {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

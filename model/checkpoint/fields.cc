@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 std::string describe(const Json& value) {
   if (value.is_string()) {
@@ -103,4 +103,4 @@ void Fields::expect(const char* key, const std::string& value) {
     fail(std::string(key) + " is '" + found + "', expected '" + value + "'");
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

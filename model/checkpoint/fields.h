@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 class Fields {
  public:
@@ -52,4 +52,4 @@ std::string describe(const Json& value);
 // Reads and parses a JSON object file.
 Result<Json> read_json_object(const Files& files, const std::string& path);
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

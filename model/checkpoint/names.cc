@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 std::string list_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 8;
@@ -11,4 +11,4 @@ std::string list_of(const std::vector<std::string>& names) {
   return out + (names.size() > kMost ? " and " + std::to_string(names.size() - kMost) + " more" : "");
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -10,7 +10,7 @@
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/names.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 constexpr std::array kRead = {"r",
@@ -337,4 +337,4 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
   return adapter;
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 struct LoraWeights {
   quant::Matrix a;  // [r, in]; of an embedding [r, rows]
@@ -39,4 +39,4 @@ enum class Wrapping {
 Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& body,
                               const std::string& prefix, Wrapping wrapping);
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

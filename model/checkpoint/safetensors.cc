@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;
@@ -204,4 +204,4 @@ Result<TensorMap> read_checkpoint(const Files& folder) {
   return all;
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

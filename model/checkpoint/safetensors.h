@@ -20,7 +20,7 @@
 #include "base/result.h"
 #include "model/quant/dtype.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 struct StoredTensor {
   quant::DType dtype = quant::DType::kF32;
@@ -51,4 +51,4 @@ std::string shape_text(const std::vector<std::int64_t>& shape);
 // No NaN and no infinity in a floating tensor; other types pass.
 bool all_finite(const StoredTensor& tensor);
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

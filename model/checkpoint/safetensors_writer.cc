@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/json.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -57,4 +57,4 @@ std::string safetensors_text(const TensorMap& tensors, const SafetensorsMetadata
   return text;
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "model/checkpoint/safetensors.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
@@ -31,4 +31,4 @@ std::string safetensors_header(const std::vector<SafetensorsEntry>& entries,
 // The whole file as text. Every tensor's bytes fit its shape and dtype.
 std::string safetensors_text(const TensorMap& tensors, const SafetensorsMetadata& metadata = {});
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

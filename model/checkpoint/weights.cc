@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 std::pair<std::int64_t, std::int64_t> rows_and_cols(const std::vector<std::int64_t>& shape) {
@@ -102,4 +102,4 @@ quant::Matrix ShapesOnly::get(const Declared& wanted) {
   return {rows, cols, quant::Dense{}, nullptr};
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

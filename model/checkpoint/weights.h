@@ -19,7 +19,7 @@
 #include "model/checkpoint/safetensors.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 enum class Role {
   kLinear,
@@ -160,4 +160,4 @@ class ShapesOnly : public WeightSource {
 // A stored tensor as a dense matrix (vectors: one row), fp64 narrowed to fp32. Requires a floating type.
 quant::Matrix dense_matrix(const StoredTensor& tensor);
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

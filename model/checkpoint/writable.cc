@@ -1,6 +1,6 @@
 #include "model/checkpoint/writable.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 quant::Matrix WritableWeights::tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) {
   if (const auto it = copies_.find(name); it != copies_.end()) return it->second;
@@ -33,4 +33,4 @@ void WritableWeights::handed_out(const Declared& declared, std::vector<float>& v
   writable_.push_back({declared, values.data()});
 }
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

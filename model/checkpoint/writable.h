@@ -12,7 +12,7 @@
 
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 
 class WritableWeights : public WeightSource {
  public:
@@ -39,4 +39,4 @@ class WritableWeights : public WeightSource {
   std::vector<Writable> writable_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "model/checkpoint/safetensors.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 constexpr std::array<std::string_view, 11> kWeights = {".safetensors", ".safetensors.index.json",
@@ -33,7 +33,7 @@ Status copy_base_files(const std::string& from, BaseFiles which, const std::set<
   for (const std::string& name : (*files)->list(""))
     if (!is_weights(name) && !name.starts_with('.')) names.push_back(name);
   if (which == BaseFiles::kAll) {
-    const auto weights = checkpoint_files(**files);
+    const auto weights = checkpoint::checkpoint_files(**files);
     if (!weights) return weights.error();
     names.insert(names.end(), weights->begin(), weights->end());
   }
@@ -44,4 +44,4 @@ Status copy_base_files(const std::string& from, BaseFiles which, const std::set<
   return Ok{};
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

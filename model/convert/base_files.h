@@ -8,7 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 enum class BaseFiles {
   kAll,  // with the safetensors that make up the model
@@ -20,4 +20,4 @@ enum class BaseFiles {
 Status copy_base_files(const std::string& from, BaseFiles which, const std::set<std::string>& except,
                        AtomicFolder& folder, const std::string& to);
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -3,10 +3,10 @@
 #include <array>
 #include <cstdio>
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
-constexpr std::array<std::array<const char*, 3>, kFewestGolden> kPairs = {{
+constexpr std::array<std::array<const char*, 3>, scorer::kFewestGolden> kPairs = {{
     {"What is the capital of Australia?", "Canberra.",
      "Sydney is the capital of Australia, and its largest city."},
     {"Write a function that adds two numbers.", "def add(a, b):\n    return a + b",
@@ -41,12 +41,12 @@ constexpr std::array<std::array<const char*, 3>, kFewestGolden> kPairs = {{
 
 }  // namespace
 
-std::vector<GoldenPair> generic_pairs() {
-  std::vector<GoldenPair> pairs;
+std::vector<scorer::GoldenPair> generic_pairs() {
+  std::vector<scorer::GoldenPair> pairs;
   for (const auto& [prompt, a, b] : kPairs) {
     char id[32];
     std::snprintf(id, sizeof id, "\"generic-%02zu\"", pairs.size() + 1);
-    GoldenPair pair;
+    scorer::GoldenPair pair;
     pair.id = id;
     pair.ask.pair = {prompt, a, b};
     pairs.push_back(std::move(pair));
@@ -54,4 +54,4 @@ std::vector<GoldenPair> generic_pairs() {
   return pairs;
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

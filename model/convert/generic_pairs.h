@@ -7,9 +7,9 @@
 
 #include "model/scorer/golden.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 // 16 of them, "generic-01" to "generic-16", without logits; the same in every build.
-std::vector<GoldenPair> generic_pairs();
+std::vector<scorer::GoldenPair> generic_pairs();
 
-}  // namespace preferd
+}  // namespace preferd::convert

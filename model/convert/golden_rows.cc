@@ -7,15 +7,15 @@
 #include "base/json.h"
 #include "rows/records.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
-Result<GoldenPair> golden_pair(const RecordRead& record) {
+Result<scorer::GoldenPair> golden_pair(const rows::RecordRead& record) {
   if (!record.fields) return record.fields.error();
   const Json& fields = *record.fields;
-  auto texts = texts_of(fields);
+  auto texts = rows::texts_of(fields);
   if (!texts) return texts.error();
-  GoldenPair pair;
+  scorer::GoldenPair pair;
   pair.id = record.id;
   pair.ask.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b)};
   if (const auto adapter = fields.find("adapter"); adapter != fields.end() && !adapter->is_null()) {
@@ -45,11 +45,11 @@ std::string numbers(const auto& values) {
 
 }  // namespace
 
-Result<std::vector<GoldenPair>> read_golden_rows(const std::string& path) {
-  auto reader = RecordReader::open(path, RowFormat::kAuto);
+Result<std::vector<scorer::GoldenPair>> read_golden_rows(const std::string& path) {
+  auto reader = rows::RecordReader::open(path, rows::RowFormat::kAuto);
   if (!reader) return reader.error();
-  std::vector<GoldenPair> pairs;
-  while (pairs.size() < kMostGolden) {
+  std::vector<scorer::GoldenPair> pairs;
+  while (pairs.size() < scorer::kMostGolden) {
     const auto record = (*reader)->next();
     if (!record) return record.error();
     if (!*record) break;
@@ -57,13 +57,14 @@ Result<std::vector<GoldenPair>> read_golden_rows(const std::string& path) {
     if (!pair) return invalid(path + ":" + std::to_string((*record)->line) + ": " + pair.error().what);
     pairs.push_back(std::move(*pair));
   }
-  if (pairs.size() < kFewestGolden)
+  if (pairs.size() < scorer::kFewestGolden)
     return invalid(path + ": " + std::to_string(pairs.size()) + " rows, expected 16 or more");
   return pairs;
 }
 
-Result<std::size_t> compare_logits(std::span<const GoldenPair> rows, std::span<const Verdict> ours,
-                                   const Labels& labels, const std::string& path) {
+Result<std::size_t> compare_logits(std::span<const scorer::GoldenPair> rows,
+                                   std::span<const scorer::Verdict> ours, const Labels& labels,
+                                   const std::string& path) {
   std::string table;
   std::size_t compared = 0, off = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -74,7 +75,7 @@ Result<std::size_t> compare_logits(std::span<const GoldenPair> rows, std::span<c
     double worst = got.size() == theirs.size() ? 0 : HUGE_VAL;
     for (std::size_t j = 0; j < got.size() && j < theirs.size(); ++j)
       worst = std::max(worst, std::fabs(static_cast<double>(got[j]) - theirs[j]));
-    if (worst <= kFp32Tolerance) continue;
+    if (worst <= scorer::kFp32Tolerance) continue;
     ++off;
     char difference[32];
     std::snprintf(difference, sizeof difference, "%.3g", worst);
@@ -88,4 +89,4 @@ Result<std::size_t> compare_logits(std::span<const GoldenPair> rows, std::span<c
                  table);
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -9,7 +9,7 @@
 #include "model/checkpoint/safetensors.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 constexpr std::string_view kPeftPrefix = "base_model.model.";
@@ -43,14 +43,14 @@ struct Edit {
 Result<Labels> Labels::make(const std::vector<std::string>& names) {
   Labels out;
   if (names.empty()) return out;
-  if (names.size() > kClassNames.size())
+  if (names.size() > scorer::kClassNames.size())
     return invalid("labels: found " + std::to_string(names.size()) + " names, expected 1 to 3");
   std::vector<std::size_t> from(names.size(), names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto known = std::find(kClassNames.begin(), kClassNames.end(), names[i]);
-    if (known == kClassNames.end())
+    const auto known = std::find(scorer::kClassNames.begin(), scorer::kClassNames.end(), names[i]);
+    if (known == scorer::kClassNames.end())
       return invalid("labels: found '" + names[i] + "', expected model_a, model_b or tie");
-    const auto ours = static_cast<std::size_t>(known - kClassNames.begin());
+    const auto ours = static_cast<std::size_t>(known - scorer::kClassNames.begin());
     if (names.size() == 1) {
       if (names[i] == "tie") return invalid("labels: the one output is tie, expected model_a or model_b");
       out.negated_ = ours == 0;
@@ -81,14 +81,14 @@ Status Labels::reorder(const std::string& file, const OrderedJson& head) const {
   {
     const auto bytes = map_file(file);
     if (!bytes) return bytes.error();
-    const auto tensors = parse_safetensors(*bytes, file);
+    const auto tensors = checkpoint::parse_safetensors(*bytes, file);
     if (!tensors) return tensors.error();
     const std::size_t outputs = negated_ ? 1 : from_.size();
     for (const auto& [name, tensor] : *tensors) {
       if (!is_last(name, last_linear(head))) continue;
       if (tensor.shape.empty() || tensor.shape[0] != static_cast<std::int64_t>(outputs))
         return invalid("labels: " + std::to_string(outputs) + " names, the head's " + name + " is " +
-                       shape_text(tensor.shape));
+                       checkpoint::shape_text(tensor.shape));
       const std::size_t row = tensor.bytes.size() / outputs;
       const auto* data = reinterpret_cast<const char*>(tensor.bytes.data());
       Edit edit{static_cast<std::size_t>(tensor.bytes.data() - bytes->view.data()), {}};
@@ -112,4 +112,4 @@ Status Labels::reorder(const std::string& file, const OrderedJson& head) const {
   return out ? Status(Ok{}) : Status(invalid(file + ": cannot write the head's rows"));
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

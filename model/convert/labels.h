@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "model/convert/manifest_template.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 class Labels {
  public:
@@ -34,4 +34,4 @@ class Labels {
   bool negated_ = false;
 };
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -8,7 +8,7 @@
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 constexpr const char* kFields[] = {"prompt", "response_a", "response_b", "response"};
@@ -49,7 +49,8 @@ struct Linear {
 };
 
 // The one linear of a head; nothing where there are more, or none.
-std::optional<Linear> only_linear(const TensorMap& tensors, const std::vector<std::string>& names) {
+std::optional<Linear> only_linear(const checkpoint::TensorMap& tensors,
+                                  const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const auto weight = tensors.find(name + ".weight");
     const bool bias = tensors.contains(name + ".bias");
@@ -60,8 +61,8 @@ std::optional<Linear> only_linear(const TensorMap& tensors, const std::vector<st
   return std::nullopt;
 }
 
-TensorMap head_of_adapter(const TensorMap& tensors) {
-  TensorMap head;
+checkpoint::TensorMap head_of_adapter(const checkpoint::TensorMap& tensors) {
+  checkpoint::TensorMap head;
   constexpr std::string_view kPrefix = "base_model.model.";
   for (const auto& [name, tensor] : tensors) {
     const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
@@ -75,13 +76,13 @@ Result<OrderedJson> head_template(const TemplateOptions& options, bool per_respo
                                   const Bytes* head_file) {
   if (!options.answer_tokens.empty())
     return OrderedJson{{"output", "token_pair"}, {"tokens", options.answer_tokens}};
-  TensorMap tensors;
+  checkpoint::TensorMap tensors;
   if (head_file != nullptr) {
-    auto read = parse_safetensors(*head_file, "the head's file");
+    auto read = checkpoint::parse_safetensors(*head_file, "the head's file");
     if (!read) return read.error();
     tensors = std::move(*read);
   } else if (adapter != nullptr) {
-    auto read = read_safetensors(*adapter, "adapter_model.safetensors");
+    auto read = checkpoint::read_safetensors(*adapter, "adapter_model.safetensors");
     if (!read) return read.error();
     tensors = head_of_adapter(*read);
   }
@@ -135,12 +136,12 @@ Result<OrderedJson> manifest_template(const TemplateOptions& options, const File
 }
 
 Result<OrderedJson> stored_quantization(const Files& base) {
-  const auto tensors = read_checkpoint(base);
+  const auto tensors = checkpoint::read_checkpoint(base);
   if (!tensors) return tensors.error();
   OrderedJson section;
   std::string embeddings;
   for (const auto& [name, tensor] : *tensors) {
-    const auto [weight, part] = split_component(name);
+    const auto [weight, part] = checkpoint::split_component(name);
     const bool embedding = weight.find("embed") != std::string::npos;
     if (part == "SCB") {
       if (embedding)
@@ -165,4 +166,4 @@ Result<OrderedJson> stored_quantization(const Files& base) {
   return section;
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 using OrderedJson = nlohmann::ordered_json;
 
@@ -35,4 +35,4 @@ Result<OrderedJson> manifest_template(const TemplateOptions& options, const File
 // one.
 Result<OrderedJson> stored_quantization(const Files& base);
 
-}  // namespace preferd
+}  // namespace preferd::convert

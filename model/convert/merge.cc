@@ -17,7 +17,7 @@
 #include "model/scorer/load.h"
 #include "model/scorer/model_shape.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 using quant::DType;
@@ -30,24 +30,24 @@ constexpr const char* kEmbedding = "embed_tokens.weight";
 
 struct Source {
   std::shared_ptr<const Files> package;
-  std::shared_ptr<const PairEncoder> encoder;
-  ModelShape shape;
-  const AdapterSpec* adapter = nullptr;
-  PeftAdapter peft;
+  std::shared_ptr<const scorer::PairEncoder> encoder;
+  scorer::ModelShape shape;
+  const package::AdapterSpec* adapter = nullptr;
+  checkpoint::PeftAdapter peft;
 };
 
 // One tensor of the merged checkpoint.
 struct Step {
   std::string name;
-  StoredTensor tensor;
-  const LoraWeights* projection = nullptr;
-  Role role = Role::kVector;
+  checkpoint::StoredTensor tensor;
+  const checkpoint::LoraWeights* projection = nullptr;
+  checkpoint::Role role = checkpoint::Role::kVector;
   DType type = DType::kF32;
 };
 
-Result<const AdapterSpec*> choose(const Manifest& manifest, const std::string& name) {
+Result<const package::AdapterSpec*> choose(const package::Manifest& manifest, const std::string& name) {
   std::string known;
-  for (const AdapterSpec& a : manifest.adapters) {
+  for (const package::AdapterSpec& a : manifest.adapters) {
     if (a.path && (name.empty() || a.name == name)) return &a;
     known += (known.empty() ? "" : ", ") + a.name;
   }
@@ -57,9 +57,9 @@ Result<const AdapterSpec*> choose(const Manifest& manifest, const std::string& n
 }
 
 // Empty: it is dense.
-std::string quantized_how(const Quantization& q, const ModelShape& shape) {
-  if (q.scheme != Quantization::Scheme::kNone) return scheme_name(q.scheme);
-  if (q.embeddings != Quantization::Embeddings::kNone) return "its input embedding";
+std::string quantized_how(const checkpoint::Quantization& q, const scorer::ModelShape& shape) {
+  if (q.scheme != checkpoint::Quantization::Scheme::kNone) return checkpoint::scheme_name(q.scheme);
+  if (q.embeddings != checkpoint::Quantization::Embeddings::kNone) return "its input embedding";
   return shape.prequantized ? "config.json says so" : "";
 }
 
@@ -68,11 +68,11 @@ Result<Source> open_source(const std::string& path, const MergeOptions& options)
   auto package = open_directory(path);
   if (!package) return package.error();
   source.package = *package;
-  auto encoder = PairEncoder::open(*package);
+  auto encoder = scorer::PairEncoder::open(*package);
   if (!encoder) return encoder.error();
   source.encoder = *encoder;
-  const Manifest& manifest = (*encoder)->manifest();
-  auto shape = model_shape(**encoder);
+  const package::Manifest& manifest = (*encoder)->manifest();
+  auto shape = scorer::model_shape(**encoder);
   if (!shape) return shape.error();
   source.shape = std::move(*shape);
   if (const std::string how = quantized_how(manifest.quantization, source.shape); !how.empty())
@@ -82,7 +82,7 @@ Result<Source> open_source(const std::string& path, const MergeOptions& options)
   const auto adapter = choose(manifest, options.adapter);
   if (!adapter) return adapter.error();
   source.adapter = *adapter;
-  auto files = read_adapter(**encoder, source.shape, *source.adapter);
+  auto files = scorer::read_adapter(**encoder, source.shape, *source.adapter);
   if (!files) return files.error();
   source.peft = std::move(files->peft);
   return source;
@@ -103,11 +103,11 @@ bool touches(const Source& source, const std::string& module) {
 }
 
 Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& options, MergeReport& report) {
-  auto tensors = read_checkpoint(source.encoder->base());
+  auto tensors = checkpoint::read_checkpoint(source.encoder->base());
   if (!tensors) return tensors.error();
-  const BareNames bare(*tensors, source.shape.prefix);
-  std::map<std::string, Role> roles;
-  for (const Declared& d : source.shape.tensors) roles[d.name] = d.role;
+  const checkpoint::BareNames bare(*tensors, source.shape.prefix);
+  std::map<std::string, checkpoint::Role> roles;
+  for (const checkpoint::Declared& d : source.shape.tensors) roles[d.name] = d.role;
   report.unties = source.shape.tied && touches(source, "embed_tokens");
   std::vector<Step> steps;
   std::optional<Step> output;
@@ -118,7 +118,7 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
                                                       : step.tensor.dtype;
     if (report.unties && plain == kOutput) continue;
     if (report.unties && plain == kEmbedding)
-      output = Step{kOutput, step.tensor, nullptr, Role::kOutput, step.type};
+      output = Step{kOutput, step.tensor, nullptr, checkpoint::Role::kOutput, step.type};
     if (const auto role = roles.find(plain); role != roles.end()) step.role = role->second;
     if (const auto saved = source.peft.saved.find(plain); saved != source.peft.saved.end()) {
       step.tensor = saved->second;
@@ -140,13 +140,13 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
 
 Status write_weights(const std::vector<Step>& steps, const MergeOptions& options, const std::string& folder,
                      const ByteProgress& progress) {
-  std::vector<PlannedTensor> plan;
+  std::vector<checkpoint::PlannedTensor> plan;
   std::size_t all = 0, done = 0;
   for (const Step& s : steps) {
     plan.push_back({s.name, s.type, s.tensor.shape});
     all += s.tensor.bytes.size();
   }
-  CheckpointWriter out(folder, plan, options.shard_bytes);
+  checkpoint::CheckpointWriter out(folder, plan, options.shard_bytes);
   ThreadPool pool(options.threads);
   for (const Step& s : steps) {
     std::optional<RowDelta> delta;
@@ -188,8 +188,8 @@ Result<OrderedJson> write_head(const Source& source, AtomicFolder& folder) {
   json["base"]["path"] = kBase;
   const std::string revision = json.value("revision", "");
   json["revision"] = revision.empty() ? "merged" : revision + "-merged";
-  const HeadSpec& spec = source.adapter->head;
-  if (spec.output == Output::kTokenPair) return json;
+  const package::HeadSpec& spec = source.adapter->head;
+  if (spec.output == package::Output::kTokenPair) return json;
   json["head"]["file"] = kHead;
   if (spec.file) {
     const auto file = source.package->open(*spec.file);
@@ -197,27 +197,28 @@ Result<OrderedJson> write_head(const Source& source, AtomicFolder& folder) {
     if (const Status s = folder.write(kHead, file->text()); !s) return s.error();
     return json;
   }
-  auto named = head_from_adapter(spec, source.peft.head, *source.adapter->path);
+  auto named = package::head_from_adapter(spec, source.peft.head, *source.adapter->path);
   if (!named) return named.error();
-  if (const Status s = folder.write(kHead, safetensors_text(*named, {{"format", "pt"}})); !s)
+  if (const Status s = folder.write(kHead, checkpoint::safetensors_text(*named, {{"format", "pt"}})); !s)
     return s.error();
   return json;
 }
 
-Result<std::vector<GoldenPair>> pairs_of(const Source& source) {
-  const Manifest& manifest = source.encoder->manifest();
+Result<std::vector<scorer::GoldenPair>> pairs_of(const Source& source) {
+  const package::Manifest& manifest = source.encoder->manifest();
   if (!manifest.golden) return generic_pairs();
-  return read_golden(*source.package, *manifest.golden);
+  return scorer::read_golden(*source.package, *manifest.golden);
 }
 
-Result<std::vector<Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, int threads,
-                                         const std::vector<GoldenPair>& pairs) {
-  auto scorer = load_scorer(package, {.threads = threads, .compute = ComputeType::kFp32});
+Result<std::vector<scorer::Verdict>> verdicts_of(const std::shared_ptr<const Files>& package, int threads,
+                                                 const std::vector<scorer::GoldenPair>& pairs) {
+  auto scorer = scorer::load_scorer(package, {.threads = threads, .compute = scorer::ComputeType::kFp32});
   if (!scorer) return scorer.error();
-  return score_golden(pairs, **scorer);
+  return scorer::score_golden(pairs, **scorer);
 }
 
-void compare(const std::vector<Verdict>& before, const std::vector<Verdict>& after, MergeReport& report) {
+void compare(const std::vector<scorer::Verdict>& before, const std::vector<scorer::Verdict>& after,
+             MergeReport& report) {
   report.pairs = before.size();
   const auto worst = [](const std::vector<float>& a, const std::vector<float>& b) {
     double most = 0;
@@ -251,7 +252,7 @@ Result<MergeReport> merge_source(const Source& source, const MergeOptions& optio
   report.adapter = source.adapter->name;
   auto pairs = pairs_of(source);
   if (!pairs) return pairs.error();
-  for (GoldenPair& pair : *pairs) pair.ask.adapter = report.adapter;
+  for (scorer::GoldenPair& pair : *pairs) pair.ask.adapter = report.adapter;
   const auto before = verdicts_of(source.package, options.threads, *pairs);
   if (!before) return before.error();
 
@@ -267,7 +268,7 @@ Result<MergeReport> merge_source(const Source& source, const MergeOptions& optio
     return s.error();
   auto json = write_head(source, folder);
   if (!json) return json.error();
-  const FeatureSpec& features = source.encoder->manifest().features;
+  const package::FeatureSpec& features = source.encoder->manifest().features;
   if (features.standardize) {
     const auto file = source.package->open(features.file);
     if (!file) return file.error();
@@ -277,17 +278,19 @@ Result<MergeReport> merge_source(const Source& source, const MergeOptions& optio
 
   const auto merged = open_directory(folder.path());
   if (!merged) return merged.error();
-  auto scorer = load_scorer(
-      *merged, {.threads = options.threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
+  auto scorer = scorer::load_scorer(
+      *merged,
+      {.threads = options.threads, .compute = scorer::ComputeType::kFp32, .golden = scorer::Golden::kSkip});
   if (!scorer) return scorer.error();
-  for (GoldenPair& pair : *pairs) pair.ask.adapter.clear();
-  const auto after = score_golden(*pairs, **scorer);
+  for (scorer::GoldenPair& pair : *pairs) pair.ask.adapter.clear();
+  const auto after = scorer::score_golden(*pairs, **scorer);
   if (!after) return after.error();
   compare(*before, *after, report);
-  if (const Status s = folder.write(kGolden, golden_text(*pairs, *after)); !s) return s.error();
+  if (const Status s = folder.write(kGolden, scorer::golden_text(*pairs, *after)); !s) return s.error();
   (*json)["golden"] = kGolden;
   if (const Status s = folder.write("package.json", json->dump(2) + "\n"); !s) return s.error();
-  if (const auto verified = verify_golden(**merged, kGolden, **scorer, kFp32Tolerance); !verified)
+  if (const auto verified = scorer::verify_golden(**merged, kGolden, **scorer, scorer::kFp32Tolerance);
+      !verified)
     return verified.error();
   return report;
 }
@@ -301,4 +304,4 @@ Result<MergeReport> merge_package(const std::string& package, const MergeOptions
   return if_intact(*source->encoder, merge_source(*source, options, folder, progress));
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "model/convert/quantize.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 enum class MergedType { kKept, kF32, kBF16, kF16 };  // kKept: each tensor as the base has it
 
@@ -48,4 +48,4 @@ struct MergeReport {
 Result<MergeReport> merge_package(const std::string& package, const MergeOptions& options,
                                   AtomicFolder& folder, const ByteProgress& progress);
 
-}  // namespace preferd
+}  // namespace preferd::convert

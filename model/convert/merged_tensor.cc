@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/files.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{8} << 20;  // bytes of the result held at a time
@@ -55,16 +55,16 @@ bool narrow(quant::DType type, const float* from, std::size_t count, std::byte* 
 
 }  // namespace
 
-RowDelta row_delta(const LoraWeights& projection, Role role) {
+RowDelta row_delta(const checkpoint::LoraWeights& projection, checkpoint::Role role) {
   const std::vector<float> a = decoded(projection.a), b = decoded(projection.b);
-  if (role == Role::kEmbedding)
+  if (role == checkpoint::Role::kEmbedding)
     return {projection.a.rows, transposed(a, projection.a.rows, projection.a.cols),
             transposed(b, projection.b.rows, projection.b.cols), projection.scale};
   return {projection.a.rows, b, a, projection.scale};
 }
 
-Status write_merged(const std::string& name, const StoredTensor& mapped, const RowDelta* delta,
-                    quant::DType type, ThreadPool& pool, CheckpointWriter& out) {
+Status write_merged(const std::string& name, const checkpoint::StoredTensor& mapped, const RowDelta* delta,
+                    quant::DType type, ThreadPool& pool, checkpoint::CheckpointWriter& out) {
   PREFERD_CHECK(quant::is_floating(mapped.dtype) && (delta == nullptr || mapped.shape.size() == 2));
   const auto all = static_cast<std::size_t>(mapped.elements());
   if (all == 0) return out.write(name, {});
@@ -93,4 +93,4 @@ Status write_merged(const std::string& name, const StoredTensor& mapped, const R
   return Ok{};
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

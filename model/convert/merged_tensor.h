@@ -10,7 +10,7 @@
 #include "model/checkpoint/peft.h"
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 // A LoRA projection as what it adds to row o of its weight [rows, cols]: scale * sum over i of
 // factors[o rank + i] * basis[i cols ..], in fp32, summed in the order of i.
@@ -22,11 +22,11 @@ struct RowDelta {
 };
 
 // `role` kEmbedding: A and B lie the other way around.
-RowDelta row_delta(const LoraWeights& projection, Role role);
+RowDelta row_delta(const checkpoint::LoraWeights& projection, checkpoint::Role role);
 
 // Writes `mapped` (files) as `type`, with `delta` added where there is one. Each value is rounded once.
 // Errors: a value that is not finite in `type`; what the system says of the file.
-Status write_merged(const std::string& name, const StoredTensor& mapped, const RowDelta* delta,
-                    quant::DType type, ThreadPool& pool, CheckpointWriter& out);
+Status write_merged(const std::string& name, const checkpoint::StoredTensor& mapped, const RowDelta* delta,
+                    quant::DType type, ThreadPool& pool, checkpoint::CheckpointWriter& out);
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -13,7 +13,7 @@
 #include "model/scorer/load.h"
 #include "rows/rows.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 namespace fs = std::filesystem;
@@ -40,12 +40,15 @@ Result<OrderedJson> read_ordered(const std::string& path) {
   if (!bytes) return bytes.error();
   const auto strict = parse_json(bytes->text(), {.max_bytes = 16u << 20});
   if (!strict) return invalid(path + ": " + strict.error().what);
-  if (!strict->is_object()) return invalid(path + ": expected a JSON object, found " + describe(*strict));
+  if (!strict->is_object())
+    return invalid(path + ": expected a JSON object, found " + checkpoint::describe(*strict));
   for (const char* key : {"base", "quantization", "adapter", "features", "head"})
     if (strict->contains(key) && !(*strict)[key].is_object())
-      return invalid(path + ": " + key + " is " + describe((*strict)[key]) + ", expected an object");
+      return invalid(path + ": " + key + " is " + checkpoint::describe((*strict)[key]) +
+                     ", expected an object");
   if (strict->contains("adapters") && !(*strict)["adapters"].is_array())
-    return invalid(path + ": adapters is " + describe((*strict)["adapters"]) + ", expected an array");
+    return invalid(path + ": adapters is " + checkpoint::describe((*strict)["adapters"]) +
+                   ", expected an array");
   return OrderedJson::parse(bytes->text());
 }
 
@@ -215,8 +218,8 @@ Status copy_adapter(const Piece& part, AtomicFolder& folder) {
   return Ok{};
 }
 
-Result<std::vector<GoldenPair>> golden_pairs(const PackOptions& options,
-                                             const std::vector<AdapterInfo>& adapters) {
+Result<std::vector<scorer::GoldenPair>> golden_pairs(const PackOptions& options,
+                                                     const std::vector<scorer::AdapterInfo>& adapters) {
   auto pairs = options.golden_rows.empty() ? generic_pairs() : read_golden_rows(options.golden_rows);
   if (!pairs) return pairs.error();
   for (std::size_t i = 0; adapters.size() > 1 && i < pairs->size(); ++i)
@@ -251,17 +254,18 @@ Status reorder_heads(const PackOptions& options, const Plan& plan, const std::st
 Result<std::string> record(const PackOptions& options, const std::string& made, std::size_t& compared) {
   const auto files = open_directory(made);
   if (!files) return files.error();
-  auto scorer = load_scorer(
-      *files, {.threads = options.threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
+  auto scorer = scorer::load_scorer(
+      *files,
+      {.threads = options.threads, .compute = scorer::ComputeType::kFp32, .golden = scorer::Golden::kSkip});
   if (!scorer) return scorer.error();
   auto pairs = golden_pairs(options, (*scorer)->info().adapters);
   if (!pairs) return pairs.error();
-  const auto verdicts = score_golden(*pairs, **scorer);
+  const auto verdicts = scorer::score_golden(*pairs, **scorer);
   if (!verdicts) return verdicts.error();
   const auto agreed = compare_logits(*pairs, *verdicts, options.labels, options.golden_rows);
   if (!agreed) return agreed.error();
   compared = *agreed;
-  return golden_text(std::move(*pairs), *verdicts);
+  return scorer::golden_text(std::move(*pairs), *verdicts);
 }
 
 }  // namespace
@@ -290,9 +294,10 @@ Result<PackReport> make_package(const PackOptions& options, AtomicFolder& folder
   if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   const auto files = open_directory(folder.path());
   if (!files) return files.error();
-  const auto scorer = load_scorer(*files, {.threads = options.threads, .compute = ComputeType::kFp32});
+  const auto scorer =
+      scorer::load_scorer(*files, {.threads = options.threads, .compute = scorer::ComputeType::kFp32});
   if (!scorer) return told_by_parts(scorer.error(), *plan, folder.path());
   return report;
 }
 
-}  // namespace preferd
+}  // namespace preferd::convert

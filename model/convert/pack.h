@@ -11,7 +11,7 @@
 #include "model/convert/labels.h"
 #include "model/convert/manifest_template.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 struct PackOptions {
   enum class Base { kCopied, kLinked };  // kLinked: its absolute path is written
@@ -41,4 +41,4 @@ struct PackReport {
 // rows; a row that cannot be scored, or whose logits are others.
 Result<PackReport> make_package(const PackOptions& options, AtomicFolder& folder);
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -10,10 +10,10 @@
 #include "base/result.h"
 #include "model/checkpoint/weights.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 struct QuantizeOptions {
-  Quantization form;  // scheme other than kNone; the names of `skip` are without "model."
+  checkpoint::Quantization form;  // scheme other than kNone; the names of `skip` are without "model."
   std::size_t shard_bytes = 5'000'000'000;
   int threads = 1;
 };
@@ -36,4 +36,4 @@ using ByteProgress = std::function<void(std::size_t done, std::size_t all)>;
 Result<QuantizeReport> quantize_checkpoint(const std::string& input, const QuantizeOptions& options,
                                            AtomicFolder& folder, const ByteProgress& progress);
 
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -9,16 +9,18 @@
 #include "model/checkpoint/checkpoint_writer.h"
 #include "model/checkpoint/safetensors.h"
 
-namespace preferd {
+namespace preferd::convert {
 
 // Calls `visit` with the bytes of `mapped` (files, not buffers) in order, whole elements at a time, and lets
 // go of each piece after it.
-Status in_pieces(const StoredTensor& mapped, const std::function<Status(std::span<const std::byte>)>& visit);
+Status in_pieces(const checkpoint::StoredTensor& mapped,
+                 const std::function<Status(std::span<const std::byte>)>& visit);
 
 // The tensor as it is.
-Status copy_tensor(const std::string& name, const StoredTensor& mapped, CheckpointWriter& out);
+Status copy_tensor(const std::string& name, const checkpoint::StoredTensor& mapped,
+                   checkpoint::CheckpointWriter& out);
 
 // all_finite of a mapped tensor.
-bool finite_in_pieces(const StoredTensor& mapped);
+bool finite_in_pieces(const checkpoint::StoredTensor& mapped);
 
-}  // namespace preferd
+}  // namespace preferd::convert

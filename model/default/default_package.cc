@@ -1,6 +1,6 @@
 #include "model/default/default_package.h"
 
-namespace preferd {
+namespace preferd::embedded {
 namespace {
 
 // Laid down by embedded.S: {path, path length, first byte, last byte + 1} a file, ended by a null path.
@@ -24,4 +24,4 @@ Result<std::shared_ptr<const Files>> default_package() {
   return embedded_files(std::move(files));
 }
 
-}  // namespace preferd
+}  // namespace preferd::embedded

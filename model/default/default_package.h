@@ -6,9 +6,9 @@
 #include "base/files.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::embedded {
 
 // Errors: this build was made without one.
 Result<std::shared_ptr<const Files>> default_package();
 
-}  // namespace preferd
+}  // namespace preferd::embedded

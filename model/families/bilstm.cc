@@ -17,15 +17,15 @@
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
 class BiLstm : public Body {
  public:
-  Embedding words;  // [vocabulary, e]
-  std::vector<BidirectionalLstm> layers;
+  ops::Embedding words;  // [vocabulary, e]
+  std::vector<layers::BidirectionalLstm> layers;
 
   std::int64_t hidden() const { return layers.back().recurrent[0].weight.cols; }
   std::int64_t width() const override { return 2 * hidden(); }
@@ -34,43 +34,47 @@ class BiLstm : public Body {
   // A layer's input, gates of both ways, and states.
   std::size_t activation_bytes(std::int64_t rows) const override {
     std::int64_t most = 0;
-    for (const BidirectionalLstm& l : layers) {
+    for (const layers::BidirectionalLstm& l : layers) {
       const std::int64_t size = l.recurrent[0].weight.cols;
       most = std::max(most, l.inputs[0].weight.cols + 8 * size + 2 * size);
     }
     return static_cast<std::size_t>(4 * rows * most);
   }
 
-  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
-    at::Tensor x = embed(compute, batch.ids, words, {projections, batch.runs});
-    const auto kept = std::make_shared<const Batch>(batch);
-    for (const BidirectionalLstm& layer : layers)
-      x = recomputed(compute, x, [&compute, &layer, kept](const at::Tensor& input) {
-        return bidirectional_lstm(compute, *kept, layer, input);
+  at::Tensor pooled(
+      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
+    at::Tensor x = ops::embed(compute, batch.ids, words, {projections, batch.runs});
+    const auto kept = std::make_shared<const ops::Batch>(batch);
+    for (const layers::BidirectionalLstm& layer : layers)
+      x = ops::recomputed(compute, x, [&compute, &layer, kept](const at::Tensor& input) {
+        return layers::bidirectional_lstm(compute, *kept, layer, input);
       });
-    x = widen(compute, x);
-    if (pooling == Pooling::kMean) return pool_rows(compute, x, batch, pooling);
-    const bool last = pooling == Pooling::kLast;
-    const at::Tensor first_way = pool_rows(compute, x, batch, last ? Pooling::kLast : Pooling::kFirst),
-                     second_way = pool_rows(compute, x, batch, last ? Pooling::kFirst : Pooling::kLast);
+    x = ops::widen(compute, x);
+    if (pooling == package::Pooling::kMean) return layers::pool_rows(compute, x, batch, pooling);
+    const bool last = pooling == package::Pooling::kLast;
+    const at::Tensor first_way = layers::pool_rows(compute, x, batch,
+                                                   last ? package::Pooling::kLast : package::Pooling::kFirst),
+                     second_way = layers::pool_rows(
+                         compute, x, batch, last ? package::Pooling::kFirst : package::Pooling::kLast);
     return at::cat({first_way.narrow(1, 0, hidden()), second_way.narrow(1, hidden(), hidden())}, 1);
   }
 };
 
-std::vector<std::int64_t> read_sizes(Fields& config) {
+std::vector<std::int64_t> read_sizes(checkpoint::Fields& config) {
   std::vector<std::int64_t> sizes;
   const Json& json = config.json();
   if (!config.has("hidden_sizes") || !json["hidden_sizes"].is_array()) {
     config.fail("hidden_sizes is " +
-                (config.has("hidden_sizes") ? describe(json["hidden_sizes"]) : "missing") +
+                (config.has("hidden_sizes") ? checkpoint::describe(json["hidden_sizes"]) : "missing") +
                 ", expected an array of sizes");
     return sizes;
   }
   for (const Json& size : json["hidden_sizes"]) {
     const bool good =
         size.is_number_integer() && size.get<std::int64_t>() >= 1 && size.get<std::int64_t>() <= kMax;
-    if (!good) config.fail("hidden_sizes holds " + describe(size) + ", expected whole numbers above 0");
+    if (!good)
+      config.fail("hidden_sizes holds " + checkpoint::describe(size) + ", expected whole numbers above 0");
     sizes.push_back(good ? size.get<std::int64_t>() : 1);
   }
   return sizes;
@@ -78,7 +82,8 @@ std::vector<std::int64_t> read_sizes(Fields& config) {
 
 }  // namespace
 
-std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                   const BodyOptions& options) {
   const std::int64_t vocabulary = config.integer("vocab_size", 1, kMax);
   const std::int64_t embedding = config.integer("embedding_size", 1, kMax);
   const std::vector<std::int64_t> sizes = read_sizes(config);
@@ -88,7 +93,7 @@ std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const 
   std::int64_t width = embedding;
   for (std::int64_t i = 0; i < options.layers; ++i) {
     const std::int64_t size = sizes[static_cast<std::size_t>(i)];
-    BidirectionalLstm layer;
+    layers::BidirectionalLstm layer;
     for (std::size_t way = 0; way < 2; ++way) {
       const auto name = [&](std::string part) {
         part.insert(0, "lstm." + std::to_string(i) + ".");
@@ -105,4 +110,4 @@ std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const 
   return body;
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -16,7 +16,7 @@
 #include "model/ops/linears.h"
 #include "model/package/head_spec.h"
 
-namespace preferd {
+namespace preferd::families {
 
 class Body {
  public:
@@ -25,15 +25,16 @@ class Body {
   // States after the final norm, one a pooled segment: [pooled, width()] fp32 (composed: wide()). A mean runs
   // over the segment's whole line, parents included. `projections`: the adapters that batch.runs name; their maps
   // outlive a backward through the states, as do this body and `compute`.
-  virtual at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                            std::span<const std::map<std::string, LoraWeights>* const> projections) const = 0;
+  virtual at::Tensor pooled(
+      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const = 0;
 
   virtual std::int64_t width() const = 0;
   virtual std::int64_t vocabulary() const = 0;
 
   // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only bodies built with
   // it.
-  virtual const Linear* lm_head() const { return nullptr; }
+  virtual const ops::Linear* lm_head() const { return nullptr; }
 
   // Memory that one forward of that many rows takes beside the weights, at most: an estimate for people.
   virtual std::size_t activation_bytes(std::int64_t rows) const = 0;
@@ -64,13 +65,14 @@ struct Family {
 
   // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's
   // to check.
-  std::unique_ptr<Body> (*build)(Fields& config, WeightSource& weights, const BodyOptions& options);
+  std::unique_ptr<Body> (*build)(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                 const BodyOptions& options);
 };
 
 // Errors: an unknown model_type, with the list of the known ones.
 Result<const Family*> find_family(const std::string& model_type);
 
 // Of a config.json's model_type, '-' read as '_'.
-Result<const Family*> family_of(Fields& config);
+Result<const Family*> family_of(checkpoint::Fields& config);
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -16,90 +16,96 @@
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 class Causal : public Body {
  public:
-  Embedding embedding;  // [vocabulary, h]
+  ops::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
-  std::vector<DecoderBlock> blocks;
-  Norm final_norm;
-  Linear output;
+  std::vector<layers::DecoderBlock> blocks;
+  ops::Norm final_norm;
+  ops::Linear output;
   float output_softcap;
-  RopeTable rope;
+  layers::RopeTable rope;
 
   std::int64_t width() const override { return embedding.table.cols; }
   std::int64_t vocabulary() const override { return embedding.table.rows; }
-  const Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
+  const ops::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
 
   // At one time there are the residual stream, queries, keys and values of all rows, and the norm or what
   // attention gives; or the stream, what attention gives, the next norm and one chunk of the MLP.
   std::size_t activation_bytes(std::int64_t rows) const override {
-    const SelfAttention& a = blocks.front().attention;
+    const layers::SelfAttention& a = blocks.front().attention;
     const std::int64_t q = a.query.weight.rows, kv = a.key.weight.rows + a.value.weight.rows;
     const std::int64_t chunk = 2 * (width() + blocks.front().mlp.gate.weight.rows);
     return static_cast<std::size_t>(
-        4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, kChunkRows) * chunk));
+        4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, layers::kChunkRows) * chunk));
   }
 
-  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
+  at::Tensor pooled(
+      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
     // Blocks that run again in backward outlive this call, and so does what they read.
     struct Plan {
-      Batch batch;
-      std::vector<const std::map<std::string, LoraWeights>*> projections;
-      std::vector<AdapterRun> pooled_runs;
+      ops::Batch batch;
+      std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
+      std::vector<ops::AdapterRun> pooled_runs;
       std::vector<std::int32_t> last_rows, last_positions;
     };
     const bool records = compute.composed() || at::GradMode::is_enabled();
     // Weights that move are no part of a graph.
-    Accelerator* device = records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
-    Plan made{device == nullptr ? batch : pad_to_bucket(batch),
+    ops::Accelerator* device =
+        records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
+    Plan made{device == nullptr ? batch : ops::pad_to_bucket(batch),
               {projections.begin(), projections.end()},
               {},
               {},
               {}};
-    made.pooled_runs = runs_of_pooled(made.batch);
-    made.last_rows = last_rows(made.batch);
-    made.last_positions = positions_of(made.batch, made.last_rows);
+    made.pooled_runs = layers::runs_of_pooled(made.batch);
+    made.last_rows = layers::last_rows(made.batch);
+    made.last_positions = layers::positions_of(made.batch, made.last_rows);
     const auto plan = std::make_shared<const Plan>(std::move(made));
-    const Adapters adapters{plan->projections, plan->batch.runs};
+    const ops::Adapters adapters{plan->projections, plan->batch.runs};
     // The last block owes only the pooled rows, except to a mean.
-    const OutputRows last = pooling == Pooling::kLast ? OutputRows{Queries::kPooledRows, plan->last_rows,
-                                                                   plan->last_positions, plan->pooled_runs}
-                                                      : OutputRows{};
-    const auto wanted = [&](const DecoderBlock& b) { return &b == &blocks.back() ? last : OutputRows{}; };
+    const layers::OutputRows last = pooling == package::Pooling::kLast
+                                        ? layers::OutputRows{ops::Queries::kPooledRows, plan->last_rows,
+                                                             plan->last_positions, plan->pooled_runs}
+                                        : layers::OutputRows{};
+    const auto wanted = [&](const layers::DecoderBlock& b) {
+      return &b == &blocks.back() ? last : layers::OutputRows{};
+    };
     at::Tensor x;
     if (records) {
-      x = embed(compute, plan->batch.ids, embedding, adapters);
+      x = ops::embed(compute, plan->batch.ids, embedding, adapters);
       if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
       std::vector<at::Tensor> stream = {x};
-      const DecoderBlock* below = nullptr;
-      for (const DecoderBlock& b : blocks) {
-        stream = recomputed(compute, stream,
+      const layers::DecoderBlock* below = nullptr;
+      for (const layers::DecoderBlock& b : blocks) {
+        stream =
+            ops::recomputed(compute, stream,
                             [this, &compute, &b, below, plan, adapters, wanted = wanted(b)](
-                                const std::vector<at::Tensor>& in, Values values) {
-                              const PendingResidual out = decoder_block(
+                                const std::vector<at::Tensor>& in, ops::Values values) {
+                              const layers::PendingResidual out = layers::decoder_block(
                                   {compute, plan->batch, adapters, rope}, b,
                                   {in[0], below == nullptr ? at::Tensor() : in[1], below}, wanted, values);
                               return std::vector<at::Tensor>{out.x, out.z};
                             });
         below = &b;
       }
-      x = final_states(compute, {stream[0], stream[1], below}, final_norm);
+      x = layers::final_states(compute, {stream[0], stream[1], below}, final_norm);
     } else {
       const auto all = [&] {
         return served(compute, {compute, plan->batch, adapters, rope},
-                      embed(compute, plan->batch.ids, embedding, adapters), wanted);
+                      ops::embed(compute, plan->batch.ids, embedding, adapters), wanted);
       };
       x = device == nullptr ? all()
                             : device->forward({this, plan->batch, plan->last_rows, plan->last_positions,
                                                adapters, last.queries, blocks.front().attention.shape},
                                               all);
     }
-    if (pooling != Pooling::kLast) return pool_rows(compute, x, batch, pooling);
+    if (pooling != package::Pooling::kLast) return layers::pool_rows(compute, x, batch, pooling);
     const auto pooled = static_cast<std::int64_t>(batch.pooled.size());
     return x.size(0) == pooled ? x : x.narrow(0, 0, pooled);
   }
@@ -107,15 +113,16 @@ class Causal : public Body {
  private:
   // From embeddings to states behind the final norm.
   template <class F>
-  at::Tensor served(Compute& compute, const Forward& forward, at::Tensor embedded, F wanted) const {
-    if (embedding_scale != 1) scale_in_place(compute, embedded, embedding_scale);
-    Stream stream{std::move(embedded), {}};
-    stream.normed = rms_norm(compute, stream.x, blocks.front().before_attention);
+  at::Tensor served(ops::Compute& compute, const layers::Forward& forward, at::Tensor embedded,
+                    F wanted) const {
+    if (embedding_scale != 1) ops::scale_in_place(compute, embedded, embedding_scale);
+    layers::Stream stream{std::move(embedded), {}};
+    stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
-      stream =
-          advance(forward, blocks[i], std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
-                  last ? Reader::kHead : Reader::kLinears, wanted(blocks[i]));
+      stream = layers::advance(forward, blocks[i], std::move(stream),
+                               last ? final_norm : blocks[i + 1].before_attention,
+                               last ? ops::Reader::kHead : ops::Reader::kLinears, wanted(blocks[i]));
     }
     return stream.normed;
   }
@@ -125,7 +132,7 @@ constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
 }  // namespace
 
-CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
+CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults) {
   CausalSpec s;
   s.hidden = config.integer("hidden_size", 1, kMax);
   s.ffn = config.integer("intermediate_size", 1, kMax);
@@ -139,7 +146,7 @@ CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
   s.vocabulary = config.integer("vocab_size", 1, kMax);
   s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
   s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
-  s.rope = read_rope(config);
+  s.rope = layers::read_rope(config);
   s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   s.windows.assign(static_cast<std::size_t>(s.layers), 0);
   if (s.heads % s.kv_heads != 0)
@@ -152,12 +159,12 @@ CausalSpec read_causal(Fields& config, const CausalDefaults& defaults) {
   return s;
 }
 
-std::int64_t read_window_width(Fields& config, std::int64_t fallback) {
+std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback) {
   if (!config.json().contains("sliding_window")) return fallback;
   return config.integer_or("sliding_window", 0, 1, kMax);
 }
 
-std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std::int64_t width,
+std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t layers, std::int64_t width,
                                        const std::function<bool(std::int64_t layer)>& slides) {
   std::vector<std::int64_t> windows;
   if (!config.has("layer_types")) {
@@ -166,14 +173,15 @@ std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std:
   }
   const Json& types = config.json()["layer_types"];
   if (!types.is_array() || static_cast<std::int64_t>(types.size()) != layers) {
-    config.fail("layer_types is " + describe(types) +
+    config.fail("layer_types is " + checkpoint::describe(types) +
                 (types.is_array() ? " of " + std::to_string(types.size()) : "") +
                 ", expected an array of num_hidden_layers entries, " + std::to_string(layers));
     return std::vector<std::int64_t>(static_cast<std::size_t>(layers));
   }
   for (const Json& type : types) {
     if (type != "sliding_attention" && type != "full_attention")
-      config.fail("layer_types has " + describe(type) + ", expected 'sliding_attention' or 'full_attention'");
+      config.fail("layer_types has " + checkpoint::describe(type) +
+                  ", expected 'sliding_attention' or 'full_attention'");
     if (type == "sliding_attention" && width == 0)
       config.fail("layer_types has 'sliding_attention', but sliding_window or use_sliding_window says none");
     windows.push_back(type == "sliding_attention" ? width : 0);
@@ -181,23 +189,23 @@ std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std:
   return windows;
 }
 
-std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, WeightSource& weights,
-                                   const BodyOptions& options) {
+std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& s,
+                                   checkpoint::WeightSource& weights, const BodyOptions& options) {
   if (!config.status()) return nullptr;
   auto body = std::make_unique<Causal>();
   const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
-    Linear l{weights.linear(module + ".weight", out, in), {}, module};
+    ops::Linear l{weights.linear(module + ".weight", out, in), {}, module};
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
   };
   const auto norm = [&](const std::string& name) {
-    return Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
+    return ops::Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
   };
   body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
   body->embedding_scale = s.embedding_scale;
   for (std::int64_t i = 0; i < options.layers; ++i) {
     const std::string at = "layers." + std::to_string(i) + ".";
-    DecoderBlock b;
+    layers::DecoderBlock b;
     b.before_attention = norm(at + "input_layernorm");
     b.attention.query =
         projection(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
@@ -231,8 +239,8 @@ std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& s, We
                     {},
                     "lm_head"};
   body->output_softcap = s.logit_softcap;
-  body->rope = make_rope_table(s.rope, s.head_dim, options.positions);
+  body->rope = layers::make_rope_table(s.rope, s.head_dim, options.positions);
   return body;
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -17,13 +17,13 @@
 #include "model/kernels/rows.h"
 #include "model/layers/rope.h"
 
-namespace preferd {
+namespace preferd::families {
 
 struct CausalSpec {
   // Read in the same way by every family (read_causal).
   std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
   float eps = 1e-6f;  // of norms
-  RopeConfig rope;
+  layers::RopeConfig rope;
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
@@ -44,18 +44,18 @@ struct CausalDefaults {
 };
 
 // Failures go to `config`.
-CausalSpec read_causal(Fields& config, const CausalDefaults& defaults);
+CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults);
 
 // Windows of `width` tokens for the layers that layer_types calls sliding_attention; without that key for
 // those that slide. A layer that is called so where `width` is 0 (none) fails.
-std::vector<std::int64_t> read_windows(Fields& config, std::int64_t layers, std::int64_t width,
+std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t layers, std::int64_t width,
                                        const std::function<bool(std::int64_t layer)>& slides);
 
 // sliding_window: the fallback where the key is absent, 0 where it is null.
-std::int64_t read_window_width(Fields& config, std::int64_t fallback);
+std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback);
 
 // Nothing, and no tensor asked for, where `config` has a failure.
-std::unique_ptr<Body> build_causal(const Fields& config, const CausalSpec& spec, WeightSource& weights,
-                                   const BodyOptions& options);
+std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,
+                                   checkpoint::WeightSource& weights, const BodyOptions& options);
 
-}  // namespace preferd
+}  // namespace preferd::families

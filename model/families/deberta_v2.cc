@@ -25,109 +25,112 @@
 #include "model/ops/convolution.h"
 #include "model/ops/recompute.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 struct Beside {
-  Convolution convolution;
+  ops::Convolution convolution;
   kernels::Activation activation;
-  LayerNorm norm;
+  ops::LayerNorm norm;
 };
 
 // What the blocks of one forward share. Blocks that run again in backward outlive the forward, and so does
 // this.
 struct Plan {
-  Batch batch;
-  std::vector<const std::map<std::string, LoraWeights>*> projections;
-  Reached reached;
-  OutputRows pooled;  // of the last block, unless all are wanted
-  Adapters adapters() const { return {projections, batch.runs}; }
+  ops::Batch batch;
+  std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
+  layers::Reached reached;
+  layers::OutputRows pooled;  // of the last block, unless all are wanted
+  ops::Adapters adapters() const { return {projections, batch.runs}; }
 };
 
 class DebertaV2 : public Body {
  public:
   DebertaV2Config config;
-  Embedding words, places, types;  // [.., e]; the last two may be empty
-  Linear projection;               // [h, e] or empty
-  LayerNorm embedding_norm;
-  Embedding positions;  // [2 span, h] or empty: of relative positions
-  std::optional<LayerNorm> position_norm;
-  Buckets buckets;
-  std::vector<EncoderBlock> blocks;
+  ops::Embedding words, places, types;  // [.., e]; the last two may be empty
+  ops::Linear projection;               // [h, e] or empty
+  ops::LayerNorm embedding_norm;
+  ops::Embedding positions;  // [2 span, h] or empty: of relative positions
+  std::optional<ops::LayerNorm> position_norm;
+  layers::Buckets buckets;
+  std::vector<layers::EncoderBlock> blocks;
   std::optional<Beside> beside;
 
   std::int64_t width() const override { return config.hidden; }
   std::int64_t vocabulary() const override { return words.table.rows; }
 
-  at::Tensor pooled(Compute& compute, const Batch& batch, Pooling pooling,
-                    std::span<const std::map<std::string, LoraWeights>* const> projections) const override {
-    const bool rows_pooled = pooling != Pooling::kMean;
-    const auto plan = std::make_shared<const Plan>(
-        Plan{batch,
-             {projections.begin(), projections.end()},
-             config.relative ? reached(buckets, batch) : Reached{},
-             rows_pooled ? OutputRows{pooled_rows(batch, pooling), runs_of_pooled(batch)} : OutputRows{}});
+  at::Tensor pooled(
+      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
+    const bool rows_pooled = pooling != package::Pooling::kMean;
+    const auto plan = std::make_shared<const Plan>(Plan{
+        batch,
+        {projections.begin(), projections.end()},
+        config.relative ? layers::reached(buckets, batch) : layers::Reached{},
+        rows_pooled ? layers::OutputRows{layers::pooled_rows(batch, pooling), layers::runs_of_pooled(batch)}
+                    : layers::OutputRows{}});
     at::Tensor x = embedded(compute, *plan);
     // Recorded, each block makes the positions anew: a graph of theirs cannot be walked twice.
     const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
-    for (const EncoderBlock& b : blocks) {
-      const OutputRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
-      x = recomputed(compute, x, [this, &compute, &b, plan, once, output](const at::Tensor& input) {
+    for (const layers::EncoderBlock& b : blocks) {
+      const layers::OutputRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
+      x = ops::recomputed(compute, x, [this, &compute, &b, plan, once, output](const at::Tensor& input) {
         return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input, output);
       });
     }
-    x = widen(compute, x);
-    return rows_pooled && prunable(blocks.back()) ? x : pool_rows(compute, x, batch, pooling);
+    x = ops::widen(compute, x);
+    return rows_pooled && prunable(blocks.back()) ? x : layers::pool_rows(compute, x, batch, pooling);
   }
 
   std::size_t activation_bytes(std::int64_t rows) const override {
     const std::int64_t h = config.hidden, table = config.relative ? 2 * buckets.span : 0;
     return static_cast<std::size_t>(
-        4 * (rows * 5 * h + table * 3 * h + std::min(rows, kChunkRows) * (2 * h + config.ffn)));
+        4 * (rows * 5 * h + table * 3 * h + std::min(rows, layers::kChunkRows) * (2 * h + config.ffn)));
   }
 
  private:
-  at::Tensor embedded(Compute& compute, const Plan& plan) const {
-    at::Tensor x = embed(compute, plan.batch.ids, words, plan.adapters());
-    if (places.table.rows > 0) x = add(compute, x, embed(compute, plan.batch.positions, places, {}));
+  at::Tensor embedded(ops::Compute& compute, const Plan& plan) const {
+    at::Tensor x = ops::embed(compute, plan.batch.ids, words, plan.adapters());
+    if (places.table.rows > 0)
+      x = ops::add(compute, x, ops::embed(compute, plan.batch.positions, places, {}));
     if (types.table.rows > 0) {
       const std::vector<std::int32_t> zeros(plan.batch.ids.size());
-      x = add(compute, x, embed(compute, zeros, types, {}));
+      x = ops::add(compute, x, ops::embed(compute, zeros, types, {}));
     }
     if (projection.weight.rows > 0) {
-      const Linear* projections[] = {&projection};
-      x = linears(compute, x, projections, plan.adapters())[0];
+      const ops::Linear* projections[] = {&projection};
+      x = ops::linears(compute, x, projections, plan.adapters())[0];
     }
-    return layer_norm(compute, x, embedding_norm);
+    return ops::layer_norm(compute, x, embedding_norm);
   }
 
-  at::Tensor relative(Compute& compute, const Plan& plan) const {
+  at::Tensor relative(ops::Compute& compute, const Plan& plan) const {
     if (!config.relative) return {};
     std::vector<std::int32_t> rows(static_cast<std::size_t>(plan.reached.count));
     std::iota(rows.begin(), rows.end(), plan.reached.first);
-    const at::Tensor table = embed(compute, rows, positions, {});
-    return position_norm ? layer_norm(compute, table, *position_norm) : table;
+    const at::Tensor table = ops::embed(compute, rows, positions, {});
+    return position_norm ? ops::layer_norm(compute, table, *position_norm) : table;
   }
 
   // The last block owes the pooled rows alone, unless a convolution behind it reads its neighbours.
-  bool prunable(const EncoderBlock& b) const { return &b == &blocks.back() && !convolved(b); }
-  bool convolved(const EncoderBlock& b) const { return beside && &b == &blocks.front(); }
+  bool prunable(const layers::EncoderBlock& b) const { return &b == &blocks.back() && !convolved(b); }
+  bool convolved(const layers::EncoderBlock& b) const { return beside && &b == &blocks.front(); }
 
-  at::Tensor block(Compute& compute, const Plan& plan, const EncoderBlock& b, const at::Tensor& relative,
-                   const at::Tensor& x, const OutputRows* output) const {
-    const EncoderForward f{compute, plan.batch, plan.adapters(), plan.reached.distances, relative};
-    if (!convolved(b)) return encoder_block(f, b, x, output, Input::kInPlace);
-    const at::Tensor z = encoder_block(f, b, x, output, Input::kKept);
-    const at::Tensor near =
-        activate(compute, beside->activation, convolve(compute, plan.batch, beside->convolution, x));
-    return layer_norm(compute, add(compute, z, near), beside->norm);
+  at::Tensor block(ops::Compute& compute, const Plan& plan, const layers::EncoderBlock& b,
+                   const at::Tensor& relative, const at::Tensor& x, const layers::OutputRows* output) const {
+    const layers::EncoderForward f{compute, plan.batch, plan.adapters(), plan.reached.distances, relative};
+    if (!convolved(b)) return layers::encoder_block(f, b, x, output, layers::Input::kInPlace);
+    const at::Tensor z = layers::encoder_block(f, b, x, output, layers::Input::kKept);
+    const at::Tensor near = ops::activate(compute, beside->activation,
+                                          ops::convolve(compute, plan.batch, beside->convolution, x));
+    return ops::layer_norm(compute, ops::add(compute, z, near), beside->norm);
   }
 };
 
 // Asks for the tensors of a body.
 class Builder {
  public:
-  Builder(const DebertaV2Config& config, WeightSource& weights) : c_(config), weights_(weights) {}
+  Builder(const DebertaV2Config& config, checkpoint::WeightSource& weights) : c_(config), weights_(weights) {}
 
   std::unique_ptr<Body> body(const BodyOptions& options) {
     auto body = std::make_unique<DebertaV2>();
@@ -141,7 +144,7 @@ class Builder {
           weights_.linear(at + "embed_proj.weight", c_.hidden, c_.embedding), {}, at + "embed_proj"};
     body->embedding_norm = norm(at + "LayerNorm");
     if (c_.relative) {
-      body->buckets = make_buckets(c_.buckets, c_.farthest, options.positions);
+      body->buckets = layers::make_buckets(c_.buckets, c_.farthest, options.positions);
       body->positions = table("encoder.rel_embeddings", 2 * body->buckets.span, c_.hidden);
     }
     if (c_.norm_positions) body->position_norm = norm("encoder.LayerNorm");
@@ -157,30 +160,30 @@ class Builder {
   }
 
  private:
-  Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
+  ops::Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
     return {weights_.plain(module + ".weight", {rows, cols}), ""};
   }
 
-  Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
-    Linear l{weights_.linear(module + ".weight", out, in), {}, module};
+  ops::Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
+    ops::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
     l.bias = weights_.vector(module + ".bias", out);
     return l;
   }
 
-  LayerNorm norm(const std::string& module) {
-    LayerNorm n;
+  ops::LayerNorm norm(const std::string& module) {
+    ops::LayerNorm n;
     n.weight = weights_.vector(module + ".weight", c_.hidden);
     n.bias = weights_.vector(module + ".bias", c_.hidden);
     n.eps = c_.eps;
     return n;
   }
 
-  EncoderBlock block(const std::string& at) {
-    using Positions = DisentangledAttention::Positions;
+  layers::EncoderBlock block(const std::string& at) {
+    using Positions = layers::DisentangledAttention::Positions;
     const std::int64_t h = c_.hidden;
     const std::string self = at + "attention.self.";
-    EncoderBlock b;
-    DisentangledAttention& a = b.attention;
+    layers::EncoderBlock b;
+    layers::DisentangledAttention& a = b.attention;
     a.query = linear(self + "query_proj", h, h);
     a.key = linear(self + "key_proj", h, h);
     a.value = linear(self + "value_proj", h, h);
@@ -202,15 +205,16 @@ class Builder {
   }
 
   const DebertaV2Config& c_;
-  WeightSource& weights_;
+  checkpoint::WeightSource& weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<Body> build_deberta_v2(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                       const BodyOptions& options) {
   const DebertaV2Config read = read_deberta_v2(config, options);
   if (!config.status()) return nullptr;
   return Builder(read, weights).body(options);
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

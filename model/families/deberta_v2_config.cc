@@ -4,12 +4,12 @@
 #include <array>
 #include <cctype>
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
-kernels::Activation read_activation(Fields& config, const char* key, const char* fallback) {
+kernels::Activation read_activation(checkpoint::Fields& config, const char* key, const char* fallback) {
   constexpr std::array<std::pair<const char*, kernels::Activation>, 5> kKnown = {
       {{"gelu", kernels::Activation::kGelu},
        {"gelu_new", kernels::Activation::kGeluTanh},
@@ -37,22 +37,24 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 // A text of parts, a list of texts, or nothing.
-std::vector<std::string> read_parts(Fields& config, const char* key) {
+std::vector<std::string> read_parts(checkpoint::Fields& config, const char* key) {
   if (!config.has(key)) return {};
   const Json& value = config.json()[key];
   if (value.is_string()) return parts_of(value.get<std::string>());
   std::vector<std::string> out;
-  if (!value.is_array()) config.fail(std::string(key) + " is " + describe(value) + ", expected a list");
+  if (!value.is_array())
+    config.fail(std::string(key) + " is " + checkpoint::describe(value) + ", expected a list");
   for (const Json& part : value) {
     if (part.is_string())
       out.push_back(part.get<std::string>());
     else
-      config.fail(std::string(key) + " holds " + describe(part) + ", expected texts");
+      config.fail(std::string(key) + " holds " + checkpoint::describe(part) + ", expected texts");
   }
   return out;
 }
 
-void read_positions(Fields& config, std::int64_t all_places, std::int64_t lengths, DebertaV2Config& c) {
+void read_positions(checkpoint::Fields& config, std::int64_t all_places, std::int64_t lengths,
+                    DebertaV2Config& c) {
   for (const std::string& kind : read_parts(config, "pos_att_type")) {
     c.content_to_position = c.content_to_position || kind == "c2p";
     c.position_to_content = c.position_to_content || kind == "p2c";
@@ -74,7 +76,7 @@ void read_positions(Fields& config, std::int64_t all_places, std::int64_t length
                 std::to_string(half + 1));
 }
 
-void read_convolution(Fields& config, DebertaV2Config& c) {
+void read_convolution(checkpoint::Fields& config, DebertaV2Config& c) {
   c.kernel = config.integer_or("conv_kernel_size", 0, 0, 1023);
   if (c.kernel == 0) return;
   c.kernel_groups = config.integer_or("conv_groups", 1, 1, kMax);
@@ -88,7 +90,7 @@ void read_convolution(Fields& config, DebertaV2Config& c) {
 
 }  // namespace
 
-DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options) {
+DebertaV2Config read_deberta_v2(checkpoint::Fields& config, const BodyOptions& options) {
   DebertaV2Config c;
   c.vocabulary = config.integer("vocab_size", 1, kMax);
   c.hidden = config.integer("hidden_size", 1, kMax);
@@ -114,4 +116,4 @@ DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options) {
   return c;
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

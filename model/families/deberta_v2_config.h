@@ -6,7 +6,7 @@
 #include "model/families/body.h"
 #include "model/kernels/rows.h"
 
-namespace preferd {
+namespace preferd::families {
 
 struct DebertaV2Config {
   std::int64_t vocabulary = 0, hidden = 0, embedding = 0, heads = 1, ffn = 0;
@@ -24,6 +24,6 @@ struct DebertaV2Config {
 };
 
 // Failures go to `config`.
-DebertaV2Config read_deberta_v2(Fields& config, const BodyOptions& options);
+DebertaV2Config read_deberta_v2(checkpoint::Fields& config, const BodyOptions& options);
 
-}  // namespace preferd
+}  // namespace preferd::families

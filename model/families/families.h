@@ -5,13 +5,19 @@
 
 #include "model/families/body.h"
 
-namespace preferd {
+namespace preferd::families {
 
-std::unique_ptr<Body> build_bilstm(Fields& config, WeightSource& weights, const BodyOptions& options);
-std::unique_ptr<Body> build_deberta_v2(Fields& config, WeightSource& weights, const BodyOptions& options);
-std::unique_ptr<Body> build_gemma2(Fields& config, WeightSource& weights, const BodyOptions& options);
-std::unique_ptr<Body> build_llama(Fields& config, WeightSource& weights, const BodyOptions& options);
-std::unique_ptr<Body> build_mistral(Fields& config, WeightSource& weights, const BodyOptions& options);
-std::unique_ptr<Body> build_qwen2(Fields& config, WeightSource& weights, const BodyOptions& options);
+std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                   const BodyOptions& options);
+std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                       const BodyOptions& options);
+std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                   const BodyOptions& options);
+std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
+std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options);
+std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -6,18 +6,19 @@
 #include "model/families/causal.h"
 #include "model/families/families.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 // Off where the key is null.
-float read_softcap(Fields& config, const char* key, double fallback) {
+float read_softcap(checkpoint::Fields& config, const char* key, double fallback) {
   if (config.json().contains(key) && !config.has(key)) return 0;
   return static_cast<float>(config.positive_or(key, fallback));
 }
 
 }  // namespace
 
-std::unique_ptr<Body> build_gemma2(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                   const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.kv_heads = 4, .head_dim = 256, .tied = true});
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
   spec.glu = kernels::Glu::kGeGlu;
@@ -33,4 +34,4 @@ std::unique_ptr<Body> build_gemma2(Fields& config, WeightSource& weights, const 
   return build_causal(config, spec, weights, options);
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

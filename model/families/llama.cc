@@ -3,9 +3,10 @@
 #include "model/families/causal.h"
 #include "model/families/families.h"
 
-namespace preferd {
+namespace preferd::families {
 
-std::unique_ptr<Body> build_llama(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {});
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
   spec.mlp_bias = config.boolean_or("mlp_bias", false);
@@ -13,4 +14,4 @@ std::unique_ptr<Body> build_llama(Fields& config, WeightSource& weights, const B
   return build_causal(config, spec, weights, options);
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

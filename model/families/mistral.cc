@@ -2,9 +2,10 @@
 #include "model/families/causal.h"
 #include "model/families/families.h"
 
-namespace preferd {
+namespace preferd::families {
 
-std::unique_ptr<Body> build_mistral(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.kv_heads = 8});
   config.expect("hidden_act", "silu");
   spec.windows =
@@ -12,4 +13,4 @@ std::unique_ptr<Body> build_mistral(Fields& config, WeightSource& weights, const
   return build_causal(config, spec, weights, options);
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

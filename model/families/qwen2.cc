@@ -3,9 +3,10 @@
 #include "model/families/causal.h"
 #include "model/families/families.h"
 
-namespace preferd {
+namespace preferd::families {
 
-std::unique_ptr<Body> build_qwen2(Fields& config, WeightSource& weights, const BodyOptions& options) {
+std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.kv_heads = 32});
   spec.query_key_value_bias = true;
   config.expect("hidden_act", "silu");
@@ -17,4 +18,4 @@ std::unique_ptr<Body> build_qwen2(Fields& config, WeightSource& weights, const B
   return build_causal(config, spec, weights, options);
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -4,7 +4,7 @@
 #include "model/families/body.h"
 #include "model/families/families.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 constexpr std::array<Family, 6> kFamilies = {{
@@ -27,7 +27,7 @@ Result<const Family*> find_family(const std::string& model_type) {
   return invalid("model_type '" + model_type + "' is not one of " + known);
 }
 
-Result<const Family*> family_of(Fields& config) {
+Result<const Family*> family_of(checkpoint::Fields& config) {
   std::string model_type = config.text("model_type");
   std::replace(model_type.begin(), model_type.end(), '-', '_');
   if (const Status status = config.status(); !status) return status.error();
@@ -36,4 +36,4 @@ Result<const Family*> family_of(Fields& config) {
   return family;
 }
 
-}  // namespace preferd
+}  // namespace preferd::families

@@ -8,7 +8,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/disentangled.h"
 
-namespace preferd {
+namespace preferd::layers {
 
 struct Buckets {
   std::int64_t span = 1;                  // a position table has 2 span rows
@@ -24,8 +24,8 @@ Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t l
 // the first of them.
 struct Reached {
   std::int32_t first = 0, count = 0;
-  Distances distances;
+  ops::Distances distances;
 };
-Reached reached(const Buckets& buckets, const Batch& batch);
+Reached reached(const Buckets& buckets, const ops::Batch& batch);
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <vector>
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
 // The parts of runs that fall into rows [first, first + rows), counted from `first`.
-std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t first, std::int64_t rows) {
-  std::vector<AdapterRun> out;
-  for (const AdapterRun& run : runs) {
+std::vector<ops::AdapterRun> cut_runs(std::span<const ops::AdapterRun> runs, std::int64_t first,
+                                      std::int64_t rows) {
+  std::vector<ops::AdapterRun> out;
+  for (const ops::AdapterRun& run : runs) {
     const std::int64_t begin = std::max<std::int64_t>(run.first_row, first);
     const std::int64_t end = std::min<std::int64_t>(run.first_row + run.rows, first + rows);
     if (begin < end)
@@ -21,8 +22,8 @@ std::vector<AdapterRun> cut_runs(std::span<const AdapterRun> runs, std::int64_t 
 
 }  // namespace
 
-void over_chunks(const Compute& compute, std::int64_t rows, const Adapters& adapters,
-                 const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work) {
+void over_chunks(const ops::Compute& compute, std::int64_t rows, const ops::Adapters& adapters,
+                 const std::function<void(std::int64_t, std::int64_t, const ops::Adapters&)>& work) {
   if (compute.accelerator() != nullptr) return work(0, rows, adapters);
   const std::int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
   for (std::int64_t i = 0; i < chunks; ++i) {
@@ -36,4 +37,4 @@ at::Tensor chunk_of(const at::Tensor& x, std::int64_t first, std::int64_t rows) 
   return rows == x.size(0) ? x : x.narrow(0, first, rows);
 }
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -8,16 +8,16 @@
 
 #include "model/ops/linears.h"
 
-namespace preferd {
+namespace preferd::layers {
 
 inline constexpr std::int64_t kChunkRows = 1024;
 
 // Calls work(first row, rows, the adapters' runs over them) for chunks of rows [0, rows) of about one size,
 // none larger than kChunkRows; an accelerator, which wants many rows, has them in one.
-void over_chunks(const Compute& compute, std::int64_t rows, const Adapters& adapters,
-                 const std::function<void(std::int64_t, std::int64_t, const Adapters&)>& work);
+void over_chunks(const ops::Compute& compute, std::int64_t rows, const ops::Adapters& adapters,
+                 const std::function<void(std::int64_t, std::int64_t, const ops::Adapters&)>& work);
 
 // Rows [first, first + rows) of x: x itself where those are all.
 at::Tensor chunk_of(const at::Tensor& x, std::int64_t first, std::int64_t rows);
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -7,10 +7,11 @@
 
 #include "model/layers/chunks.h"
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
-const Linear* pick(DisentangledAttention::Positions positions, const Linear& own, const Linear& shared) {
+const ops::Linear* pick(DisentangledAttention::Positions positions, const ops::Linear& own,
+                        const ops::Linear& shared) {
   switch (positions) {
     case DisentangledAttention::Positions::kNone: return nullptr;
     case DisentangledAttention::Positions::kOwn: return &own;
@@ -20,20 +21,22 @@ const Linear* pick(DisentangledAttention::Positions positions, const Linear& own
 }
 
 // The position tables under each adapter that the batch names.
-std::vector<RelativePositions> relative_positions(Compute& compute, const DisentangledAttention& layer,
-                                                  const Adapters& adapters, const at::Tensor& positions) {
-  const Linear* key = pick(layer.position_key, layer.own_position_key, layer.key);
-  const Linear* query = pick(layer.position_query, layer.own_position_query, layer.query);
-  std::vector<const Linear*> projections;
+std::vector<ops::RelativePositions> relative_positions(ops::Compute& compute,
+                                                       const DisentangledAttention& layer,
+                                                       const ops::Adapters& adapters,
+                                                       const at::Tensor& positions) {
+  const ops::Linear* key = pick(layer.position_key, layer.own_position_key, layer.key);
+  const ops::Linear* query = pick(layer.position_query, layer.own_position_query, layer.query);
+  std::vector<const ops::Linear*> projections;
   if (key != nullptr) projections.push_back(key);
   if (query != nullptr) projections.push_back(query);
-  std::vector<RelativePositions> out;
+  std::vector<ops::RelativePositions> out;
   if (projections.empty()) return out;
-  for (const AdapterRun& run : adapters.runs) {
-    const auto same = [&](const RelativePositions& r) { return r.adapter == run.adapter; };
+  for (const ops::AdapterRun& run : adapters.runs) {
+    const auto same = [&](const ops::RelativePositions& r) { return r.adapter == run.adapter; };
     if (std::any_of(out.begin(), out.end(), same)) continue;
-    const AdapterRun all{0, static_cast<std::int32_t>(positions.size(0)), run.adapter};
-    const auto tables = linears(compute, positions, projections, {adapters.projections, {&all, 1}});
+    const ops::AdapterRun all{0, static_cast<std::int32_t>(positions.size(0)), run.adapter};
+    const auto tables = ops::linears(compute, positions, projections, {adapters.projections, {&all, 1}});
     out.push_back({run.adapter, key != nullptr ? tables.front() : at::Tensor(),
                    query != nullptr ? tables.back() : at::Tensor()});
   }
@@ -41,57 +44,60 @@ std::vector<RelativePositions> relative_positions(Compute& compute, const Disent
 }
 
 at::Tensor seen_by(const EncoderForward& f, const DisentangledAttention& layer, const at::Tensor& x) {
-  const Linear* projections[] = {&layer.query, &layer.key, &layer.value};
-  const auto qkv = linears(f.compute, x, projections, f.adapters);
-  std::vector<RelativePositions> relative;
+  const ops::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+  const auto qkv = ops::linears(f.compute, x, projections, f.adapters);
+  std::vector<ops::RelativePositions> relative;
   if (f.positions.defined()) relative = relative_positions(f.compute, layer, f.adapters, f.positions);
-  return attention_both_ways(f.compute, layer.shape, f.batch, f.distances, relative, qkv[0], qkv[1], qkv[2]);
+  return ops::attention_both_ways(f.compute, layer.shape, f.batch, f.distances, relative, qkv[0], qkv[1],
+                                  qkv[2]);
 }
 
-at::Tensor plain_mlp(Compute& compute, const PlainMlp& layer, const at::Tensor& x, const Adapters& adapters) {
-  const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
-  const at::Tensor wide = linears(compute, x, up, adapters)[0];
-  const Operand activated{activate(compute, layer.activation, wide),
-                          [&compute, kind = layer.activation, wide = wide.detach()] {
-                            const at::NoGradGuard no_grad;
-                            return activate(compute, kind, wide);
-                          }};
-  return linears(compute, activated, down, adapters)[0];
+at::Tensor plain_mlp(ops::Compute& compute, const PlainMlp& layer, const at::Tensor& x,
+                     const ops::Adapters& adapters) {
+  const ops::Linear *up[] = {&layer.up}, *down[] = {&layer.down};
+  const at::Tensor wide = ops::linears(compute, x, up, adapters)[0];
+  const ops::Operand activated{ops::activate(compute, layer.activation, wide),
+                               [&compute, kind = layer.activation, wide = wide.detach()] {
+                                 const at::NoGradGuard no_grad;
+                                 return ops::activate(compute, kind, wide);
+                               }};
+  return ops::linears(compute, activated, down, adapters)[0];
 }
 
-at::Tensor plain_mlp_in_place(Compute& compute, const PlainMlp& layer, const at::Tensor& x,
-                              const Adapters& adapters) {
-  const Linear *up[] = {&layer.up}, *down[] = {&layer.down};
-  const at::Tensor wide = linears(compute, x, up, adapters)[0];
-  activate_in_place(compute, layer.activation, wide);
-  return linears(compute, wide, down, adapters)[0];
+at::Tensor plain_mlp_in_place(ops::Compute& compute, const PlainMlp& layer, const at::Tensor& x,
+                              const ops::Adapters& adapters) {
+  const ops::Linear *up[] = {&layer.up}, *down[] = {&layer.down};
+  const at::Tensor wide = ops::linears(compute, x, up, adapters)[0];
+  ops::activate_in_place(compute, layer.activation, wide);
+  return ops::linears(compute, wide, down, adapters)[0];
 }
 
 }  // namespace
 
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
                          const OutputRows* output, Input input) {
-  const Linear* out[] = {&block.attention.out};
-  const Adapters adapters{f.adapters.projections,
-                          output == nullptr ? f.adapters.runs : std::span(output->runs)};
+  const ops::Linear* out[] = {&block.attention.out};
+  const ops::Adapters adapters{f.adapters.projections,
+                               output == nullptr ? f.adapters.runs : std::span(output->runs)};
   at::Tensor seen = seen_by(f, block.attention, given);
-  if (output != nullptr) seen = gather(f.compute, seen, output->rows);
-  const at::Tensor x = output == nullptr ? given : gather(f.compute, given, output->rows);
+  if (output != nullptr) seen = ops::gather(f.compute, seen, output->rows);
+  const at::Tensor x = output == nullptr ? given : ops::gather(f.compute, given, output->rows);
   if (f.compute.composed() || at::GradMode::is_enabled()) {
-    const at::Tensor y = layer_norm(f.compute, add(f.compute, linears(f.compute, seen, out, adapters)[0], x),
-                                    block.after_attention);
-    return layer_norm(f.compute, add(f.compute, plain_mlp(f.compute, block.mlp, y, adapters), y),
-                      block.after_mlp);
+    const at::Tensor y =
+        ops::layer_norm(f.compute, ops::add(f.compute, ops::linears(f.compute, seen, out, adapters)[0], x),
+                        block.after_attention);
+    return ops::layer_norm(f.compute, ops::add(f.compute, plain_mlp(f.compute, block.mlp, y, adapters), y),
+                           block.after_mlp);
   }
   const at::Tensor to = output == nullptr && input == Input::kKept ? at::empty_like(x) : x;
   over_chunks(f.compute, x.size(0), adapters,
-              [&](std::int64_t first, std::int64_t rows, const Adapters& here) {
-                const at::Tensor y = linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-                add_layer_norm(f.compute, y, chunk_of(x, first, rows), block.after_attention, y);
+              [&](std::int64_t first, std::int64_t rows, const ops::Adapters& here) {
+                const at::Tensor y = ops::linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
+                ops::add_layer_norm(f.compute, y, chunk_of(x, first, rows), block.after_attention, y);
                 const at::Tensor z = plain_mlp_in_place(f.compute, block.mlp, y, here);
-                add_layer_norm(f.compute, z, y, block.after_mlp, chunk_of(to, first, rows));
+                ops::add_layer_norm(f.compute, z, y, block.after_mlp, chunk_of(to, first, rows));
               });
   return to;
 }
 
-}  // namespace preferd
+}  // namespace preferd::layers

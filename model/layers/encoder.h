@@ -14,45 +14,45 @@
 #include "model/ops/linears.h"
 #include "model/ops/rows.h"
 
-namespace preferd {
+namespace preferd::layers {
 
 struct DisentangledAttention {
   // What makes keys and queries of relative positions: nothing, maps of their own, or `key` and `query`.
   enum class Positions { kNone, kOwn, kShared };
 
-  Linear query, key, value;                     // [a, h]
-  Linear out;                                   // [h, a]
-  Linear own_position_key, own_position_query;  // [a, h] where kOwn
+  ops::Linear query, key, value;                     // [a, h]
+  ops::Linear out;                                   // [h, a]
+  ops::Linear own_position_key, own_position_query;  // [a, h] where kOwn
   Positions position_key = Positions::kNone, position_query = Positions::kNone;
   kernels::DisentangledShape shape;
 };
 
 struct PlainMlp {
-  Linear up;    // [f, h]
-  Linear down;  // [h, f]
+  ops::Linear up;    // [f, h]
+  ops::Linear down;  // [h, f]
   kernels::Activation activation = kernels::Activation::kGelu;
 };
 
 struct EncoderBlock {
   DisentangledAttention attention;
-  LayerNorm after_attention;
+  ops::LayerNorm after_attention;
   PlainMlp mlp;
-  LayerNorm after_mlp;
+  ops::LayerNorm after_mlp;
 };
 
 // What every block of one forward shares.
 struct EncoderForward {
-  Compute& compute;
-  const Batch& batch;
-  Adapters adapters;           // runs over all rows
-  const Distances& distances;  // they name rows of `positions`
-  at::Tensor positions;        // embeddings of relative positions [table rows, h], or undefined
+  ops::Compute& compute;
+  const ops::Batch& batch;
+  ops::Adapters adapters;           // runs over all rows
+  const ops::Distances& distances;  // they name rows of `positions`
+  at::Tensor positions;             // embeddings of relative positions [table rows, h], or undefined
 };
 
 // The rows of its output that a block computes, with the adapters' runs over them; nullptr: all.
 struct OutputRows {
   std::vector<std::int32_t> rows;
-  std::vector<AdapterRun> runs;
+  std::vector<ops::AdapterRun> runs;
 };
 
 // x [rows, h] -> the output rows, [.., h]; keys and values are of all rows. Where a gradient is
@@ -62,4 +62,4 @@ enum class Input { kKept, kInPlace };
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,
                          const OutputRows* output, Input input);
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -17,16 +17,17 @@
 #include "base/check.h"
 #include "model/kernels/rows.h"
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
 // Takes tensors by name and shape; what is wrong or left over is told at the end.
 class Taker {
  public:
-  Taker(TensorMap tensors, std::string where) : tensors_(std::move(tensors)), where_(std::move(where)) {}
+  Taker(checkpoint::TensorMap tensors, std::string where)
+      : tensors_(std::move(tensors)), where_(std::move(where)) {}
 
-  Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
-    Linear l{take(name + ".weight", {out, in}), {}, ""};
+  ops::Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
+    ops::Linear l{take(name + ".weight", {out, in}), {}, ""};
     if (!bias) return l;
     const quant::Matrix b = take(name + ".bias", {out});
     l.bias.resize(static_cast<std::size_t>(out));
@@ -52,51 +53,51 @@ class Taker {
       missing_ += (missing_.empty() ? "" : ", ") + name;
       return {};
     }
-    const StoredTensor tensor = std::move(it->second);
+    const checkpoint::StoredTensor tensor = std::move(it->second);
     tensors_.erase(it);
     std::string why;
     if (!quant::is_floating(tensor.dtype))
       why = std::string("is ") + quant::name_of(tensor.dtype) + ", expected floating point";
     else if (tensor.shape != shape)
-      why = "is " + shape_text(tensor.shape) + ", expected " + shape_text(shape);
-    else if (!all_finite(tensor))
+      why = "is " + checkpoint::shape_text(tensor.shape) + ", expected " + checkpoint::shape_text(shape);
+    else if (!checkpoint::all_finite(tensor))
       why = "holds NaN or infinity";
-    if (why.empty()) return dense_matrix(tensor);
+    if (why.empty()) return checkpoint::dense_matrix(tensor);
     if (failure_.empty()) failure_ = name + " " + why;
     return {};
   }
 
-  TensorMap tensors_;
+  checkpoint::TensorMap tensors_;
   std::string where_, missing_, failure_;
 };
 
-void activate(Activation kind, at::Tensor& x) {
+void activate(package::Activation kind, at::Tensor& x) {
   float* v = x.data_ptr<float>();
   const auto n = static_cast<std::size_t>(x.numel());
   switch (kind) {
-    case Activation::kNone: return;
-    case Activation::kRelu:
+    case package::Activation::kNone: return;
+    case package::Activation::kRelu:
       for (std::size_t i = 0; i < n; ++i) v[i] = v[i] < 0 ? 0.0f : v[i];
       return;
-    case Activation::kGelu:
+    case package::Activation::kGelu:
       for (std::size_t i = 0; i < n; ++i) v[i] = v[i] * 0.5f * (1 + std::erf(v[i] * 0.70710678118654752440f));
       return;
-    case Activation::kTanh:
+    case package::Activation::kTanh:
       for (std::size_t i = 0; i < n; ++i) v[i] = std::tanh(v[i]);
       return;
   }
 }
 
-at::Tensor apply(Compute& compute, const Linear& linear, const at::Tensor& x) {
-  const Linear* projections[] = {&linear};
-  return linears(compute, x, projections, {})[0];
+at::Tensor apply(ops::Compute& compute, const ops::Linear& linear, const at::Tensor& x) {
+  const ops::Linear* projections[] = {&linear};
+  return ops::linears(compute, x, projections, {})[0];
 }
 
-at::Tensor normalized(Normalize kind, const at::Tensor& x) {
-  if (kind == Normalize::kNone) return x;
+at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
+  if (kind == package::Normalize::kNone) return x;
   at::Tensor y = at::empty_like(x);
   const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
-  if (kind == Normalize::kL2)
+  if (kind == package::Normalize::kL2)
     kernels::l2_normalize(x.data_ptr<float>(), rows, width, y.data_ptr<float>());
   else
     kernels::layer_norm(x.data_ptr<float>(), 1e-5f, rows, width, y.data_ptr<float>());
@@ -106,52 +107,53 @@ at::Tensor normalized(Normalize kind, const at::Tensor& x) {
 // The same by ATen.
 namespace differentiable {
 
-at::Tensor activate(Activation kind, const at::Tensor& x) {
+at::Tensor activate(package::Activation kind, const at::Tensor& x) {
   switch (kind) {
-    case Activation::kNone: return x;
-    case Activation::kRelu: return at::relu(x);
-    case Activation::kGelu: return at::gelu(x);
-    case Activation::kTanh: return at::tanh(x);
+    case package::Activation::kNone: return x;
+    case package::Activation::kRelu: return at::relu(x);
+    case package::Activation::kGelu: return at::gelu(x);
+    case package::Activation::kTanh: return at::tanh(x);
   }
   return x;
 }
 
-at::Tensor apply(Compute& compute, const Linear& linear, const at::Tensor& x) {
+at::Tensor apply(ops::Compute& compute, const ops::Linear& linear, const at::Tensor& x) {
   const at::Tensor y = x.matmul(compute.dense_wide(linear.weight).t());
   return linear.bias.empty() ? y : y + compute.vector(linear.bias);
 }
 
-at::Tensor normalized(Normalize kind, const at::Tensor& x) {
-  if (kind == Normalize::kL2) return x / x.norm(2, {1}, true).clamp_min(1e-12);
-  if (kind == Normalize::kLayerNorm) return at::layer_norm(x, {x.size(1)}, {}, {}, 1e-5);
+at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
+  if (kind == package::Normalize::kL2) return x / x.norm(2, {1}, true).clamp_min(1e-12);
+  if (kind == package::Normalize::kLayerNorm) return at::layer_norm(x, {x.size(1)}, {}, {}, 1e-5);
   return x;
 }
 
-at::Tensor drop(const Compute& compute, double p, std::size_t layer, const at::Tensor& x) {
+at::Tensor drop(const ops::Compute& compute, double p, std::size_t layer, const at::Tensor& x) {
   const auto dropout = compute.dropout();
   if (!dropout || p == 0) return x;
-  const auto stream = dropout_stream(dropout->key, "head.layers." + std::to_string(layer));
-  return x * dropout_factors(stream, p, x.sizes(), x.options());
+  const auto stream = ops::dropout_stream(dropout->key, "head.layers." + std::to_string(layer));
+  return x * ops::dropout_factors(stream, p, x.sizes(), x.options());
 }
 
-at::Tensor logits(Compute& compute, const HeadSpec& spec, const Linear& projection,
-                  std::span<const Linear> linears, const at::Tensor& states, const at::Tensor& features) {
+at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const ops::Linear& projection,
+                  std::span<const ops::Linear> linears, const at::Tensor& states,
+                  const at::Tensor& features) {
   at::Tensor x = normalized(spec.normalize, states.to(compute.wide()));
-  if (spec.output == Output::kSiamese) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
+  if (spec.output == package::Output::kSiamese) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features.to(compute.device(), compute.wide());
     if (spec.projection) {
       f = activate(spec.projection->activation, apply(compute, projection, f));
-      if (spec.projection->l2_normalize) f = normalized(Normalize::kL2, f);
+      if (spec.projection->l2_normalize) f = normalized(package::Normalize::kL2, f);
     }
     x = at::cat({x, f}, 1);
   }
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const HeadLayer& layer = spec.layers[i];
+    const package::HeadLayer& layer = spec.layers[i];
     switch (layer.type) {
-      case HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
-      case HeadLayer::Type::kActivation: x = activate(layer.activation, x); break;
-      case HeadLayer::Type::kDropout: x = drop(compute, layer.p, i, x); break;
+      case package::HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
+      case package::HeadLayer::Type::kActivation: x = activate(layer.activation, x); break;
+      case package::HeadLayer::Type::kDropout: x = drop(compute, layer.p, i, x); break;
     }
   }
   return x;
@@ -159,26 +161,26 @@ at::Tensor logits(Compute& compute, const HeadSpec& spec, const Linear& projecti
 
 }  // namespace differentiable
 
-bool fits(Output output, std::int64_t width) {
+bool fits(package::Output output, std::int64_t width) {
   switch (output) {
-    case Output::kSigmoidB:
-    case Output::kDifference: return width == 1;
-    case Output::kSoftmaxAb: return width == 2;
-    case Output::kSoftmaxAbt: return width == 3;
-    case Output::kSiamese: return width >= 1 && width <= 3;
-    case Output::kTokenPair: return false;
+    case package::Output::kSigmoidB:
+    case package::Output::kDifference: return width == 1;
+    case package::Output::kSoftmaxAb: return width == 2;
+    case package::Output::kSoftmaxAbt: return width == 3;
+    case package::Output::kSiamese: return width >= 1 && width <= 3;
+    case package::Output::kTokenPair: return false;
   }
   return false;
 }
 
 }  // namespace
 
-Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_t features, TensorMap tensors,
-                          const std::string& where) {
+Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, std::int64_t features,
+                          checkpoint::TensorMap tensors, const std::string& where) {
   Head head;
   head.spec_ = spec;
   Taker taker(std::move(tensors), where);
-  std::int64_t width = hidden * (spec.output == Output::kSiamese ? 2 : 1);
+  std::int64_t width = hidden * (spec.output == package::Output::kSiamese ? 2 : 1);
   if (spec.projection) {
     head.projection_ = taker.linear("feature_projection", spec.projection->out, features, true);
     width += spec.projection->out;
@@ -186,9 +188,9 @@ Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_
     width += features;
   }
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const HeadLayer& layer = spec.layers[i];
+    const package::HeadLayer& layer = spec.layers[i];
     head.linears_.emplace_back();
-    if (layer.type != HeadLayer::Type::kLinear) continue;
+    if (layer.type != package::HeadLayer::Type::kLinear) continue;
     const std::string index = std::to_string(i);
     if (layer.in != width)
       return invalid("package.json: head.layers[" + index + "].in is " + std::to_string(layer.in) +
@@ -198,40 +200,40 @@ Result<Head> Head::create(const HeadSpec& spec, std::int64_t hidden, std::int64_
   }
   if (!fits(spec.output, width))
     return invalid("package.json: the head ends " + std::to_string(width) +
-                   " wide, which does not fit output " + output_name(spec.output));
+                   " wide, which does not fit output " + package::output_name(spec.output));
   head.outputs_ = width;
   const Status status = taker.finish();
   if (!status) return status.error();
   return head;
 }
 
-bool Head::wants_gradient(const Compute& compute, const at::Tensor& states) const {
+bool Head::wants_gradient(const ops::Compute& compute, const at::Tensor& states) const {
   if (!at::GradMode::is_enabled()) return false;
-  const auto trainable = [&](const Linear& l) {
+  const auto trainable = [&](const ops::Linear& l) {
     return compute.trainable(l.weight) != nullptr || compute.trainable(l.bias) != nullptr;
   };
   return states.requires_grad() || (spec_.projection && trainable(projection_)) ||
          std::any_of(linears_.begin(), linears_.end(), trainable);
 }
 
-at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
+at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
   if (compute.copies_weights() || wants_gradient(compute, states))
     return differentiable::logits(compute, spec_, projection_, linears_, states, features);
   at::Tensor x = normalized(spec_.normalize, states);
-  if (spec_.output == Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});
+  if (spec_.output == package::Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features;
     if (spec_.projection) {
       f = apply(compute, projection_, f);
       activate(spec_.projection->activation, f);
-      if (spec_.projection->l2_normalize) f = normalized(Normalize::kL2, f);
+      if (spec_.projection->l2_normalize) f = normalized(package::Normalize::kL2, f);
     }
     x = at::cat({x, f}, 1);
   }
   for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
-    const HeadLayer& layer = spec_.layers[i];
-    if (layer.type == HeadLayer::Type::kLinear) x = apply(compute, linears_[i], x);
-    if (layer.type == HeadLayer::Type::kActivation) {
+    const package::HeadLayer& layer = spec_.layers[i];
+    if (layer.type == package::HeadLayer::Type::kLinear) x = apply(compute, linears_[i], x);
+    if (layer.type == package::HeadLayer::Type::kActivation) {
       x = x.clone();
       activate(layer.activation, x);
     }
@@ -239,13 +241,13 @@ at::Tensor Head::logits(Compute& compute, const at::Tensor& states, const at::Te
   return x;
 }
 
-std::vector<std::pair<std::string, Linear*>> Head::parameters() {
-  std::vector<std::pair<std::string, Linear*>> out;
+std::vector<std::pair<std::string, ops::Linear*>> Head::parameters() {
+  std::vector<std::pair<std::string, ops::Linear*>> out;
   if (spec_.projection) out.emplace_back("feature_projection", &projection_);
   for (std::size_t i = 0; i < linears_.size(); ++i)
-    if (spec_.layers[i].type == HeadLayer::Type::kLinear)
+    if (spec_.layers[i].type == package::HeadLayer::Type::kLinear)
       out.emplace_back("layers." + std::to_string(i), &linears_[i]);
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -7,10 +7,10 @@
 #include <ATen/ops/lstm.h>
 #include <ATen/ops/zeros.h>
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
-at::Tensor composed_lstm(Compute& compute, const Batch& batch, const BidirectionalLstm& layer,
+at::Tensor composed_lstm(ops::Compute& compute, const ops::Batch& batch, const BidirectionalLstm& layer,
                          const at::Tensor& x) {
   std::vector<at::Tensor> weights, parts;
   for (std::size_t way = 0; way < 2; ++way) {
@@ -33,12 +33,12 @@ at::Tensor composed_lstm(Compute& compute, const Batch& batch, const Bidirection
 
 }  // namespace
 
-at::Tensor bidirectional_lstm(Compute& compute, const Batch& batch, const BidirectionalLstm& layer,
+at::Tensor bidirectional_lstm(ops::Compute& compute, const ops::Batch& batch, const BidirectionalLstm& layer,
                               const at::Tensor& x) {
   if (compute.composed()) return composed_lstm(compute, batch, layer, x);
-  const Linear* projections[] = {&layer.inputs[0], &layer.inputs[1]};
-  const auto gates = linears(compute, x, projections, {});
-  return recur_both_ways(compute, batch, layer.recurrent, {gates[0], gates[1]});
+  const ops::Linear* projections[] = {&layer.inputs[0], &layer.inputs[1]};
+  const auto gates = ops::linears(compute, x, projections, {});
+  return ops::recur_both_ways(compute, batch, layer.recurrent, {gates[0], gates[1]});
 }
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -10,17 +10,17 @@
 #include "model/ops/linears.h"
 #include "model/ops/recurrence.h"
 
-namespace preferd {
+namespace preferd::layers {
 
 // Way 0 runs from the first token on, way 1 from the last.
 struct BidirectionalLstm {
-  std::array<Linear, 2> inputs;         // [4 hidden, in], with bias
-  std::array<Recurrence, 2> recurrent;  // [4 hidden, hidden], with another
+  std::array<ops::Linear, 2> inputs;         // [4 hidden, in], with bias
+  std::array<ops::Recurrence, 2> recurrent;  // [4 hidden, hidden], with another
 };
 
 // x [rows, in] -> [rows, 2 hidden], the ways' states side by side; no segment has a parent. `layer` outlives
 // the backward.
-at::Tensor bidirectional_lstm(Compute& compute, const Batch& batch, const BidirectionalLstm& layer,
+at::Tensor bidirectional_lstm(ops::Compute& compute, const ops::Batch& batch, const BidirectionalLstm& layer,
                               const at::Tensor& x);
 
-}  // namespace preferd
+}  // namespace preferd::layers

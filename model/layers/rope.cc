@@ -3,10 +3,10 @@
 #include <cmath>
 #include <numbers>
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
-void read_scaling(Fields& rope, RopeConfig& out) {
+void read_scaling(checkpoint::Fields& rope, RopeConfig& out) {
   const std::string type = rope.text_or("rope_type", rope.text_or("type", "default"));
   if (rope.has("partial_rotary_factor") && rope.number_or("partial_rotary_factor", 1) != 1.0)
     rope.fail("partial_rotary_factor is not supported");
@@ -41,17 +41,17 @@ float llama3(float inv_freq, const RopeConfig& c) {
 
 }  // namespace
 
-RopeConfig read_rope(Fields& config) {
+RopeConfig read_rope(checkpoint::Fields& config) {
   RopeConfig out;
   out.theta = config.number_or("rope_theta", 10000);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!config.has(key)) continue;
     const Json& object = config.json()[key];
     if (!object.is_object()) {
-      config.fail(std::string(key) + " is " + describe(object) + ", expected an object");
+      config.fail(std::string(key) + " is " + checkpoint::describe(object) + ", expected an object");
       continue;
     }
-    Fields rope(object, key);
+    checkpoint::Fields rope(object, key);
     out.theta = rope.number_or("rope_theta", out.theta);
     read_scaling(rope, out);
     const Status status = rope.status();
@@ -78,4 +78,4 @@ RopeTable make_rope_table(const RopeConfig& config, std::int64_t head_dim, std::
   return table;
 }
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "model/checkpoint/fields.h"
 
-namespace preferd {
+namespace preferd::layers {
 
 struct RopeConfig {
   enum class Scaling { kNone, kLinear, kLlama3 };
@@ -23,7 +23,7 @@ struct RopeConfig {
 };
 
 // Reads both spellings: rope_theta + rope_scaling, and rope_parameters of transformers 5.
-RopeConfig read_rope(Fields& config);
+RopeConfig read_rope(checkpoint::Fields& config);
 
 struct RopeTable {
   std::vector<float> cosine, sine;  // [positions, head_dim / 2]
@@ -31,4 +31,4 @@ struct RopeTable {
 
 RopeTable make_rope_table(const RopeConfig& config, std::int64_t head_dim, std::int64_t positions);
 
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -21,7 +21,7 @@
 #include "model/ops/attention_plan.h"
 #include "model/ops/batch.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 struct Adapters;
 struct Embedding;
@@ -119,4 +119,4 @@ class Accelerator {
                                const Angles& angles, kernels::Direction direction) = 0;
 };
 
-}  // namespace preferd
+}  // namespace preferd::ops

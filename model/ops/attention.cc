@@ -12,7 +12,7 @@
 #include "model/ops/int_attention.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 at::Tensor attention_on(Accelerator& device, const kernels::AttentionShape& shape, const Batch& batch,
@@ -64,4 +64,4 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

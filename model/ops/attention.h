@@ -8,7 +8,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // k, v [rows, kv_heads * head_dim]; q [rows or pooled, query_heads * head_dim]; all fp32 contiguous.
 // Returns [rows of q, query_heads * head_dim].
@@ -20,4 +20,4 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const AttentionPlan& plan,
                      const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp);
 
-}  // namespace preferd
+}  // namespace preferd::ops

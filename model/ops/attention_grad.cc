@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "model/kernels/attention_backward.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 // What the backward needs besides tensors.
@@ -110,4 +110,4 @@ at::Tensor attention_with_gradient(Compute& compute, const kernels::AttentionSha
                                   c10::make_intrusive<Saved>(compute, shape, attention_plan(batch, queries)));
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -5,7 +5,7 @@
 
 #include "model/ops/attention.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // As attention(); q, k and v may require gradients, which arrive in fp32. `compute` must outlive the graph,
 // and the backward is one of its callers: it runs on the thread that calls backward(), when nobody else
@@ -14,4 +14,4 @@ at::Tensor attention_with_gradient(Compute& compute, const kernels::AttentionSha
                                    Queries queries, const at::Tensor& q, const at::Tensor& k,
                                    const at::Tensor& v);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::ops {
 
 std::vector<kernels::AttentionItem> attention_items(const AttentionPlan& plan,
                                                     const kernels::AttentionShape& shape, std::size_t tile) {
@@ -19,4 +19,4 @@ std::vector<kernels::AttentionItem> attention_items(const AttentionPlan& plan,
   return items;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

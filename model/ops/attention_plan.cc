@@ -1,6 +1,6 @@
 #include "model/ops/attention_plan.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 AttentionPlan attention_plan(const Batch& batch, Queries queries) {
   AttentionPlan plan;
@@ -32,4 +32,4 @@ AttentionPlan attention_plan(const Batch& batch, Queries queries) {
   return plan;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

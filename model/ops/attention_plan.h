@@ -7,7 +7,7 @@
 #include "model/kernels/attention.h"
 #include "model/ops/batch.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 enum class Queries {
   kAllRows,     // q has a row for each row of the batch
@@ -31,4 +31,4 @@ struct AttentionPlan {
 
 AttentionPlan attention_plan(const Batch& batch, Queries queries);
 
-}  // namespace preferd
+}  // namespace preferd::ops

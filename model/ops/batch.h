@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace preferd {
+namespace preferd::ops {
 
 // Consecutive rows under one adapter; runs cover all rows in order.
 struct AdapterRun {
@@ -30,4 +30,4 @@ struct Batch {
   std::int32_t segments() const { return static_cast<std::int32_t>(parent.size()); }
 };
 
-}  // namespace preferd
+}  // namespace preferd::ops

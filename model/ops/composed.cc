@@ -16,26 +16,27 @@
 
 #include "base/check.h"
 
-namespace preferd::composed {
+namespace preferd::ops::composed {
 namespace {
 
-at::Tensor weight_as(Compute& compute, const quant::Matrix& weight, const at::Tensor& x) {
+at::Tensor weight_as(ops::Compute& compute, const quant::Matrix& weight, const at::Tensor& x) {
   return x.scalar_type() == compute.dtype() ? compute.dense(weight) : compute.dense_wide(weight);
 }
 
 // x with the adapters' dropout, as the module of a linear sees it.
-at::Tensor dropped(Compute& compute, const at::Tensor& x, const std::string& module) {
+at::Tensor dropped(ops::Compute& compute, const at::Tensor& x, const std::string& module) {
   const auto dropout = compute.dropout();
   if (!dropout || dropout->adapter_p == 0) return x;
-  return x *
-         dropout_factors(dropout_stream(dropout->key, module), dropout->adapter_p, x.sizes(), x.options());
+  return x * ops::dropout_factors(ops::dropout_stream(dropout->key, module), dropout->adapter_p, x.sizes(),
+                                  x.options());
 }
 
-at::Tensor rows_of(const at::Tensor& t, const AdapterRun& run) {
+at::Tensor rows_of(const at::Tensor& t, const ops::AdapterRun& run) {
   return run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
 
-at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& projection, const Adapters& adapters) {
+at::Tensor linear(ops::Compute& compute, const at::Tensor& x, const ops::Linear& projection,
+                  const ops::Adapters& adapters) {
   const at::Tensor w = weight_as(compute, projection.weight, x).t();
   const at::Tensor y = projection.bias.empty()
                            ? x.mm(w)
@@ -43,9 +44,9 @@ at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& projectio
   std::vector<at::Tensor> parts;
   bool adapted = false;
   at::Tensor seen;
-  for (const AdapterRun& run : adapters.runs) {
+  for (const ops::AdapterRun& run : adapters.runs) {
     at::Tensor part = rows_of(y, run);
-    if (const LoraWeights* lora = adapters.find(run, projection.module)) {
+    if (const checkpoint::LoraWeights* lora = adapters.find(run, projection.module)) {
       adapted = true;
       if (!seen.defined()) seen = dropped(compute, x, projection.module);
       const at::Tensor h = rows_of(seen, run).mm(weight_as(compute, lora->a, x).t());
@@ -57,7 +58,7 @@ at::Tensor linear(Compute& compute, const at::Tensor& x, const Linear& projectio
 }
 
 // Cosines and sines of a batch's rows, [rows, 1, half]: brought to the device once for all blocks.
-std::pair<at::Tensor, at::Tensor> turns(Compute& compute, std::span<const std::int32_t> positions,
+std::pair<at::Tensor, at::Tensor> turns(ops::Compute& compute, std::span<const std::int32_t> positions,
                                         std::span<const float> cosine, std::span<const float> sine,
                                         std::int64_t half) {
   auto& last = compute.rotary_cache();
@@ -73,31 +74,32 @@ std::pair<at::Tensor, at::Tensor> turns(Compute& compute, std::span<const std::i
 
 }  // namespace
 
-at::Tensor indices(const Compute& compute, std::span<const std::int32_t> values) {
+at::Tensor indices(const ops::Compute& compute, std::span<const std::int32_t> values) {
   return at::from_blob(const_cast<std::int32_t*>(values.data()), {static_cast<std::int64_t>(values.size())},
                        at::kInt)
       .to(compute.device(), at::kLong);
 }
 
-std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x,
-                                std::span<const Linear* const> projections, const Adapters& adapters) {
+std::vector<at::Tensor> linears(ops::Compute& compute, const at::Tensor& x,
+                                std::span<const ops::Linear* const> projections,
+                                const ops::Adapters& adapters) {
   std::vector<at::Tensor> out;
-  for (const Linear* projection : projections) {
+  for (const ops::Linear* projection : projections) {
     PREFERD_CHECK(projection->weight.cols == x.size(1));
     out.push_back(linear(compute, x, *projection, adapters));
   }
   return out;
 }
 
-at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
-                 const Adapters& adapters) {
+at::Tensor embed(ops::Compute& compute, std::span<const std::int32_t> ids, const ops::Embedding& embedding,
+                 const ops::Adapters& adapters) {
   const at::Tensor rows = indices(compute, ids);
   const at::Tensor y = at::embedding(compute.dense(embedding.table), rows);
   std::vector<at::Tensor> parts;
   bool adapted = false;
-  for (const AdapterRun& run : adapters.runs) {
+  for (const ops::AdapterRun& run : adapters.runs) {
     at::Tensor part = rows_of(y, run);
-    if (const LoraWeights* lora = adapters.find(run, embedding.module)) {
+    if (const checkpoint::LoraWeights* lora = adapters.find(run, embedding.module)) {
       adapted = true;
       const at::Tensor h = at::embedding(compute.dense(lora->a).t(), rows.narrow(0, run.first_row, run.rows));
       part = part + h.matmul(compute.dense(lora->b).t()) * static_cast<double>(lora->scale);
@@ -107,7 +109,7 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
   return adapted ? at::cat(parts) : y;
 }
 
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
+at::Tensor rms_norm(ops::Compute& compute, const at::Tensor& x, const ops::Norm& norm) {
   const at::Tensor wide = x.to(compute.wide());
   const at::Tensor square = wide.square().mean(1, true);
   at::Tensor scale = compute.vector(norm.weight);
@@ -115,7 +117,7 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm) {
   return (wide * at::rsqrt(square + static_cast<double>(norm.eps)) * scale).to(x.scalar_type());
 }
 
-at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Tensor& weight,
+at::Tensor layer_norm(const ops::Compute& compute, const at::Tensor& x, const at::Tensor& weight,
                       const at::Tensor& bias, float eps) {
   return at::layer_norm(x.to(compute.wide()), {x.size(1)}, weight, bias, static_cast<double>(eps))
       .to(x.scalar_type());
@@ -131,7 +133,7 @@ at::Tensor activate(kernels::Activation kind, const at::Tensor& x) {
   return x;
 }
 
-at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
+at::Tensor rotate(ops::Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim) {
   const std::int64_t half = head_dim / 2;
   const auto [c, s] = turns(compute, positions, cosine, sine, half);
@@ -146,4 +148,4 @@ at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) 
   return (kind == kernels::Glu::kSwiGlu ? at::silu(gate) : at::gelu(gate, "tanh")) * up;
 }
 
-}  // namespace preferd::composed
+}  // namespace preferd::ops::composed

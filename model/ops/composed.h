@@ -15,31 +15,32 @@
 #include "model/ops/linears.h"
 #include "model/ops/rows.h"
 
-namespace preferd::composed {
+namespace preferd::ops::composed {
 
 // Computes in the type of x, which is the compute's dtype() or wide().
-std::vector<at::Tensor> linears(Compute& compute, const at::Tensor& x,
-                                std::span<const Linear* const> projections, const Adapters& adapters);
-at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
-                 const Adapters& adapters);
+std::vector<at::Tensor> linears(ops::Compute& compute, const at::Tensor& x,
+                                std::span<const ops::Linear* const> projections,
+                                const ops::Adapters& adapters);
+at::Tensor embed(ops::Compute& compute, std::span<const std::int32_t> ids, const ops::Embedding& embedding,
+                 const ops::Adapters& adapters);
 
 // In wide(); y has the type of x.
-at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm);
-at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
+at::Tensor rms_norm(ops::Compute& compute, const at::Tensor& x, const ops::Norm& norm);
+at::Tensor rotate(ops::Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
 
 // In wide(), weight and bias too; y has the type of x.
-at::Tensor layer_norm(const Compute& compute, const at::Tensor& x, const at::Tensor& weight,
+at::Tensor layer_norm(const ops::Compute& compute, const at::Tensor& x, const at::Tensor& weight,
                       const at::Tensor& bias, float eps);
 at::Tensor activate(kernels::Activation kind, const at::Tensor& x);
 
 at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 
 // Softmax in wide(). Trees of segments are padded to the longest of the batch.
-at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
-                     Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+at::Tensor attention(ops::Compute& compute, const kernels::AttentionShape& shape, const ops::Batch& batch,
+                     ops::Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
 // Indices on the compute's device, int64.
-at::Tensor indices(const Compute& compute, std::span<const std::int32_t> values);
+at::Tensor indices(const ops::Compute& compute, std::span<const std::int32_t> values);
 
-}  // namespace preferd::composed
+}  // namespace preferd::ops::composed

@@ -28,7 +28,7 @@
 #define PREFERD_HAS_SCALED_ATTENTION 0
 #endif
 
-namespace preferd {
+namespace preferd::ops {
 
 struct PaddedGroup {
   std::int64_t trees, query_slots, key_slots;
@@ -291,4 +291,4 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
 }
 
 }  // namespace composed
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -8,7 +8,7 @@
 #include "model/ops/accelerator.h"
 #include "model/ops/trainable.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 Compute::Compute(int threads) : Compute(threads, false, nullptr, at::kCPU, at::kFloat) {}
 
@@ -78,4 +78,4 @@ at::Tensor Compute::vector(std::span<const float> values) {
   return decoded({1, static_cast<std::int64_t>(values.size()), form, nullptr}, wide()).view({-1});
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

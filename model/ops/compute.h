@@ -31,7 +31,7 @@
 #include "model/ops/dropout.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 class Accelerator;
 class TrainableWeights;
@@ -132,4 +132,4 @@ class Compute {
   RotaryCache rotary_cache_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -12,7 +12,7 @@
 #include "model/ops/linears.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using Tensors = std::vector<at::Tensor>;
@@ -86,4 +86,4 @@ at::Tensor convolve(Compute& compute, const Batch& batch, const Convolution& lay
       });
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

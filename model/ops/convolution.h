@@ -11,7 +11,7 @@
 #include "model/ops/compute.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 struct Convolution {
   quant::Matrix weight;     // [out, in / groups * kernel], dense; a row holds `kernel` values an input
@@ -23,4 +23,4 @@ struct Convolution {
 // x [rows, in] -> [rows, out]; no segment has a parent. Gradients: of x, and of a trainable weight and bias.
 at::Tensor convolve(Compute& compute, const Batch& batch, const Convolution& layer, const at::Tensor& x);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -12,7 +12,7 @@
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 // What a call works on; owns nothing of the batch, so that a backward may keep it.
@@ -151,4 +151,4 @@ at::Tensor attention_both_ways(Compute& compute, const kernels::DisentangledShap
   });
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -12,7 +12,7 @@
 #include "model/ops/batch.h"
 #include "model/ops/compute.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // The row of the position tables for each distance of a query from a key, from 1 - reach to reach - 1.
 struct Distances {
@@ -33,4 +33,4 @@ at::Tensor attention_both_ways(Compute& compute, const kernels::DisentangledShap
                                const Distances& distances, std::span<const RelativePositions> relative,
                                const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/splitmix.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr int kBits = 24;
@@ -59,4 +59,4 @@ at::Tensor dropout_factors(std::uint64_t stream, double p, at::IntArrayRef sizes
       .view(sizes);
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -15,7 +15,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace preferd {
+namespace preferd::ops {
 
 // What a training step draws from. A key serves one forward: the caller gives each micro-batch its own.
 struct Dropout {
@@ -38,4 +38,4 @@ void drop(std::uint64_t stream, double p, std::size_t first, const float* x, std
 at::Tensor dropout_factors(std::uint64_t stream, double p, at::IntArrayRef sizes,
                            const at::TensorOptions& options);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -12,19 +12,19 @@
 #include "model/ops/panels.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr std::size_t kTokens = 16;  // of one work item
 
 // Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
 struct Picked {
-  const LoraWeights* projection;
+  const checkpoint::LoraWeights* projection;
   AdapterRun run;
   at::Tensor h;
 };
 
-Picked pick(Compute& compute, std::span<const std::int32_t> ids, const LoraWeights& projection,
+Picked pick(Compute& compute, std::span<const std::int32_t> ids, const checkpoint::LoraWeights& projection,
             const AdapterRun& run) {
   Picked out{&projection, run, at::empty({run.rows, projection.a.rows}, at::kFloat)};
   float* all = out.h.data_ptr<float>();
@@ -58,7 +58,7 @@ EmbedForward run_embed(Compute& compute, std::span<const std::int32_t> ids, cons
       quant::decode(embedding.table, ids[i], 0, cols, out + i * width);
   });
   for (const AdapterRun& run : adapters.runs) {
-    const LoraWeights* lora = adapters.find(run, embedding.module);
+    const checkpoint::LoraWeights* lora = adapters.find(run, embedding.module);
     if (lora == nullptr) continue;
     forward.low.push_back(pick(compute, ids, *lora, run));
     const RowsOf<const float> h{forward.low.back().h.data_ptr<float>(),
@@ -162,4 +162,4 @@ at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embe
       })[0];
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -5,7 +5,7 @@
 
 #include "model/ops/quantized_panels.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr std::size_t kMostPanelFloats = (2 << 20) / sizeof(float);
@@ -70,4 +70,4 @@ void set_gated(const GatedSums& sums, std::size_t group, std::size_t first, std:
     set_ints<std::int16_t>(sums, group, first, rows, to, scratch);
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -13,7 +13,7 @@
 #include "model/ops/panels.h"
 #include "model/quant/int_groups.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using Level = std::int16_t;
@@ -121,4 +121,4 @@ at::Tensor attention_in_ints(Compute& compute, const kernels::AttentionShape& sh
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -7,7 +7,7 @@
 #include "model/ops/attention_plan.h"
 #include "model/ops/compute.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // Contract of attention(); on the CPU's kernels, in integers and without gradients, where the shape allows.
 bool attends_in_ints(const Compute& compute, const kernels::AttentionShape& shape);
@@ -15,4 +15,4 @@ at::Tensor attention_in_ints(Compute& compute, const kernels::AttentionShape& sh
                              const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
                              const at::Tensor& v);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -11,11 +11,11 @@
 #include "model/ops/linears_parts.h"
 #include "model/ops/panels.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
-LowRank project(Compute& compute, const Linear& linear, const LoraWeights& projection, const at::Tensor& x,
-                const AdapterRun& run) {
+LowRank project(Compute& compute, const Linear& linear, const checkpoint::LoraWeights& projection,
+                const at::Tensor& x, const AdapterRun& run) {
   const auto in = static_cast<std::size_t>(x.size(1)), rank = static_cast<std::size_t>(projection.a.rows);
   LowRank low{&projection, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
               std::nullopt, at::empty({run.rows, projection.a.rows}, at::kFloat)};
@@ -68,7 +68,7 @@ void compute_item(const Projection& projection, RowsOf<const float> x, Columns c
 
 }  // namespace
 
-const LoraWeights* Adapters::find(const AdapterRun& run, const std::string& module) const {
+const checkpoint::LoraWeights* Adapters::find(const AdapterRun& run, const std::string& module) const {
   const auto* map =
       projections.empty() || module.empty() ? nullptr : projections[static_cast<std::size_t>(run.adapter)];
   if (map == nullptr) return nullptr;
@@ -143,7 +143,7 @@ LinearsForward run_linears(Compute& compute, const at::Tensor& x, std::span<cons
     forward.y.push_back(at::empty({x.size(0), linear->weight.rows}, at::kFloat));
     forward.low.emplace_back();
     for (const AdapterRun& run : adapters.runs)
-      if (const LoraWeights* lora = adapters.find(run, linear->module))
+      if (const checkpoint::LoraWeights* lora = adapters.find(run, linear->module))
         forward.low.back().push_back(project(compute, *linear, *lora, x, run));
   }
   if (values == Values::kUnread) return forward;
@@ -171,4 +171,4 @@ std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
   return run_linears(compute, x.value, projections, adapters, Values::kRead).y;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

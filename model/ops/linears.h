@@ -23,7 +23,7 @@
 #include "model/ops/record.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // A linear projection: y = x W^T + b. `module` names it for adapters; empty: takes none.
 struct Linear {
@@ -34,11 +34,11 @@ struct Linear {
 
 // The adapters that the runs of a batch name by index. Borrowed: lives as long as the call.
 struct Adapters {
-  std::span<const std::map<std::string, LoraWeights>* const>
+  std::span<const std::map<std::string, checkpoint::LoraWeights>* const>
       projections;  // one map an adapter; null = no LoRA
   std::span<const AdapterRun> runs;
 
-  const LoraWeights* find(const AdapterRun& run, const std::string& module) const;
+  const checkpoint::LoraWeights* find(const AdapterRun& run, const std::string& module) const;
 };
 
 // What linears read. `again` makes the same bits anew without recording, where that is cheap: backward then
@@ -75,4 +75,4 @@ struct Embedding {
 at::Tensor embed(Compute& compute, std::span<const std::int32_t> ids, const Embedding& embedding,
                  const Adapters& adapters);
 
-}  // namespace preferd
+}  // namespace preferd::ops

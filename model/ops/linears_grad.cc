@@ -18,7 +18,7 @@
 #include "model/ops/panels.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 RowsOf<const float> rows_of(const at::Tensor& t) {
@@ -150,7 +150,7 @@ Leaves leaves_of(const Compute& compute, const Linear& linear, const Adapters& a
   Leaves out{
       or_undefined(compute.trainable(linear.weight)), or_undefined(compute.trainable(linear.bias)), {}};
   for (const AdapterRun& run : adapters.runs)
-    if (const LoraWeights* lora = adapters.find(run, linear.module))
+    if (const checkpoint::LoraWeights* lora = adapters.find(run, linear.module))
       out.low.push_back({or_undefined(compute.trainable(lora->a)), or_undefined(compute.trainable(lora->b))});
   return out;
 }
@@ -221,4 +221,4 @@ std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
       });
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

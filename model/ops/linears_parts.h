@@ -14,7 +14,7 @@
 #include "model/ops/panels.h"
 #include "model/ops/quantized.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // Rows of one adapter at one projection, reduced to its rank.
 struct LowRank {
@@ -23,7 +23,7 @@ struct LowRank {
     double p;
   };
 
-  const LoraWeights* projection;
+  const checkpoint::LoraWeights* projection;
   std::size_t first_row, rows;
   std::optional<Mask> mask;  // dropout of what A reads
   at::Tensor h;              // [rows, r]: scale * A x
@@ -67,4 +67,4 @@ std::vector<at::Tensor> record_linears(Compute& compute, const Operand& x,
 bool linears_want_gradient(const Compute& compute, const at::Tensor& x,
                            std::span<const Linear* const> projections, const Adapters& adapters);
 
-}  // namespace preferd
+}  // namespace preferd::ops

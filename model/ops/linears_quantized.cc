@@ -9,11 +9,11 @@
 #include "model/ops/linears_parts.h"
 #include "model/ops/rows.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 // h = scale * A x of an adapter's rows.
-at::Tensor project(Compute& compute, const LoraWeights& projection, const QuantizedRows& x,
+at::Tensor project(Compute& compute, const checkpoint::LoraWeights& projection, const QuantizedRows& x,
                    const AdapterRun& run) {
   const at::Tensor h = at::empty({run.rows, projection.a.rows}, at::kFloat);
   const auto rank = static_cast<std::size_t>(projection.a.rows);
@@ -38,7 +38,7 @@ class Projection {
       : linear_(&linear), x_(x.rows()) {
     PREFERD_CHECK(x.rows().arithmetic == compute.arithmetic() && linear.weight.cols == x.width());
     for (const AdapterRun& run : adapters.runs)
-      if (const LoraWeights* lora = adapters.find(run, linear.module))
+      if (const checkpoint::LoraWeights* lora = adapters.find(run, linear.module))
         low_.push_back({&lora->b, static_cast<std::size_t>(run.first_row),
                         static_cast<std::size_t>(run.first_row + run.rows),
                         Quantized(compute, project(compute, *lora, x.rows(), run))});
@@ -111,4 +111,4 @@ Quantized gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, c
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr std::int32_t kStep = 64;
@@ -30,4 +30,4 @@ Batch pad_to_bucket(Batch batch) {
   return batch;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

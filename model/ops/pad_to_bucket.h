@@ -5,7 +5,7 @@
 
 #include "model/ops/batch.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 inline constexpr std::int32_t kMaxBucketRows = 1024;  // most rows of a batch that counts as small
 
@@ -17,4 +17,4 @@ bool fits_bucket(const Batch& batch);
 // position that the batch does not have, and the last pooled segment over and over.
 Batch pad_to_bucket(Batch batch);
 
-}  // namespace preferd
+}  // namespace preferd::ops

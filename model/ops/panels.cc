@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 // y (+)= x[:, begin .. begin + depth) times the panels of the group, each [depth, width].
@@ -108,4 +108,4 @@ void outer(RowsOf<const float> left, std::size_t first, std::size_t count, RowsO
   }
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

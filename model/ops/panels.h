@@ -12,7 +12,7 @@
 #include "model/kernels/gemm.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 inline constexpr std::size_t kMostBlock = 256;
 inline constexpr std::size_t kGroupPanels = 8;
@@ -60,4 +60,4 @@ void times(RowsOf<const float> x, const quant::Matrix& weight, Columns columns, 
 void outer(RowsOf<const float> left, std::size_t first, std::size_t count, RowsOf<const float> right,
            Columns columns, std::size_t rows, RowsOf<float> y, float* scratch);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "model/ops/quantized_panels.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 template <class T>
@@ -93,4 +93,4 @@ void sum_of_products(std::span<const QuantizedTerm> terms, std::span<const float
     sum_ints<std::int16_t>(terms, shift, columns, rows, y, scratch);
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

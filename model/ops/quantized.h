@@ -18,7 +18,7 @@
 #include "model/ops/panels.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // Rows of k values, group by group, laid out for the kernel (model/kernels/int_gemm.h).
 struct QuantizedRows {
@@ -83,4 +83,4 @@ std::optional<std::size_t> gated_scratch(const GatedSums& sums, std::size_t colu
 void set_gated(const GatedSums& sums, std::size_t group, std::size_t first, std::size_t rows, Quantized& to,
                float* scratch);
 
-}  // namespace preferd
+}  // namespace preferd::ops

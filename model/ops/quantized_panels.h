@@ -11,7 +11,7 @@
 #include "model/ops/quantized.h"
 #include "model/quant/int_groups.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 inline constexpr std::size_t kMostBytes = 4096, kMaxGroups = 32;  // of a column that is decoded
 
@@ -162,4 +162,4 @@ void Panels<T>::write(std::size_t p, std::size_t row, std::size_t end, const flo
                        .start = start});
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

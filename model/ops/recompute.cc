@@ -6,7 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using Tensors = std::vector<at::Tensor>;
@@ -74,4 +74,4 @@ at::Tensor recomputed(const Compute& compute, const at::Tensor& x,
                     [block](const Tensors& inputs, Values) { return Tensors{block(inputs[0])}; })[0];
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

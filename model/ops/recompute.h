@@ -18,7 +18,7 @@
 #include "model/ops/compute.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 // block(inputs, Values::kRead), recomputed where the step says so and a gradient is recorded, then as
 // block(inputs, Values::kUnread). `block` owns what it reads, or that outlives the backward. Leaves get their
@@ -31,4 +31,4 @@ std::vector<at::Tensor> recomputed(const Compute& compute, const std::vector<at:
 at::Tensor recomputed(const Compute& compute, const at::Tensor& x,
                       const std::function<at::Tensor(const at::Tensor&)>& block);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -79,4 +79,4 @@ at::Tensor record_composed(const std::vector<at::Tensor>& inputs, const std::fun
       })[0];
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -10,7 +10,7 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace preferd {
+namespace preferd::ops {
 
 // Are an operation's outputs read, or is their graph alone walked? kUnread: their contents may be undefined
 // where a gradient is recorded.
@@ -32,4 +32,4 @@ std::vector<at::Tensor> record(const std::vector<at::Tensor>& inputs,
 at::Tensor record_composed(const std::vector<at::Tensor>& inputs, const std::function<at::Tensor()>& forward,
                            std::function<at::Tensor(const std::vector<at::Tensor>&)> composed);
 
-}  // namespace preferd
+}  // namespace preferd::ops

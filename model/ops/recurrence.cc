@@ -14,7 +14,7 @@
 #include "model/kernels/lstm.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using Tensors = std::vector<at::Tensor>;
@@ -181,4 +181,4 @@ at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::arra
       })[0];
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -10,7 +10,7 @@
 #include "model/ops/compute.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 struct Recurrence {
   quant::Matrix weight;     // [4 hidden, hidden]
@@ -23,4 +23,4 @@ struct Recurrence {
 at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::array<Recurrence, 2>& ways,
                            const std::array<at::Tensor, 2>& inputs);
 
-}  // namespace preferd
+}  // namespace preferd::ops

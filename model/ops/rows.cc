@@ -14,7 +14,7 @@
 #include "model/ops/composed.h"
 #include "model/ops/record.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr std::size_t kChunk = 16;     // rows of one work item
@@ -409,4 +409,4 @@ at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const s
   return y;
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -13,7 +13,7 @@
 #include "model/kernels/rows.h"
 #include "model/ops/compute.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 struct Norm {
   std::vector<float> weight;  // [width]; y = x / rms(x) * (offset + weight)
@@ -82,4 +82,4 @@ at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const s
 // [rows, width] for what linears read, contents undefined; of the CPU's kernels or an accelerator.
 at::Tensor empty_rows(const Compute& compute, std::int64_t rows, std::int64_t width);
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -12,7 +12,7 @@
 #define PREFERD_SANITIZED 0
 #endif
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 constexpr std::size_t kAddresses = std::size_t{64} << 30;
@@ -62,4 +62,4 @@ void use_tensor_memory() {
   }();
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

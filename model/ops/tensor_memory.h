@@ -4,8 +4,8 @@
 // itself.
 #pragma once
 
-namespace preferd {
+namespace preferd::ops {
 
 void use_tensor_memory();
 
-}  // namespace preferd
+}  // namespace preferd::ops

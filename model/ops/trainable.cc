@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 TrainableWeights::TrainableWeights(const Compute& compute)
     : copies_(compute.copies_weights()),
@@ -58,4 +58,4 @@ void TrainableWeights::store() const {
   }
 }
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -20,7 +20,7 @@
 #include "model/ops/compute.h"
 #include "model/quant/matrix.h"
 
-namespace preferd {
+namespace preferd::ops {
 
 class TrainableWeights {
  public:
@@ -56,4 +56,4 @@ class TrainableWeights {
   std::map<const void*, std::size_t> by_address_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -5,7 +5,7 @@
 
 #include "model/package/section.h"
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 constexpr std::size_t kMostMembers = 64;
@@ -24,7 +24,7 @@ MemberSpec read_member(Section s, PackageKind kind, std::size_t index) {
   s.need("package");
   s.text("package", m.package);
   if (s.has("package") && s.at("package").is_string() && !is_plain(m.package))
-    s.fail(s.path("package") + " is " + describe(s.at("package")) +
+    s.fail(s.path("package") + " is " + checkpoint::describe(s.at("package")) +
            ", expected the name of a folder inside this one, without '.' and '..'");
   s.text("adapter", m.adapter);
   s.choice("order",
@@ -39,13 +39,13 @@ MemberSpec read_member(Section s, PackageKind kind, std::size_t index) {
   } else {
     s.number("weight", m.weight);
     if (!(m.weight > 0 && m.weight <= (cascade ? 1 : 1e6)))
-      s.fail(s.path("weight") + " is " + describe(s.at("weight")) + ", expected a number above 0, at most " +
-             (cascade ? "1" : "1e6"));
+      s.fail(s.path("weight") + " is " + checkpoint::describe(s.at("weight")) +
+             ", expected a number above 0, at most " + (cascade ? "1" : "1e6"));
   }
   if (cascade && index > 0 && s.need("when_margin_below")) {
     s.number("when_margin_below", m.when_margin_below);
     if (!(m.when_margin_below > 0 && m.when_margin_below <= 1))
-      s.fail(s.path("when_margin_below") + " is " + describe(s.at("when_margin_below")) +
+      s.fail(s.path("when_margin_below") + " is " + checkpoint::describe(s.at("when_margin_below")) +
              ", expected a number above 0, at most 1");
   }
   s.close();
@@ -110,7 +110,7 @@ Result<CompositeManifest> read_composite(const Files& package) {
     const Json& members = s.at(list);
     const std::size_t least = cascade ? 2 : 1;
     if (!members.is_array() || members.size() < least || members.size() > kMostMembers)
-      s.fail(s.path(list) + " is " + describe(members) +
+      s.fail(s.path(list) + " is " + checkpoint::describe(members) +
              (members.is_array() ? " of " + std::to_string(members.size()) : "") + ", expected an array of " +
              std::to_string(least) + " to " + std::to_string(kMostMembers));
     else
@@ -127,4 +127,4 @@ Result<CompositeManifest> read_composite(const Files& package) {
   return m;
 }
 
-}  // namespace preferd
+}  // namespace preferd::package

@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::package {
 
 // Composites inside composites; a folder that links to itself ends here.
 inline constexpr int kDeepestComposite = 4;
@@ -53,4 +53,4 @@ Result<PackageKind> package_kind(const Files& package);
 // member that is no folder below this one; two members that could not be told apart in a reply.
 Result<CompositeManifest> read_composite(const Files& package);
 
-}  // namespace preferd
+}  // namespace preferd::package

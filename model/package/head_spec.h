@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace preferd {
+namespace preferd::package {
 
 enum class Pooling { kLast, kFirst, kMean };           // over real tokens
 enum class Normalize { kNone, kL2, kLayerNorm };       // of each pooled vector
@@ -46,4 +46,4 @@ inline bool per_response(Output output) {
   return output == Output::kDifference || output == Output::kSiamese;
 }
 
-}  // namespace preferd
+}  // namespace preferd::package

@@ -4,9 +4,10 @@
 #include <utility>
 #include <vector>
 
-namespace preferd {
+namespace preferd::package {
 
-Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where) {
+Result<checkpoint::TensorMap> head_from_adapter(const HeadSpec& spec, checkpoint::TensorMap tensors,
+                                                const std::string& where) {
   std::vector<std::string> slots;
   for (std::size_t i = 0; i < spec.layers.size(); ++i)
     if (spec.layers[i].type == HeadLayer::Type::kLinear) slots.push_back("layers." + std::to_string(i));
@@ -25,7 +26,7 @@ Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, con
     renames = {{tensors.contains("score.weight") ? "score." : "classifier.", slots[0] + "."}};
   else
     renames = {{"pooler.dense.", slots[0] + "."}, {"classifier.", slots[1] + "."}};
-  TensorMap renamed;
+  checkpoint::TensorMap renamed;
   for (auto& [name, tensor] : tensors) {
     std::string to = name;
     for (const auto& [from, into] : renames)
@@ -35,4 +36,4 @@ Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, con
   return renamed;
 }
 
-}  // namespace preferd
+}  // namespace preferd::package

@@ -7,10 +7,11 @@
 #include "model/checkpoint/safetensors.h"
 #include "model/package/head_spec.h"
 
-namespace preferd {
+namespace preferd::package {
 
 // A head that PEFT saved with its adapter (score, score.<i>, or pooler.dense and classifier) renamed to the
 // layers of `spec`; `where` is for messages.
-Result<TensorMap> head_from_adapter(const HeadSpec& spec, TensorMap tensors, const std::string& where);
+Result<checkpoint::TensorMap> head_from_adapter(const HeadSpec& spec, checkpoint::TensorMap tensors,
+                                                const std::string& where);
 
-}  // namespace preferd
+}  // namespace preferd::package

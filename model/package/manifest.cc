@@ -4,7 +4,7 @@
 
 #include "model/package/section.h"
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 constexpr std::int64_t kHuge = std::int64_t{1} << 30;
@@ -25,7 +25,7 @@ HeadLayer read_layer(Section s) {
   s.flag("bias", layer.bias);
   s.number("p", layer.p);
   if (!(layer.p >= 0 && layer.p <= 1))
-    s.fail(s.path("p") + " is " + describe(s.at("p")) + ", expected 0 to 1");
+    s.fail(s.path("p") + " is " + checkpoint::describe(s.at("p")) + ", expected 0 to 1");
   layer.type = word == Word::kLinear    ? HeadLayer::Type::kLinear
                : word == Word::kDropout ? HeadLayer::Type::kDropout
                                         : HeadLayer::Type::kActivation;
@@ -66,7 +66,7 @@ HeadSpec read_head(Section s, std::optional<Error>& failure) {
   }
   if (s.has("layers")) {
     if (!s.at("layers").is_array())
-      s.fail(s.path("layers") + " is " + describe(s.at("layers")) + ", expected an array");
+      s.fail(s.path("layers") + " is " + checkpoint::describe(s.at("layers")) + ", expected an array");
     else
       for (std::size_t i = 0; i < s.at("layers").size(); ++i)
         head.layers.push_back(read_layer(
@@ -87,17 +87,19 @@ HeadSpec read_head(Section s, std::optional<Error>& failure) {
   return head;
 }
 
-InputSpec read_input(Section s, std::optional<Error>& failure) {
-  InputSpec input;
+text::InputSpec read_input(Section s, std::optional<Error>& failure) {
+  text::InputSpec input;
   std::int64_t max_tokens = 0;
   s.need("layout");
-  s.choice("layout", {{"pair", Layout::kPair}, {"per_response", Layout::kPerResponse}}, input.layout);
+  s.choice("layout", {{"pair", text::Layout::kPair}, {"per_response", text::Layout::kPerResponse}},
+           input.layout);
   if (s.has("template")) {
     const Json& parts = s.at("template");
-    if (!parts.is_array()) s.fail(s.path("template") + " is " + describe(parts) + ", expected an array");
+    if (!parts.is_array())
+      s.fail(s.path("template") + " is " + checkpoint::describe(parts) + ", expected an array");
     for (std::size_t i = 0; parts.is_array() && i < parts.size(); ++i) {
       Section part(parts[i], s.path("template") + "[" + std::to_string(i) + "]", failure);
-      Segment segment;
+      text::Segment segment;
       enum class Field { kPrompt, kResponse, kResponseA, kResponseB } field = Field::kPrompt;
       if (part.has("text") == part.has("field"))
         s.fail("input.template[" + std::to_string(i) + "] needs exactly one of text, field");
@@ -114,7 +116,8 @@ InputSpec read_input(Section s, std::optional<Error>& failure) {
       input.segments.push_back(std::move(segment));
     }
   }
-  s.choice("tokenize", {{"joined", Joining::kJoined}, {"segments", Joining::kSegments}}, input.joining);
+  s.choice("tokenize", {{"joined", text::Joining::kJoined}, {"segments", text::Joining::kSegments}},
+           input.joining);
   s.flag("add_bos", input.add_bos);
   s.flag("add_eos", input.add_eos);
   s.need("max_tokens");
@@ -122,14 +125,14 @@ InputSpec read_input(Section s, std::optional<Error>& failure) {
   input.max_tokens = static_cast<int>(max_tokens);
   if (s.has("truncation")) {
     Section t = s.section("truncation");
-    Truncation& cut = input.truncation;
+    text::Truncation& cut = input.truncation;
     double head = 0;
     t.need("mode");
     t.choice("mode",
-             {{"right", Cut::kRight},
-              {"left", Cut::kLeft},
-              {"ratio", Cut::kRatio},
-              {"proportional", Cut::kProportional}},
+             {{"right", text::Cut::kRight},
+              {"left", text::Cut::kLeft},
+              {"ratio", text::Cut::kRatio},
+              {"proportional", text::Cut::kProportional}},
              cut.mode);
     t.number("prompt", cut.prompt);
     t.number("response", cut.response);
@@ -145,7 +148,7 @@ InputSpec read_input(Section s, std::optional<Error>& failure) {
   }
   if (s.has("chat")) {
     Section c = s.section("chat");
-    ChatSpec chat;
+    text::ChatSpec chat;
     c.text("system", chat.system);
     c.flag("generation_prompt", chat.generation_prompt);
     c.text("suffix", chat.suffix);
@@ -156,9 +159,9 @@ InputSpec read_input(Section s, std::optional<Error>& failure) {
   return input;
 }
 
-Quantization read_quantization(Section s) {
-  Quantization q;
-  using Scheme = Quantization::Scheme;
+checkpoint::Quantization read_quantization(Section s) {
+  checkpoint::Quantization q;
+  using Scheme = checkpoint::Quantization::Scheme;
   std::int64_t block = q.block_size;
   s.need("scheme");
   s.choice("scheme",
@@ -169,16 +172,16 @@ Quantization read_quantization(Section s) {
   s.integer("block_size", 32, 4096, block);
   s.strings("skip", q.skip);
   s.choice("embeddings",
-           {{"none", Quantization::Embeddings::kNone},
-            {"int8_row", Quantization::Embeddings::kInt8Row},
-            {"nf4", Quantization::Embeddings::kNf4}},
+           {{"none", checkpoint::Quantization::Embeddings::kNone},
+            {"int8_row", checkpoint::Quantization::Embeddings::kInt8Row},
+            {"nf4", checkpoint::Quantization::Embeddings::kNf4}},
            q.embeddings);
   if ((block & (block - 1)) != 0)
     s.fail("quantization.block_size is " + std::to_string(block) + ", expected a power of two in 32..4096");
   if ((doubled || sized) && (q.scheme == Scheme::kNone || q.scheme == Scheme::kInt8))
     s.fail(std::string("quantization.double_quant and block_size mean nothing for scheme ") +
-           scheme_name(q.scheme));
-  if (q.embeddings == Quantization::Embeddings::kNf4 && q.scheme != Scheme::kNf4)
+           checkpoint::scheme_name(q.scheme));
+  if (q.embeddings == checkpoint::Quantization::Embeddings::kNf4 && q.scheme != Scheme::kNf4)
     s.fail("quantization.embeddings nf4 goes with scheme nf4 only");
   q.block_size = static_cast<int>(block);
   s.close();
@@ -189,13 +192,13 @@ FeatureSpec read_features(Section s) {
   FeatureSpec f;
   s.need("set");
   s.choice("set",
-           {{"none", FeatureSet::kNone},
-            {"arena63", FeatureSet::kArena63},
-            {"arena63_v2", FeatureSet::kArena63V2}},
+           {{"none", features::FeatureSet::kNone},
+            {"arena63", features::FeatureSet::kArena63},
+            {"arena63_v2", features::FeatureSet::kArena63V2}},
            f.set);
   s.choice("scaling", {{"none", false}, {"standard", true}}, f.standardize);
   s.text("file", f.file);
-  if (f.standardize && f.set != FeatureSet::kArena63V2)
+  if (f.standardize && f.set != features::FeatureSet::kArena63V2)
     s.fail("features.scaling standard goes with arena63_v2 only");
   s.close();
   return f;
@@ -206,14 +209,14 @@ void check_heads(Section& s, const Manifest& m) {
   for (const AdapterSpec& adapter : m.adapters) {
     const HeadSpec& head = adapter.head;
     const std::string output = output_name(head.output);
-    if (per_response(head.output) != (m.input.layout == Layout::kPerResponse))
+    if (per_response(head.output) != (m.input.layout == text::Layout::kPerResponse))
       s.fail("head.output " + output + " does not go with input.layout " +
-             (m.input.layout == Layout::kPair ? "pair" : "per_response"));
-    if (head.output == Output::kTokenPair && m.features.set != FeatureSet::kNone)
+             (m.input.layout == text::Layout::kPair ? "pair" : "per_response"));
+    if (head.output == Output::kTokenPair && m.features.set != features::FeatureSet::kNone)
       s.fail("head.output token_pair cannot take features");
     if ((head.output == Output::kDifference) != (m.output() == Output::kDifference))
       s.fail("heads of one package see the same feature columns: difference does not mix with other outputs");
-    if (head.projection && m.features.set == FeatureSet::kNone)
+    if (head.projection && m.features.set == features::FeatureSet::kNone)
       s.fail("head.feature_projection without features");
     if (head.output == Output::kTokenPair) {
       if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
@@ -237,7 +240,7 @@ void read_adapters(Section& s, Manifest& m, std::optional<Error>& failure) {
     m.adapters.push_back(std::move(spec));
   }
   if (several && !s.at("adapters").is_array())
-    s.fail("package.adapters is " + describe(s.at("adapters")) + ", expected an array");
+    s.fail("package.adapters is " + checkpoint::describe(s.at("adapters")) + ", expected an array");
   for (std::size_t i = 0; several && s.at("adapters").is_array() && i < s.at("adapters").size(); ++i) {
     Section a(s.at("adapters")[i], "package.adapters[" + std::to_string(i) + "]", failure);
     AdapterSpec spec{"", std::nullopt, head};
@@ -299,7 +302,8 @@ Result<Manifest> read_manifest(const Files& package) {
     c.number("temperature", m.temperature);
     // Beyond these, logits over it overflow fp32 and probabilities are NaN.
     if (!(m.temperature >= 1e-6 && m.temperature <= 1e6))
-      c.fail("calibration.temperature is " + describe(c.at("temperature")) + ", expected 1e-6 to 1e6");
+      c.fail("calibration.temperature is " + checkpoint::describe(c.at("temperature")) +
+             ", expected 1e-6 to 1e6");
     c.close();
   }
   s.text("golden", m.golden);
@@ -321,4 +325,4 @@ Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manif
   return base;
 }
 
-}  // namespace preferd
+}  // namespace preferd::package

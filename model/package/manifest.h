@@ -13,10 +13,10 @@
 #include "model/package/head_spec.h"
 #include "model/text/input.h"
 
-namespace preferd {
+namespace preferd::package {
 
 struct FeatureSpec {
-  FeatureSet set = FeatureSet::kNone;
+  features::FeatureSet set = features::FeatureSet::kNone;
   bool standardize = false;
   std::string file = "features.safetensors";
 };
@@ -31,9 +31,9 @@ struct Manifest {
   std::string name, revision;
   std::string base_path;  // relative to the package, or absolute
   std::optional<std::int64_t> max_layers;
-  Quantization quantization;
+  checkpoint::Quantization quantization;
   std::vector<AdapterSpec> adapters;  // at least one; the first is the default
-  InputSpec input;
+  text::InputSpec input;
   FeatureSpec features;
   double temperature = 1;
   std::optional<std::string> golden;
@@ -47,4 +47,4 @@ Result<Manifest> read_manifest(const Files& package);
 // The base model's directory: inside the package, or wherever an absolute path says.
 Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manifest& manifest);
 
-}  // namespace preferd
+}  // namespace preferd::package

@@ -14,14 +14,14 @@
 #include "base/result.h"
 #include "model/checkpoint/fields.h"
 
-namespace preferd {
+namespace preferd::package {
 
 // Borrows `json` and `failure`.
 class Section {
  public:
   Section(const Json& json, std::string path, std::optional<Error>& failure)
       : json_(json), path_(std::move(path)), failure_(failure) {
-    if (!json_.is_object()) fail(path_ + " is " + describe(json_) + ", expected an object");
+    if (!json_.is_object()) fail(path_ + " is " + checkpoint::describe(json_) + ", expected an object");
   }
 
   bool has(const char* key) {
@@ -92,7 +92,7 @@ class Section {
 
  private:
   bool expect(const char* key, bool ok, const std::string& what) {
-    if (!ok) fail(path(key) + " is " + describe(at(key)) + ", expected " + what);
+    if (!ok) fail(path(key) + " is " + checkpoint::describe(at(key)) + ", expected " + what);
     return ok;
   }
 
@@ -110,4 +110,4 @@ struct ManifestFile {
 };
 Result<ManifestFile> read_manifest_file(const Files& package);
 
-}  // namespace preferd
+}  // namespace preferd::package

@@ -8,20 +8,20 @@
 #include "model/scorer/package_head.h"
 #include "model/scorer/packer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // config.json with what the package decides about it.
 struct BaseConfig {
   Json json;
-  const Family* family = nullptr;
-  BodyOptions options;
+  const families::Family* family = nullptr;
+  families::BodyOptions options;
   std::int64_t all_layers = 0;
   bool prequantized = false;
   std::string where;
 };
 
-std::int64_t count_layers(Fields& fields, const char* key) {
+std::int64_t count_layers(checkpoint::Fields& fields, const char* key) {
   const Json& json = fields.json();
   if (!json.contains(key) || !json[key].is_array()) return fields.integer(key, 1, 4096);
   const std::size_t count = json[key].size();
@@ -32,12 +32,12 @@ std::int64_t count_layers(Fields& fields, const char* key) {
 
 Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int64_t> max_layers) {
   BaseConfig base;
-  auto json = read_json_object(folder, "config.json");
+  auto json = checkpoint::read_json_object(folder, "config.json");
   if (!json) return json.error();
   base.json = std::move(*json);
   base.where = folder.name() + "/config.json";
-  Fields fields(base.json, base.where);
-  const auto family = family_of(fields);
+  checkpoint::Fields fields(base.json, base.where);
+  const auto family = families::family_of(fields);
   if (!family) return family.error();
   base.family = *family;
   base.all_layers = count_layers(fields, base.family->layer_key);
@@ -53,20 +53,22 @@ Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int6
 }
 
 Result<BaseConfig> read_base_config(const PairEncoder& encoder) {
-  const Manifest& manifest = encoder.manifest();
+  const package::Manifest& manifest = encoder.manifest();
   auto base = read_base_config(encoder.base(), manifest.max_layers);
   if (!base) return base.error();
   base->options.positions = manifest.input.max_tokens;
-  for (const AdapterSpec& adapter : manifest.adapters)
-    if (adapter.head.output == Output::kTokenPair) base->options.lm_head = BodyOptions::LmHead::kBuild;
-  if (base->options.lm_head == BodyOptions::LmHead::kBuild && base->family->mask != AttentionMask::kCausal)
+  for (const package::AdapterSpec& adapter : manifest.adapters)
+    if (adapter.head.output == package::Output::kTokenPair)
+      base->options.lm_head = families::BodyOptions::LmHead::kBuild;
+  if (base->options.lm_head == families::BodyOptions::LmHead::kBuild &&
+      base->family->mask != families::AttentionMask::kCausal)
     return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
                    ", which is no causal language model");
   return base;
 }
 
-Result<std::unique_ptr<Body>> build(const BaseConfig& base, WeightSource& weights) {
-  Fields fields(base.json, base.where);
+Result<std::unique_ptr<families::Body>> build(const BaseConfig& base, checkpoint::WeightSource& weights) {
+  checkpoint::Fields fields(base.json, base.where);
   auto body = base.family->build(fields, weights, base.options);
   if (const Status status = fields.status(); !status) return status.error();
   PREFERD_CHECK(body != nullptr);
@@ -74,14 +76,15 @@ Result<std::unique_ptr<Body>> build(const BaseConfig& base, WeightSource& weight
 }
 
 // A family whose maps are no linears (recurrences) has nothing to quantize and nothing that LoRA adapts.
-Status check_linears(const Family& family, const Manifest& manifest, const std::vector<Declared>& tensors) {
-  const auto linear = [](const Declared& d) { return d.role == Role::kLinear; };
+Status check_linears(const families::Family& family, const package::Manifest& manifest,
+                     const std::vector<checkpoint::Declared>& tensors) {
+  const auto linear = [](const checkpoint::Declared& d) { return d.role == checkpoint::Role::kLinear; };
   if (std::any_of(tensors.begin(), tensors.end(), linear)) return Ok{};
   const std::string what = std::string(family.model_type) + " has no linear layers";
-  if (manifest.quantization.scheme != Quantization::Scheme::kNone)
+  if (manifest.quantization.scheme != checkpoint::Quantization::Scheme::kNone)
     return invalid(std::string("package.json: quantization.scheme is ") +
-                   scheme_name(manifest.quantization.scheme) + ", expected none, as " + what);
-  for (const AdapterSpec& adapter : manifest.adapters)
+                   checkpoint::scheme_name(manifest.quantization.scheme) + ", expected none, as " + what);
+  for (const package::AdapterSpec& adapter : manifest.adapters)
     if (adapter.path)
       return invalid("package.json: adapter.path is '" + *adapter.path + "', expected no adapter, as " +
                      what);
@@ -89,14 +92,14 @@ Status check_linears(const Family& family, const Manifest& manifest, const std::
 }
 
 Result<ModelShape> shape_of(const BaseConfig& base) {
-  ShapesOnly shapes, with_output;
+  checkpoint::ShapesOnly shapes, with_output;
   const auto body = build(base, shapes);
   if (!body) return body.error();
   BaseConfig causal = base;
-  causal.options.lm_head = BodyOptions::LmHead::kBuild;
+  causal.options.lm_head = families::BodyOptions::LmHead::kBuild;
   if (const auto whole = build(causal, with_output); !whole) return whole.error();
   const auto& all = with_output.declared();
-  const auto is_output = [](const Declared& d) { return d.role == Role::kOutput; };
+  const auto is_output = [](const checkpoint::Declared& d) { return d.role == checkpoint::Role::kOutput; };
   ModelShape shape;
   shape.family = base.family->model_type;
   shape.prefix = base.family->prefix;
@@ -105,7 +108,8 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.all_layers = base.all_layers;
   shape.width = (*body)->width();
   shape.prequantized = base.prequantized;
-  shape.tied = base.family->mask == AttentionMask::kCausal && std::none_of(all.begin(), all.end(), is_output);
+  shape.tied = base.family->mask == families::AttentionMask::kCausal &&
+               std::none_of(all.begin(), all.end(), is_output);
   shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens));
   return shape;
 }
@@ -119,7 +123,7 @@ quant::Matrix rows_of(const quant::Matrix& m, const std::vector<std::int32_t>& i
   return {static_cast<std::int64_t>(ids.size()), m.cols, form, buffer};
 }
 
-Status take_token_rows(const PairEncoder& encoder, const Body& body, LoadedAdapter& adapter) {
+Status take_token_rows(const PairEncoder& encoder, const families::Body& body, LoadedAdapter& adapter) {
   std::vector<std::int32_t> ids;
   for (const std::string& token : adapter.spec.tokens) {
     const auto id = encoder.tokenizer().single(token);
@@ -133,21 +137,22 @@ Status take_token_rows(const PairEncoder& encoder, const Body& body, LoadedAdapt
   return Ok{};
 }
 
-void count_bytes(const BaseConfig& base, WeightSource& weights, AdaptedModel& model) {
-  ShapesOnly shapes;
+void count_bytes(const BaseConfig& base, checkpoint::WeightSource& weights, AdaptedModel& model) {
+  checkpoint::ShapesOnly shapes;
   const auto body = build(base, shapes);
   if (!body) return;
   std::size_t& bytes = model.stored_bytes;
-  for (const Declared& d : shapes.declared()) {
-    if (d.role == Role::kLinear) {
+  for (const checkpoint::Declared& d : shapes.declared()) {
+    if (d.role == checkpoint::Role::kLinear) {
       model.linear_bytes += quant::stored_bytes(weights.linear(d.name, d.shape[0], d.shape[1]));
       model.linear_elements += static_cast<std::size_t>(d.shape[0] * d.shape[1]);
     }
-    if (d.role == Role::kEmbedding)
+    if (d.role == checkpoint::Role::kEmbedding)
       bytes += quant::stored_bytes(weights.embedding(d.name, d.shape[0], d.shape[1]));
-    if (d.role == Role::kOutput) bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
-    if (d.role == Role::kPlain) bytes += quant::stored_bytes(weights.plain(d.name, d.shape));
-    if (d.role == Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
+    if (d.role == checkpoint::Role::kOutput)
+      bytes += quant::stored_bytes(weights.output(d.name, d.shape[0], d.shape[1]));
+    if (d.role == checkpoint::Role::kPlain) bytes += quant::stored_bytes(weights.plain(d.name, d.shape));
+    if (d.role == checkpoint::Role::kVector) bytes += 4 * static_cast<std::size_t>(d.shape[0]);
   }
   bytes += model.linear_bytes;
 }
@@ -171,18 +176,18 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
   if (!base) return base.error();
   const auto shape = model_shape(encoder);
   if (!shape) return shape.error();
-  const Manifest& manifest = encoder.manifest();
+  const package::Manifest& manifest = encoder.manifest();
   if (const Status s = check_linears(*base->family, manifest, shape->tensors); !s) return s.error();
 
   AdaptedModel model;
   model.family = base->family->model_type;
   model.layers = base->options.layers;
-  auto weights =
-      BaseWeights::open(encoder.base(), manifest.quantization, base->family->prefix, base->prequantized);
+  auto weights = checkpoint::BaseWeights::open(encoder.base(), manifest.quantization, base->family->prefix,
+                                               base->prequantized);
   if (!weights) return weights.error();
   model.sources.push_back(*weights);
   if (wrap) model.sources.push_back(wrap(*weights));
-  WeightSource& source = *model.sources.back();
+  checkpoint::WeightSource& source = *model.sources.back();
   auto body = build(*base, source);
   if (!body) return body.error();
   const Status accounted = (*weights)->finish(model.family, static_cast<int>(base->options.layers),
@@ -191,22 +196,23 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
   count_bytes(*base, source, model);
   model.bodies.push_back(std::move(*body));
 
-  for (const AdapterSpec& spec : manifest.adapters) {
+  for (const package::AdapterSpec& spec : manifest.adapters) {
     LoadedAdapter adapter;
     adapter.spec = spec.head;
-    TensorMap head;
+    checkpoint::TensorMap head;
     std::string folder_name;
     if (spec.path) {
       auto files = read_adapter(encoder, *shape, spec);
       if (!files) return files.error();
       folder_name = files->folder;
-      PeftAdapter& peft = files->peft;
+      checkpoint::PeftAdapter& peft = files->peft;
       for (const auto& [module, projection] : peft.projections)
         model.stored_bytes += quant::stored_bytes(projection.a) + quant::stored_bytes(projection.b);
       adapter.projections = std::move(peft.projections);
       head = std::move(peft.head);
       if (!peft.saved.empty()) {
-        auto overlay = std::make_shared<OverlayWeights>(source, std::move(peft.saved), folder_name);
+        auto overlay =
+            std::make_shared<checkpoint::OverlayWeights>(source, std::move(peft.saved), folder_name);
         auto variant = build(*base, *overlay);
         if (!variant) return variant.error();
         if (!overlay->problems().empty()) return invalid(overlay->problems().front());
@@ -215,8 +221,8 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
         model.bodies.push_back(std::move(*variant));
       }
     }
-    const Body& own = *model.bodies[adapter.body];
-    if (spec.head.output != Output::kTokenPair) {
+    const families::Body& own = *model.bodies[adapter.body];
+    if (spec.head.output != package::Output::kTokenPair) {
       auto made = make_head(encoder, spec.head, std::move(head), folder_name, own.width());
       if (!made) return made.error();
       adapter.head = std::move(*made);
@@ -230,4 +236,4 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
   return model;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

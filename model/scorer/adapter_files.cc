@@ -2,19 +2,21 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& shape,
-                                  const AdapterSpec& spec) {
+                                  const package::AdapterSpec& spec) {
   PREFERD_CHECK(spec.path.has_value());
   const auto folder = encoder.package().folder(*spec.path);
   if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
   std::string wrapper = shape.prefix;
   if (!wrapper.empty()) wrapper.pop_back();  // the dot
-  auto peft = read_peft(**folder, shape.tensors, wrapper,
-                        spec.head.output == Output::kTokenPair ? Wrapping::kCausalLm : Wrapping::kBody);
+  auto peft =
+      checkpoint::read_peft(**folder, shape.tensors, wrapper,
+                            spec.head.output == package::Output::kTokenPair ? checkpoint::Wrapping::kCausalLm
+                                                                            : checkpoint::Wrapping::kBody);
   if (!peft) return peft.error();
   return AdapterFiles{std::move(*peft), (*folder)->name()};
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -8,15 +8,15 @@
 #include "model/scorer/model_shape.h"
 #include "model/scorer/pair_encoder.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct AdapterFiles {
-  PeftAdapter peft;
+  checkpoint::PeftAdapter peft;
   std::string folder;  // its name, for messages
 };
 
 // Requires spec.path. `shape` is the package's own. Errors: no such folder, as read_peft has.
 Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& shape,
-                                  const AdapterSpec& spec);
+                                  const package::AdapterSpec& spec);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -4,11 +4,11 @@
 
 #include "model/kernels/instruction_set.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 std::string torch_version() { return TORCH_VERSION; }
 std::string instruction_set() { return kernels::instruction_set(); }
 Status instruction_set_as_asked() { return kernels::instruction_set_as_asked(); }
 std::string devices() { return "cpu"; }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

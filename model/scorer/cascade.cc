@@ -3,7 +3,7 @@
 // path a pair, whichever response comes first.
 #include "model/scorer/composite_scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 class Cascade : public CompositeScorer {
@@ -14,7 +14,7 @@ class Cascade : public CompositeScorer {
     std::vector<Combination> so_far(items.size());
     std::vector<Result<Verdict>> verdicts(items.size(), Result<Verdict>(Verdict{}));
     for (std::size_t stage = 0; stage < members().size(); ++stage) {
-      const MemberSpec& spec = members()[stage].spec;
+      const package::MemberSpec& spec = members()[stage].spec;
       std::vector<Question> questions;
       for (std::size_t i = 0; i < items.size(); ++i)
         if (verdicts[i] && (stage == 0 || so_far[i].margin() < spec.when_margin_below))
@@ -36,8 +36,8 @@ class Cascade : public CompositeScorer {
 
 }  // namespace
 
-std::shared_ptr<Scorer> make_cascade(CompositeManifest manifest, std::vector<Member> members) {
+std::shared_ptr<Scorer> make_cascade(package::CompositeManifest manifest, std::vector<Member> members) {
   return std::make_shared<Cascade>(std::move(manifest), std::move(members));
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

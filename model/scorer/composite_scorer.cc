@@ -9,20 +9,20 @@
 #include "base/sha256.h"
 #include "model/scorer/verdict.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
-constexpr auto kA = static_cast<std::size_t>(Part::kResponseA);
-constexpr auto kB = static_cast<std::size_t>(Part::kResponseB);
+constexpr auto kA = static_cast<std::size_t>(text::Part::kResponseA);
+constexpr auto kB = static_cast<std::size_t>(text::Part::kResponseB);
 
-void add_to(TokenCounts& sum, const TokenCounts& more) {
+void add_to(text::TokenCounts& sum, const text::TokenCounts& more) {
   sum.prompt += more.prompt;
   sum.response_a += more.response_a;
   sum.response_b += more.response_b;
   sum.total += more.total;
 }
 
-void add_to(Truncated& sum, const Truncated& more) {
+void add_to(text::Truncated& sum, const text::Truncated& more) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i].tokens += more[i].tokens;
     sum[i].chars += more[i].chars;
@@ -30,24 +30,24 @@ void add_to(Truncated& sum, const Truncated& more) {
 }
 
 // Was the member shown the exchanged pair itself? With both orders at hand it is not.
-bool shown_exchanged(MemberOrder order, Swap asked) {
-  return order == MemberOrder::kSwapped && asked == Swap::kNone;
+bool shown_exchanged(package::MemberOrder order, Swap asked) {
+  return order == package::MemberOrder::kSwapped && asked == Swap::kNone;
 }
 
-void exchange_parts(TokenCounts& tokens, Truncated& truncated) {
+void exchange_parts(text::TokenCounts& tokens, text::Truncated& truncated) {
   std::swap(tokens.response_a, tokens.response_b);
   std::swap(truncated[kA], truncated[kB]);
 }
 
 // A member's answer as of the order that was asked for.
-void bring_back(MemberOrder order, Swap asked, Verdict& v) {
+void bring_back(package::MemberOrder order, Swap asked, Verdict& v) {
   if (shown_exchanged(order, asked)) {
     v.by_order = {mirrored(v.by_order[0])};
     for (MemberSaid& said : v.path) said.probabilities = mirrored(said.probabilities);
     exchange_parts(v.tokens, v.truncated);
-  } else if (order == MemberOrder::kSwapped) {
+  } else if (order == package::MemberOrder::kSwapped) {
     std::swap(v.by_order[0], v.by_order[1]);
-  } else if (order == MemberOrder::kAverage) {
+  } else if (order == package::MemberOrder::kAverage) {
     v.by_order.assign(asked == Swap::kAverage ? 2 : 1, v.probabilities);
   }
   v.probabilities = verdict_of(v.by_order).probabilities;
@@ -60,12 +60,12 @@ void agree(std::string& common, const std::string& own) {
 
 }  // namespace
 
-CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member> members)
+CompositeScorer::CompositeScorer(package::CompositeManifest manifest, std::vector<Member> members)
     : members_(std::move(members)) {
   PREFERD_CHECK(!members_.empty());
   info_.name = manifest.name;
   info_.revision = manifest.revision;
-  info_.kind = info_.output = kind_name(manifest.kind);
+  info_.kind = info_.output = package::kind_name(manifest.kind);
   std::string digests = manifest.digest;
   std::set<const Scorer*> distinct;
   for (const Member& m : members_) {
@@ -84,7 +84,7 @@ CompositeScorer::CompositeScorer(CompositeManifest manifest, std::vector<Member>
       info_.golden_pairs += own.golden_pairs;
     }
     MemberInfo member{m.spec.label(), m.spec.weight, std::nullopt, std::make_shared<const ScorerInfo>(own)};
-    if (manifest.kind == PackageKind::kCascade && &m != &members_.front())
+    if (manifest.kind == package::PackageKind::kCascade && &m != &members_.front())
       member.when_margin_below = m.spec.when_margin_below;
     info_.members.push_back(std::move(member));
   }
@@ -123,13 +123,13 @@ Result<Encoded> CompositeScorer::encode(const Ask& ask) const {
     own.adapter = m.spec.adapter;
     const bool exchanged = shown_exchanged(m.spec.order, ask.swap);
     if (exchanged) std::swap(own.pair.response_a, own.pair.response_b);
-    if (m.spec.order == MemberOrder::kAverage) own.swap = Swap::kAverage;
+    if (m.spec.order == package::MemberOrder::kAverage) own.swap = Swap::kAverage;
     auto part = m.scorer->encode(own);
     if (!part)
       return Error{part.error().code, "member " + m.spec.label() + ": " + part.error().what,
                    part.error().param};
-    TokenCounts tokens = part->tokens;
-    Truncated truncated = part->truncated;
+    text::TokenCounts tokens = part->tokens;
+    text::Truncated truncated = part->truncated;
     if (exchanged) exchange_parts(tokens, truncated);
     add_to(encoded.tokens, tokens);
     add_to(encoded.truncated, truncated);
@@ -158,7 +158,7 @@ std::vector<Result<Verdict>> CompositeScorer::ask(std::span<const Encoded* const
     std::vector<Result<Verdict>> said = scorer.score(views);
     for (std::size_t i = 0; i < said.size(); ++i) {
       const Question& q = questions[places[i]];
-      const MemberSpec& spec = members_[q.member].spec;
+      const package::MemberSpec& spec = members_[q.member].spec;
       if (said[i])
         bring_back(spec.order, items[q.item]->swap, *said[i]);
       else if (said[i].error().code != Code::kChanged)
@@ -169,7 +169,7 @@ std::vector<Result<Verdict>> CompositeScorer::ask(std::span<const Encoded* const
   return answers;
 }
 
-void Combination::add(const MemberSpec& spec, double kept, double weight, const Verdict& answer) {
+void Combination::add(const package::MemberSpec& spec, double kept, double weight, const Verdict& answer) {
   if (by_order_.empty())
     for (const auto& p : answer.by_order) by_order_.emplace_back(p.size(), 0.0);
   for (std::size_t o = 0; o < by_order_.size(); ++o)
@@ -201,4 +201,4 @@ Verdict Combination::verdict() const {
   return v;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

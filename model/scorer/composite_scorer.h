@@ -8,10 +8,10 @@
 #include "model/package/composite.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct Member {
-  MemberSpec spec;
+  package::MemberSpec spec;
   std::shared_ptr<Scorer> scorer;  // several members may share one
   int classes = 2;                 // of the adapter that spec names
 };
@@ -19,11 +19,11 @@ struct Member {
 class CompositeScorer : public Scorer {
  public:
   // At least one member; all with the same number of classes.
-  CompositeScorer(CompositeManifest manifest, std::vector<Member> members);
+  CompositeScorer(package::CompositeManifest manifest, std::vector<Member> members);
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override;
-  std::vector<float> features(const Pair&) const override { return {}; }
+  std::vector<float> features(const text::Pair&) const override { return {}; }
   // One call at a time. Members share a device: it works if it does for one of them.
   Capacity capacity() const override;
   Status intact(Look look) const override;
@@ -48,7 +48,7 @@ class CompositeScorer : public Scorer {
 class Combination {
  public:
   // p = (p * kept + answer * weight) / (kept + weight), in double, order by order.
-  void add(const MemberSpec& spec, double kept, double weight, const Verdict& answer);
+  void add(const package::MemberSpec& spec, double kept, double weight, const Verdict& answer);
   double margin() const;    // |p_a - p_b|, both orders averaged
   Verdict verdict() const;  // after at least one add()
 
@@ -57,7 +57,7 @@ class Combination {
   Verdict parts_;  // tokens, truncated, path
 };
 
-std::shared_ptr<Scorer> make_ensemble(CompositeManifest manifest, std::vector<Member> members);
-std::shared_ptr<Scorer> make_cascade(CompositeManifest manifest, std::vector<Member> members);
+std::shared_ptr<Scorer> make_ensemble(package::CompositeManifest manifest, std::vector<Member> members);
+std::shared_ptr<Scorer> make_cascade(package::CompositeManifest manifest, std::vector<Member> members);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

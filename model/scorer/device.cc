@@ -5,7 +5,7 @@
 
 #include "model/ops/gpu/gpu.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 Error wrong(std::string_view text) {
@@ -65,4 +65,4 @@ Result<std::vector<Device>> parse_devices(std::string_view text) {
   return devices;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct Device {
   enum class Kind { kCpu, kCuda };
@@ -35,4 +35,4 @@ enum class Residency {
 };
 const char* name_of(Residency residency);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -9,7 +9,7 @@
 #include "model/ops/gpu/gpu.h"
 #include "model/scorer/packer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // Beside weights and activations: workspaces, tables, the allocator's slack.
@@ -74,9 +74,9 @@ Status check_kernels(const AdaptedModel& model) {
 }
 
 // On the CPU.
-Arithmetic arithmetic_of(ComputeType compute) {
-  if (compute == ComputeType::kFp32) return Arithmetic::kFp32;
-  return compute == ComputeType::kInt8 ? Arithmetic::kInt8 : Arithmetic::kInt16;
+ops::Arithmetic arithmetic_of(ComputeType compute) {
+  if (compute == ComputeType::kFp32) return ops::Arithmetic::kFp32;
+  return compute == ComputeType::kInt8 ? ops::Arithmetic::kInt8 : ops::Arithmetic::kInt16;
 }
 
 gpu::Residency resident(Residency residency) {
@@ -85,25 +85,27 @@ gpu::Residency resident(Residency residency) {
                                          : gpu::Residency::kDense;
 }
 
-Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<Compute> cpu, const AdaptedModel& model) {
+Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
+                      const AdaptedModel& model) {
   const int index = placement.device.index;
   const auto memory = gpu::memory_of(index);
   if (!memory) return memory.error();
   const std::string device = name_of(placement.device);
-  const auto family = find_family(model.family);
+  const auto family = families::find_family(model.family);
   if (!family) return family.error();
   Engine engine;
   engine.heads = cpu;
   engine.forward_tokens = kGpuForwardTokens;
   engine.device = device;
-  const bool kernels = (*family)->mask == AttentionMask::kCausal && placement.compute != ComputeType::kFp32;
+  const bool kernels =
+      (*family)->mask == families::AttentionMask::kCausal && placement.compute != ComputeType::kFp32;
   if (!kernels) {
     if (placement.residency != Residency::kAuto)
       return invalid("residency is " + std::string(name_of(placement.residency)) +
                      ", expected auto: compute fp32 and encoders have no other on cuda");
     at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
-    engine.body.reset(new Compute(Compute::composed(cpu->pool().threads(), there, at::kFloat)));
+    engine.body.reset(new ops::Compute(ops::Compute::composed(cpu->pool().threads(), there, at::kFloat)));
     engine.compute = "fp32";
     return engine;
   }
@@ -118,31 +120,31 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<Compute> cpu, 
   engine.device += " " + (*accelerator)->name();
   engine.compute = (*accelerator)->arithmetic();
   engine.residency = name_of(*residency);
-  engine.body.reset(new Compute(Compute::accelerated(1, *accelerator)));
+  engine.body.reset(new ops::Compute(ops::Compute::accelerated(1, *accelerator)));
   return engine;
 }
 
 }  // namespace
 
-Result<Engine> make_engine(const Placement& placement, std::shared_ptr<Compute> cpu,
+Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
                            const AdaptedModel& model) {
   if (placement.device.kind == Device::Kind::kCuda) {
     if (placement.compute == ComputeType::kInt16 || placement.compute == ComputeType::kInt8)
-      return invalid(std::string("compute is ") + arithmetic_name(arithmetic_of(placement.compute)) +
+      return invalid(std::string("compute is ") + ops::arithmetic_name(arithmetic_of(placement.compute)) +
                      ", expected auto or fp32 on device cuda");
     return on_gpu(placement, std::move(cpu), model);
   }
   if (placement.residency != Residency::kAuto)
     return invalid("residency is " + std::string(name_of(placement.residency)) +
                    ", expected auto on device cpu");
-  const Arithmetic arithmetic = arithmetic_of(placement.compute);
+  const ops::Arithmetic arithmetic = arithmetic_of(placement.compute);
   return Engine{.body = cpu,
                 .heads = cpu,
                 .arithmetic = arithmetic,
                 .forward_tokens = kForwardTokens,
                 .device = "cpu",
-                .compute = arithmetic_name(arithmetic),
+                .compute = ops::arithmetic_name(arithmetic),
                 .residency = {}};
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

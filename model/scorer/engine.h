@@ -10,11 +10,11 @@
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/load.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct Engine {
-  std::shared_ptr<Compute> body, heads;       // the same on the CPU
-  Arithmetic arithmetic = Arithmetic::kFp32;  // of the body on the CPU
+  std::shared_ptr<ops::Compute> body, heads;            // the same on the CPU
+  ops::Arithmetic arithmetic = ops::Arithmetic::kFp32;  // of the body on the CPU
   std::size_t forward_tokens = 0;
   std::string device;     // "cpu", "cuda:0 NVIDIA H200"
   std::string compute;    // "fp32", "int16", "bf16", "fp8"
@@ -30,7 +30,7 @@ struct Placement {
 };
 
 // `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.
-Result<Engine> make_engine(const Placement& placement, std::shared_ptr<Compute> cpu,
+Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
                            const AdaptedModel& model);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -2,7 +2,7 @@
 // ensembles, as Kaggle's preference competitions know them.)
 #include "model/scorer/composite_scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 class Ensemble : public CompositeScorer {
@@ -26,7 +26,7 @@ class Ensemble : public CompositeScorer {
     double weights = 0;
     for (std::size_t m = 0; m < answers.size(); ++m) {
       if (!answers[m]) return answers[m].error();
-      const MemberSpec& spec = members()[m].spec;
+      const package::MemberSpec& spec = members()[m].spec;
       sum.add(spec, weights, spec.weight, *answers[m]);
       weights += spec.weight;
     }
@@ -36,8 +36,8 @@ class Ensemble : public CompositeScorer {
 
 }  // namespace
 
-std::shared_ptr<Scorer> make_ensemble(CompositeManifest manifest, std::vector<Member> members) {
+std::shared_ptr<Scorer> make_ensemble(package::CompositeManifest manifest, std::vector<Member> members) {
   return std::make_shared<Ensemble>(std::move(manifest), std::move(members));
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

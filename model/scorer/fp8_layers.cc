@@ -6,18 +6,18 @@
 #include "base/check.h"
 #include "model/scorer/verdict.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
-Output output_of(const Manifest& manifest, const std::string& adapter) {
-  for (const AdapterSpec& a : manifest.adapters)
+package::Output output_of(const package::Manifest& manifest, const std::string& adapter) {
+  for (const package::AdapterSpec& a : manifest.adapters)
     if (a.name == adapter) return a.head.output;
   return manifest.adapters.front().head.output;
 }
 
 }  // namespace
 
-double golden_drift(const Manifest& manifest, std::span<const GoldenPair> pairs,
+double golden_drift(const package::Manifest& manifest, std::span<const GoldenPair> pairs,
                     std::span<const Verdict> verdicts) {
   PREFERD_CHECK(pairs.size() == verdicts.size() && !pairs.empty());
   double sum = 0;
@@ -54,4 +54,4 @@ Result<Fp8Layers> choose_fp8_layers(std::int64_t layers,
   return chosen;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

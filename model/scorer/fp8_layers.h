@@ -16,13 +16,13 @@
 #include "model/package/manifest.h"
 #include "model/scorer/golden.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 inline constexpr double kFp8Drift = 0.00125;
 
 // Mean over pairs of the largest difference between a probability and what the recorded logits give; infinity
 // where there are not as many logits. Both in the same order.
-double golden_drift(const Manifest& manifest, std::span<const GoldenPair> pairs,
+double golden_drift(const package::Manifest& manifest, std::span<const GoldenPair> pairs,
                     std::span<const Verdict> verdicts);
 
 struct Fp8Layers {
@@ -35,4 +35,4 @@ struct Fp8Layers {
 Result<Fp8Layers> choose_fp8_layers(std::int64_t layers,
                                     const std::function<Result<double>(std::int64_t)>& drift_with);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

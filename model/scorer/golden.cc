@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "rows/turns.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 Result<GoldenPair> read_pair(std::string_view line) {
@@ -22,11 +22,11 @@ Result<GoldenPair> read_pair(std::string_view line) {
        {std::pair{"prompt", &row.ask.pair.prompt}, std::pair{"response_a", &row.ask.pair.response_a},
         std::pair{"response_b", &row.ask.pair.response_b}}) {
     if (!json->contains(key)) return invalid(std::string(key) + " is missing");
-    auto text = flatten((*json)[key], Form::kFile, key);
+    auto text = rows::flatten((*json)[key], rows::Form::kFile, key);
     if (!text) return text.error();
     *into = std::move(*text);
   }
-  flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
+  rows::flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
   if (json->contains("adapter")) {
     if (!(*json)["adapter"].is_string()) return invalid("adapter is no name");
     row.ask.adapter = (*json)["adapter"].get<std::string>();
@@ -144,4 +144,4 @@ Result<GoldenReport> verify_golden(const Files& package, const std::string& path
   return report;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // Absolute, on logits.
 inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2, kCoarseTolerance = 5e-2;
@@ -45,4 +45,4 @@ std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> 
 Result<GoldenReport> verify_golden(const Files& package, const std::string& path, Scorer& scorer,
                                    double tolerance);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

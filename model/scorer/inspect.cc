@@ -9,16 +9,17 @@
 #include "model/scorer/model_shape.h"
 #include "model/scorer/package_head.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
-void add_rows(const TensorMap& tensors, const std::string& shown, Inspection& out) {
+void add_rows(const checkpoint::TensorMap& tensors, const std::string& shown, Inspection& out) {
   for (const auto& [name, t] : tensors)
-    out.tensors.push_back({shown, name, quant::name_of(t.dtype), shape_text(t.shape), t.bytes.size()});
+    out.tensors.push_back(
+        {shown, name, quant::name_of(t.dtype), checkpoint::shape_text(t.shape), t.bytes.size()});
 }
 
 Status add_file(const Files& files, const std::string& path, Inspection& out) {
-  const auto tensors = read_safetensors(files, path);
+  const auto tensors = checkpoint::read_safetensors(files, path);
   if (!tensors) return tensors.error();
   add_rows(*tensors, path, out);
   for (const auto& [name, t] : *tensors) out.weight_bytes += t.bytes.size();
@@ -26,23 +27,24 @@ Status add_file(const Files& files, const std::string& path, Inspection& out) {
 }
 
 // How a dense weight will be held: kNone = as it is in the file.
-Quantization held_as(const Declared& d, const Quantization& package, bool prequantized) {
-  Quantization form = package;
-  using Scheme = Quantization::Scheme;
+checkpoint::Quantization held_as(const checkpoint::Declared& d, const checkpoint::Quantization& package,
+                                 bool prequantized) {
+  checkpoint::Quantization form = package;
+  using Scheme = checkpoint::Quantization::Scheme;
   const std::string module = d.name.substr(0, d.name.rfind('.'));
-  if (d.role == Role::kEmbedding)
-    form.scheme = form.embeddings == Quantization::Embeddings::kNf4       ? Scheme::kNf4
-                  : form.embeddings == Quantization::Embeddings::kInt8Row ? Scheme::kInt8
-                                                                          : Scheme::kNone;
-  else if (d.role != Role::kLinear || prequantized || skipped(form.skip, module))
+  if (d.role == checkpoint::Role::kEmbedding)
+    form.scheme = form.embeddings == checkpoint::Quantization::Embeddings::kNf4       ? Scheme::kNf4
+                  : form.embeddings == checkpoint::Quantization::Embeddings::kInt8Row ? Scheme::kInt8
+                                                                                      : Scheme::kNone;
+  else if (d.role != checkpoint::Role::kLinear || prequantized || checkpoint::skipped(form.skip, module))
     form.scheme = Scheme::kNone;
   return form;
 }
 
-std::size_t bytes_of(const Declared& d, const Quantization& form) {
+std::size_t bytes_of(const checkpoint::Declared& d, const checkpoint::Quantization& form) {
   std::size_t bytes = 0;
-  for (const PlannedTensor& part : planned_parts(d, d.name, form)) {
-    if (part.length == PlannedTensor::Length::kAtMost) continue;
+  for (const checkpoint::PlannedTensor& part : checkpoint::planned_parts(d, d.name, form)) {
+    if (part.length == checkpoint::PlannedTensor::Length::kAtMost) continue;
     std::size_t size = quant::size_of(part.dtype);
     for (const std::int64_t n : part.shape) size *= static_cast<std::size_t>(n);
     bytes += size;
@@ -52,15 +54,15 @@ std::size_t bytes_of(const Declared& d, const Quantization& form) {
 
 // The base's tensors by name and shape against what the family reads, and what they will take.
 Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspection& out) {
-  const auto tensors = read_checkpoint(encoder.base());
+  const auto tensors = checkpoint::read_checkpoint(encoder.base());
   if (!tensors) return tensors.error();
   add_rows(*tensors, "base", out);
-  const BareNames bare(*tensors, shape.prefix);
+  const checkpoint::BareNames bare(*tensors, shape.prefix);
   std::map<std::string, std::size_t> parts;  // weight -> bytes of its components
   bool prequantized = shape.prequantized;
   std::set<std::string> unread;
   for (const auto& [name, t] : *tensors) {
-    const auto [weight, part] = split_component(bare(name));
+    const auto [weight, part] = checkpoint::split_component(bare(name));
     if (part.empty()) unread.insert(bare(name));
     if (!part.empty()) parts[weight] += t.bytes.size();
     prequantized = prequantized || part.starts_with("quant_state.") ||
@@ -68,7 +70,7 @@ Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspect
   }
   for (const auto& [weight, bytes] : parts) unread.insert(weight);
   std::vector<std::string> missing, wrong, strays;
-  for (const Declared& d : shape.tensors) {
+  for (const checkpoint::Declared& d : shape.tensors) {
     auto it = tensors->find(d.name);
     if (it == tensors->end()) it = tensors->find(shape.prefix + d.name);
     if (it == tensors->end()) {
@@ -77,12 +79,13 @@ Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspect
     }
     unread.erase(d.name);
     const auto quantized = parts.find(d.name);
-    const Quantization form = held_as(d, encoder.manifest().quantization, prequantized);
+    const checkpoint::Quantization form = held_as(d, encoder.manifest().quantization, prequantized);
     if (quantized != parts.end()) {
       out.weight_bytes += it->second.bytes.size() + quantized->second;
     } else if (it->second.shape != d.shape) {
-      wrong.push_back(d.name + " is " + shape_text(it->second.shape) + ", expected " + shape_text(d.shape));
-    } else if (form.scheme != Quantization::Scheme::kNone) {
+      wrong.push_back(d.name + " is " + checkpoint::shape_text(it->second.shape) + ", expected " +
+                      checkpoint::shape_text(d.shape));
+    } else if (form.scheme != checkpoint::Quantization::Scheme::kNone) {
       out.weight_bytes += bytes_of(d, form);
       out.made_bytes += bytes_of(d, form);
     } else {
@@ -90,19 +93,22 @@ Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspect
     }
   }
   for (const std::string& name : unread)
-    if (!may_stay_unread(name, static_cast<int>(shape.layers), static_cast<int>(shape.all_layers)))
+    if (!checkpoint::may_stay_unread(name, static_cast<int>(shape.layers),
+                                     static_cast<int>(shape.all_layers)))
       strays.push_back(name);
   const std::string where = encoder.base().name() + ": ";
-  if (!missing.empty()) return invalid(where + "missing tensors: " + list_of(missing));
-  if (!wrong.empty()) return invalid(where + list_of(wrong));
+  if (!missing.empty()) return invalid(where + "missing tensors: " + checkpoint::list_of(missing));
+  if (!wrong.empty()) return invalid(where + checkpoint::list_of(wrong));
   if (!strays.empty())
-    return invalid(where + "tensors that no part of " + shape.family + " reads: " + list_of(strays));
+    return invalid(where + "tensors that no part of " + shape.family +
+                   " reads: " + checkpoint::list_of(strays));
   return Ok{};
 }
 
 // An adapter's tensors and its head's, as loading takes them.
-Status account_adapter(const PairEncoder& encoder, const ModelShape& shape, const AdapterSpec& spec) {
-  TensorMap head;
+Status account_adapter(const PairEncoder& encoder, const ModelShape& shape,
+                       const package::AdapterSpec& spec) {
+  checkpoint::TensorMap head;
   std::string folder;
   if (spec.path) {
     auto adapter = read_adapter(encoder, shape, spec);
@@ -110,7 +116,7 @@ Status account_adapter(const PairEncoder& encoder, const ModelShape& shape, cons
     folder = adapter->folder;
     head = std::move(adapter->peft.head);
   }
-  if (spec.head.output != Output::kTokenPair) {
+  if (spec.head.output != package::Output::kTokenPair) {
     const auto made = make_head(encoder, spec.head, std::move(head), folder, shape.width);
     return made ? Status(Ok{}) : Status(made.error());
   }
@@ -125,17 +131,17 @@ Result<Inspection> inspected(const PairEncoder& encoder) {
   out.family = shape->family;
   out.layers = shape->layers;
   out.all_layers = shape->all_layers;
-  for (const Declared& d : shape->tensors) {
+  for (const checkpoint::Declared& d : shape->tensors) {
     std::int64_t n = 1;
     for (const std::int64_t s : d.shape) n *= s;
     out.parameters += n;
   }
   if (const Status s = account_base(encoder, *shape, out); !s) return s.error();
-  const Manifest& m = encoder.manifest();
-  for (const AdapterSpec& a : m.adapters)
+  const package::Manifest& m = encoder.manifest();
+  for (const package::AdapterSpec& a : m.adapters)
     if (const Status s = account_adapter(encoder, *shape, a); !s) return s.error();
   std::vector<std::string> files;
-  for (const AdapterSpec& a : m.adapters) {
+  for (const package::AdapterSpec& a : m.adapters) {
     if (a.path) files.push_back(*a.path + "/adapter_model.safetensors");
     if (a.head.file) files.push_back(*a.head.file);
   }
@@ -154,4 +160,4 @@ Result<Inspection> inspect_package(const PairEncoder& encoder) {
   return if_intact(encoder, inspected(encoder));
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

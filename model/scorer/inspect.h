@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "model/scorer/pair_encoder.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct TensorRow {
   std::string file, name, dtype, shape;
@@ -31,4 +31,4 @@ struct Inspection {
 // (model/scorer/load.h) checks these too. Errors: as loading has.
 Result<Inspection> inspect_package(const PairEncoder& encoder);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -10,36 +10,36 @@
 #include "model/scorer/packer.h"
 #include "model/scorer/replicas.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // Of one device.
 class Loader {
  public:
   Loader(int threads, const Placement& placement, Golden golden)
-      : placement_(placement), golden_(golden), cpu_(std::make_shared<Compute>(threads)) {}
+      : placement_(placement), golden_(golden), cpu_(std::make_shared<ops::Compute>(threads)) {}
 
   Result<std::shared_ptr<Scorer>> load(const std::shared_ptr<const Files>& folder, int depth) {
     if (const auto known = loaded_.find(folder->name()); known != loaded_.end()) return known->second;
-    const auto kind = package_kind(*folder);
+    const auto kind = package::package_kind(*folder);
     if (!kind) return kind.error();
-    auto scorer = *kind == PackageKind::kPackage ? load_package(folder, cpu_, placement_, golden_)
-                                                 : composite(folder, depth);
+    auto scorer = *kind == package::PackageKind::kPackage ? load_package(folder, cpu_, placement_, golden_)
+                                                          : composite(folder, depth);
     if (scorer) loaded_[folder->name()] = *scorer;
     return scorer;
   }
 
  private:
   Result<std::shared_ptr<Scorer>> composite(const std::shared_ptr<const Files>& folder, int depth) {
-    if (depth == kDeepestComposite)
+    if (depth == package::kDeepestComposite)
       return invalid(folder->name() + ": ensembles and cascades are nested more than " +
-                     std::to_string(kDeepestComposite) + " deep");
-    auto manifest = read_composite(*folder);
+                     std::to_string(package::kDeepestComposite) + " deep");
+    auto manifest = package::read_composite(*folder);
     if (!manifest) return manifest.error();
     const std::string where = folder->name() + "/package.json: ";
     std::vector<Member> members;
     int classes = 0;
-    for (const MemberSpec& spec : manifest->members) {
+    for (const package::MemberSpec& spec : manifest->members) {
       const auto inner = folder->folder(spec.package);
       if (!inner) return invalid(where + "member " + spec.label() + ": " + inner.error().what);
       auto scorer = load(*inner, depth + 1);
@@ -53,11 +53,12 @@ class Loader {
       classes = *own;
       members.push_back({spec, std::move(*scorer), classes});
     }
-    return manifest->kind == PackageKind::kEnsemble ? make_ensemble(std::move(*manifest), std::move(members))
-                                                    : make_cascade(std::move(*manifest), std::move(members));
+    return manifest->kind == package::PackageKind::kEnsemble
+               ? make_ensemble(std::move(*manifest), std::move(members))
+               : make_cascade(std::move(*manifest), std::move(members));
   }
 
-  static Result<int> classes_of(const MemberSpec& spec, const ScorerInfo& info) {
+  static Result<int> classes_of(const package::MemberSpec& spec, const ScorerInfo& info) {
     if (spec.adapter.empty()) return info.adapters.empty() ? info.classes : info.adapters.front().classes;
     for (const AdapterInfo& a : info.adapters)
       if (a.name == spec.adapter) return a.classes;
@@ -66,7 +67,7 @@ class Loader {
 
   Placement placement_;
   Golden golden_;
-  std::shared_ptr<Compute> cpu_;
+  std::shared_ptr<ops::Compute> cpu_;
   std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
 };
 
@@ -89,4 +90,4 @@ Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package
   return if_intact(*package, load_on_all(package, options));
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -8,7 +8,7 @@
 #include "model/scorer/device.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // On the CPU kAuto is int16 where the golden pairs agree within its tolerance (or there are none, or they are
 // skipped), else fp32; never int8, whose tolerance is wider: who takes it asks for it. On a GPU kAuto is
@@ -31,4 +31,4 @@ struct LoadOptions {
 // was expected; or the device's memory, what is free and what is needed. kChanged: a file changed meanwhile.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

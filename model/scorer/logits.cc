@@ -6,10 +6,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tanh.h>
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
-at::Tensor feature_rows(const Compute& compute, std::span<const Encoded* const> items, std::int64_t columns) {
+at::Tensor feature_rows(const ops::Compute& compute, std::span<const Encoded* const> items,
+                        std::int64_t columns) {
   if (columns == 0) return {};
   std::vector<float> all;
   for (const Encoded* item : items)
@@ -22,18 +23,18 @@ at::Tensor feature_rows(const Compute& compute, std::span<const Encoded* const> 
 
 }  // namespace
 
-at::Tensor item_logits(Compute& compute, const AdaptedModel& model, AdapterMaps projections,
+at::Tensor item_logits(ops::Compute& compute, const AdaptedModel& model, AdapterMaps projections,
                        std::span<const Encoded* const> items, std::int64_t columns,
                        const at::Tensor& states) {
   const int index = items.front()->adapter;
   const LoadedAdapter& adapter = model.adapters[static_cast<std::size_t>(index)];
   if (adapter.head) return adapter.head->logits(compute, states, feature_rows(compute, items, columns));
-  const AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
-  const Linear* rows[] = {&adapter.token_rows};
-  const at::Tensor logits = linears(compute, states, rows, {projections, {&run, 1}})[0];
+  const ops::AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
+  const ops::Linear* rows[] = {&adapter.token_rows};
+  const at::Tensor logits = ops::linears(compute, states, rows, {projections, {&run, 1}})[0];
   if (adapter.token_softcap == 0) return logits;
   const double cap = adapter.token_softcap;
   return at::tanh(logits / cap) * cap;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

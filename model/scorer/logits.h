@@ -9,14 +9,14 @@
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
-using AdapterMaps = std::span<const std::map<std::string, LoraWeights>* const>;
+using AdapterMaps = std::span<const std::map<std::string, checkpoint::LoraWeights>* const>;
 
 // `states` [sequences of the items in order, width]. Returns what the adapter's head (token_pair: two rows of
 // the LM head) makes of them and of the items' features, `columns` wide each: one row a pair, for a
 // difference head one a sequence.
-at::Tensor item_logits(Compute& compute, const AdaptedModel& model, AdapterMaps projections,
+at::Tensor item_logits(ops::Compute& compute, const AdaptedModel& model, AdapterMaps projections,
                        std::span<const Encoded* const> items, std::int64_t columns, const at::Tensor& states);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

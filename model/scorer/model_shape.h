@@ -9,12 +9,12 @@
 #include "model/checkpoint/weights.h"
 #include "model/scorer/pair_encoder.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 struct ModelShape {
   std::string family;
   std::string prefix;  // that names of a checkpoint may have: "model."
-  std::vector<Declared> tensors;
+  std::vector<checkpoint::Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
   std::int64_t width = 0;            // of a pooled state
   bool prequantized = false;         // config.json says so
@@ -28,4 +28,4 @@ Result<ModelShape> model_shape(const PairEncoder& encoder);
 // Of a Hugging Face model directory, all layers, without LM head.
 Result<ModelShape> base_shape(const Files& folder);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

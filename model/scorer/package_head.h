@@ -9,11 +9,11 @@
 #include "model/layers/head.h"
 #include "model/scorer/pair_encoder.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // `saved`: of the adapter in `folder` ("" where there is none); `width`: of a pooled state. Errors: a head in
 // both places or in neither, as Head::create has.
-Result<Head> make_head(const PairEncoder& encoder, const HeadSpec& spec, TensorMap saved,
-                       const std::string& folder, std::int64_t width);
+Result<layers::Head> make_head(const PairEncoder& encoder, const package::HeadSpec& spec,
+                               checkpoint::TensorMap saved, const std::string& folder, std::int64_t width);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

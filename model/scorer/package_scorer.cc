@@ -26,7 +26,7 @@
 #include "model/scorer/packer.h"
 #include "model/scorer/verdict.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 class PackageScorer : public Scorer {
@@ -35,14 +35,14 @@ class PackageScorer : public Scorer {
       : encoder_(std::move(encoder)), model_(std::move(model)) {
     adopt(std::move(engine));
     at::set_num_threads(1);  // our pool is the one that computes
-    use_tensor_memory();
-    const Manifest& m = encoder_->manifest();
+    ops::use_tensor_memory();
+    const package::Manifest& m = encoder_->manifest();
     info_.name = m.name;
     info_.revision = m.revision;
-    info_.layout = m.input.layout == Layout::kPair ? "pair" : "per_response";
+    info_.layout = m.input.layout == text::Layout::kPair ? "pair" : "per_response";
     info_.family = model_.family;
-    info_.quantization = scheme_name(m.quantization.scheme);
-    info_.output = output_name(m.output());
+    info_.quantization = checkpoint::scheme_name(m.quantization.scheme);
+    info_.output = package::output_name(m.output());
     info_.digest = m.digest;
     info_.max_tokens = m.input.max_tokens;
     for (std::size_t i = 0; i < m.adapters.size(); ++i) {
@@ -51,15 +51,15 @@ class PackageScorer : public Scorer {
       info_.adapters.push_back({m.adapters[i].name, classes});
       info_.classes = std::max(info_.classes, classes);
     }
-    if (m.features.set != FeatureSet::kNone)
-      for (const char* name : feature_names()) info_.feature_names.emplace_back(name);
+    if (m.features.set != features::FeatureSet::kNone)
+      for (const char* name : features::feature_names()) info_.feature_names.emplace_back(name);
     info_.resident_bytes = model_.stored_bytes;
     for (const LoadedAdapter& a : model_.adapters) projections_.push_back(&a.projections);
   }
 
   // Another engine in the place of this one, which gives back its memory first.
   Status compute_at(const Placement& placement) {
-    const std::shared_ptr<Compute> cpu = engine_.heads;
+    const std::shared_ptr<ops::Compute> cpu = engine_.heads;
     engine_.body = cpu;
     auto engine = make_engine(placement, cpu, model_);
     if (!engine) return engine.error();
@@ -71,7 +71,7 @@ class PackageScorer : public Scorer {
   void note(std::string text) { info_.compute_note = std::move(text); }
 
   void fall_back_to_fp32(std::string why) {
-    engine_.arithmetic = Arithmetic::kFp32;
+    engine_.arithmetic = ops::Arithmetic::kFp32;
     info_.compute = "fp32";
     info_.compute_note = std::move(why);
   }
@@ -83,7 +83,7 @@ class PackageScorer : public Scorer {
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override { return encoder_->encode(ask); }
-  std::vector<float> features(const Pair& pair) const override { return encoder_->features(pair); }
+  std::vector<float> features(const text::Pair& pair) const override { return encoder_->features(pair); }
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     if (const Status s = intact(Look::kQuick); !s) return {items.size(), s.error()};
@@ -96,7 +96,7 @@ class PackageScorer : public Scorer {
 
   Capacity capacity() const override {
     Capacity c;
-    if (const Accelerator* device = engine_.body->accelerator()) {
+    if (const ops::Accelerator* device = engine_.body->accelerator()) {
       c.ahead = 1;
       c.note = device->graphs().note;
     }
@@ -226,13 +226,13 @@ class PackageScorer : public Scorer {
   // Items that share a body and a pooling, those of one adapter side by side.
   std::function<at::Tensor()> launch(std::span<const Encoded* const> items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const Batch batch = pack(items, encoder_->prefixes());
+    const ops::Batch batch = pack(items, encoder_->prefixes());
     const std::lock_guard lock(device_);
     engine_.body->set_arithmetic(engine_.arithmetic);
     const at::Tensor states =
         model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, projections_);
-    engine_.body->set_arithmetic(Arithmetic::kFp32);  // heads are exact
-    if (Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
+    engine_.body->set_arithmetic(ops::Arithmetic::kFp32);  // heads are exact
+    if (ops::Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
       return device->to_host(states);
     return [states = states.to(at::kCPU)] { return states; };
   }
@@ -262,7 +262,7 @@ class PackageScorer : public Scorer {
     const at::Tensor logits =
         item_logits(*engine_.heads, model_, projections_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
-    const bool difference = adapter.spec.output == Output::kDifference;
+    const bool difference = adapter.spec.output == package::Output::kDifference;
     const float* at = logits.data_ptr<float>();
     for (const Encoded* item : items) {
       std::vector<std::vector<float>> orders;
@@ -280,7 +280,7 @@ class PackageScorer : public Scorer {
   AdaptedModel model_;
   Engine engine_;
   ScorerInfo info_;
-  std::vector<const std::map<std::string, LoraWeights>*> projections_;
+  std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections_;
   std::mutex device_, heads_;  // score() of two calls at a time
   std::atomic<std::int64_t> halved_{0};
   mutable std::mutex state_;
@@ -350,7 +350,7 @@ Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Placem
 }
 
 Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const PairEncoder>& encoder,
-                                              std::shared_ptr<Compute> cpu, const Placement& placement,
+                                              std::shared_ptr<ops::Compute> cpu, const Placement& placement,
                                               Golden golden) {
   auto model = load_model(*encoder);
   if (!model) return model.error();
@@ -370,11 +370,11 @@ Result<std::shared_ptr<Scorer>> load_model_of(const std::shared_ptr<const PairEn
 }  // namespace
 
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const Placement& placement,
+                                             std::shared_ptr<ops::Compute> cpu, const Placement& placement,
                                              Golden golden) {
   const auto encoder = if_intact(*package, PairEncoder::open(package));
   if (!encoder) return encoder.error();
   return if_intact(**encoder, load_model_of(*encoder, std::move(cpu), placement, golden));
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

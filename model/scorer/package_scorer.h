@@ -9,14 +9,17 @@
 #include "model/scorer/load.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
-
+namespace preferd::ops {
 class Compute;
+}
+
+namespace preferd::scorer {
+
 struct Placement;
 
 // `cpu` may serve several scorers, one at a time.
 Result<std::shared_ptr<Scorer>> load_package(std::shared_ptr<const Files> package,
-                                             std::shared_ptr<Compute> cpu, const Placement& placement,
+                                             std::shared_ptr<ops::Compute> cpu, const Placement& placement,
                                              Golden golden);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -1,6 +1,6 @@
 #include "model/scorer/packer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 class Packer {
@@ -35,19 +35,19 @@ class Packer {
       batch_.runs.push_back({first_row, rows, item.adapter});
   }
 
-  Batch take() { return std::move(batch_); }
+  ops::Batch take() { return std::move(batch_); }
 
  private:
   Prefixes prefixes_;
-  Batch batch_;
+  ops::Batch batch_;
 };
 
 }  // namespace
 
-Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
+ops::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
   Packer packer(prefixes);
   for (const Encoded* item : items) packer.item(*item);
   return packer.take();
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

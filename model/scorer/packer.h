@@ -9,7 +9,7 @@
 #include "model/scorer/pair_encoder.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // Tokens of one forward, unless a single item is longer: on the CPU, where more would leave its caches, and
 // on a GPU, which more keep busy.
@@ -17,6 +17,6 @@ inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
 
 // batch.pooled has one segment a sequence, in the order items x orders x sequences. Neighbours under one
 // adapter share a run; runs name adapters by Encoded::adapter.
-Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
+ops::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

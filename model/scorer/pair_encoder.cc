@@ -6,24 +6,24 @@
 #include "model/checkpoint/safetensors.h"
 #include "model/families/body.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
-Result<Standardization> read_statistics(const Files& package, const Manifest& manifest,
-                                        std::int64_t columns) {
-  if (!manifest.features.standardize) return Standardization{};
+Result<features::Standardization> read_statistics(const Files& package, const package::Manifest& manifest,
+                                                  std::int64_t columns) {
+  if (!manifest.features.standardize) return features::Standardization{};
   const std::string& file = manifest.features.file;
-  const auto tensors = read_safetensors(package, file);
+  const auto tensors = checkpoint::read_safetensors(package, file);
   if (!tensors) return invalid("package.json: features.file: " + tensors.error().what);
   const std::string expected = package.name() + "/" + file + ": expected mean and std, " +
                                std::to_string(columns) +
                                " finite floats each, std not negative, and nothing else";
-  Standardization statistics;
+  features::Standardization statistics;
   if (tensors->size() != 2) return invalid(expected);
   for (auto [name, into] : {std::pair{"mean", &statistics.mean}, std::pair{"std", &statistics.std}}) {
     const auto it = tensors->find(name);
-    if (it == tensors->end() || !quant::is_floating(it->second.dtype) || !all_finite(it->second) ||
-        it->second.shape != std::vector<std::int64_t>{columns})
+    if (it == tensors->end() || !quant::is_floating(it->second.dtype) ||
+        !checkpoint::all_finite(it->second) || it->second.shape != std::vector<std::int64_t>{columns})
       return invalid(expected);
     std::vector<float> values(static_cast<std::size_t>(columns));
     quant::widen(it->second.dtype, it->second.bytes.data(), values.size(), values.data());
@@ -34,7 +34,7 @@ Result<Standardization> read_statistics(const Files& package, const Manifest& ma
   return statistics;
 }
 
-Pair exchanged(const Pair& pair) { return {pair.prompt, pair.response_b, pair.response_a}; }
+text::Pair exchanged(const text::Pair& pair) { return {pair.prompt, pair.response_b, pair.response_a}; }
 
 std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
   std::vector<const std::vector<std::int32_t>*> all;
@@ -62,23 +62,23 @@ std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequ
 Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<const Files> package) {
   auto self = std::make_shared<PairEncoder>();
   self->package_ = std::move(package);
-  auto manifest = read_manifest(*self->package_);
+  auto manifest = package::read_manifest(*self->package_);
   if (!manifest && manifest.error().what.starts_with("package.json: "))
     return Error{manifest.error().code, self->package_->name() + "/" + manifest.error().what, {}};
   if (!manifest) return manifest.error();
   self->manifest_ = std::move(*manifest);
-  auto base = open_base(*self->package_, self->manifest_);
+  auto base = package::open_base(*self->package_, self->manifest_);
   if (!base) return base.error();
   self->base_ = std::move(*base);
-  auto tokenizer = load_tokenizer(*self->base_);
+  auto tokenizer = text::load_tokenizer(*self->base_);
   if (!tokenizer) return tokenizer.error();
   self->tokenizer_ = std::move(*tokenizer);
 
-  const auto config = read_json_object(*self->base_, "config.json");
+  const auto config = checkpoint::read_json_object(*self->base_, "config.json");
   if (!config) return config.error();
-  Fields fields(*config, self->base_->name() + "/config.json");
+  checkpoint::Fields fields(*config, self->base_->name() + "/config.json");
   const auto vocabulary = fields.integer("vocab_size", 1, std::int64_t{1} << 24);
-  const auto family = family_of(fields);
+  const auto family = families::family_of(fields);
   if (!family) return family.error();
   self->family_ = *family;
   if (self->tokenizer_->top_id() >= vocabulary)
@@ -86,7 +86,7 @@ Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<con
                    std::to_string(self->tokenizer_->top_id()) + ", the model's vocab_size is " +
                    std::to_string(vocabulary));
 
-  auto input = InputBuilder::create(self->manifest_.input, self->tokenizer_, *self->base_);
+  auto input = text::InputBuilder::create(self->manifest_.input, self->tokenizer_, *self->base_);
   if (!input) return invalid("package.json: input: " + input.error().what);
   self->input_ = std::move(*input);
   auto statistics = read_statistics(*self->package_, self->manifest_, self->columns());
@@ -101,23 +101,25 @@ Status PairEncoder::intact(Look look) const {
 }
 
 Prefixes PairEncoder::prefixes() const {
-  return family_->mask == AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
+  return family_->mask == families::AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
 }
 
 std::int64_t PairEncoder::columns() const {
-  if (manifest_.features.set == FeatureSet::kNone) return 0;
-  return static_cast<std::int64_t>(manifest_.output() == Output::kDifference ? kResponseColumns
-                                                                             : kPairColumns);
+  if (manifest_.features.set == features::FeatureSet::kNone) return 0;
+  return static_cast<std::int64_t>(manifest_.output() == package::Output::kDifference
+                                       ? features::kResponseColumns
+                                       : features::kPairColumns);
 }
 
-std::vector<float> PairEncoder::features(const Pair& pair) const {
-  if (manifest_.features.set == FeatureSet::kNone) return {};
-  const FeatureColumns columns =
-      arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
-  return standardized(columns, statistics_.mean.size() == kPairColumns ? statistics_ : Standardization{});
+std::vector<float> PairEncoder::features(const text::Pair& pair) const {
+  if (manifest_.features.set == features::FeatureSet::kNone) return {};
+  const features::FeatureColumns columns =
+      features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
+  return features::standardized(
+      columns, statistics_.mean.size() == features::kPairColumns ? statistics_ : features::Standardization{});
 }
 
-Result<EncodedOrder> PairEncoder::encode_order(const Pair& pair, Inputs& inputs) const {
+Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, text::Inputs& inputs) const {
   auto built = input_->build(pair);
   if (!built) return built.error();
   inputs = std::move(*built);
@@ -126,17 +128,17 @@ Result<EncodedOrder> PairEncoder::encode_order(const Pair& pair, Inputs& inputs)
   for (const auto& sequence : order.sequences)
     if (sequence.empty())
       return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
-  if (manifest_.features.set == FeatureSet::kNone) return order;
-  const FeatureColumns columns =
-      arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
-  if (manifest_.output() != Output::kDifference) {
-    order.features = standardized(columns, statistics_);
+  if (manifest_.features.set == features::FeatureSet::kNone) return order;
+  const features::FeatureColumns columns =
+      features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
+  if (manifest_.output() != package::Output::kDifference) {
+    order.features = features::standardized(columns, statistics_);
     return order;
   }
-  for (const Side side : {Side::kA, Side::kB}) {
-    std::array<double, kResponseColumns> view;
-    for (std::size_t i = 0; i < view.size(); ++i) view[i] = columns[response_columns(side)[i]];
-    const std::vector<float> own = standardized(view, statistics_);
+  for (const features::Side side : {features::Side::kA, features::Side::kB}) {
+    std::array<double, features::kResponseColumns> view;
+    for (std::size_t i = 0; i < view.size(); ++i) view[i] = columns[features::response_columns(side)[i]];
+    const std::vector<float> own = features::standardized(view, statistics_);
     order.features.insert(order.features.end(), own.begin(), own.end());
   }
   return order;
@@ -147,22 +149,22 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   encoded.swap = ask.swap;
   if (!ask.adapter.empty()) {
     const auto it = std::find_if(manifest_.adapters.begin(), manifest_.adapters.end(),
-                                 [&](const AdapterSpec& a) { return a.name == ask.adapter; });
+                                 [&](const package::AdapterSpec& a) { return a.name == ask.adapter; });
     if (it == manifest_.adapters.end())
       return Error{Code::kNotFound, "the adapter asked for is not in this package", "adapter"};
     encoded.adapter = static_cast<int>(it - manifest_.adapters.begin());
   }
-  Inputs inputs;
+  text::Inputs inputs;
   auto given = encode_order(ask.pair, inputs);
   if (!given) return given.error();
   encoded.orders.push_back(std::move(*given));
   encoded.tokens = inputs.tokens;
   encoded.truncated = inputs.truncated;
-  const auto lost = [](const Truncated& t) {
-    return std::any_of(t.begin(), t.end(), [](const Lost& l) { return l.any(); });
+  const auto lost = [](const text::Truncated& t) {
+    return std::any_of(t.begin(), t.end(), [](const text::Lost& l) { return l.any(); });
   };
   bool cut = lost(encoded.truncated);
-  if (ask.swap == Swap::kAverage && manifest_.output() != Output::kDifference) {
+  if (ask.swap == Swap::kAverage && manifest_.output() != package::Output::kDifference) {
     auto other = encode_order(exchanged(ask.pair), inputs);
     if (!other) return other.error();
     encoded.orders.push_back(std::move(*other));
@@ -177,4 +179,4 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   return encoded;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -10,9 +10,11 @@
 #include "model/package/manifest.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
-
+namespace preferd::families {
 struct Family;
+}
+
+namespace preferd::scorer {
 
 // Whether tokens that all sequences of an item start with are computed once. It changes no bit, but takes a
 // family whose states depend on what stands before them alone.
@@ -25,11 +27,11 @@ class PairEncoder {
   // vocabulary.
   static Result<std::shared_ptr<const PairEncoder>> open(std::shared_ptr<const Files> package);
 
-  const Manifest& manifest() const { return manifest_; }
+  const package::Manifest& manifest() const { return manifest_; }
   const Files& package() const { return *package_; }
   const Files& base() const { return *base_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const Family& family() const { return *family_; }
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const families::Family& family() const { return *family_; }
   Prefixes prefixes() const;
 
   // Files::intact() of package and base.
@@ -39,20 +41,20 @@ class PairEncoder {
   Result<Encoded> encode(const Ask& ask) const;
 
   // The 63 columns: standardised where there are 63 statistics, as they are where there are 41 or none.
-  std::vector<float> features(const Pair& pair) const;
+  std::vector<float> features(const text::Pair& pair) const;
 
   // Width of the feature rows that heads read: 0, 63 or 41.
   std::int64_t columns() const;
 
  private:
-  Result<EncodedOrder> encode_order(const Pair& pair, Inputs& inputs) const;
+  Result<EncodedOrder> encode_order(const text::Pair& pair, text::Inputs& inputs) const;
 
   std::shared_ptr<const Files> package_, base_;
-  Manifest manifest_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  const Family* family_ = nullptr;
-  std::shared_ptr<const InputBuilder> input_;
-  Standardization statistics_;
+  package::Manifest manifest_;
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  const families::Family* family_ = nullptr;
+  std::shared_ptr<const text::InputBuilder> input_;
+  features::Standardization statistics_;
 };
 
 // Tokens that all sequences of an item start with and that are worth computing once: 0, or kMinSharedPrefix
@@ -60,4 +62,4 @@ class PairEncoder {
 inline constexpr std::size_t kMinSharedPrefix = 16;
 std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // Items of one call that are scored together.
@@ -51,7 +51,9 @@ class Replicas : public Scorer {
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override { return replicas_.front()->encode(ask); }
-  std::vector<float> features(const Pair& pair) const override { return replicas_.front()->features(pair); }
+  std::vector<float> features(const text::Pair& pair) const override {
+    return replicas_.front()->features(pair);
+  }
 
   Status intact(Look look) const override {
     for (const auto& replica : replicas_)
@@ -155,4 +157,4 @@ std::shared_ptr<Scorer> make_replicas(std::vector<std::shared_ptr<Scorer>> repli
   return std::make_shared<Replicas>(std::move(replicas), piece_tokens);
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

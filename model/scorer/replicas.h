@@ -12,11 +12,11 @@
 
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // Of one package, at least one. `piece_tokens`: of one piece. As many calls at a time as there are replicas,
 // or more.
 std::shared_ptr<Scorer> make_replicas(std::vector<std::shared_ptr<Scorer>> replicas,
                                       std::size_t piece_tokens);
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -21,14 +21,14 @@
 #include "base/result.h"
 #include "model/text/pair.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 enum class Swap { kNone, kAverage };       // kAverage: mean of both orders' probabilities
 enum class Overflow { kPackage, kError };  // too long: cut as the package says, or refuse
 inline constexpr std::array<const char*, 3> kClassNames = {"model_a", "model_b", "tie"};
 
 struct Ask {
-  Pair pair;
+  text::Pair pair;
   std::string adapter;  // empty: the package's default
   Swap swap = Swap::kNone;
   Overflow overflow = Overflow::kPackage;
@@ -47,8 +47,8 @@ struct Encoded {
   std::vector<EncodedOrder> orders;
   Swap swap = Swap::kNone;
   int adapter = 0;              // index into the package's adapters
-  TokenCounts tokens;           // of the given order
-  Truncated truncated{};        // of the given order
+  text::TokenCounts tokens;     // of the given order
+  text::Truncated truncated{};  // of the given order
   std::size_t cost_tokens = 0;  // what admission and batching count; a cascade's worst case
   // Of an ensemble or a cascade: the same pair for each member. `orders` is then empty, tokens and truncated
   // are the members' sums.
@@ -68,8 +68,8 @@ struct Verdict {
   std::optional<float> order_gap;    // with swap: largest difference between a probability and its mirror
   // What `probabilities` is the mean of: the given order's, then with swap the exchanged one's, mirrored.
   std::vector<std::vector<float>> by_order;
-  TokenCounts tokens;            // of the given order; summed over the members that were asked
-  Truncated truncated{};         // likewise
+  text::TokenCounts tokens;      // of the given order; summed over the members that were asked
+  text::Truncated truncated{};   // likewise
   std::vector<MemberSaid> path;  // the members that were asked, in order; empty of a package
 };
 
@@ -132,7 +132,7 @@ class Scorer {
 
   // The 63 feature columns of the pair in order (unstandardised for difference heads); empty without
   // features.
-  virtual std::vector<float> features(const Pair& pair) const = 0;
+  virtual std::vector<float> features(const text::Pair& pair) const = 0;
 
   // One result per item, in order. kNonFinite when logits are not finite, kDevice when a GPU failed, kChanged
   // when intact() no longer holds: no verdict comes of weights that are not those of the digest. One call at
@@ -146,4 +146,4 @@ class Scorer {
   virtual Capacity capacity() const { return {}; }  // any thread
 };
 
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 float sigmoid(float z) { return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(z)))); }
@@ -32,8 +32,8 @@ Verdict verdict_of(std::vector<std::vector<float>> by_order) {
   return verdict;
 }
 
-std::vector<float> probabilities(Output output, std::span<const float> logits, float temperature) {
-  if (output == Output::kDifference) {
+std::vector<float> probabilities(package::Output output, std::span<const float> logits, float temperature) {
+  if (output == package::Output::kDifference) {
     const float z = logits[1] / temperature - logits[0] / temperature;
     return {sigmoid(-z), sigmoid(z)};
   }
@@ -52,7 +52,7 @@ std::vector<float> probabilities(Output output, std::span<const float> logits, f
   return p;
 }
 
-Result<Verdict> make_verdict(Output output, const Encoded& item,
+Result<Verdict> make_verdict(package::Output output, const Encoded& item,
                              const std::vector<std::vector<float>>& logits, float temperature) {
   for (const auto& order : logits)
     for (const float z : order)
@@ -72,4 +72,4 @@ Result<Verdict> make_verdict(Output output, const Encoded& item,
   return verdict;
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

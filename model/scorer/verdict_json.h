@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "model/scorer/scorer.h"
 
-namespace preferd {
+namespace preferd::scorer {
 
 // "probabilities": {"model_a", "model_b"[, "tie"]}
 inline void write_probabilities(const std::vector<float>& probabilities, JsonWriter& json) {
@@ -17,18 +17,18 @@ inline void write_probabilities(const std::vector<float>& probabilities, JsonWri
 }
 
 // "tokens": {"prompt", "response_a", "response_b", "total"}
-inline void write_tokens(const TokenCounts& tokens, JsonWriter& json) {
+inline void write_tokens(const text::TokenCounts& tokens, JsonWriter& json) {
   json.key("tokens").begin_object();
   json.member("prompt", tokens.prompt).member("response_a", tokens.response_a);
   json.member("response_b", tokens.response_b).member("total", tokens.total).end_object();
 }
 
 // "truncated": {PART: {"tokens", "chars"}, ...}, parts that lost something alone
-inline void write_truncated(const Truncated& truncated, JsonWriter& json) {
+inline void write_truncated(const text::Truncated& truncated, JsonWriter& json) {
   json.key("truncated").begin_object();
   for (std::size_t i = 0; i < truncated.size(); ++i) {
     if (!truncated[i].any()) continue;
-    json.key(kPartNames[i]).begin_object();
+    json.key(text::kPartNames[i]).begin_object();
     json.member("tokens", truncated[i].tokens).member("chars", truncated[i].chars).end_object();
   }
   json.end_object();
@@ -46,4 +46,4 @@ inline void write_path(const std::vector<MemberSaid>& path, JsonWriter& json) {
   json.end_array();
 }
 
-}  // namespace preferd
+}  // namespace preferd::scorer

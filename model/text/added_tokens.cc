@@ -1,6 +1,6 @@
 #include "model/text/added_tokens.h"
 
-namespace preferd {
+namespace preferd::text {
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::vector<std::pair<std::string_view, std::int32_t>> entries;
@@ -33,4 +33,4 @@ AddedTokens::Match AddedTokens::find(std::string_view text, std::size_t from) co
   return {text.size(), text.size(), -1};
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -13,7 +13,7 @@
 
 #include "model/text/trie.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct AddedToken {
   enum class Kind : std::uint8_t { kPlain, kControl };
@@ -46,4 +46,4 @@ class AddedTokens {
   bool plain_ = false;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

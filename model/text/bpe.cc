@@ -5,7 +5,7 @@
 #include <bit>
 #include <functional>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::size_t kShort = 40;
@@ -106,4 +106,4 @@ void Merger::merge_long(std::vector<Token>& tokens, std::size_t first) {
   tokens.resize(first + kept);
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

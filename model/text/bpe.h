@@ -13,7 +13,7 @@
 
 #include "model/text/tokenizer.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // Built once, then read from any thread.
 class Merges {
@@ -75,4 +75,4 @@ class Merger {
   std::vector<std::int32_t> merged_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -9,7 +9,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
@@ -185,4 +185,4 @@ Result<std::shared_ptr<const Tokenizer>> make_byte_fallback(const Json& file, Bp
   return std::shared_ptr<const Tokenizer>(std::move(out));
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -6,10 +6,10 @@
 
 #include "model/text/model_json.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // Errors: a normalizer, pre-tokenizer or option that is not one of the supported ones.
 Result<std::shared_ptr<const Tokenizer>> make_byte_fallback(const Json& file, BpeModel model,
                                                             const EndNames& ends);
 
-}  // namespace preferd
+}  // namespace preferd::text

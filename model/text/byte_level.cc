@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "model/text/split.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 // GPT-2's spelling of bytes: a printable Latin-1 byte is its own character, the others are U+0100 onwards.
@@ -232,4 +232,4 @@ Result<std::shared_ptr<const Tokenizer>> make_byte_level(const Json& file, BpeMo
   return std::shared_ptr<const Tokenizer>(std::move(out));
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -7,7 +7,7 @@
 
 #include "base/unicode.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 struct Range {
@@ -56,4 +56,4 @@ bool is_split_digit(char32_t c) {
   return CharClasses::instance().of(c) == CharClass::kNumber || within(kNewerNumbers, c);
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 
 enum class CharClass : std::uint8_t { kOther, kLetter, kNumber, kSpace };
 
@@ -33,4 +33,4 @@ class CharClasses {
 // Rust's char::is_numeric, which the Digits pre-tokenizer asks.
 bool is_split_digit(char32_t c);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 std::uint32_t offset_of(std::uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
@@ -51,4 +51,4 @@ std::optional<CharacterMap::Match> CharacterMap::find(std::string_view text, Tak
   return best;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // Immutable; any thread.
 class CharacterMap {
@@ -39,4 +39,4 @@ class CharacterMap {
   std::string texts_;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

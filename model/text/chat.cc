@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/unicode.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -112,4 +112,4 @@ Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenize
   return invalid("chat: this tokenizer has no chat template of a supported family (Gemma, Llama-3, ChatML)");
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

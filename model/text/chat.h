@@ -19,7 +19,7 @@
 #include "base/result.h"
 #include "model/text/input.h"
 
-namespace preferd {
+namespace preferd::text {
 
 enum class Trim { kNone, kRight, kBoth };
 
@@ -36,4 +36,4 @@ bool has_chat_template(const Files& model_directory);
 Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
                                  const Files& model_directory);
 
-}  // namespace preferd
+}  // namespace preferd::text

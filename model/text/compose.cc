@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 struct Found {
@@ -148,4 +148,4 @@ Composed compose(std::span<const PartText> parts, const Tokenizer& tokenizer, Jo
   return composer.finish();
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

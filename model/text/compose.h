@@ -13,7 +13,7 @@
 
 #include "model/text/input.h"
 
-namespace preferd {
+namespace preferd::text {
 
 using Owner = std::uint8_t;  // a field's index in the layout, or kTemplateOwner
 inline constexpr Owner kTemplateOwner = 3;
@@ -49,4 +49,4 @@ struct Composed {
 
 Composed compose(std::span<const PartText> parts, const Tokenizer& tokenizer, Joining joining);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -9,7 +9,7 @@
 #include "model/text/compose.h"
 #include "model/text/truncate.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 // Bytes of a sequence before it is tokenized, so that positions fit 32 bits even where normalization makes a
@@ -231,4 +231,4 @@ Result<std::shared_ptr<const InputBuilder>> InputBuilder::create(InputSpec spec,
   return std::shared_ptr<const InputBuilder>(std::move(out));
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -16,7 +16,7 @@
 #include "model/text/pair.h"
 #include "model/text/tokenizer.h"
 
-namespace preferd {
+namespace preferd::text {
 
 enum class Layout { kPair, kPerResponse };
 enum class Joining { kJoined, kSegments };
@@ -75,4 +75,4 @@ class InputBuilder {
   virtual Result<Inputs> build(const Pair& pair) const = 0;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

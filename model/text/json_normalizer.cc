@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "model/text/model_json.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::size_t kWholeBelow = 6;  // bytes: shorter clusters are looked up whole first
@@ -199,4 +199,4 @@ NormalizedText JsonNormalizer::normalize(std::string_view text) const {
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

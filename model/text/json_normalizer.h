@@ -19,7 +19,7 @@
 #include "model/text/character_map.h"
 #include "model/text/sentence_piece_normalizer.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // Immutable; any thread.
 class JsonNormalizer {
@@ -47,4 +47,4 @@ class JsonNormalizer {
   bool cleans_ = false;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: " + what); }
@@ -114,4 +114,4 @@ Result<BpeModel> read_bpe_model(const TokenizerJson& file) {
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

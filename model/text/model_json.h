@@ -10,7 +10,7 @@
 #include "model/text/tokenizer_json.h"
 #include "model/text/vocabulary.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct TokenTables {
   Vocabulary pieces;  // as the file writes them
@@ -42,4 +42,4 @@ const Json& member(const Json& object, const char* key);
 // object.type, or "null" or "?" when there is none: for messages and comparisons.
 std::string type_of(const Json& component);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace preferd {
+namespace preferd::text {
 
 struct Pair {
   std::string prompt, response_a, response_b;  // flattened, valid UTF-8
@@ -29,4 +29,4 @@ struct Lost {
 };
 using Truncated = std::array<Lost, 4>;  // by Part
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -4,7 +4,7 @@
 #include "model/text/sentence_piece_models.h"
 #include "model/text/sentence_piece_normalizer.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 class SentencePiece : public Tokenizer {
@@ -91,4 +91,4 @@ Result<std::shared_ptr<const Tokenizer>> make_sentence_piece(std::string_view pr
       std::make_shared<SentencePiece>(*file, std::move(*normalizer), std::move(*model), ends));
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

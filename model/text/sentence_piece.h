@@ -10,10 +10,10 @@
 
 #include "model/text/model_json.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // `proto`: the file's bytes, not needed afterwards. Names that `ends` leaves open come from the model.
 // Errors: malformed, or a model that is neither Unigram nor BPE.
 Result<std::shared_ptr<const Tokenizer>> make_sentence_piece(std::string_view proto, const EndNames& ends);
 
-}  // namespace preferd
+}  // namespace preferd::text

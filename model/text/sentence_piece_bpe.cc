@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "model/text/sentence_piece_models.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
@@ -137,4 +137,4 @@ void SentencePieceBpe::encode(std::string_view text, std::vector<PieceSpan>& out
   encode_words(begin, text.size());
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

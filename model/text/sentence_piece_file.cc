@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 struct Field {
@@ -168,4 +168,4 @@ Result<SentencePieceFile> read_sentence_piece_file(std::string_view proto) {
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

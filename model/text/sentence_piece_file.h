@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct SentencePieceFile {
   enum Type { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
@@ -45,4 +45,4 @@ Result<SentencePieceFile> read_sentence_piece_file(std::string_view proto);
 // The byte of a piece "<0x00>" to "<0xFF>", else -1.
 int byte_of_piece(std::string_view piece);
 
-}  // namespace preferd
+}  // namespace preferd::text

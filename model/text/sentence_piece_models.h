@@ -10,7 +10,7 @@
 #include "model/text/trie.h"
 #include "model/text/vocabulary.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct PieceSpan {
   std::int32_t id;  // the unknown piece's for text that no piece matches
@@ -64,4 +64,4 @@ class SentencePieceBpe : public SentencePieceModel {
   bool cuts_ = true;  // U+2581 only begins pieces, so no merge crosses the border before it
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

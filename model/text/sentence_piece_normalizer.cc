@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
@@ -98,4 +98,4 @@ NormalizedText SentencePieceNormalizer::normalize(std::string_view text, Prefix 
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -11,7 +11,7 @@
 #include "model/text/sentence_piece_file.h"
 #include "model/text/trie.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct NormalizedText {
   std::string text;
@@ -36,4 +36,4 @@ class SentencePieceNormalizer {
   bool dummy_prefix_ = true, remove_extra_spaces_ = true, space_as_suffix_ = false;
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

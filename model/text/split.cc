@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "model/text/char_class.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::string_view kLlama3Regex =
@@ -174,4 +174,4 @@ std::size_t word_end(Split split, std::string_view text, std::size_t begin) {
   }
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -15,7 +15,7 @@
 #include <optional>
 #include <string_view>
 
-namespace preferd {
+namespace preferd::text {
 
 enum class Split { kGpt2, kLlama3, kQwen2, kSmolLm2 };
 
@@ -28,4 +28,4 @@ std::size_t stretch_end(Split split, std::string_view text, std::size_t begin);
 // end where the stretch does. What stands before `begin` has no influence.
 std::size_t word_end(Split split, std::string_view text, std::size_t begin);
 
-}  // namespace preferd
+}  // namespace preferd::text

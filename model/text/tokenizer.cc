@@ -9,7 +9,7 @@
 #include "model/text/sentence_piece.h"
 #include "model/text/unigram_json.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 Result<Json> read_config(const Files& files, const std::string& name) {
@@ -97,4 +97,4 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_direc
   return Error{Code::kNotFound, model_directory.name() + ": neither tokenizer.json nor a .model file", {}};
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

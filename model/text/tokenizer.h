@@ -16,7 +16,7 @@
 #include "base/files.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct Token {
   std::int32_t id;
@@ -78,4 +78,4 @@ class Tokenizer {
 // the names of BOS and EOS. Errors name the file and the component that is malformed or not supported.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_directory);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::int64_t kLargestId = (1 << 24) - 1;
@@ -153,4 +153,4 @@ Result<TokenizerJson> read_tokenizer_json(std::string_view text) {
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

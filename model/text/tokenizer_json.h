@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/result.h"
 
-namespace preferd {
+namespace preferd::text {
 
 struct TokenizerJson {
   struct Piece {
@@ -34,4 +34,4 @@ struct TokenizerJson {
 // "b"].
 Result<TokenizerJson> read_tokenizer_json(std::string_view text);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 // Sorted entries [begin, end) share their first `depth` bytes, which lead to `node`.
@@ -45,4 +45,4 @@ std::size_t Trie::longest_prefix(std::string_view text) const {
   return longest;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

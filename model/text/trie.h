@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace preferd {
+namespace preferd::text {
 
 // Built once, then read from any thread.
 class Trie {
@@ -49,4 +49,4 @@ class Trie {
   std::vector<char> labels_ = std::vector<char>(1);  // by node: the byte that leads to it
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

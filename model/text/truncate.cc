@@ -4,7 +4,7 @@
 
 #include "base/utf8.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 std::int64_t code_points(std::string_view text, std::size_t begin, std::size_t end) {
@@ -107,4 +107,4 @@ std::vector<std::int64_t> field_shares(const Truncation& truncation, const std::
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -9,7 +9,7 @@
 
 #include "model/text/compose.h"
 
-namespace preferd {
+namespace preferd::text {
 
 using LostByOwner = std::array<Lost, 4>;  // by Owner
 
@@ -39,4 +39,4 @@ class MiddleCut {
 std::vector<std::int64_t> field_shares(const Truncation& truncation, const std::vector<std::int64_t>& lengths,
                                        std::int64_t budget, std::int64_t marker_tokens);
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "model/text/sentence_piece_models.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr float kUnknownPenalty = 10.0f;
@@ -101,4 +101,4 @@ void UnigramModel::encode(std::string_view text, std::vector<PieceSpan>& out) co
   lattice.backtrack(out);
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

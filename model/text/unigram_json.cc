@@ -10,7 +10,7 @@
 #include "model/text/json_normalizer.h"
 #include "model/text/trie.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
@@ -197,4 +197,4 @@ Result<std::shared_ptr<const Tokenizer>> make_unigram(const Json& file, const En
       std::make_shared<UnigramJson>(std::move(tables), std::move(*normalizer), *space, ends));
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -9,10 +9,10 @@
 
 #include "model/text/model_json.h"
 
-namespace preferd {
+namespace preferd::text {
 
 // Errors: a malformed vocabulary; a normalizer, pre-tokenizer or option that is not one of the supported
 // ones.
 Result<std::shared_ptr<const Tokenizer>> make_unigram(const Json& file, const EndNames& ends);
 
-}  // namespace preferd
+}  // namespace preferd::text

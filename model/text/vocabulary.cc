@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 std::uint32_t hash_of(std::string_view text) {
@@ -70,4 +70,4 @@ std::int32_t Vocabulary::find(std::string_view wanted) const {
   return slot.entry == 0 ? kNone : entries_[slot.entry - 1].id;
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace preferd {
+namespace preferd::text {
 
 // Built once, then read from any thread.
 class Vocabulary {
@@ -44,4 +44,4 @@ class Vocabulary {
   std::vector<Slot> slots_;  // a power of two, at most half full
 };
 
-}  // namespace preferd
+}  // namespace preferd::text

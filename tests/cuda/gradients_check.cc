@@ -34,19 +34,19 @@ using namespace preferd;
 
 enum class How { kExact, kAtenBf16, kKernels, kPackedKernels, kKernelsRecomputed };
 
-std::unique_ptr<Compute> make_compute(How how, std::int64_t rank) {
+std::unique_ptr<ops::Compute> make_compute(How how, std::int64_t rank) {
   const at::Device device(at::kCUDA, 0);
   if (how == How::kExact)
-    return std::unique_ptr<Compute>(new Compute(Compute::composed(1, device, at::kFloat)));
+    return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(1, device, at::kFloat)));
   if (how == How::kAtenBf16)
-    return std::unique_ptr<Compute>(new Compute(Compute::composed(1, device, at::kBFloat16)));
+    return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(1, device, at::kBFloat16)));
   const auto residency = how == How::kPackedKernels ? gpu::Residency::kPacked : gpu::Residency::kDense;
   auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank});
   if (!gpu) {
     std::printf("%s\n", gpu.error().what.c_str());
     std::exit(1);
   }
-  return std::unique_ptr<Compute>(new Compute(Compute::accelerated(1, *gpu)));
+  return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::accelerated(1, *gpu)));
 }
 
 // A prompt with two answers, and sequences of their own; none is longer than 96 tokens, which the packages
@@ -56,7 +56,7 @@ Batch batch_of(std::int64_t vocabulary) {
   struct Segment {
     std::int32_t tokens, parent;
   };
-  Batch b;
+  ops::Batch b;
   b.offsets = {0};
   for (const auto& [tokens, parent] : {Segment{kPrompt, -1}, {50, 0}, {66, 0}, {3, -1}, {96, -1}, {70, -1}}) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -81,25 +81,25 @@ double distance(const at::Tensor& a, const at::Tensor& exact) {
   return (a - exact).norm().item().toDouble() / exact.norm().item().toDouble();
 }
 
-Found gradients(const PairEncoder& encoder, How how, double dropout) {
-  auto model = load_model(encoder);
+Found gradients(const scorer::PairEncoder& encoder, How how, double dropout) {
+  auto model = scorer::load_model(encoder);
   if (!model) std::printf("%s\n", model.error().what.c_str()), std::exit(1);
   auto& projections = model->adapters[0].projections;
   std::int64_t rank = 0;
   for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   const auto compute = make_compute(how, rank);
-  TrainableWeights trainable(*compute);
+  ops::TrainableWeights trainable(*compute);
   for (auto& [module, projection] : projections)
     trainable.train(module + ".A", projection.a), trainable.train(module + ".B", projection.b);
-  TrainingStep step;
+  ops::TrainingStep step;
   step.trainable = &trainable;
-  if (how == How::kKernelsRecomputed) step.blocks = TrainingStep::Blocks::kRecomputed;
-  if (dropout > 0) step.dropout = Dropout{dropout, 11};
+  if (how == How::kKernelsRecomputed) step.blocks = ops::TrainingStep::Blocks::kRecomputed;
+  if (dropout > 0) step.dropout = ops::Dropout{dropout, 11};
   compute->set_step(step);
-  const std::map<std::string, LoraWeights>* maps[] = {&projections};
+  const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   const auto pooled = [&] {
     return model->bodies[0]
-        ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), Pooling::kLast, maps)
+        ->pooled(*compute, batch_of(model->bodies[0]->vocabulary()), package::Pooling::kLast, maps)
         .to(at::kFloat);
   };
   const auto unrecorded = [&] {
@@ -123,7 +123,7 @@ Found gradients(const PairEncoder& encoder, How how, double dropout) {
   return {at::cat(all), dropout > 0 ? 0 : distance(unrecorded(), states.detach())};
 }
 
-bool check(const PairEncoder& encoder, const std::string& name, double dropout) {
+bool check(const scorer::PairEncoder& encoder, const std::string& name, double dropout) {
   const auto by = [&](How how) { return gradients(encoder, how, dropout).gradients; };
   const Found found = gradients(encoder, How::kKernels, dropout);
   const at::Tensor exact = by(How::kExact), ours = found.gradients;
@@ -143,7 +143,7 @@ bool check(const PairEncoder& encoder, const std::string& name, double dropout) 
 bool check(const std::string& folder) {
   const auto files = open_directory(folder);
   if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   for (const double dropout : {0.0, 0.2})

@@ -27,13 +27,13 @@
 namespace {
 
 using namespace preferd;
-using Projections = std::map<std::string, LoraWeights>;
+using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // A prompt with two answers and a sequence of its own; none is longer than 96 tokens, which the packages
 // take.
 Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std::int32_t adapter,
                std::int64_t vocabulary) {
-  Batch b;
+  ops::Batch b;
   b.offsets = {0};
   const auto segment = [&](std::int32_t tokens, std::int32_t parent) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -50,10 +50,10 @@ Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std
 }
 
 // One behind the other.
-Batch joined(const std::vector<Batch>& batches) {
-  Batch all;
+Batch joined(const std::vector<ops::Batch>& batches) {
+  ops::Batch all;
   all.offsets = {0};
-  for (const Batch& b : batches) {
+  for (const ops::Batch& b : batches) {
     const std::int32_t rows = all.rows(), segments = all.segments();
     all.ids.insert(all.ids.end(), b.ids.begin(), b.ids.end());
     all.positions.insert(all.positions.end(), b.positions.begin(), b.positions.end());
@@ -67,7 +67,7 @@ Batch joined(const std::vector<Batch>& batches) {
 
 class Check {
  public:
-  Check(AdaptedModel model, gpu::Residency residency) : model_(std::move(model)) {
+  Check(scorer::AdaptedModel model, gpu::Residency residency) : model_(std::move(model)) {
     const Projections& own = model_.adapters[0].projections;
     for (const auto& [module, projection] : own) {
       rank_ = std::max(rank_, projection.a.rows);
@@ -77,18 +77,18 @@ class Check {
     auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank_});
     if (!gpu) std::printf("%s\n", gpu.error().what.c_str()), std::exit(1);
     gpu_ = *gpu;
-    compute_.reset(new Compute(Compute::accelerated(1, gpu_)));
+    compute_.reset(new ops::Compute(ops::Compute::accelerated(1, gpu_)));
   }
 
   // What is wrong, or empty.
   std::string run() {
-    std::vector<Batch> batches;
+    std::vector<ops::Batch> batches;
     for (std::int32_t i = 0; i < 18; ++i)
       batches.push_back(batch_of(5 + i % 6 * 5, 3 + i % 6 * 9, 1 + i * 5, i % 3, vocabulary()));
-    const Batch all = joined(batches);
+    const ops::Batch all = joined(batches);
     if (all.rows() <= kMaxBucketRows) return "the large batch is a small one";
     std::string wrong;
-    for (const Pooling pooling : {Pooling::kLast, Pooling::kMean}) {
+    for (const package::Pooling pooling : {package::Pooling::kLast, package::Pooling::kMean}) {
       const at::Tensor want = states(all, pooling);
       wrong += rounds(batches, pooling, want, 4);
       if (gpu_->graphs().captured == 0 || gpu_->graphs().replayed == 0) wrong += "; no graph";
@@ -96,23 +96,24 @@ class Check {
     }
     said_ = std::to_string(gpu_->graphs().captured) + " graphs, " + std::to_string(gpu_->graphs().replayed) +
             " replays";
-    const at::Tensor want = states(all, Pooling::kLast);
-    return wrong + refused(batches[0]) + rounds(batches, Pooling::kLast, want, 2);
+    const at::Tensor want = states(all, package::Pooling::kLast);
+    return wrong + refused(batches[0]) + rounds(batches, package::Pooling::kLast, want, 2);
   }
   const std::string& said() const { return said_; }
 
  private:
   std::int64_t vocabulary() const { return model_.bodies[0]->vocabulary(); }
 
-  at::Tensor states(const Batch& batch, Pooling pooling) {
+  at::Tensor states(const ops::Batch& batch, package::Pooling pooling) {
     return model_.bodies[0]->pooled(*compute_, batch, pooling, maps_).to(at::kCPU);
   }
 
-  std::string rounds(const std::vector<Batch>& batches, Pooling pooling, const at::Tensor& want, int count) {
+  std::string rounds(const std::vector<ops::Batch>& batches, package::Pooling pooling, const at::Tensor& want,
+                     int count) {
     int other = 0;
     for (int round = 0; round < count; ++round) {
       std::int64_t row = 0;
-      for (const Batch& b : batches) {
+      for (const ops::Batch& b : batches) {
         const auto pooled = static_cast<std::int64_t>(b.pooled.size());
         other += !states(b, pooling).equal(want.narrow(0, row, pooled));
         row += pooled;
@@ -122,16 +123,16 @@ class Check {
   }
 
   // To wait for the device is nothing that a graph can hold.
-  std::string refused(const Batch& batch) {
+  std::string refused(const ops::Batch& batch) {
     const std::vector<std::int32_t> rows(batch.pooled.size()), positions(batch.pooled.size());
-    const Adapters adapters{maps_, batch.runs};
-    const ForwardInputs inputs{this,
-                               batch,
-                               rows,
-                               positions,
-                               adapters,
-                               Queries::kAllRows,
-                               {.query_heads = 1, .kv_heads = 1, .head_dim = 64, .scale = 1}};
+    const ops::Adapters adapters{maps_, batch.runs};
+    const ops::ForwardInputs inputs{this,
+                                    batch,
+                                    rows,
+                                    positions,
+                                    adapters,
+                                    ops::Queries::kAllRows,
+                                    {.query_heads = 1, .kv_heads = 1, .head_dim = 64, .scale = 1}};
     for (int i = 0; i < 3; ++i) {
       const at::Tensor one = gpu_->forward(inputs, [&] {
         at::Tensor x = at::ones({1}, at::TensorOptions(gpu_->device()));
@@ -142,26 +143,26 @@ class Check {
     return gpu_->graphs().note.empty() ? "; a forward that waits was captured" : "";
   }
 
-  AdaptedModel model_;
+  scorer::AdaptedModel model_;
   Projections part_;
   std::vector<const Projections*> maps_;
   std::int64_t rank_ = 0;
-  std::shared_ptr<Accelerator> gpu_;
-  std::unique_ptr<Compute> compute_;
+  std::shared_ptr<ops::Accelerator> gpu_;
+  std::unique_ptr<ops::Compute> compute_;
   std::string said_;
 };
 
 bool check(const std::string& folder) {
   const auto files = open_directory(folder);
   if (!files) return std::printf("%s\n", files.error().what.c_str()), false;
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   const std::string name = folder.substr(folder.rfind('/') + 1);
   for (const auto& [residency, called] : {std::pair{gpu::Residency::kDense, "dense"},
                                           {gpu::Residency::kPacked, "packed"},
                                           {gpu::Residency::kFp8, "fp8"}}) {
-    auto model = load_model(**encoder);
+    auto model = scorer::load_model(**encoder);
     if (!model) return std::printf("%s\n", model.error().what.c_str()), false;
     std::string wrong, said;
     try {

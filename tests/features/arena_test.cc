@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 
-namespace preferd {
+namespace preferd::features {
 namespace {
 
 std::vector<Json> reference() {
@@ -125,4 +125,4 @@ TEST(Arena, HostileTextsOfHalfAMegabyteCostLinearTime) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::features

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The house's rules that a compiler does not see: who may include whom, who may know torch, how long a file may be.
+"""The house's rules that a compiler does not see: who may include whom, who may know torch, which namespace a
+room has, how long a file may be.
 
     layering.py ROOT
 
@@ -51,7 +52,12 @@ ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/sco
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/kernels",
               "model/convert", "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
-TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
+TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "pair_encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
+# The namespace of a room where it is not its last folder; base/ is the root of all.
+NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/ops/gpu": "preferd::gpu",
+              "model/kernels/cuda": "preferd::kernels::cuda"}
+FORWARD = re.compile(r"^namespace (preferd[\w:]*) \{\n(?:(?:class|struct|enum class) \w+;\n)+\}", re.M)  # names of other rooms
+OPENED = re.compile(r"^(?:inline )?namespace (preferd[\w:]*) \{", re.M)
 ONE_PLACE = ["httplib.h"]  # included by at most one source file, and by no header
 MAX_LINES = 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
@@ -70,6 +76,15 @@ def room_of(path):
     while parts and "/".join(parts) not in MAY_INCLUDE:
         parts.pop()
     return "/".join(parts)
+
+
+def namespace_of(path):
+    parts = path.split("/")[:-1]
+    while parts and "/".join(parts) not in NAMESPACES:
+        if "/".join(parts) in MAY_INCLUDE and parts[0] != "training":
+            return "preferd::" + parts[-1]
+        parts.pop()
+    return NAMESPACES.get("/".join(parts), "preferd::" + path.split("/")[0])
 
 
 def allowed(room, other):
@@ -112,6 +127,10 @@ def breaches(files):
                 yield f"{path}: of {other}, {room} may include only {', '.join(sorted(ONLY_HEADERS[room, other]))}; not {name}"
             if free and knows_torch(name):
                 yield f"{path}: includes {name}, which brings torch in"
+        own = namespace_of(path)
+        for name in OPENED.findall(FORWARD.sub("", text)):
+            if name != own and not name.startswith(own + "::"):
+                yield f"{path}: opens namespace {name}, expected {own}"
         lines = text.count("\n")
         if lines > MAX_LINES:
             yield f"{path}: {lines} lines, the limit is {MAX_LINES}"
@@ -157,6 +176,10 @@ PLANTED = [
     ("server/x.h", "#include <httplib.h>\n", "httplib.h is included by"),
     ("base/x.cc", "\n" * (MAX_LINES + 1), f"the limit is {MAX_LINES}"),
     ("base/x.cc", '#include "files.h"\n', "no file of the house"),
+    ("model/ops/x.cc", "namespace preferd {\n", "opens namespace preferd, expected preferd::ops"),
+    ("training/run/x.cc", "namespace preferd::run {\n", "expected preferd::training"),
+    ("model/kernels/cuda/x.cu", "namespace preferd::kernels {\n", "expected preferd::kernels::cuda"),
+    ("server/x.h", "namespace preferd::scorer {\nclass Scorer;\n}\n", None),
 ]
 
 

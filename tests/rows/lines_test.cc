@@ -10,7 +10,7 @@
 
 #include "tests/rows/temporary_file.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -280,4 +280,4 @@ TEST(Csv, WhatIsWrittenIsRead) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -5,7 +5,7 @@
 #include "rows/records.h"
 #include "tests/rows/temporary_file.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 using testing::HasSubstr;
@@ -111,4 +111,4 @@ TEST(Preference, CsvHeadersOfEitherForm) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -4,7 +4,7 @@
 
 #include "tests/rows/temporary_file.h"
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 // "id prompt|response_a|response_b", "id ! complaint" of a bad row, "!! complaint" of a bad file.
@@ -201,4 +201,4 @@ TEST(Rows, ReportTheirProgress) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-namespace preferd {
+namespace preferd::rows {
 
 class TemporaryFile {
  public:
@@ -42,4 +42,4 @@ inline std::string gzipped(const std::string& text) {
   return out;
 }
 
-}  // namespace preferd
+}  // namespace preferd::rows

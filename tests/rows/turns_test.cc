@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace preferd {
+namespace preferd::rows {
 namespace {
 
 Result<std::string> flat(const std::string& json, Form form) {
@@ -95,4 +95,4 @@ TEST(FlattenLmsys, LeavesAnythingElseAlone) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::rows

@@ -24,8 +24,8 @@ TEST(ParsePair, ReadsEveryKey) {
   EXPECT_EQ(r->ask.pair.prompt, "p");
   EXPECT_EQ(r->ask.pair.response_b.size(), 3u);
   EXPECT_EQ(r->ask.adapter, "x");
-  EXPECT_EQ(r->ask.swap, Swap::kAverage);
-  EXPECT_EQ(r->ask.overflow, Overflow::kError);
+  EXPECT_EQ(r->ask.swap, scorer::Swap::kAverage);
+  EXPECT_EQ(r->ask.overflow, scorer::Overflow::kError);
   EXPECT_EQ(r->id, "\xC3\xA9");
   EXPECT_EQ(r->timeout, 5ms);
   EXPECT_TRUE(r->wanted.logits && r->wanted.timing && !r->wanted.features);
@@ -81,12 +81,12 @@ TEST(ParseBatch, LetsItemsOverrideDefaultsAndKeepsBadOnes) {
   const auto& first = std::get<PairRequest>(r->items[0]);
   EXPECT_TRUE(first.shared_prompt);
   EXPECT_EQ(r->prompt, "shared");
-  EXPECT_EQ(first.ask.swap, Swap::kAverage);
+  EXPECT_EQ(first.ask.swap, scorer::Swap::kAverage);
   EXPECT_TRUE(first.wanted.logits);
   const auto& second = std::get<PairRequest>(r->items[1]);
   EXPECT_FALSE(second.shared_prompt);
   EXPECT_EQ(second.ask.pair.prompt, "own");
-  EXPECT_EQ(second.ask.swap, Swap::kNone);
+  EXPECT_EQ(second.ask.swap, scorer::Swap::kNone);
   EXPECT_EQ(second.timeout, 3ms);
   EXPECT_FALSE(second.wanted.logits);
   const auto& third = std::get<ItemError>(r->items[2]);
@@ -115,7 +115,7 @@ TEST(ParseBatch, CountsTheDefaultPromptInEveryItem) {
 }
 
 TEST(Render, WritesAFullReply) {
-  ScorerInfo info;
+  scorer::ScorerInfo info;
   info.name = "m";
   info.revision = "7";
   info.feature_names = {"f", "g"};

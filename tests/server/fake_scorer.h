@@ -23,7 +23,7 @@ struct FakeOptions {
   std::string revision = "1";
 };
 
-class FakeScorer : public Scorer {
+class FakeScorer : public scorer::Scorer {
  public:
   explicit FakeScorer(FakeOptions options) : options_(std::move(options)) {
     info_.name = "fake";
@@ -40,10 +40,10 @@ class FakeScorer : public Scorer {
     info_.feature_names = {"length", "nothing"};
   }
 
-  const ScorerInfo& info() const override { return info_; }
+  const scorer::ScorerInfo& info() const override { return info_; }
 
-  Result<Encoded> encode(const Ask& ask) const override {
-    Encoded out;
+  Result<scorer::Encoded> encode(const scorer::Ask& ask) const override {
+    scorer::Encoded out;
     if (ask.adapter == "other") out.adapter = 1;
     if (!ask.adapter.empty() && ask.adapter != "other" && ask.adapter != "default")
       return Error{Code::kNotFound, "adapter: no adapter of that name", "adapter"};
@@ -53,12 +53,12 @@ class FakeScorer : public Scorer {
     out.tokens = {tokens(ask.pair.prompt), tokens(ask.pair.response_a), tokens(ask.pair.response_b), 0};
     const std::int64_t all = out.tokens.prompt + out.tokens.response_a + out.tokens.response_b;
     const std::int64_t over = all - (options_.max_tokens - 2);
-    if (over > 0 && ask.overflow == Overflow::kError)
+    if (over > 0 && ask.overflow == scorer::Overflow::kError)
       return Error{
           Code::kTooLarge, "the pair is longer than " + std::to_string(options_.max_tokens) + " tokens", {}};
     if (over > 0) out.truncated[2] = {over, 4 * over};
     out.tokens.total = std::min<std::int64_t>(all + 2, options_.max_tokens);
-    EncodedOrder order;
+    scorer::EncodedOrder order;
     order.features = {number(ask.pair.response_a), number(ask.pair.response_b)};
     order.sequences = {std::vector<std::int32_t>(static_cast<std::size_t>(out.tokens.total), 1)};
     if (ask.pair.response_a == "NONFINITE") order.sequences[0][0] = -1;
@@ -67,7 +67,7 @@ class FakeScorer : public Scorer {
     if (ask.pair.response_a == "LOST") order.sequences[0][0] = -4;
     if (ask.pair.response_a == "HALVED") order.sequences[0][0] = -5;
     out.orders.push_back(order);
-    if (ask.swap == Swap::kAverage) {
+    if (ask.swap == scorer::Swap::kAverage) {
       std::swap(order.features[0], order.features[1]);
       out.orders.push_back(order);
     }
@@ -75,11 +75,11 @@ class FakeScorer : public Scorer {
     return out;
   }
 
-  std::vector<float> features(const Pair& pair) const override {
+  std::vector<float> features(const text::Pair& pair) const override {
     return {static_cast<float>(pair.prompt.size()), NAN};
   }
 
-  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+  std::vector<Result<scorer::Verdict>> score(std::span<const scorer::Encoded* const> items) override {
     std::size_t tokens = 0;
     bool bad = false, lost = false, halved = false;
     for (const auto* item : items) {
@@ -95,13 +95,13 @@ class FakeScorer : public Scorer {
     std::this_thread::sleep_for(
         std::chrono::microseconds(options_.batch_delay_us) +
         std::chrono::nanoseconds(options_.token_delay_ns * static_cast<std::int64_t>(tokens)));
-    std::vector<Result<Verdict>> out;
+    std::vector<Result<scorer::Verdict>> out;
     for (const auto* item : items) out.push_back(verdict(*item, bad));
     return out;
   }
 
-  Capacity capacity() const override {
-    Capacity c;
+  scorer::Capacity capacity() const override {
+    scorer::Capacity c;
     c.halved = halved_;
     if (lost_) c.working = 0, c.lost = kWhatDeviceSaid;
     return c;
@@ -116,11 +116,11 @@ class FakeScorer : public Scorer {
     return static_cast<float>(h % 4001) / 1000.0f - 2.0f;
   }
 
-  Result<Verdict> verdict(const Encoded& item, bool bad) const {
+  Result<scorer::Verdict> verdict(const scorer::Encoded& item, bool bad) const {
     if (bad) return Error{Code::kInternal, "the batch failed", {}};
     if (item.orders[0].sequences[0][0] == -1)
       return Error{Code::kNonFinite, "the model gave no finite number for this pair", {}};
-    Verdict v;
+    scorer::Verdict v;
     v.tokens = item.tokens;
     v.truncated = item.truncated;
     const float logit = item.orders[0].features[1] - item.orders[0].features[0];
@@ -136,7 +136,7 @@ class FakeScorer : public Scorer {
   }
 
   FakeOptions options_;
-  ScorerInfo info_;
+  scorer::ScorerInfo info_;
   std::atomic<bool> lost_{false};
   std::atomic<std::int64_t> halved_{0};
 };

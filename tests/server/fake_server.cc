@@ -26,9 +26,9 @@ int main(int argc, char** argv) {
     std::fputs(loaded->text.c_str(), stdout);
     return 0;
   }
-  return server::serve(options, [&]() -> Result<std::shared_ptr<Scorer>> {
+  return server::serve(options, [&]() -> Result<std::shared_ptr<scorer::Scorer>> {
     std::this_thread::sleep_for(std::chrono::milliseconds(load_ms));
     if (fail) return invalid("package 'fake': asked to fail");
-    return std::static_pointer_cast<Scorer>(std::make_shared<server::FakeScorer>(fake));
+    return std::static_pointer_cast<scorer::Scorer>(std::make_shared<server::FakeScorer>(fake));
   });
 }

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 class LanesTest : public testing::Test {
  protected:
   void add(std::size_t lane, std::size_t index, std::size_t tokens, std::chrono::seconds deadline = 100s,
-           const Scorer* generation = nullptr) {
+           const scorer::Scorer* generation = nullptr) {
     lanes_.add(lane, {.call = nullptr,
                       .index = index,
                       .generation = generation,
@@ -96,8 +96,8 @@ TEST_F(LanesTest, ExpiresWhatIsTooLate) {
 }
 
 TEST_F(LanesTest, DoesNotMixGenerations) {
-  const auto* old_one = reinterpret_cast<const Scorer*>(8);
-  const auto* new_one = reinterpret_cast<const Scorer*>(16);
+  const auto* old_one = reinterpret_cast<const scorer::Scorer*>(8);
+  const auto* new_one = reinterpret_cast<const scorer::Scorer*>(16);
   add(0, 0, 10, 100s, old_one);
   add(0, 1, 10, 100s, new_one);
   add(1, 2, 10, 100s, old_one);

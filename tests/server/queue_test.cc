@@ -16,7 +16,7 @@ class HeldScorer : public FakeScorer {
  public:
   HeldScorer() : FakeScorer({}) {}
 
-  std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
+  std::vector<Result<scorer::Verdict>> score(std::span<const scorer::Encoded* const> items) override {
     {
       std::unique_lock lock(mutex_);
       batches_.push_back(items.size());
@@ -197,7 +197,7 @@ TEST_F(QueueTest, PassesOnWhatIsNotFinite) {
 // Two devices.
 class WideScorer : public HeldScorer {
  public:
-  Capacity capacity() const override { return {working, 2, {}}; }
+  scorer::Capacity capacity() const override { return {working, 2, {}}; }
   std::atomic<int> working{2};
 };
 
@@ -226,7 +226,7 @@ TEST_F(QueueTest, RunsAsManyBatchesAtATimeAsTheScorerHasDevices) {
 // One device, whose host's work may go on beside it.
 class EagerScorer : public HeldScorer {
  public:
-  Capacity capacity() const override { return {.ahead = 1}; }
+  scorer::Capacity capacity() const override { return {.ahead = 1}; }
 };
 
 TEST_F(QueueTest, TakesAFullBatchAheadAndNoLesserOne) {

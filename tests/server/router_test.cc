@@ -125,7 +125,7 @@ TEST(MetricsTest, CountsByFixedLabels) {
   m.request(0, 200, 0.01);
   m.request(1, 404, 0.01);
   m.items(Outcome::kOk, 3);
-  ScorerInfo info;
+  scorer::ScorerInfo info;
   info.name = "m";
   m.model(info);
   m.model(info);

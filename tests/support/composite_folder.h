@@ -27,8 +27,9 @@ class CompositeFolder {
     std::ofstream(root_ + "/" + under + "/package.json") << manifest.dump();
   }
   std::string path(const std::string& under = "") const { return root_ + "/" + under; }
-  Result<std::shared_ptr<Scorer>> load(int threads = 1) const {
-    return load_scorer(*open_directory(root_), {threads, ComputeType::kFp32, Golden::kVerify});
+  Result<std::shared_ptr<scorer::Scorer>> load(int threads = 1) const {
+    return scorer::load_scorer(*open_directory(root_),
+                               {threads, scorer::ComputeType::kFp32, scorer::Golden::kVerify});
   }
   std::string refusal() const {
     const auto scorer = load();

@@ -43,11 +43,12 @@ struct Derived {
 
 // `build` makes the operands anew, names trainable weights and returns what the function gives for the tensors
 // `inputs`, which are leaves in the compute's type.
-using Function = std::function<at::Tensor(Compute&, TrainableWeights&, const std::vector<at::Tensor>&)>;
+using Function =
+    std::function<at::Tensor(ops::Compute&, ops::TrainableWeights&, const std::vector<at::Tensor>&)>;
 
-inline Derived derive(Compute& compute, const std::vector<at::Tensor>& inputs, const Function& function,
-                      TrainingStep step = {}) {
-  TrainableWeights trainable(compute);
+inline Derived derive(ops::Compute& compute, const std::vector<at::Tensor>& inputs, const Function& function,
+                      ops::TrainingStep step = {}) {
+  ops::TrainableWeights trainable(compute);
   step.trainable = &trainable;
   compute.set_step(step);
   std::vector<at::Tensor> leaves;
@@ -93,8 +94,8 @@ inline void expect_equal(const Derived& a, const Derived& b) {
 
 // Kernels in fp32, on one thread and on three with the same bits, against fp64.
 inline void expect_gradients(const std::vector<at::Tensor>& inputs, const Function& function,
-                             const TrainingStep& step = {}, double tolerance = 1e-5) {
-  Compute one(1), three(3), reference = Compute::composed(2, at::kCPU, at::kDouble);
+                             const ops::TrainingStep& step = {}, double tolerance = 1e-5) {
+  ops::Compute one(1), three(3), reference = ops::Compute::composed(2, at::kCPU, at::kDouble);
   const Derived kernels = derive(one, inputs, function, step);
   expect_near(kernels, derive(reference, inputs, function, step), tolerance);
   expect_equal(derive(three, inputs, function, step), kernels);

@@ -65,7 +65,7 @@ class PackageCopy {
 
   TestTensors tensors(const std::string& file) const {
     const auto bytes = map_file(path(file));
-    return tensors_of(*parse_safetensors(*bytes, file));
+    return tensors_of(*checkpoint::parse_safetensors(*bytes, file));
   }
   template <class F>
   void edit_tensors(const std::string& file, F change) const {
@@ -74,11 +74,11 @@ class PackageCopy {
     write(file, safetensors_bytes(t));
   }
 
-  Result<std::shared_ptr<Scorer>> load(Golden golden = Golden::kSkip) const {
-    return load_scorer(*open_directory(root_), {1, ComputeType::kFp32, golden});
+  Result<std::shared_ptr<scorer::Scorer>> load(scorer::Golden golden = scorer::Golden::kSkip) const {
+    return scorer::load_scorer(*open_directory(root_), {1, scorer::ComputeType::kFp32, golden});
   }
   // What loading says of it; empty when it loads.
-  std::string refusal(Golden golden = Golden::kSkip) const {
+  std::string refusal(scorer::Golden golden = scorer::Golden::kSkip) const {
     const auto scorer = load(golden);
     return scorer ? "" : scorer.error().what;
   }

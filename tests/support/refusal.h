@@ -13,7 +13,7 @@ struct Refusal {
   const char* package;
   void (*break_it)(const PackageCopy& copy);
   std::vector<std::string> words;  // all of them stand in the error
-  Golden golden = Golden::kSkip;
+  scorer::Golden golden = scorer::Golden::kSkip;
 };
 
 class RefusalTest : public testing::TestWithParam<Refusal> {

@@ -20,7 +20,7 @@ struct TestTensor {
 };
 using TestTensors = std::map<std::string, TestTensor>;
 
-inline TestTensors tensors_of(const TensorMap& map) {
+inline TestTensors tensors_of(const checkpoint::TensorMap& map) {
   TestTensors out;
   for (const auto& [name, t] : map)
     out[name] = {quant::name_of(t.dtype), t.shape,

@@ -32,10 +32,10 @@ Status write_reports(const Evaluation& e, const Options& options) {
 }
 
 int run(Options& options) {
-  auto devices = parse_devices(options.device);
+  auto devices = scorer::parse_devices(options.device);
   if (!devices) return report(devices.error(), kBadUsage);
   options.evaluate.devices = std::move(*devices);
-  auto package = options.package.empty() ? default_package() : open_directory(options.package);
+  auto package = options.package.empty() ? embedded::default_package() : open_directory(options.package);
   if (!package) return report(package.error(), kFailed);
   std::optional<ScratchFolder> scratch;
   if (options.output.empty()) {
@@ -101,20 +101,20 @@ int evaluate_command(const Arguments& arguments) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   add_choice(app, "--compute", e.compute,
-             {{"auto", ComputeType::kAuto},
-              {"fp32", ComputeType::kFp32},
-              {"int16", ComputeType::kInt16},
-              {"int8", ComputeType::kInt8}},
+             {{"auto", scorer::ComputeType::kAuto},
+              {"fp32", scorer::ComputeType::kFp32},
+              {"int16", scorer::ComputeType::kInt16},
+              {"int8", scorer::ComputeType::kInt8}},
              "arithmetic of the model");
   app.add_option("--device", options.device,
                  "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")
       ->type_name("DEVICE")
       ->capture_default_str();
   add_choice(app, "--residency", e.residency,
-             {{"auto", Residency::kAuto},
-              {"packed", Residency::kPacked},
-              {"dense", Residency::kDense},
-              {"fp8", Residency::kFp8}},
+             {{"auto", scorer::Residency::kAuto},
+              {"packed", scorer::Residency::kPacked},
+              {"dense", scorer::Residency::kDense},
+              {"fp8", scorer::Residency::kFp8}},
              "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8");
   app.add_option("--threads", e.threads, "threads that compute")
       ->check(CLI::Range(1, 1024))

@@ -53,16 +53,16 @@ int run(const Options& options) {
                           .valid = options.valid,
                           .rule = [&](const std::string&) { return options.labels; },
                           .count_tokens = {}};
-  std::shared_ptr<const PairEncoder> encoder;
+  std::shared_ptr<const scorer::PairEncoder> encoder;
   if (!options.tokenizer_of.empty()) {
     const auto files = open_directory(options.tokenizer_of);
     if (!files) return report(files.error(), kFailed);
-    auto opened = PairEncoder::open(*files);
+    auto opened = scorer::PairEncoder::open(*files);
     if (!opened) return report(opened.error(), kFailed);
     encoder = *opened;
     explored.count_tokens = [&](std::string_view text) {
-      std::vector<Token> tokens;
-      encoder->tokenizer().encode(encoder->tokenizer().clean(text), Before::kTokens, tokens);
+      std::vector<text::Token> tokens;
+      encoder->tokenizer().encode(encoder->tokenizer().clean(text), text::Before::kTokens, tokens);
       return tokens.size();
     };
   }

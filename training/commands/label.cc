@@ -14,7 +14,7 @@ Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package,
                                                    const TrainableOptions& placement) {
   const auto files = open_directory(package);
   if (!files) return files.error();
-  auto encoder = PairEncoder::open(*files);
+  auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   return TrainableModel::load(*encoder, placement);
 }
@@ -55,7 +55,7 @@ int label_command(const Arguments& arguments) {
   options.embeddings = embeddings ? Embeddings::kWrite : Embeddings::kNone;
   auto model = open_model(package, placement);
   if (!model) return report(model.error(), kFailed);
-  if (swap && (*model)->output() == Output::kDifference)
+  if (swap && (*model)->output() == package::Output::kDifference)
     return report(invalid("flag --swap means nothing for a difference head, whose orders are mirrors"),
                   kBadUsage);
   Terminal terminal(quiet ? Verbosity::kQuiet : Verbosity::kNormal);

@@ -64,7 +64,8 @@ class Reader : public ConfigFields {
  public:
   Reader(const Json& json, std::string path, Faults& faults)
       : json_(json), path_(std::move(path)), faults_(faults) {
-    if (!json_.is_object()) fail(path_ + " is " + preferd::describe(json_) + ", expected a table");
+    if (!json_.is_object())
+      fail(path_ + " is " + preferd::checkpoint::describe(json_) + ", expected a table");
   }
 
   void section(const char* name, const char*, const std::function<void(ConfigFields&)>& body) override {
@@ -164,7 +165,7 @@ class Reader : public ConfigFields {
   bool expect(const char* name, Fits fits, const std::string& expected) {
     if (!has(name)) return false;
     if (fits(json_.at(name))) return true;
-    fail(under(name) + " is " + preferd::describe(json_.at(name)) + ", expected " + expected);
+    fail(under(name) + " is " + preferd::checkpoint::describe(json_.at(name)) + ", expected " + expected);
     return false;
   }
 
@@ -300,7 +301,8 @@ Result<Json> pick_run(Json file, const std::string& path, const std::string& run
   std::string names;
   for (const auto& [key, value] : runs.items()) {
     if (!value.is_object())
-      return invalid(path + ": runs." + key + " is " + preferd::describe(value) + ", expected a table");
+      return invalid(path + ": runs." + key + " is " + preferd::checkpoint::describe(value) +
+                     ", expected a table");
     names += (names.empty() ? "" : ", ") + key;
   }
   if (run.empty()) {

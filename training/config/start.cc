@@ -67,7 +67,7 @@ Json as_configured(const Json& package, const std::string& start) {
 Json base_config_of(const Files& files, const std::string& path) {
   const auto folder = path.starts_with('/') ? open_directory(path, Links::kAnywhere) : files.folder(path);
   if (!folder) return nullptr;
-  const auto config = read_json_object(**folder, "config.json");
+  const auto config = checkpoint::read_json_object(**folder, "config.json");
   return config ? *config : Json();
 }
 
@@ -99,7 +99,7 @@ Status take_over(const std::string& start, Json& config) {
     config["adapter"] = std::move(adapter);
     return Ok{};
   }
-  const auto package = read_json_object(**files, "package.json");
+  const auto package = checkpoint::read_json_object(**files, "package.json");
   if (!package)
     return invalid("start " + start + ": is neither a package nor a PEFT adapter: " + package.error().what);
   if (const Json format = text_at(*package, "format"); format != kFormat)
@@ -117,7 +117,7 @@ Status take_over(const std::string& start, Json& config) {
 }  // namespace
 
 Result<std::shared_ptr<const Files>> open_start(const std::string& start) {
-  return start == kEmbedded ? default_package() : open_directory(start);
+  return start == kEmbedded ? embedded::default_package() : open_directory(start);
 }
 
 Status take_over_start(Json& config) {

@@ -19,7 +19,7 @@ constexpr std::string_view kEnd = ".lora_A.weight";
 using Modules = std::set<std::string>;
 
 Result<Modules> modules_of(const Files& folder) {
-  const auto tensors = read_safetensors(folder, "adapter_model.safetensors");
+  const auto tensors = checkpoint::read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   Modules modules;
   for (const auto& [name, tensor] : *tensors)
@@ -91,7 +91,7 @@ Status take_layers(const Json& said, const Modules& modules, const std::string& 
 }  // namespace
 
 Status take_over_adapter(const Files& folder, const std::string& start, Json& adapter) {
-  const auto said = read_json_object(folder, "adapter_config.json");
+  const auto said = checkpoint::read_json_object(folder, "adapter_config.json");
   if (!said) return said.error();
   const auto modules = modules_of(folder);
   if (!modules) return modules.error();

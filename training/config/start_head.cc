@@ -74,7 +74,7 @@ Status check_base(const Json& given, const StartPackage& start) {
     const auto path = base.at("path").get<std::string>();
     where = "package.base.path " + path;
     if (const auto files = open_directory(path, Links::kAnywhere))
-      if (const auto found = read_json_object(**files, "config.json")) config = *found;
+      if (const auto found = checkpoint::read_json_object(**files, "config.json")) config = *found;
   }
   for (const char* key : {"model_type", "hidden_size", "intermediate_size"})
     if (const Json says = at_or(config, key, nullptr), has = at_or(start.base_config, key, nullptr);

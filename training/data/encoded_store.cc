@@ -32,25 +32,25 @@ std::string key_of(const Dataset& data, const Numbers& examples, const TextSide&
   return hex(sha256(packer.bytes()));
 }
 
-void put(Packer& out, const Encoded& encoded) {
+void put(Packer& out, const scorer::Encoded& encoded) {
   out.put(static_cast<std::uint64_t>(encoded.orders.size()));
-  for (const EncodedOrder& order : encoded.orders) out.put(order.sequences).put(order.features);
+  for (const scorer::EncodedOrder& order : encoded.orders) out.put(order.sequences).put(order.features);
   out.put(encoded.swap).put(encoded.adapter).put(encoded.tokens).put(encoded.truncated);
   out.put(static_cast<std::uint64_t>(encoded.cost_tokens));
   out.put(static_cast<std::uint64_t>(encoded.members.size()));
-  for (const Encoded& member : encoded.members) put(out, member);
+  for (const scorer::Encoded& member : encoded.members) put(out, member);
 }
 
 constexpr std::uint64_t kMostMembers = 64;  // of an ensemble or a cascade
 constexpr int kDeepest = 8;
 
 // False for what put() never wrote.
-bool get(Unpacker& in, Encoded& encoded, int depth) {
+bool get(Unpacker& in, scorer::Encoded& encoded, int depth) {
   std::uint64_t orders = 0, cost = 0, members = 0;
   in.get(orders);
   if (orders > 2) return false;
   encoded.orders.resize(orders);
-  for (EncodedOrder& order : encoded.orders) {
+  for (scorer::EncodedOrder& order : encoded.orders) {
     in.get(order.sequences);
     in.get(order.features);
   }
@@ -63,22 +63,22 @@ bool get(Unpacker& in, Encoded& encoded, int depth) {
   encoded.cost_tokens = cost;
   if (!in.ok() || members > kMostMembers || depth == kDeepest) return false;
   encoded.members.resize(members);
-  for (Encoded& member : encoded.members)
+  for (scorer::Encoded& member : encoded.members)
     if (!get(in, member, depth + 1)) return false;
   return orders + members > 0;
 }
 
-std::string packed(const Encoded& encoded) {
+std::string packed(const scorer::Encoded& encoded) {
   Packer out;
   put(out, encoded);
   out.put(crc_of(out.bytes()));
   return std::move(out.bytes());
 }
 
-std::uint32_t tokens_of(const Encoded& encoded) {
+std::uint32_t tokens_of(const scorer::Encoded& encoded) {
   std::size_t most = 0;
-  for (const Encoded& member : encoded.members) most += tokens_of(member);
-  for (const EncodedOrder& order : encoded.orders) {
+  for (const scorer::Encoded& member : encoded.members) most += tokens_of(member);
+  for (const scorer::EncodedOrder& order : encoded.orders) {
     std::size_t sum = 0;
     for (const auto& sequence : order.sequences) sum += sequence.size();
     most = std::max(most, sum);
@@ -133,8 +133,8 @@ class EncodedStore::Build {
       item.error = loaded.error();
       return item;
     }
-    const Swap swap = store_.orders_ == Orders::kBoth ? Swap::kAverage : Swap::kNone;
-    const auto encoded = text_.encode({std::move(loaded->pair), "", swap, Overflow::kPackage});
+    const scorer::Swap swap = store_.orders_ == Orders::kBoth ? scorer::Swap::kAverage : scorer::Swap::kNone;
+    const auto encoded = text_.encode({std::move(loaded->pair), "", swap, scorer::Overflow::kPackage});
     if (!encoded) {
       item.fault = data_.corpus().place(example) + ": " + encoded.error().what;
     } else {
@@ -230,14 +230,14 @@ Result<std::shared_ptr<const EncodedStore>> EncodedStore::open(const Dataset& da
   return std::shared_ptr<const EncodedStore>(self);
 }
 
-Result<Encoded> EncodedStore::load(std::size_t place) const {
+Result<scorer::Encoded> EncodedStore::load(std::size_t place) const {
   PREFERD_CHECK(place < size());
   const auto bytes = file_->read(offsets_[place], offsets_[place + 1] - offsets_[place]);
   if (!bytes) return bytes.error();
   std::uint32_t crc = 0;
   const std::string_view body = std::string_view(*bytes).substr(0, bytes->size() - sizeof crc);
   std::memcpy(&crc, bytes->data() + body.size(), sizeof crc);
-  Encoded encoded;
+  scorer::Encoded encoded;
   Unpacker in(body);
   if (crc != crc_of(body) || !get(in, encoded, 0) || !in.done())
     return invalid(path_ + ": example " + std::to_string(place) +

@@ -48,7 +48,7 @@ class EncodedStore {
 
   // orders[0] is the given order; orders[1], where the store has both, the exchanged one. Errors: the file
   // was damaged since it was opened.
-  Result<Encoded> load(std::size_t place) const;
+  Result<scorer::Encoded> load(std::size_t place) const;
 
  private:
   class Build;

@@ -26,7 +26,7 @@ struct TeacherLabel {
 
 struct Example {
   std::string id;  // as JSON: "\"a1\"", "17"
-  Pair pair;
+  text::Pair pair;
   Target target{};
   double weight = 1;             // of its loss
   std::string language, source;  // "" where nothing is known of the language

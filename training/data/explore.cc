@@ -68,7 +68,7 @@ class Split {
   const std::unordered_set<std::uint64_t>& groups() const { return groups_; }
 
  private:
-  void add_identity(const Pair& pair, Outcome outcome) {
+  void add_identity(const text::Pair& pair, Outcome outcome) {
     const Identity identity = identity_of(pair);
     groups_.insert(identity.group);
     const Outcome sorted = identity.exchanged ? exchanged(outcome) : outcome;
@@ -78,7 +78,7 @@ class Split {
     ++(is_unlabelled || it->second == sorted ? facts_.repeated : facts_.contradictory);
   }
 
-  void add_lengths(const Pair& pair, Outcome outcome) {
+  void add_lengths(const text::Pair& pair, Outcome outcome) {
     const std::size_t a = utf8::length(pair.response_a), b = utf8::length(pair.response_b);
     facts_.prompt_chars.add(utf8::length(pair.prompt));
     facts_.response_chars.add(a);
@@ -88,7 +88,7 @@ class Split {
     facts_.longer_won += (outcome == Outcome::kA) == (a > b) ? 1 : 0;
   }
 
-  void add_tokens(const Pair& pair) {
+  void add_tokens(const text::Pair& pair) {
     const std::size_t prompt = options_.count_tokens(pair.prompt);
     const std::size_t a = options_.count_tokens(pair.response_a), b = options_.count_tokens(pair.response_b);
     facts_.prompt_tokens.add(prompt);

@@ -50,7 +50,7 @@ std::string normalised_prompt(std::string_view prompt) {
   return out;
 }
 
-Identity identity_of(const Pair& pair) {
+Identity identity_of(const text::Pair& pair) {
   const Sha256 prompt = sha256(normalised_prompt(pair.prompt));
   Sha256 a = sha256(pair.response_a), b = sha256(pair.response_b);
   Identity identity;

@@ -37,7 +37,7 @@ struct Identity {
 
 // Requires valid UTF-8.
 std::string normalised_prompt(std::string_view prompt);
-Identity identity_of(const Pair& pair);
+Identity identity_of(const text::Pair& pair);
 
 // Of an id given as JSON; 17 and "17" are one.
 Key id_key(std::string_view id);

@@ -39,7 +39,7 @@ Status read_name(const Json& fields, const char* key, std::string& into) {
 }  // namespace
 
 Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule) {
-  auto records = RecordReader::open(path, RowFormat::kAuto, RowTexts::kPairOrPreference);
+  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto, rows::RowTexts::kPairOrPreference);
   if (!records) return records.error();
   auto self = std::make_unique<ExampleReader>();
   self->records_ = std::move(*records);
@@ -53,10 +53,10 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
   auto record = records_->next();
   if (!record) return record.error();
   if (!*record) return std::optional<ExampleRead>();
-  RecordRead& got = **record;
+  rows::RecordRead& got = **record;
   ExampleRead out;
   Status s = got.fields ? Status(Ok{}) : got.fields.error();
-  if (s && is_preference(*got.fields)) s = to_pair(*got.fields);
+  if (s && rows::is_preference(*got.fields)) s = rows::to_pair(*got.fields);
   if (s) s = read(*got.fields, out.example);
   if (!s) out.fault = path_ + ':' + std::to_string(got.line) + ": " + s.error().what;
   out.example.id = std::move(got.id);
@@ -66,7 +66,7 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
 }
 
 Status ExampleReader::read(const Json& fields, Example& example) const {
-  auto texts = texts_of(fields);
+  auto texts = rows::texts_of(fields);
   if (!texts) return texts.error();
   example.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b)};
   for (auto [key, into] : {std::pair{"language", &example.language}, std::pair{"source", &example.source},

@@ -38,7 +38,7 @@ class ExampleReader {
  private:
   Status read(const Json& fields, Example& into) const;
 
-  std::unique_ptr<RecordReader> records_;
+  std::unique_ptr<rows::RecordReader> records_;
   std::string path_, stem_;
   LabelRule rule_;
 };

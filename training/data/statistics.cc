@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::size_t kChunk = 512;
 
-void add_views(Moments& moments, const FeatureColumns& pair, Columns columns) {
+void add_views(Moments& moments, const features::FeatureColumns& pair, Columns columns) {
   if (columns == Columns::kPair) return moments.add(pair);
-  for (const Side side : {Side::kA, Side::kB}) {
-    std::array<double, kResponseColumns> view;
-    for (std::size_t i = 0; i < view.size(); ++i) view[i] = pair[response_columns(side)[i]];
+  for (const features::Side side : {features::Side::kA, features::Side::kB}) {
+    std::array<double, features::kResponseColumns> view;
+    for (std::size_t i = 0; i < view.size(); ++i) view[i] = pair[features::response_columns(side)[i]];
     moments.add(view);
   }
 }
@@ -32,9 +32,9 @@ void Moments::add(std::span<const double> row) {
   }
 }
 
-Standardization Moments::statistics() const {
+features::Standardization Moments::statistics() const {
   constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-  Standardization out;
+  features::Standardization out;
   for (const Column& c : columns_) {
     const double variance = c.count > 0 ? c.squares / c.count : 0;
     const double slack = c.count * c.mean * kEpsilon;
@@ -45,12 +45,13 @@ Standardization Moments::statistics() const {
   return out;
 }
 
-Result<Standardization> feature_statistics(const Dataset& data, std::span<const std::uint32_t> examples,
-                                           FeatureSet set, Columns columns, ThreadPool& pool,
-                                           const DataEvents& events) {
-  PREFERD_CHECK(set != FeatureSet::kNone);
-  Moments moments(columns == Columns::kPair ? kPairColumns : kResponseColumns);
-  std::vector<FeatureColumns> chunk(kChunk);
+Result<features::Standardization> feature_statistics(const Dataset& data,
+                                                     std::span<const std::uint32_t> examples,
+                                                     features::FeatureSet set, Columns columns,
+                                                     ThreadPool& pool, const DataEvents& events) {
+  PREFERD_CHECK(set != features::FeatureSet::kNone);
+  Moments moments(columns == Columns::kPair ? features::kPairColumns : features::kResponseColumns);
+  std::vector<features::FeatureColumns> chunk(kChunk);
   for (std::size_t from = 0; from < examples.size(); from += kChunk) {
     const std::size_t count = std::min(kChunk, examples.size() - from);
     std::vector<std::optional<Error>> faults(count);
@@ -63,8 +64,8 @@ Result<Standardization> feature_statistics(const Dataset& data, std::span<const 
       if (!example)
         faults[i] = example.error();
       else
-        chunk[i] =
-            arena_features(set, example->pair.prompt, example->pair.response_a, example->pair.response_b);
+        chunk[i] = features::arena_features(set, example->pair.prompt, example->pair.response_a,
+                                            example->pair.response_b);
     });
     for (std::size_t i = 0; i < count; ++i) {
       if (faults[i]) return *faults[i];

@@ -22,7 +22,7 @@ class Moments {
 
   // One row. Requires as many values as columns.
   void add(std::span<const double> row);
-  Standardization statistics() const;
+  features::Standardization statistics() const;
 
  private:
   struct Column {
@@ -36,8 +36,9 @@ class Moments {
 enum class Columns { kPair, kResponse };
 
 // One pass over the examples' texts. Requires set != kNone. Errors: Dataset::load; kCancelled.
-Result<Standardization> feature_statistics(const Dataset& data, std::span<const std::uint32_t> examples,
-                                           FeatureSet set, Columns columns, ThreadPool& pool,
-                                           const DataEvents& events = {});
+Result<features::Standardization> feature_statistics(const Dataset& data,
+                                                     std::span<const std::uint32_t> examples,
+                                                     features::FeatureSet set, Columns columns,
+                                                     ThreadPool& pool, const DataEvents& events = {});
 
 }  // namespace preferd::training

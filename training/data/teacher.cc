@@ -69,7 +69,7 @@ class Reading {
       : slots_(slots), sums_(sums), embeddings_(embeddings) {}
 
   Status file(const std::string& path, std::uint32_t place) {
-    auto reader = RecordReader::open(path, RowFormat::kJsonLines);
+    auto reader = rows::RecordReader::open(path, rows::RowFormat::kJsonLines);
     if (!reader) return reader.error();
     while (true) {
       auto next = (*reader)->next();

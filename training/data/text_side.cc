@@ -21,14 +21,14 @@ bool is_text_side(std::string_view name) {
 
 }  // namespace
 
-Result<TextSide> text_side(const PairEncoder& encoder) {
+Result<TextSide> text_side(const scorer::PairEncoder& encoder) {
   const auto text = encoder.package().open("package.json");
   if (!text) return text.error();
   const auto manifest = parse_json(text->text());
   if (!manifest) return manifest.error();
   Packer packer;
   packer.put((*manifest)["input"].dump()).put(manifest->value("features", Json()).dump());
-  packer.put(std::string(output_name(encoder.manifest().output())));
+  packer.put(std::string(package::output_name(encoder.manifest().output())));
   for (const std::string& name : encoder.base().list("")) {
     if (!is_text_side(name)) continue;
     const auto digest = digest_of(encoder.base(), name);
@@ -40,8 +40,8 @@ Result<TextSide> text_side(const PairEncoder& encoder) {
     if (!digest) return digest.error();
     packer.put(*digest);
   }
-  return TextSide{[&encoder](const Ask& ask) { return encoder.encode(ask); }, std::move(packer.bytes()),
-                  encoder.manifest().output() == Output::kDifference};
+  return TextSide{[&encoder](const scorer::Ask& ask) { return encoder.encode(ask); },
+                  std::move(packer.bytes()), encoder.manifest().output() == package::Output::kDifference};
 }
 
 }  // namespace preferd::training

@@ -14,17 +14,17 @@ namespace {
 constexpr std::size_t kMeasuresOfText = 20;  // three columns each, then three similarities
 constexpr double kPenalty = 1;
 
-Table design(std::span<const FeatureColumns> features) {
-  static_assert(kPairColumns == 3 * kMeasuresOfText + 3);
+Table design(std::span<const features::FeatureColumns> features) {
+  static_assert(features::kPairColumns == 3 * kMeasuresOfText + 3);
   Table table{2 * kMeasuresOfText + 1, {}};
   table.values.reserve(features.size() * table.columns);
-  for (const FeatureColumns& f : features) {
+  for (const features::FeatureColumns& f : features) {
     const auto add = [&](double x) { table.values.push_back(std::isfinite(x) ? x : 0); };
     for (std::size_t m = 0; m < kMeasuresOfText; ++m) {
       add(f[3 * m]);
       add(f[3 * m + 2] - f[3 * m + 1]);
     }
-    add(f[kPairColumns - 2] - f[kPairColumns - 3]);
+    add(f[features::kPairColumns - 2] - f[features::kPairColumns - 3]);
   }
   return table;
 }
@@ -83,7 +83,7 @@ BaselineAnswers longer_wins(std::span<const Prediction> predictions) {
 }
 
 BaselineAnswers features_only(std::span<const Prediction> predictions,
-                              std::span<const FeatureColumns> features) {
+                              std::span<const features::FeatureColumns> features) {
   PREFERD_CHECK(predictions.size() == features.size());
   BaselineAnswers out{"text features only", {}, {}};
   out.probability.resize(predictions.size());

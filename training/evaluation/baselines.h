@@ -36,7 +36,7 @@ BaselineAnswers longer_wins(std::span<const Prediction> predictions);
 // features: the arena63_v2 columns of each row; values that are not finite count as 0. Requires as many as
 // predictions.
 BaselineAnswers features_only(std::span<const Prediction> predictions,
-                              std::span<const FeatureColumns> features);
+                              std::span<const features::FeatureColumns> features);
 
 struct Comparison {
   std::string name;

@@ -65,7 +65,7 @@ std::vector<Slice> slices(std::vector<RowGroup> groups, const Measures& measures
 
 }  // namespace
 
-Metrics evaluate(std::span<const Prediction> predictions, std::span<const FeatureColumns> features,
+Metrics evaluate(std::span<const Prediction> predictions, std::span<const features::FeatureColumns> features,
                  const Resampling& resampling) {
   Metrics out;
   out.rows = static_cast<std::int64_t>(predictions.size());

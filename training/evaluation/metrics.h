@@ -46,7 +46,7 @@ struct Metrics {
 };
 
 // features: arena63_v2 columns of each row, or empty. All rows have the same number of classes.
-Metrics evaluate(std::span<const Prediction> predictions, std::span<const FeatureColumns> features,
+Metrics evaluate(std::span<const Prediction> predictions, std::span<const features::FeatureColumns> features,
                  const Resampling& resampling);
 
 // The text of evaluation.json: one object, figures that are undefined as null.

@@ -19,8 +19,8 @@ namespace {
 constexpr const char* kFormat = "preferd-package/1";
 constexpr const char* kWrittenBase = "/start/base";  // of a run's folder
 
-StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
-                     double bound) {
+checkpoint::StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
+                                 double bound) {
   SplitMix random = named_stream(seed, name);
   std::int64_t count = 1;
   for (const std::int64_t size : shape) count *= size;
@@ -29,7 +29,7 @@ StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<st
   return make_tensor(std::move(shape), std::move(values));
 }
 
-StoredTensor zeros(std::vector<std::int64_t> shape) {
+checkpoint::StoredTensor zeros(std::vector<std::int64_t> shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) count *= size;
   return make_tensor(std::move(shape), std::vector<float>(static_cast<std::size_t>(count)));
@@ -54,18 +54,19 @@ Layer layer_of(const std::string& module) {
   return {};
 }
 
-std::string module_of(const Declared& d) { return d.name.substr(0, d.name.rfind('.')); }
+std::string module_of(const checkpoint::Declared& d) { return d.name.substr(0, d.name.rfind('.')); }
 
 // What the family calls its layers.
-std::string list_of_layers(const ModelShape& shape) {
-  for (const Declared& d : shape.tensors)
-    if (const Layer layer = layer_of(module_of(d)); d.role == Role::kLinear && layer.number >= 0)
+std::string list_of_layers(const scorer::ModelShape& shape) {
+  for (const checkpoint::Declared& d : shape.tensors)
+    if (const Layer layer = layer_of(module_of(d)); d.role == checkpoint::Role::kLinear && layer.number >= 0)
       return layer.list;
   return "layers";
 }
 
-Status initial_adapter(const TrainConfig& config, const PairEncoder& encoder, TensorMap& into) {
-  const auto shape = model_shape(encoder);
+Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& encoder,
+                       checkpoint::TensorMap& into) {
+  const auto shape = scorer::model_shape(encoder);
   if (!shape) return shape.error();
   const AdapterConfig& a = config.adapter;
   const std::int64_t last = a.last_layer < 0 ? shape->layers - 1 : a.last_layer;
@@ -73,14 +74,15 @@ Status initial_adapter(const TrainConfig& config, const PairEncoder& encoder, Te
     return invalid("adapter.first_layer " + std::to_string(a.first_layer) + " to last_layer " +
                    std::to_string(last) + " do not lie in the model's layers 0 to " +
                    std::to_string(shape->layers - 1));
-  const std::string wrapped =
-      encoder.manifest().output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
+  const std::string wrapped = encoder.manifest().output() == package::Output::kTokenPair
+                                  ? "base_model.model.model."
+                                  : "base_model.model.";
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (a.targets.empty()) return invalid("adapter.targets is empty, expected names of linear modules");
   const bool picked = a.first_layer > 0 || last < shape->layers - 1;
   std::set<std::string> unused(a.targets.begin(), a.targets.end()), ends;
-  for (const Declared& d : shape->tensors) {
-    if (d.role != Role::kLinear || d.name.starts_with("lm_head")) continue;
+  for (const checkpoint::Declared& d : shape->tensors) {
+    if (d.role != checkpoint::Role::kLinear || d.name.starts_with("lm_head")) continue;
     const std::string module = module_of(d);
     ends.insert(module.substr(module.rfind('.') + 1));
     const auto target = std::find_if(a.targets.begin(), a.targets.end(),
@@ -106,7 +108,7 @@ Status initial_adapter(const TrainConfig& config, const PairEncoder& encoder, Te
 }
 
 void linear(std::uint64_t seed, const std::string& name, std::int64_t out, std::int64_t in, bool bias,
-            TensorMap& into) {
+            checkpoint::TensorMap& into) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   into[name + ".weight"] = uniform(seed, "head." + name + ".weight", {out, in}, bound);
   if (bias) into[name + ".bias"] = uniform(seed, "head." + name + ".bias", {out}, bound);
@@ -114,7 +116,7 @@ void linear(std::uint64_t seed, const std::string& name, std::int64_t out, std::
 
 }  // namespace
 
-StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values) {
+checkpoint::StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values) {
   auto owner = std::make_shared<std::vector<float>>(std::move(values));
   return {quant::DType::kF32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
 }
@@ -128,7 +130,8 @@ Result<Json> package_json(const TrainConfig& config) {
     if (json.contains(made))
       return invalid(std::string("package.") + made + " is made by training, expected none");
   if (json.value("format", Json(kFormat)) != kFormat)
-    return invalid("package.format is " + preferd::describe(json["format"]) + ", expected " + kFormat);
+    return invalid("package.format is " + preferd::checkpoint::describe(json["format"]) + ", expected " +
+                   kFormat);
   json["format"] = kFormat;
   if (!json.contains("name")) json["name"] = std::filesystem::path(config.output).filename().string();
   if (json.contains("base") && json["base"].is_object() && json["base"].value("path", Json()).is_string()) {
@@ -144,7 +147,7 @@ Result<Json> package_json(const TrainConfig& config) {
   return json;
 }
 
-Json adapter_config(const AdapterConfig& a, const std::string& base, const ModelShape& shape) {
+Json adapter_config(const AdapterConfig& a, const std::string& base, const scorer::ModelShape& shape) {
   Json json = {{"peft_type", "LORA"},
                {"task_type", nullptr},
                {"base_model_name_or_path", base},
@@ -173,25 +176,25 @@ Json adapter_config(const AdapterConfig& a, const std::string& base, const Model
   return json;
 }
 
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const PairEncoder& encoder) {
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const scorer::PairEncoder& encoder) {
   PackageTensors tensors;
   if (config.method == Method::kLora)
     if (const Status s = initial_adapter(config, encoder, tensors.adapter); !s) return s.error();
-  const HeadSpec& head = encoder.manifest().adapters.front().head;
+  const package::HeadSpec& head = encoder.manifest().adapters.front().head;
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (head.projection)
     linear(seed, "feature_projection", head.projection->out, encoder.columns(), true, tensors.head);
   for (std::size_t i = 0; i < head.layers.size(); ++i)
-    if (const HeadLayer& l = head.layers[i]; l.type == HeadLayer::Type::kLinear)
+    if (const package::HeadLayer& l = head.layers[i]; l.type == package::HeadLayer::Type::kLinear)
       linear(seed, "layers." + std::to_string(i), l.out, l.in, l.bias, tensors.head);
   return tensors;
 }
 
-std::string statistics_text(const Standardization& statistics) {
+std::string statistics_text(const features::Standardization& statistics) {
   const auto floats = [](const std::vector<double>& v) {
     return make_tensor({static_cast<std::int64_t>(v.size())}, std::vector<float>(v.begin(), v.end()));
   };
-  return safetensors_text({{"mean", floats(statistics.mean)}, {"std", floats(statistics.std)}});
+  return checkpoint::safetensors_text({{"mean", floats(statistics.mean)}, {"std", floats(statistics.std)}});
 }
 
 }  // namespace preferd::training

@@ -11,7 +11,7 @@
 #include "model/scorer/pair_encoder.h"
 #include "training/config/config.h"
 
-namespace preferd {
+namespace preferd::scorer {
 struct ModelShape;
 }
 
@@ -23,9 +23,10 @@ inline constexpr const char* kFeaturesFile = "features.safetensors";
 
 // Tensors by the names of the file, with the memory they own.
 struct PackageTensors {
-  TensorMap adapter;  // "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"; empty = no adapter
-  TensorMap head;     // "layers.0.weight"; empty with token_pair
-  TensorMap base;     // method full: the body's tensors as a checkpoint names them; else empty
+  checkpoint::TensorMap
+      adapter;  // "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"; empty = no adapter
+  checkpoint::TensorMap head;  // "layers.0.weight"; empty with token_pair
+  checkpoint::TensorMap base;  // method full: the body's tensors as a checkpoint names them; else empty
 };
 
 // package.json of a run: the configuration's, with format, paths made absolute, and what training adds. The
@@ -35,17 +36,17 @@ struct PackageTensors {
 Result<Json> package_json(const TrainConfig& config);
 
 // adapter_config.json as PEFT writes it.
-Json adapter_config(const AdapterConfig& adapter, const std::string& base, const ModelShape& shape);
+Json adapter_config(const AdapterConfig& adapter, const std::string& base, const scorer::ModelShape& shape);
 
 // Fresh tensors: A uniform in +-1/sqrt(in), B zero (as PEFT), linears of the head uniform in +-1/sqrt(in)
 // with their biases (as torch.nn.Linear). Pure function of the seed and the names. Errors: a target that
 // names no linear of the body, with the names there are.
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const PairEncoder& encoder);
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const scorer::PairEncoder& encoder);
 
 // A tensor of floats with memory of its own.
-StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values);
+checkpoint::StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values);
 
 // features.safetensors: mean and std, fp32.
-std::string statistics_text(const Standardization& statistics);
+std::string statistics_text(const features::Standardization& statistics);
 
 }  // namespace preferd::training

@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kBaseFolder = "base";
 
-StoredTensor narrowed(const StoredTensor& tensor) {
+checkpoint::StoredTensor narrowed(const checkpoint::StoredTensor& tensor) {
   const auto count = static_cast<std::size_t>(tensor.elements());
   std::vector<float> values(count);
   quant::widen(tensor.dtype, tensor.bytes.data(), count, values.data());
@@ -31,15 +31,16 @@ Status write_base(const PackageForm& form, const PackageTensors& tensors, Json& 
   if (form.base) return write_files(*form.base, json, folder);
   if (tensors.base.empty() && !form.copy_base) return Ok{};
   const auto from = json["base"]["path"].get<std::string>();
-  const BaseFiles which = tensors.base.empty() ? BaseFiles::kAll : BaseFiles::kWithoutWeights;
-  if (const Status s = copy_base_files(from, which, {}, folder, kBaseFolder); !s) return s;
+  const convert::BaseFiles which =
+      tensors.base.empty() ? convert::BaseFiles::kAll : convert::BaseFiles::kWithoutWeights;
+  if (const Status s = convert::copy_base_files(from, which, {}, folder, kBaseFolder); !s) return s;
   json["base"]["path"] = kBaseFolder;
   if (tensors.base.empty()) return Ok{};
-  TensorMap named;
+  checkpoint::TensorMap named;
   for (const auto& [name, tensor] : tensors.base)
     named[name.starts_with("lm_head") ? name : form.weight_prefix + name] = tensor;
   return folder.write(std::string(kBaseFolder) + "/model.safetensors",
-                      safetensors_text(named, {{"format", "pt"}}));
+                      checkpoint::safetensors_text(named, {{"format", "pt"}}));
 }
 
 }  // namespace
@@ -51,19 +52,19 @@ Status write_package(const std::string& target, const PackageForm& form, const P
   Json json = form.json;
   if (const Status s = write_base(form, tensors, json, *folder); !s) return s;
   if (!tensors.adapter.empty()) {
-    TensorMap adapter = tensors.adapter;
+    checkpoint::TensorMap adapter = tensors.adapter;
     if (form.adapter_dtype == AdapterDtype::kBf16)
       for (auto& [name, tensor] : adapter) tensor = narrowed(tensor);
     const std::string at = std::string(kAdapterFolder) + "/";
-    if (const Status s =
-            folder->write(at + "adapter_model.safetensors", safetensors_text(adapter, {{"format", "pt"}}));
+    if (const Status s = folder->write(at + "adapter_model.safetensors",
+                                       checkpoint::safetensors_text(adapter, {{"format", "pt"}}));
         !s)
       return s;
     if (const Status s = folder->write(at + "adapter_config.json", form.adapter_config.dump(2) + "\n"); !s)
       return s;
   }
   if (!tensors.head.empty())
-    if (const Status s = folder->write(kHeadFile, safetensors_text(tensors.head)); !s) return s;
+    if (const Status s = folder->write(kHeadFile, checkpoint::safetensors_text(tensors.head)); !s) return s;
   if (!form.features.empty())
     if (const Status s = folder->write(json["features"].value("file", kFeaturesFile), form.features); !s)
       return s;

@@ -21,26 +21,27 @@ constexpr const char* kHead = "head/";
 constexpr const char* kBase = "base/";
 
 // The GPU's own kernels train adapters of causal decoders in bf16; everything else there is ATen's.
-bool has_kernels(const TrainableOptions& p, const ModelShape& shape) {
+bool has_kernels(const TrainableOptions& p, const scorer::ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
-  const auto family = find_family(shape.family);
+  const auto family = families::find_family(shape.family);
   return gpu::device_count() > 0 && shape.width % 8 == 0 && family &&
-         (*family)->mask == AttentionMask::kCausal;
+         (*family)->mask == families::AttentionMask::kCausal;
 }
 
-std::size_t linear_elements(const ModelShape& shape) {
+std::size_t linear_elements(const scorer::ModelShape& shape) {
   std::int64_t elements = 0;
-  for (const Declared& d : shape.tensors)
-    if (d.role == Role::kLinear) elements += d.shape[0] * d.shape[1];
+  for (const checkpoint::Declared& d : shape.tensors)
+    if (d.role == checkpoint::Role::kLinear) elements += d.shape[0] * d.shape[1];
   return static_cast<std::size_t>(elements);
 }
 
 // Weights stay dense where they take no more than half of what is free: activations are the larger part.
-Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, const TrainableOptions& p,
-                                                  const ModelShape& shape) {
+Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder& encoder,
+                                                       const TrainableOptions& p,
+                                                       const scorer::ModelShape& shape) {
   const auto memory = gpu::memory_of(p.device_index);
   if (!memory) return memory.error();
-  auto adapter = read_adapter(encoder, shape, encoder.manifest().adapters.front());
+  auto adapter = scorer::read_adapter(encoder, shape, encoder.manifest().adapters.front());
   if (!adapter) return adapter.error();
   std::int64_t rank = 0;
   for (const auto& [module, projection] : adapter->peft.projections) rank = std::max(rank, projection.a.rows);
@@ -52,17 +53,18 @@ Result<std::unique_ptr<Compute>> place_on_kernels(const PairEncoder& encoder, co
                                 .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
                                 .rank = rank});
   if (!accelerator) return accelerator.error();
-  return std::unique_ptr<Compute>(new Compute(Compute::accelerated(p.threads, std::move(*accelerator))));
+  return std::unique_ptr<ops::Compute>(
+      new ops::Compute(ops::Compute::accelerated(p.threads, std::move(*accelerator))));
 }
 
-Result<std::unique_ptr<Compute>> place(const PairEncoder& encoder, const TrainableOptions& p) {
+Result<std::unique_ptr<ops::Compute>> place(const scorer::PairEncoder& encoder, const TrainableOptions& p) {
   if (p.device == Device::kCuda && !at::hasCUDA())
     return invalid("device is cuda, this build's libtorch or this machine has none");
   if (p.device == Device::kCpu && p.precision == Precision::kBf16)
     return invalid("precision is bf16 on device cpu, expected fp32 (bf16 is slower there)");
   if (p.device == Device::kCpu && p.precision == Precision::kFp32)
-    return std::make_unique<Compute>(p.threads);
-  const auto shape = model_shape(encoder);
+    return std::make_unique<ops::Compute>(p.threads);
+  const auto shape = scorer::model_shape(encoder);
   if (!shape) return shape.error();
   if (has_kernels(p, *shape)) return place_on_kernels(encoder, p, *shape);
   const at::Device device = p.device == Device::kCpu
@@ -71,10 +73,10 @@ Result<std::unique_ptr<Compute>> place(const PairEncoder& encoder, const Trainab
   const at::ScalarType type = p.precision == Precision::kFp64   ? at::kDouble
                               : p.precision == Precision::kBf16 ? at::kBFloat16
                                                                 : at::kFloat;
-  return std::unique_ptr<Compute>(new Compute(Compute::composed(p.threads, device, type)));
+  return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(p.threads, device, type)));
 }
 
-StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> shape) {
+checkpoint::StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> shape) {
   const at::Tensor values = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
   const float* from = values.data_ptr<float>();
   return make_tensor(std::move(shape), std::vector<float>(from, from + values.numel()));
@@ -82,49 +84,51 @@ StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> sha
 
 }  // namespace
 
-TrainableModel::TrainableModel(std::shared_ptr<const PairEncoder> encoder, std::unique_ptr<Compute> compute)
+TrainableModel::TrainableModel(std::shared_ptr<const scorer::PairEncoder> encoder,
+                               std::unique_ptr<ops::Compute> compute)
     : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
 
-Result<std::unique_ptr<TrainableModel>> TrainableModel::load(std::shared_ptr<const PairEncoder> encoder,
-                                                             const TrainableOptions& placement) {
+Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
+    std::shared_ptr<const scorer::PairEncoder> encoder, const TrainableOptions& placement) {
   at::set_num_threads(1);
   auto compute = place(*encoder, placement);
   if (!compute) return compute.error();
   if (placement.method == Method::kFull &&
-      encoder->manifest().quantization.scheme != Quantization::Scheme::kNone)
+      encoder->manifest().quantization.scheme != checkpoint::Quantization::Scheme::kNone)
     return invalid("method is full over a base quantized as " +
-                   std::string(scheme_name(encoder->manifest().quantization.scheme)) +
+                   std::string(checkpoint::scheme_name(encoder->manifest().quantization.scheme)) +
                    ", expected a dense base");
-  if (placement.method == Method::kFull && encoder->manifest().output() == Output::kTokenPair)
+  if (placement.method == Method::kFull && encoder->manifest().output() == package::Output::kTokenPair)
     return invalid(
         "method is full over a token_pair head, whose rows of the LM head stay as they are; expected method "
         "lora or another head.output");
   std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));
-  std::shared_ptr<WritableWeights> writable;
-  SourceWrapper wrap;
+  std::shared_ptr<checkpoint::WritableWeights> writable;
+  scorer::SourceWrapper wrap;
   if (placement.method == Method::kFull)
-    wrap = [&](std::shared_ptr<WeightSource> files) {
-      return writable = std::make_shared<WritableWeights>(std::move(files));
+    wrap = [&](std::shared_ptr<checkpoint::WeightSource> files) {
+      return writable = std::make_shared<checkpoint::WritableWeights>(std::move(files));
     };
-  auto model = load_model(*self->encoder_, wrap);
+  auto model = scorer::load_model(*self->encoder_, wrap);
   if (!model) return model.error();
   self->model_ = std::move(*model);
   if (placement.method == Method::kLora) self->train_adapter();
   if (writable)
-    for (const WritableWeights::Writable& w : writable->writable()) {
+    for (const checkpoint::WritableWeights::Writable& w : writable->writable()) {
       self->trainable_.train(kBase + w.declared.name, w.values, w.declared.shape);
       self->groups_.push_back(ParameterGroup::kBase);
     }
   self->train_head();
-  for (const LoadedAdapter& a : self->model_.adapters) self->projections_.push_back(&a.projections);
-  const LoadedAdapter& adapter = self->model_.adapters.front();
+  for (const scorer::LoadedAdapter& a : self->model_.adapters) self->projections_.push_back(&a.projections);
+  const scorer::LoadedAdapter& adapter = self->model_.adapters.front();
   self->classes_ = adapter.head ? classes_of(adapter.spec.output, adapter.head->outputs()) : 2;
   if (const Status s = self->encoder_->intact(Look::kThorough); !s) return s.error();
   return self;
 }
 
 void TrainableModel::train_adapter() {
-  const std::string prefix = output() == Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
+  const std::string prefix =
+      output() == package::Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
   for (auto& [module, projection] : model_.adapters.front().projections) {
     trainable_.train(kAdapter + prefix + module + ".lora_A.weight", projection.a);
     groups_.push_back(ParameterGroup::kAdapterA);
@@ -150,28 +154,28 @@ at::TensorOptions TrainableModel::options() const {
   return at::TensorOptions().device(compute_->device()).dtype(compute_->wide());
 }
 
-Forward TrainableModel::forward(std::span<const Encoded* const> items) {
-  TrainingStep step = compute_->step();
+Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
+  ops::TrainingStep step = compute_->step();
   step.trainable = &trainable_;
   compute_->set_step(step);
-  const LoadedAdapter& adapter = model_.adapters.front();
-  const Batch batch = pack(items, encoder_->prefixes());
+  const scorer::LoadedAdapter& adapter = model_.adapters.front();
+  const ops::Batch batch = scorer::pack(items, encoder_->prefixes());
   Forward out;
   out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, projections_);
-  const at::Tensor logits =
-      item_logits(*compute_, model_, projections_, items, encoder_->columns(), out.states.contiguous());
+  const at::Tensor logits = scorer::item_logits(*compute_, model_, projections_, items, encoder_->columns(),
+                                                out.states.contiguous());
   out.logits = class_logits(adapter.spec.output, logits);
   return out;
 }
 
-void TrainableModel::set_dropout(const Dropout& dropout) {
-  TrainingStep step = compute_->step();
+void TrainableModel::set_dropout(const ops::Dropout& dropout) {
+  ops::TrainingStep step = compute_->step();
   step.dropout = dropout;
   compute_->set_step(step);
 }
 
-void TrainableModel::set_checkpointing(TrainingStep::Blocks blocks) {
-  TrainingStep step = compute_->step();
+void TrainableModel::set_checkpointing(ops::TrainingStep::Blocks blocks) {
+  ops::TrainingStep step = compute_->step();
   step.blocks = blocks;
   compute_->set_step(step);
 }
@@ -185,7 +189,7 @@ std::vector<Parameter> TrainableModel::parameters() const {
 
 PackageTensors TrainableModel::tensors() const {
   PackageTensors out;
-  for (const TrainableWeights::Weight& w : trainable_.weights()) {
+  for (const ops::TrainableWeights::Weight& w : trainable_.weights()) {
     const std::vector<std::int64_t> shape(w.tensor.sizes().begin(), w.tensor.sizes().end());
     for (const auto& [prefix, into] :
          {std::pair{kAdapter, &out.adapter}, std::pair{kHead, &out.head}, std::pair{kBase, &out.base}})

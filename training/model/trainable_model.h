@@ -35,21 +35,21 @@ class TrainableModel {
  public:
   // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
   // lacks; method full over a quantized base or with a token_pair head.
-  static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const PairEncoder> encoder,
+  static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const scorer::PairEncoder> encoder,
                                                       const TrainableOptions& placement);
 
-  const PairEncoder& encoder() const { return *encoder_; }
-  Output output() const { return model_.adapters.front().spec.output; }
+  const scorer::PairEncoder& encoder() const { return *encoder_; }
+  package::Output output() const { return model_.adapters.front().spec.output; }
   int classes() const { return classes_; }
   std::int64_t width() const { return model_.bodies.front()->width(); }  // of a pooled state
   at::TensorOptions options() const;                                     // device, and the type of logits
 
   // Every item has one order. Gradients are recorded where GradMode is on.
-  Forward forward(std::span<const Encoded* const> items);
+  Forward forward(std::span<const scorer::Encoded* const> items);
 
   // Of the forwards that follow.
-  void set_dropout(const Dropout& dropout);
-  void set_checkpointing(TrainingStep::Blocks blocks);
+  void set_dropout(const ops::Dropout& dropout);
+  void set_checkpointing(ops::TrainingStep::Blocks blocks);
 
   // The leaves, in a fixed order.
   std::vector<Parameter> parameters() const;
@@ -58,15 +58,15 @@ class TrainableModel {
   PackageTensors tensors() const;
 
  private:
-  TrainableModel(std::shared_ptr<const PairEncoder> encoder, std::unique_ptr<Compute> compute);
+  TrainableModel(std::shared_ptr<const scorer::PairEncoder> encoder, std::unique_ptr<ops::Compute> compute);
   void train_adapter();
   void train_head();
 
-  std::shared_ptr<const PairEncoder> encoder_;
-  std::unique_ptr<Compute> compute_;
-  TrainableWeights trainable_;
-  AdaptedModel model_;
-  std::vector<const std::map<std::string, LoraWeights>*> projections_;
+  std::shared_ptr<const scorer::PairEncoder> encoder_;
+  std::unique_ptr<ops::Compute> compute_;
+  ops::TrainableWeights trainable_;
+  scorer::AdaptedModel model_;
+  std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections_;
   std::vector<ParameterGroup> groups_;  // of trainable_.weights()
   int classes_ = 2;
 };

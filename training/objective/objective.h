@@ -37,10 +37,10 @@ struct Targets {
 
 // Head logits as [pairs, classes] in the order model_a, model_b[, tie]: a softmax over them is the verdict.
 // One logit z of a pair becomes (0, z); a difference head's two rows become one.
-at::Tensor class_logits(Output output, const at::Tensor& logits);
+at::Tensor class_logits(package::Output output, const at::Tensor& logits);
 
 // How many classes the verdicts of a head have: 2 or 3.
-int classes_of(Output output, std::int64_t head_outputs);
+int classes_of(package::Output output, std::int64_t head_outputs);
 
 // Sum over the pairs of weight * loss, divided by `total_weight`; a scalar that can be differentiated.
 // `states` [sequences, width]: the pooled states, needed by the cosine term only.

@@ -66,7 +66,7 @@ Result<RunState> read_state(const Files& files, const std::string& folder, AdamW
   if (!json) return invalid(folder + "/state.json: " + json.error().what);
   if (!json->is_object() || json->value("format", Json()) != kFormat)
     return invalid(folder + "/state.json: format is not " + kFormat);
-  auto tensors = read_safetensors(files, "state.safetensors");
+  auto tensors = checkpoint::read_safetensors(files, "state.safetensors");
   if (!tensors) return tensors.error();
 
   std::string wrong;
@@ -118,13 +118,14 @@ Status Checkpoints::save(const RunState& state, AdamW& optimizer) const {
   std::snprintf(name, sizeof name, "%s%08lld", kPrefix, static_cast<long long>(state.step));
   auto folder = AtomicFolder::create(folder_ + "/" + name);
   if (!folder) return folder.error();
-  TensorMap tensors;
+  checkpoint::TensorMap tensors;
   each_tensor(optimizer, [&](const std::string& key, const at::Tensor& t) {
     auto owner = std::make_shared<at::Tensor>(t.detach().to(at::kCPU).contiguous());
     const auto* bytes = static_cast<const std::byte*>(owner->data_ptr());
     tensors[key] = {dtype_of(t), t.sizes().vec(), {bytes, owner->nbytes()}, owner};
   });
-  if (const Status s = folder->write("state.safetensors", safetensors_text(tensors)); !s) return s;
+  if (const Status s = folder->write("state.safetensors", checkpoint::safetensors_text(tensors)); !s)
+    return s;
   if (const Status s = folder->write("state.json", to_json(state, optimizer.steps())); !s) return s;
   if (const Status s = folder->commit(); !s) return s;
   const auto all = sorted_folders(folder_);

@@ -7,20 +7,20 @@ namespace {
 
 // Manifests and text sides of everything inside.
 Status add_keys(const std::shared_ptr<const Files>& folder, std::string& key) {
-  const auto kind = package_kind(*folder);
+  const auto kind = package::package_kind(*folder);
   if (!kind) return kind.error();
-  if (*kind == PackageKind::kPackage) {
-    const auto encoder = PairEncoder::open(folder);
+  if (*kind == package::PackageKind::kPackage) {
+    const auto encoder = scorer::PairEncoder::open(folder);
     if (!encoder) return encoder.error();
     const auto text = text_side(**encoder);
     if (!text) return text.error();
     key += text->key;
     return Ok{};
   }
-  const auto manifest = read_composite(*folder);
+  const auto manifest = package::read_composite(*folder);
   if (!manifest) return manifest.error();
   key += manifest->digest;
-  for (const MemberSpec& member : manifest->members) {
+  for (const package::MemberSpec& member : manifest->members) {
     const auto inner = folder->folder(member.package);
     if (!inner) return inner.error();
     if (const Status s = add_keys(*inner, key); !s) return s;
@@ -28,14 +28,14 @@ Status add_keys(const std::shared_ptr<const Files>& folder, std::string& key) {
   return Ok{};
 }
 
-Result<Encoded> both_orders(const Scorer& scorer, Ask ask) {
-  ask.swap = Swap::kNone;
+Result<scorer::Encoded> both_orders(const scorer::Scorer& scorer, scorer::Ask ask) {
+  ask.swap = scorer::Swap::kNone;
   auto given = scorer.encode(ask);
   if (!given) return given;
   std::swap(ask.pair.response_a, ask.pair.response_b);
   auto exchanged = scorer.encode(ask);
   if (!exchanged) return exchanged;
-  Encoded both;
+  scorer::Encoded both;
   both.tokens = given->tokens;
   both.truncated = given->truncated;
   both.cost_tokens = given->cost_tokens + exchanged->cost_tokens;
@@ -45,11 +45,11 @@ Result<Encoded> both_orders(const Scorer& scorer, Ask ask) {
 
 }  // namespace
 
-Result<TextSide> composite_text(const std::shared_ptr<const Files>& folder, const Scorer& scorer) {
+Result<TextSide> composite_text(const std::shared_ptr<const Files>& folder, const scorer::Scorer& scorer) {
   TextSide side;
   if (const Status s = add_keys(folder, side.key); !s) return s.error();
-  side.encode = [&scorer](const Ask& ask) {
-    return ask.swap == Swap::kAverage ? both_orders(scorer, ask) : scorer.encode(ask);
+  side.encode = [&scorer](const scorer::Ask& ask) {
+    return ask.swap == scorer::Swap::kAverage ? both_orders(scorer, ask) : scorer.encode(ask);
   };
   return side;
 }

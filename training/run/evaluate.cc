@@ -29,28 +29,29 @@ DataEvents data_events(const EvaluateEvents& events, const char* phase) {
 
 // How the package reads rows, and how its logits are to be read.
 struct Reading {
-  std::shared_ptr<const PairEncoder> encoder;  // of a package; `text` borrows it
+  std::shared_ptr<const scorer::PairEncoder> encoder;  // of a package; `text` borrows it
   TextSide text;
   VerdictForm form;
 };
 
-Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Scorer& scorer) {
-  const ScorerInfo& info = scorer.info();
+Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const scorer::Scorer& scorer) {
+  const scorer::ScorerInfo& info = scorer.info();
   Reading out;
   if (info.kind != "package") {
     auto text = composite_text(package, scorer);
     if (!text) return text.error();
     out.text = std::move(*text);
-    out.form = {info.classes == 3 ? Output::kSoftmaxAbt : Output::kSoftmaxAb, 1, info.classes};
+    out.form = {info.classes == 3 ? package::Output::kSoftmaxAbt : package::Output::kSoftmaxAb, 1,
+                info.classes};
     return out;
   }
-  auto encoder = PairEncoder::open(package);
+  auto encoder = scorer::PairEncoder::open(package);
   if (!encoder) return encoder.error();
   out.encoder = std::move(*encoder);
   auto text = text_side(*out.encoder);
   if (!text) return text.error();
   out.text = std::move(*text);
-  const Manifest& manifest = out.encoder->manifest();
+  const package::Manifest& manifest = out.encoder->manifest();
   out.form = {manifest.output(), static_cast<float>(manifest.temperature), info.classes};
   return out;
 }
@@ -60,10 +61,10 @@ Result<Reading> reading_of(const std::shared_ptr<const Files>& package, const Sc
 Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
                                     const EvaluateOptions& options, const EvaluateEvents& events) {
   if (events.progress) events.progress("loading the package", 0);
-  auto scorer = load_scorer(package, {.threads = options.threads,
-                                      .compute = options.compute,
-                                      .devices = options.devices,
-                                      .residency = options.residency});
+  auto scorer = scorer::load_scorer(package, {.threads = options.threads,
+                                              .compute = options.compute,
+                                              .devices = options.devices,
+                                              .residency = options.residency});
   if (!scorer) return scorer.error();
   Evaluation out;
   out.package = (*scorer)->info();

@@ -22,9 +22,9 @@ struct EvaluateOptions {
   Ties ties = Ties::kAuto;  // kKeep needs a package of three classes
   Labels labels = Labels::kAuto;
   Resampling resampling;
-  ComputeType compute = ComputeType::kAuto;
-  std::vector<preferd::Device> devices = {preferd::Device{}};
-  Residency residency = Residency::kAuto;
+  scorer::ComputeType compute = scorer::ComputeType::kAuto;
+  std::vector<preferd::scorer::Device> devices = {preferd::scorer::Device{}};
+  scorer::Residency residency = scorer::Residency::kAuto;
   int threads = 1;
   std::string work_folder;  // rows and tokens are kept there; the caller removes it
 };
@@ -35,7 +35,7 @@ struct EvaluateEvents {
 };
 
 struct Evaluation {
-  ScorerInfo package;
+  scorer::ScorerInfo package;
   std::vector<std::string> files;
   DataCounts counts;
   std::size_t bad = 0;  // rows that could not be read or encoded; they are no part of the figures

@@ -10,15 +10,15 @@ std::int64_t ExampleSet::all_tokens() const {
   return std::accumulate(tokens().begin(), tokens().end(), std::int64_t{0});
 }
 
-Result<Encoded> ExampleSet::encoded(const Sample& sample) const {
+Result<scorer::Encoded> ExampleSet::encoded(const Sample& sample) const {
   auto found = store_->load(sample.example);
   if (!found) return found.error();
   const std::size_t order = sample.swapped ? 1 : 0;
   PREFERD_CHECK(order < found->orders.size());
-  EncodedOrder one = std::move(found->orders[order]);
+  scorer::EncodedOrder one = std::move(found->orders[order]);
   found->orders.clear();
   found->orders.push_back(std::move(one));
-  found->swap = Swap::kNone;
+  found->swap = scorer::Swap::kNone;
   return found;
 }
 

@@ -29,7 +29,7 @@ class ExampleSet {
   std::string place(std::uint32_t example) const { return data_->corpus().place(number(example)); }
 
   // The sample's order, alone.
-  Result<Encoded> encoded(const Sample& sample) const;
+  Result<scorer::Encoded> encoded(const Sample& sample) const;
   // With two classes the third is 0.
   Target target(const Sample& sample) const;
   // Logs of the teacher's probabilities; nothing where it said nothing.

@@ -6,15 +6,15 @@
 
 namespace preferd::training {
 
-std::string package_text(const ScorerInfo& info) {
+std::string package_text(const scorer::ScorerInfo& info) {
   return info.name + (info.revision.empty() ? "" : ", revision " + info.revision) + ", " + info.output +
          " head, " + info.family + " base, quantization " + info.quantization;
 }
 
-std::string compute_text(const ScorerInfo& info, int threads) {
+std::string compute_text(const scorer::ScorerInfo& info, int threads) {
   if (info.device != "cpu")
     return info.compute + " on " + info.device + (info.residency.empty() ? "" : ", " + info.residency);
-  return info.compute + " on " + instruction_set() + ", " + std::to_string(threads) +
+  return info.compute + " on " + scorer::instruction_set() + ", " + std::to_string(threads) +
          (threads == 1 ? " thread" : " threads");
 }
 

@@ -11,10 +11,10 @@
 namespace preferd::training {
 
 // "NAME, revision R, difference head, llama base, quantization nf4"
-std::string package_text(const ScorerInfo& info);
+std::string package_text(const scorer::ScorerInfo& info);
 
 // "fp32 on AVX2, 2 threads", "bf16 on cuda:0 NVIDIA H200, dense"
-std::string compute_text(const ScorerInfo& info, int threads);
+std::string compute_text(const scorer::ScorerInfo& info, int threads);
 
 // "208 rows; 3 bad rows skipped; 12 ties dropped"
 std::string counts_text(const DataCounts& counts);

@@ -20,9 +20,9 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
   PackageTensors tensors;
   const auto files = open_directory(folder);
   if (!files) return files.error();
-  const auto read = [&](const std::string& name, TensorMap& into) -> Status {
+  const auto read = [&](const std::string& name, checkpoint::TensorMap& into) -> Status {
     if (!(*files)->exists(name)) return Ok{};
-    auto found = read_safetensors(**files, name);
+    auto found = checkpoint::read_safetensors(**files, name);
     if (!found) return found.error();
     into = std::move(*found);
     return Ok{};
@@ -32,7 +32,7 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
   if (const Status s = read(kHeadFile, tensors.head); !s) return s.error();
   if (form.json.contains("adapter") || !(*files)->exists("base/model.safetensors") || form.copy_base)
     return tensors;
-  TensorMap base;
+  checkpoint::TensorMap base;
   if (const Status s = read("base/model.safetensors", base); !s) return s.error();
   for (auto& [name, tensor] : base)
     tensors.base[name.starts_with(form.weight_prefix) ? name.substr(form.weight_prefix.size()) : name] =
@@ -52,8 +52,8 @@ std::string trained_text(const TrainConfig& config, int threads) {
          (threads == 1 ? " thread" : " threads");
 }
 
-Facts facts_of(const TrainConfig& config, const Prepared& prepared, const ScorerInfo& info, int threads,
-               const Curves& curves) {
+Facts facts_of(const TrainConfig& config, const Prepared& prepared, const scorer::ScorerInfo& info,
+               int threads, const Curves& curves) {
   Facts facts = {
       {"package", package_text(info)},
       {"training files", files_text(config.data.train)},
@@ -81,8 +81,8 @@ Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const 
   const std::string best = run.path("best");
   const auto files = open_directory(best);
   if (!files) return files.error();
-  auto scorer =
-      load_scorer(*files, {.threads = threads, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
+  auto scorer = scorer::load_scorer(
+      *files, {.threads = threads, .compute = scorer::ComputeType::kFp32, .golden = scorer::Golden::kSkip});
   if (!scorer) return scorer.error();
   const EncodedStore& store = *prepared.valid_store;
   const auto scored =
@@ -91,7 +91,7 @@ Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const 
                       .cancelled = [&] { return in.interrupted.load(); }});
   if (!scored) return scored.error();
   at("calibrating", 0);
-  const Output output = prepared.encoder->manifest().output();
+  const package::Output output = prepared.encoder->manifest().output();
   const auto calibration = calibrate(output, prepared.classes, *prepared.data, store, *scored);
   if (!calibration) return calibration.error();
   if (calibration->bound != Bound::kNone && events.note)

@@ -24,17 +24,17 @@ std::vector<std::size_t> spread(const EncodedStore& store, std::size_t count) {
 
 Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
                                 const std::vector<Scored>& scored, std::size_t count) {
-  if (store.size() < kFewestGolden) return std::string();
+  if (store.size() < scorer::kFewestGolden) return std::string();
   std::string text;
   for (const std::size_t place : spread(store, std::min(count, store.size()))) {
     const auto example = data.load(store.examples()[place]);
     if (!example) return example.error();
     const auto& logits = scored[place].logits;
-    GoldenPair pair;
+    scorer::GoldenPair pair;
     pair.id = example->id;
     pair.logits.assign(logits.begin(), logits.end());
     pair.ask.pair = example->pair;
-    append_golden(text, pair);
+    scorer::append_golden(text, pair);
   }
   return text;
 }

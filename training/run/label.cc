@@ -42,7 +42,7 @@ Result<File> open_output(const std::string& path) {
 
 // Of the lines that are there, in order.
 Result<std::vector<Key>> ids_of(const std::string& path) {
-  auto reader = RecordReader::open(path, RowFormat::kJsonLines);
+  auto reader = rows::RecordReader::open(path, rows::RowFormat::kJsonLines);
   if (!reader) return reader.error();
   std::vector<Key> ids;
   for (;;) {
@@ -58,7 +58,7 @@ Result<std::vector<Key>> ids_of(const std::string& path) {
 
 struct Item {
   std::string id;
-  Encoded encoded;
+  scorer::Encoded encoded;
   std::vector<double> probabilities, logits;
   std::vector<float> embedding;
 };
@@ -116,8 +116,9 @@ class Labeller {
 
   // `kept`: lines that were there. Before the last of them only rows that had failed may come.
   Status write(std::vector<Example>& rows, std::size_t kept) {
-    std::vector<Result<Encoded>> encoded(rows.size(), Result<Encoded>(Error{}));
-    const Swap swap = options_.orders == LabelOrders::kBoth ? Swap::kAverage : Swap::kNone;
+    std::vector<Result<scorer::Encoded>> encoded(rows.size(), Result<scorer::Encoded>(Error{}));
+    const scorer::Swap swap =
+        options_.orders == LabelOrders::kBoth ? scorer::Swap::kAverage : scorer::Swap::kNone;
     pool_.run(rows.size(), [&](std::size_t i, int) {
       encoded[i] = model_.encoder().encode({.pair = rows[i].pair, .adapter = {}, .swap = swap});
     });
@@ -145,16 +146,16 @@ class Labeller {
 
   void score(std::vector<Item>& items, const MicroBatch& batch) {
     const at::NoGradGuard no_grad;
-    std::vector<Encoded> orders;
+    std::vector<scorer::Encoded> orders;
     for (const Sample& sample : batch)
-      for (const EncodedOrder& order : items[sample.example].encoded.orders) {
-        Encoded one = items[sample.example].encoded;
+      for (const scorer::EncodedOrder& order : items[sample.example].encoded.orders) {
+        scorer::Encoded one = items[sample.example].encoded;
         one.orders = {order};
-        one.swap = Swap::kNone;
+        one.swap = scorer::Swap::kNone;
         orders.push_back(std::move(one));
       }
-    std::vector<const Encoded*> views;
-    for (const Encoded& e : orders) views.push_back(&e);
+    std::vector<const scorer::Encoded*> views;
+    for (const scorer::Encoded& e : orders) views.push_back(&e);
     const Forward f = model_.forward(views);
     const at::Tensor logits = f.logits.to(at::kCPU, at::kDouble).contiguous();
     const at::Tensor probabilities = at::softmax(logits.div(temperature_), 1);
@@ -189,7 +190,7 @@ class Labeller {
     JsonWriter json(text);
     json.begin_object().key("id").raw(item.id).key("probabilities").begin_object();
     for (std::size_t c = 0; c < item.probabilities.size(); ++c)
-      json.member(kClassNames[c], item.probabilities[c]);
+      json.member(scorer::kClassNames[c], item.probabilities[c]);
     json.end_object().key("logits").begin_array();
     for (const double z : item.logits) json.value(z);
     json.end_array();

@@ -25,8 +25,8 @@ at::Tensor rows_on(const std::vector<double>& values, std::int64_t rows, const a
 
 // One forward's examples, encoded, with their targets.
 struct Loaded {
-  std::vector<Encoded> items;
-  std::vector<const Encoded*> views;
+  std::vector<scorer::Encoded> items;
+  std::vector<const scorer::Encoded*> views;
   Targets targets;
   std::int64_t tokens = 0;
 };
@@ -58,7 +58,7 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
                      " has no teacher's label, expected one in data.teachers");
     teacher.insert(teacher.end(), said->begin(), said->begin() + classes);
   }
-  for (const Encoded& item : out.items) out.views.push_back(&item);
+  for (const scorer::Encoded& item : out.items) out.views.push_back(&item);
   const auto rows = static_cast<std::int64_t>(samples.size());
   out.targets.probability = rows_on(probability, rows, model.options());
   out.targets.weight = rows_on(weight, rows, model.options()).view({rows});
@@ -86,7 +86,7 @@ class Loop {
   }
 
   Result<Ending> run() {
-    if (in_.config.loop.checkpointing) in_.model.set_checkpointing(TrainingStep::Blocks::kRecomputed);
+    if (in_.config.loop.checkpointing) in_.model.set_checkpointing(ops::TrainingStep::Blocks::kRecomputed);
     if (out_of_patience()) return Ending::kEarly;
     bool stop = false;
     for (;;) {
@@ -136,7 +136,7 @@ class Loop {
     if (steps_ % every != 0 && state_.step < steps_) ++passes;
     if (is_due(state_.step) && state_.evaluated_step != state_.step) ++passes;
     if (!in_.config.watch.finish) return passes;
-    return passes + (in_.model.output() == Output::kDifference ? 1 : 2);
+    return passes + (in_.model.output() == package::Output::kDifference ? 1 : 2);
   }
 
   // True when some process was asked to end; where it did not make all of its forwards, the step
@@ -327,7 +327,7 @@ Status check_loop(const LoopInputs& in) {
   if (found == 0)
     return invalid(
         "objective.cosine is set and data.teachers is empty, expected files of trainer label --embeddings");
-  const bool is_pair = in.model.encoder().manifest().input.layout == Layout::kPair;
+  const bool is_pair = in.model.encoder().manifest().input.layout == text::Layout::kPair;
   if (is_pair && in.config.loop.swap != SwapAugmentation::kNone)
     return invalid(
         "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding is of the given "
@@ -355,14 +355,14 @@ Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& mode
   for (auto i = static_cast<std::size_t>(group.rank()); i < batches.size();
        i += static_cast<std::size_t>(group.size())) {
     if (interrupted.load()) break;
-    std::vector<Encoded> items;
-    std::vector<const Encoded*> views;
+    std::vector<scorer::Encoded> items;
+    std::vector<const scorer::Encoded*> views;
     for (const Sample& sample : batches[i]) {
       auto item = set.encoded(sample);
       if (!item) return item.error();
       items.push_back(std::move(*item));
     }
-    for (const Encoded& item : items) views.push_back(&item);
+    for (const scorer::Encoded& item : items) views.push_back(&item);
     const at::Tensor found = at::softmax(model.forward(views).logits.to(at::kDouble), 1).cpu();
     for (std::size_t j = 0; j < batches[i].size(); ++j)
       all[static_cast<std::int64_t>(batches[i][j].example)].copy_(found[static_cast<std::int64_t>(j)]);

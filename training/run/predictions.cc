@@ -33,15 +33,15 @@ double gap_of(const std::array<double, 3>& given, const std::array<double, 3>& s
 
 }  // namespace
 
-std::array<double, 3> class_logits(Output output, std::span<const float> logits) {
-  if (logits.size() == 1 && output != Output::kDifference) return {0, logits[0], 0};
+std::array<double, 3> class_logits(package::Output output, std::span<const float> logits) {
+  if (logits.size() == 1 && output != package::Output::kDifference) return {0, logits[0], 0};
   std::array<double, 3> out{};
   std::copy(logits.begin(), logits.end(), out.begin());
   return out;
 }
 
-Result<Calibration> calibrate(Output output, int classes, const Dataset& data, const EncodedStore& store,
-                              const std::vector<Scored>& scored) {
+Result<Calibration> calibrate(package::Output output, int classes, const Dataset& data,
+                              const EncodedStore& store, const std::vector<Scored>& scored) {
   std::vector<LogitRow> rows;
   for (std::size_t i = 0; i < scored.size(); ++i)
     rows.push_back({class_logits(output, scored[i].logits), data.target(store.examples()[i])});
@@ -56,24 +56,25 @@ Result<Evaluated> make_predictions(const VerdictForm& form, const Dataset& data,
     auto example = data.load(number);
     if (!example) return example.error();
     const IndexEntry& entry = data.corpus().entries()[number];
-    out.features.push_back(arena_features(FeatureSet::kArena63V2, example->pair.prompt,
-                                          example->pair.response_a, example->pair.response_b));
-    Prediction p{.id = example->id,
-                 .source = example->source,
-                 .language = example->language,
-                 .target = data.target(number),
-                 .probability = widened(probabilities(form.output, scored[i].logits, form.temperature)),
-                 .classes = form.classes,
-                 .tokens = scored[i].tokens,
-                 .prompt_chars = entry.lengths[0],
-                 .response_a_chars = entry.lengths[1],
-                 .response_b_chars = entry.lengths[2],
-                 .prompt = excerpt(std::move(example->pair.prompt)),
-                 .response_a = excerpt(std::move(example->pair.response_a)),
-                 .response_b = excerpt(std::move(example->pair.response_b))};
+    out.features.push_back(features::arena_features(features::FeatureSet::kArena63V2, example->pair.prompt,
+                                                    example->pair.response_a, example->pair.response_b));
+    Prediction p{
+        .id = example->id,
+        .source = example->source,
+        .language = example->language,
+        .target = data.target(number),
+        .probability = widened(scorer::probabilities(form.output, scored[i].logits, form.temperature)),
+        .classes = form.classes,
+        .tokens = scored[i].tokens,
+        .prompt_chars = entry.lengths[0],
+        .response_a_chars = entry.lengths[1],
+        .response_b_chars = entry.lengths[2],
+        .prompt = excerpt(std::move(example->pair.prompt)),
+        .response_a = excerpt(std::move(example->pair.response_a)),
+        .response_b = excerpt(std::move(example->pair.response_b))};
     if (scored[i].swapped) {
       std::array<double, 3> mirror =
-          widened(probabilities(form.output, *scored[i].swapped, form.temperature));
+          widened(scorer::probabilities(form.output, *scored[i].swapped, form.temperature));
       p.order_gap = gap_of(p.probability, mirror);
       std::swap(mirror[0], mirror[1]);
       const auto winner = [](const std::array<double, 3>& v) {
@@ -94,7 +95,7 @@ std::string predictions_text(const Evaluated& evaluated, const std::vector<Score
     const auto object = [&](const char* name, const std::array<double, 3>& values) {
       json.key(name).begin_object();
       for (std::size_t c = 0; c < static_cast<std::size_t>(p.classes); ++c)
-        json.member(kClassNames[c], values[c]);
+        json.member(scorer::kClassNames[c], values[c]);
       json.end_object();
     };
     json.begin_object().key("id").raw(p.id).member("source", p.source).member("language", p.language);

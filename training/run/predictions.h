@@ -19,19 +19,19 @@ namespace preferd::training {
 
 struct Evaluated {
   std::vector<Prediction> predictions;
-  std::vector<FeatureColumns> features;  // arena63_v2, of the same rows
+  std::vector<features::FeatureColumns> features;  // arena63_v2, of the same rows
 };
 
 // Logits in the order model_a, model_b[, tie]; a softmax over them is the verdict.
-std::array<double, 3> class_logits(Output output, std::span<const float> logits);
+std::array<double, 3> class_logits(package::Output output, std::span<const float> logits);
 
 // Temperature that fits the logits to the labels best.
-Result<Calibration> calibrate(Output output, int classes, const Dataset& data, const EncodedStore& store,
-                              const std::vector<Scored>& scored);
+Result<Calibration> calibrate(package::Output output, int classes, const Dataset& data,
+                              const EncodedStore& store, const std::vector<Scored>& scored);
 
 // With the probabilities that a package of this output and temperature gives; texts cut to excerpts.
 struct VerdictForm {
-  Output output = Output::kSigmoidB;
+  package::Output output = package::Output::kSigmoidB;
   float temperature = 1;
   int classes = 2;
 };

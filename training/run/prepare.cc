@@ -15,17 +15,17 @@
 namespace preferd::training {
 namespace {
 
-std::int64_t outputs_of(const HeadSpec& head) {
+std::int64_t outputs_of(const package::HeadSpec& head) {
   std::int64_t out = 0;
-  for (const HeadLayer& l : head.layers)
-    if (l.type == HeadLayer::Type::kLinear) out = l.out;
+  for (const package::HeadLayer& l : head.layers)
+    if (l.type == package::HeadLayer::Type::kLinear) out = l.out;
   return out;
 }
 
 // What a run starts from instead of fresh tensors.
 struct Start {
   std::shared_ptr<const Files> files;  // null: starts from none
-  std::optional<TensorMap> adapter, head;
+  std::optional<checkpoint::TensorMap> adapter, head;
   Json adapter_config;
   std::string features;
 };
@@ -41,7 +41,7 @@ Result<Json> read_object(const Files& files, const std::string& name) {
 Status read_start_adapter(const Files& folder, Start& into) {
   auto json = read_object(folder, "adapter_config.json");
   if (!json) return json.error();
-  auto tensors = read_safetensors(folder, "adapter_model.safetensors");
+  auto tensors = checkpoint::read_safetensors(folder, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   for (const auto& [name, tensor] : *tensors)
     if (!name.ends_with(".lora_A.weight") && !name.ends_with(".lora_B.weight"))
@@ -67,9 +67,9 @@ Result<Start> read_start(const TrainConfig& config) {
     if (const Status s = read_start_adapter(**files, start); !s) return s.error();
     return start;
   }
-  const auto manifest = read_manifest(**files);
+  const auto manifest = package::read_manifest(**files);
   if (!manifest) return invalid("start: " + manifest.error().what);
-  const AdapterSpec& spec = manifest->adapters.front();
+  const package::AdapterSpec& spec = manifest->adapters.front();
   if (spec.path) {
     if (config.method != Method::kLora) return no_adapter();
     const auto folder = (*files)->folder(*spec.path);
@@ -77,7 +77,7 @@ Result<Start> read_start(const TrainConfig& config) {
     if (const Status s = read_start_adapter(**folder, start); !s) return s.error();
   }
   if (spec.head.file) {
-    auto head = read_safetensors(**files, *spec.head.file);
+    auto head = checkpoint::read_safetensors(**files, *spec.head.file);
     if (!head) return head.error();
     start.head = std::move(*head);
   }
@@ -89,17 +89,18 @@ Result<Start> read_start(const TrainConfig& config) {
   return start;
 }
 
-Result<Manifest> manifest_of(const Json& json) {
+Result<package::Manifest> manifest_of(const Json& json) {
   const std::string text = json.dump(2);
   const auto files = embedded_files({{"package.json", std::as_bytes(std::span(text))}});
-  auto manifest = read_manifest(*files);
+  auto manifest = package::read_manifest(*files);
   if (!manifest) return invalid("package: " + manifest.error().what);
   return manifest;
 }
 
-Result<std::string> statistics(const Dataset& data, const Manifest& manifest, ThreadPool& pool,
+Result<std::string> statistics(const Dataset& data, const package::Manifest& manifest, ThreadPool& pool,
                                const DataEvents& events) {
-  const auto columns = manifest.output() == Output::kDifference ? Columns::kResponse : Columns::kPair;
+  const auto columns =
+      manifest.output() == package::Output::kDifference ? Columns::kResponse : Columns::kPair;
   const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool, events);
   if (!found) return found.error();
   return statistics_text(*found);
@@ -107,22 +108,22 @@ Result<std::string> statistics(const Dataset& data, const Manifest& manifest, Th
 
 // What adapter_config.json calls the base: a name that means something elsewhere, never a path of this
 // machine. `said`: by the adapter that the run starts from.
-std::string base_name(const PairEncoder& encoder, const std::string& said) {
+std::string base_name(const scorer::PairEncoder& encoder, const std::string& said) {
   const auto is_name = [](const std::string& name) {
     return !name.empty() && !std::filesystem::path(name).is_absolute();
   };
   if (is_name(said)) return said;
-  if (const auto config = read_json_object(encoder.base(), "config.json"))
+  if (const auto config = checkpoint::read_json_object(encoder.base(), "config.json"))
     if (const auto it = config->find("_name_or_path"); it != config->end() && it->is_string())
       if (const auto name = it->get<std::string>(); is_name(name)) return name;
   return std::filesystem::path(encoder.base().name()).filename().string();
 }
 
 // Model type of the base: its family's tensor prefix, and how many layers are built.
-Status read_base_facts(const PairEncoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
-  const auto shape = model_shape(encoder);
+Status read_base_facts(const scorer::PairEncoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
+  const auto shape = scorer::model_shape(encoder);
   if (!shape) return shape.error();
-  const auto family = find_family(shape->family);
+  const auto family = families::find_family(shape->family);
   if (!family) return family.error();
   form.weight_prefix = (*family)->prefix;
   if (!form.json.contains("adapter")) return Ok{};
@@ -136,14 +137,14 @@ Status read_base_facts(const PairEncoder& encoder, PackageForm& form, const Adap
 // Where the configuration names the embedded base; else null.
 Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
   if (config.package["base"].value("path", Json()) != kEmbedded) return std::shared_ptr<const Files>();
-  const auto package = default_package();
+  const auto package = embedded::default_package();
   if (!package) return invalid("package.base.path " + std::string(kEmbedded) + ": " + package.error().what);
-  const auto manifest = read_manifest(**package);
+  const auto manifest = package::read_manifest(**package);
   if (!manifest) return manifest.error();
-  return open_base(**package, *manifest);
+  return package::open_base(**package, *manifest);
 }
 
-Status make_start(const TrainConfig& config, const Dataset& data, const Manifest& manifest,
+Status make_start(const TrainConfig& config, const Dataset& data, const package::Manifest& manifest,
                   const std::string& folder, ThreadPool& pool, const DataEvents& events, PackageForm& form) {
   auto start = read_start(config);
   if (!start) return start.error();
@@ -163,7 +164,7 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
   if (const Status s = write_package(folder, here, {}, {}); !s) return s;
   const auto files = open_directory(folder);
   if (!files) return files.error();
-  const auto encoder = PairEncoder::open(*files);
+  const auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   if (const Status s = read_base_facts(**encoder, form, config.adapter); !s) return s;
   auto tensors = initial_tensors(config, **encoder);
@@ -177,7 +178,7 @@ Status make_start(const TrainConfig& config, const Dataset& data, const Manifest
 }
 
 // What make_start() found, read back.
-Status read_form(const std::string& folder, const Manifest& manifest, PackageForm& form) {
+Status read_form(const std::string& folder, const package::Manifest& manifest, PackageForm& form) {
   const auto files = open_directory(folder);
   if (!files) return files.error();
   if (manifest.features.standardize) {
@@ -283,7 +284,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
   const auto files = open_directory(start);
   if (!files) return files.error();
-  auto encoder = PairEncoder::open(*files);
+  auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return encoder.error();
   out.encoder = *encoder;
   if (const Status s = read_base_facts(**encoder, out.form, config.adapter); !s) return s.error();

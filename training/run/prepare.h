@@ -19,7 +19,7 @@ namespace preferd::training {
 
 struct Prepared {
   std::shared_ptr<const Dataset> data;
-  std::shared_ptr<const PairEncoder> encoder;  // of start/
+  std::shared_ptr<const scorer::PairEncoder> encoder;  // of start/
   PackageForm form;
   std::shared_ptr<const ExampleSet> train;
   std::shared_ptr<const ExampleSet> valid;  // null: no validation rows

@@ -10,10 +10,10 @@
 namespace preferd::training {
 namespace {
 
-Encoded alone(const Encoded& both, std::size_t order) {
-  Encoded one = both;
+scorer::Encoded alone(const scorer::Encoded& both, std::size_t order) {
+  scorer::Encoded one = both;
   one.orders = {both.orders[order]};
-  one.swap = Swap::kNone;
+  one.swap = scorer::Swap::kNone;
   return one;
 }
 
@@ -24,29 +24,29 @@ std::vector<float> logarithms(const std::vector<float>& probabilities) {
 }
 
 // Of one call: enough for every device.
-std::size_t tokens_of_call(const Scorer& scorer) {
-  if (scorer.info().device == "cpu") return kForwardTokens;
-  return kGpuForwardTokens * static_cast<std::size_t>(scorer.capacity().all);
+std::size_t tokens_of_call(const scorer::Scorer& scorer) {
+  if (scorer.info().device == "cpu") return scorer::kForwardTokens;
+  return scorer::kGpuForwardTokens * static_cast<std::size_t>(scorer.capacity().all);
 }
 
-std::vector<float> logits_of(const Verdict& v) {
+std::vector<float> logits_of(const scorer::Verdict& v) {
   return v.logits.empty() ? logarithms(v.by_order[0]) : v.logits;
 }
 
 }  // namespace
 
-Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
-                                           const ScoreEvents& events) {
+Result<std::vector<Scored>> score_examples(scorer::Scorer& scorer, const Dataset& data,
+                                           const EncodedStore& store, const ScoreEvents& events) {
   std::vector<Scored> out(store.size());
   const auto batches = evaluation_batches(store.tokens(), tokens_of_call(scorer));
   for (std::size_t b = 0; b < batches.size(); ++b) {
     if (events.cancelled && events.cancelled()) return Error{Code::kCancelled, "scoring: interrupted", {}};
-    std::vector<Encoded> items;
+    std::vector<scorer::Encoded> items;
     std::vector<std::uint32_t> places;
     for (const Sample& sample : batches[b]) {
       auto item = store.load(sample.example);
       if (!item) return item.error();
-      for (Encoded& order : item->members) {
+      for (scorer::Encoded& order : item->members) {
         items.push_back(std::move(order));
         places.push_back(sample.example);
       }
@@ -55,8 +55,8 @@ Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, 
         places.push_back(sample.example);
       }
     }
-    std::vector<const Encoded*> views;
-    for (const Encoded& item : items) views.push_back(&item);
+    std::vector<const scorer::Encoded*> views;
+    for (const scorer::Encoded& item : items) views.push_back(&item);
     auto verdicts = scorer.score(views);
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
       if (!verdicts[i] && verdicts[i].error().code == Code::kChanged) return verdicts[i].error();

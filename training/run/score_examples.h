@@ -27,7 +27,7 @@ struct ScoreEvents {
 
 // One a place of the store, in order. Errors: logits that are not finite, with the row's place in its file;
 // kCancelled.
-Result<std::vector<Scored>> score_examples(Scorer& scorer, const Dataset& data, const EncodedStore& store,
-                                           const ScoreEvents& events);
+Result<std::vector<Scored>> score_examples(scorer::Scorer& scorer, const Dataset& data,
+                                           const EncodedStore& store, const ScoreEvents& events);
 
 }  // namespace preferd::training

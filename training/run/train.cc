@@ -263,7 +263,7 @@ class Training {
   }
 
   static Orders orders_of(const TrainableModel& model) {
-    return model.output() == Output::kDifference ? Orders::kGiven : Orders::kBoth;
+    return model.output() == package::Output::kDifference ? Orders::kGiven : Orders::kBoth;
   }
 
   SamplerOptions sampler_options(const Group& group) const {

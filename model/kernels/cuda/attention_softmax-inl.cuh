@@ -87,7 +87,7 @@ struct Weights<Softmax::kBounded> {
     for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
     if (top <= task.bend_limit && mask == Mask::kNone) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(bent_near(s[n], task)), n);
+      for (int n = 0; n < kCount; ++n) ops::add(s[n] = power_of_two(bent_near(s[n], task)), n);
       return;
     }
     if (top <= task.bend_limit) {
@@ -99,7 +99,7 @@ struct Weights<Softmax::kBounded> {
     }
     if (mask == Mask::kSome) hide_unseen(s, mask, position);
 #pragma unroll
-    for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(s[n]), n);
+    for (int n = 0; n < kCount; ++n) ops::add(s[n] = power_of_two(s[n]), n);
   }
   // What to multiply earlier sums by.
   static constexpr bool kCorrects = false;

@@ -17,7 +17,7 @@ using Half = __nv_bfloat16;
 
 constexpr std::size_t kPlans = 4;  // of a forward there are two: all rows, and pooled ones
 
-bool same_lines(const Batch& a, const Batch& b) {
+bool same_lines(const ops::Batch& a, const ops::Batch& b) {
   return a.offsets == b.offsets && a.parent == b.parent && a.pooled == b.pooled && a.positions == b.positions;
 }
 
@@ -30,14 +30,14 @@ at::Tensor as_bytes(const std::vector<T>& values, at::Device device) {
 
 }  // namespace
 
-CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::int32_t tile) {
+CudaGpu::Plan& CudaGpu::plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
     if (it->queries == queries && it->tile == tile && same_lines(it->batch, batch)) {
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front();
     }
   const Tiles plan = attention_tiles(batch, queries, tile);
-  Batch kept = batch;
+  ops::Batch kept = batch;
   kept.ids.clear();
   kept.runs.clear();
   plans_.push_front({.batch = std::move(kept),
@@ -52,20 +52,20 @@ CudaGpu::Plan& CudaGpu::plan_of(const Batch& batch, Queries queries, std::int32_
   return plans_.front();
 }
 
-PlacedInputs::Attention CudaGpu::tiles_of(const Batch& batch, Queries queries, std::int32_t tile) {
+PlacedInputs::Attention CudaGpu::tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile) {
   if (placed_) return placed_->attention(batch, queries);
   const Plan& plan = plan_of(batch, queries, tile);
   return {static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()), plan.count,
           static_cast<const kernels::KeyRun*>(plan.runs.data_ptr())};
 }
 
-at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              at::Tensor* log_sum_exp) {
+at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::Batch& batch,
+                              ops::Queries queries, const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v, at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not computed on cuda");
   const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
-  at::Tensor out = empty_rows(q.size(0), q.size(1));
+  at::Tensor out = ops::empty_rows(q.size(0), q.size(1));
   if (log_sum_exp != nullptr)
     *log_sum_exp = at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, options(at::kFloat));
   require(cuda::attend(stream(), shape, plan.tiles, plan.count, plan.runs, rows_of<const Half>(q),
@@ -78,7 +78,7 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const Batch&
 // Tiles of the keys of each segment, and the queries of the lines that hold it: its own and its descendants'.
 void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
   if (plan.key_tiles.defined()) return;
-  const AttentionPlan lines = attention_plan(plan.batch, plan.queries);
+  const ops::AttentionPlan lines = ops::attention_plan(plan.batch, plan.queries);
   std::vector<cuda::QueryRun> queries;
   std::vector<cuda::KeyTile> tiles;
   for (std::int32_t segment = 0; segment < plan.batch.segments(); ++segment) {
@@ -86,7 +86,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
                        count = plan.batch.offsets[static_cast<std::size_t>(segment) + 1] - row;
     if (count == 0) continue;
     const auto first_run = static_cast<std::int32_t>(queries.size());
-    for (const QueryRange& s : lines.stretches) {
+    for (const ops::QueryRange& s : lines.stretches) {
       const auto& line = lines.lines[static_cast<std::size_t>(s.segment)];
       if (std::any_of(line.begin(), line.end(), [&](const kernels::KeyRun& r) { return r.first_row == row; }))
         queries.push_back({s.first_query, s.first_position, s.queries});
@@ -105,14 +105,15 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
 }
 
 // Side by side, as the linears that made q, k and v have them.
-std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                                    Queries queries, const AttentionSaved& saved,
+std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShape& shape,
+                                                    const ops::Batch& batch, ops::Queries queries,
+                                                    const ops::AttentionSaved& saved,
                                                     const at::Tensor& dout) {
   Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
   plan_backward(plan, cuda::key_tile(shape));
   const std::int64_t q_width = saved.q.size(1), kv_width = saved.k.size(1), rows = saved.k.size(0);
   at::Tensor dq, dk, dv;
-  if (queries == Queries::kAllRows) {
+  if (queries == ops::Queries::kAllRows) {
     const at::Tensor all = at::empty({rows, q_width + 2 * kv_width}, options(at::kBFloat16));
     dq = all.narrow(1, 0, q_width), dk = all.narrow(1, q_width, kv_width),
     dv = all.narrow(1, q_width + kv_width, kv_width);

@@ -35,7 +35,7 @@ kernels::cuda::Rows<T> rows_of(const at::Tensor& t) {
   return {static_cast<T*>(t.data_ptr()), t.stride(0)};
 }
 
-class CudaGpu : public Accelerator {
+class CudaGpu : public ops::Accelerator {
  public:
   CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm);
 
@@ -43,41 +43,41 @@ class CudaGpu : public Accelerator {
   std::string name() const override { return name_; }
   std::string arithmetic() const override { return options_.residency == Residency::kFp8 ? "fp8" : "bf16"; }
 
-  at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) override;
+  at::Tensor forward(const ops::ForwardInputs& inputs, const std::function<at::Tensor()>& compute) override;
   std::function<at::Tensor()> to_host(const at::Tensor& x) override;
-  GraphUse graphs() const override { return graphs_.use(); }
+  ops::GraphUse graphs() const override { return graphs_.use(); }
 
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
-  at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
-                   const Adapters& adapters) override;
-  std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
-                                  std::span<const Linear* const> projections, const Adapters& adapters,
-                                  Values values) override;
-  at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+  at::Tensor embed(std::span<const std::int32_t> ids, const ops::Embedding& embedding,
+                   const ops::Adapters& adapters) override;
+  std::vector<at::Tensor> linears(const ops::Compute& compute, const Operand& x,
+                                  std::span<const ops::Linear* const> projections,
+                                  const ops::Adapters& adapters, ops::Values values) override;
+  at::Tensor attention(const kernels::AttentionShape& shape, const ops::Batch& batch, ops::Queries queries,
                        const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                        at::Tensor* log_sum_exp) override;
-  std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                             Queries queries, const AttentionSaved& saved,
+  std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const ops::Batch& batch,
+                                             ops::Queries queries, const ops::AttentionSaved& saved,
                                              const at::Tensor& dout) override;
-  void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) override;
-  at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) override;
-  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
+  void rms_norm(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& y) override;
+  at::Tensor rms_norm_dx(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& dy) override;
+  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const ops::Norm* after, const ops::Norm& norm,
                     const at::Tensor& sum, const at::Tensor& y) override;
-  std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z, const Norm* after,
-                                                const Norm& norm, const at::Tensor& dsum,
-                                                const at::Tensor& dy) override;
+  std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
+                                                const ops::Norm* after, const ops::Norm& norm,
+                                                const at::Tensor& dsum, const at::Tensor& dy) override;
   void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) override;
   std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
                                        const at::Tensor& dy) override;
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                       const Angles& angles, kernels::Direction direction) override;
+                       const ops::Angles& angles, kernels::Direction direction) override;
 
  private:
   // Tiles and lines of keys of one batch.
   struct Plan {
-    Batch batch;  // without ids and runs
-    Queries queries;
+    ops::Batch batch;  // without ids and runs
+    ops::Queries queries;
     std::int32_t tile;
     at::Tensor tiles, runs;
     std::int32_t count;
@@ -91,9 +91,9 @@ class CudaGpu : public Accelerator {
   at::Tensor sent(std::span<const std::int32_t> words);
   const std::int32_t* uploaded(std::span<const std::int32_t> values);  // holds until many others were
   at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
-  kernels::cuda::NormWeight weight_of(const Norm& norm);
-  Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
-  PlacedInputs::Attention tiles_of(const Batch& batch, Queries queries, std::int32_t tile);
+  kernels::cuda::NormWeight weight_of(const ops::Norm& norm);
+  Plan& plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
+  PlacedInputs::Attention tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
   // From one row to the next, room between them. Rows begin with lines of the cache: products and attention
@@ -104,9 +104,9 @@ class CudaGpu : public Accelerator {
   // The first columns of the room behind x.
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
-  Residency residency_of(const Linear& linear) const;
-  Projection& projection_of(std::span<const Linear* const> linears);
-  const LowRank& low_rank_of(Projection& projection, std::span<const LoraWeights* const> lora);
+  Residency residency_of(const ops::Linear& linear) const;
+  Projection& projection_of(std::span<const ops::Linear* const> linears);
+  const LowRank& low_rank_of(Projection& projection, std::span<const checkpoint::LoraWeights* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
   void forget_adapters();                                    // none of them is behind its weights any more
   void decode_projection(Projection& projection);            // kPacked: into scratch_
@@ -126,10 +126,11 @@ class CudaGpu : public Accelerator {
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
   // Is any adapter of these trainable? Then its values change between forwards, recorded or not.
-  bool trains(const Compute& compute, std::span<const Linear* const> linears, const Adapters& adapters) const;
-  std::vector<at::Tensor> recorded_linears(const Compute& compute, const Operand& x,
-                                           std::span<const Linear* const> linears, const Adapters& adapters,
-                                           Values values);
+  bool trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
+              const ops::Adapters& adapters) const;
+  std::vector<at::Tensor> recorded_linears(const ops::Compute& compute, const Operand& x,
+                                           std::span<const ops::Linear* const> linears,
+                                           const ops::Adapters& adapters, ops::Values values);
 
   Options options_;
   std::string name_;

@@ -38,8 +38,8 @@ at::Tensor CudaGpu::sent(std::span<const std::int32_t> words) {
   return there;
 }
 
-at::Tensor CudaGpu::forward(const ForwardInputs& in, const std::function<at::Tensor()>& compute) {
-  const bool small = fits_bucket(in.batch);
+at::Tensor CudaGpu::forward(const ops::ForwardInputs& in, const std::function<at::Tensor()>& compute) {
+  const bool small = ops::fits_bucket(in.batch);
   const Inputs inputs(in, kernels::cuda::query_tile(in.attention),
                       small ? Rounding::kBucketed : Rounding::kExact);
   const auto run = [&](const at::Tensor& there) {

@@ -78,13 +78,14 @@ Result<Memory> memory_of(int device) {
   return memory;
 }
 
-Result<std::shared_ptr<Accelerator>> open(const Options& options) {
+Result<std::shared_ptr<ops::Accelerator>> open(const Options& options) {
   const auto properties = properties_of(options.device);
   if (!properties) return properties.error();
   const Current current(options.device);
   auto gemm = kernels::cuda::Gemm::create();
   if (!gemm) return gemm.error();
-  return std::shared_ptr<Accelerator>(std::make_shared<CudaGpu>(options, properties->name, std::move(*gemm)));
+  return std::shared_ptr<ops::Accelerator>(
+      std::make_shared<CudaGpu>(options, properties->name, std::move(*gemm)));
 }
 
 CudaGpu::CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm)

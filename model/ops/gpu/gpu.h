@@ -34,6 +34,6 @@ struct Options {
   std::int64_t bf16_layers = 0;  // kFp8: so many first layers are kDense
 };
 
-Result<std::shared_ptr<Accelerator>> open(const Options& options);
+Result<std::shared_ptr<ops::Accelerator>> open(const Options& options);
 
 }  // namespace preferd::gpu

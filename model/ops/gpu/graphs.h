@@ -22,7 +22,7 @@ namespace preferd::gpu {
 // All that a forward's launches follow from.
 struct GraphKey {
   const void *body = nullptr, *adapter = nullptr;
-  Queries queries = Queries::kAllRows;
+  ops::Queries queries = ops::Queries::kAllRows;
   InputSizes sizes;
 
   auto operator<=>(const GraphKey&) const = default;
@@ -52,7 +52,7 @@ class Graphs {
   // What graphs read has moved.
   void clear() { known_.clear(); }
 
-  GraphUse use() const;  // any thread
+  ops::GraphUse use() const;  // any thread
 
  private:
   struct Known {
@@ -66,7 +66,7 @@ class Graphs {
   std::list<Known> known_;  // the last used first
   at::cuda::MempoolId_t pool_{0, 0};
   mutable std::mutex mutex_;
-  GraphUse use_;  // guarded by mutex_
+  ops::GraphUse use_;  // guarded by mutex_
 };
 
 }  // namespace preferd::gpu

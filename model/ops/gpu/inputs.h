@@ -25,7 +25,7 @@ struct InputSizes {
 class Inputs {
  public:
   // `tile`: queries of a tile of attention, at most.
-  Inputs(const ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
+  Inputs(const ops::ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
 
   const InputSizes& sizes() const { return sizes_; }
   std::span<const std::int32_t> words() const { return words_; }
@@ -38,7 +38,7 @@ class Inputs {
 // The copy on the device, while its forward is on its way.
 class PlacedInputs {
  public:
-  PlacedInputs(const ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
+  PlacedInputs(const ops::ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
       : inputs_(&inputs), sizes_(sizes), words_(words) {}
 
   // It is one of the lists.
@@ -50,10 +50,10 @@ class PlacedInputs {
     const kernels::KeyRun* runs;
   };
   // It is the forward's batch.
-  Attention attention(const Batch& batch, Queries queries) const;
+  Attention attention(const ops::Batch& batch, ops::Queries queries) const;
 
  private:
-  const ForwardInputs* inputs_;
+  const ops::ForwardInputs* inputs_;
   InputSizes sizes_;
   const std::int32_t* words_;
 };

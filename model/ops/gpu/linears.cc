@@ -28,12 +28,12 @@ at::Tensor dense_floats(const quant::Matrix& m) {
   return out;
 }
 
-LowRank make_low_rank(const Projection& projection, std::span<const LoraWeights* const> lora,
+LowRank make_low_rank(const Projection& projection, std::span<const checkpoint::LoraWeights* const> lora,
                       at::TensorOptions bf16) {
   LowRank low;
-  const LoraWeights* first = nullptr;
+  const checkpoint::LoraWeights* first = nullptr;
   bool one_scale = true;
-  for (const LoraWeights* l : lora)
+  for (const checkpoint::LoraWeights* l : lora)
     if (l != nullptr) {
       if (first == nullptr) first = l;
       one_scale = one_scale && l->scale == first->scale;
@@ -45,7 +45,7 @@ LowRank make_low_rank(const Projection& projection, std::span<const LoraWeights*
                    b = at::zeros({projection.out, low.rank}, at::kFloat);
   std::int64_t row = 0, out = 0;
   for (std::size_t i = 0; i < lora.size(); ++i) {
-    if (const LoraWeights* l = lora[i]) {
+    if (const checkpoint::LoraWeights* l = lora[i]) {
       a.narrow(0, row, l->a.rows).copy_(dense_floats(l->a));
       at::Tensor share = dense_floats(l->b);
       if (!one_scale) share.mul_(l->scale);
@@ -69,26 +69,26 @@ std::int64_t layer_of(const std::string& module) {
 }
 
 // The part of a run's rows.
-at::Tensor rows_at(const at::Tensor& t, const AdapterRun& run) {
+at::Tensor rows_at(const at::Tensor& t, const ops::AdapterRun& run) {
   return run.first_row == 0 && run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
 
 }  // namespace
 
-Residency CudaGpu::residency_of(const Linear& linear) const {
+Residency CudaGpu::residency_of(const ops::Linear& linear) const {
   const bool kept = options_.residency == Residency::kFp8 && layer_of(linear.module) < options_.bf16_layers;
   return kept ? Residency::kDense : options_.residency;
 }
 
-Projection& CudaGpu::projection_of(std::span<const Linear* const> linears) {
+Projection& CudaGpu::projection_of(std::span<const ops::Linear* const> linears) {
   std::vector<const void*> key;
-  for (const Linear* l : linears) key.push_back(quant::stored_address(l->weight));
+  for (const ops::Linear* l : linears) key.push_back(quant::stored_address(l->weight));
   std::unique_ptr<Projection>& known = projections_[key];
   if (known) return *known;
   auto projection = std::make_unique<Projection>();
   projection->in = linears[0]->weight.cols;
   bool biased = false;
-  for (const Linear* l : linears) {
+  for (const ops::Linear* l : linears) {
     projection->outs.push_back(l->weight.rows);
     projection->out += l->weight.rows;
     biased = biased || !l->bias.empty();
@@ -97,13 +97,13 @@ Projection& CudaGpu::projection_of(std::span<const Linear* const> linears) {
   if (biased) {
     projection->bias = at::zeros({projection->out}, options(at::kBFloat16));
     std::int64_t first = 0;
-    for (const Linear* l : linears) {
+    for (const ops::Linear* l : linears) {
       if (!l->bias.empty()) projection->bias.narrow(0, first, l->weight.rows).copy_(resident(l->bias));
       first += l->weight.rows;
     }
   }
   std::vector<StoredCopy> stored;
-  for (const Linear* l : linears) stored.push_back(upload(l->weight, device()));
+  for (const ops::Linear* l : linears) stored.push_back(upload(l->weight, device()));
   switch (residency_of(*linears[0])) {
     case Residency::kPacked: {
       projection->packed = std::move(stored);
@@ -134,9 +134,11 @@ Projection& CudaGpu::projection_of(std::span<const Linear* const> linears) {
   return *(known = std::move(projection));
 }
 
-const LowRank& CudaGpu::low_rank_of(Projection& projection, std::span<const LoraWeights* const> lora) {
+const LowRank& CudaGpu::low_rank_of(Projection& projection,
+                                    std::span<const checkpoint::LoraWeights* const> lora) {
   std::vector<const void*> key;
-  for (const LoraWeights* l : lora) key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
+  for (const checkpoint::LoraWeights* l : lora)
+    key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
   std::unique_ptr<LowRank>& low = projection.low[key];
   if (!low) low = std::make_unique<LowRank>(make_low_rank(projection, lora, options(at::kBFloat16)));
   PREFERD_CHECK(low->rank <= room_);
@@ -147,7 +149,7 @@ void CudaGpu::multiply(cuda::Product product) { require(gemm_->multiply(stream()
 
 at::Tensor CudaGpu::with_room(const at::Tensor& x) {
   if (x.stride(0) >= padded(x.size(1)) + room_) return x;
-  at::Tensor copy = empty_rows(x.size(0), x.size(1));
+  at::Tensor copy = ops::empty_rows(x.size(0), x.size(1));
   copy.copy_(x);
   return copy;
 }
@@ -281,24 +283,24 @@ void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, con
   multiply(more);
 }
 
-std::vector<at::Tensor> CudaGpu::linears(const Compute& compute, const Operand& operand,
-                                         std::span<const Linear* const> linears, const Adapters& adapters,
-                                         Values values) {
+std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const Operand& operand,
+                                         std::span<const ops::Linear* const> linears,
+                                         const ops::Adapters& adapters, ops::Values values) {
   PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
                 operand.value.size(1) == linears[0]->weight.cols);
-  if (wants_gradient(operand.value) || trains(compute, linears, adapters))
+  if (ops::wants_gradient(operand.value) || trains(compute, linears, adapters))
     return recorded_linears(compute, operand, linears, adapters, values);
   Projection& projection = projection_of(linears);
   decode_projection(projection);
-  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), projection.out);
+  const at::Tensor x = with_room(operand.value), y = ops::empty_rows(x.size(0), projection.out);
   // W has to be the matrix of both: where the input is no multiple of 8 wide, the columns between are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
-  std::vector<const LoraWeights*> lora(linears.size());
-  const AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
-  for (const AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
+  std::vector<const checkpoint::LoraWeights*> lora(linears.size());
+  const ops::AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
+  for (const ops::AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
     for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
     const bool adapted =
-        std::any_of(lora.begin(), lora.end(), [](const LoraWeights* l) { return l != nullptr; });
+        std::any_of(lora.begin(), lora.end(), [](const checkpoint::LoraWeights* l) { return l != nullptr; });
     const LowRank* low = adapted ? &low_rank_of(projection, lora) : nullptr;
     const at::Tensor from = rows_at(x, run), to = rows_at(y, run);
     if (low != nullptr) project(from, *low);

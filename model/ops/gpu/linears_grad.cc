@@ -34,13 +34,13 @@ struct Part {
   at::Tensor rows_of(const at::Tensor& all) const { return all.narrow(0, first_rank, rank); }
 };
 
-std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const> linears,
-                           const Adapters& adapters) {
+std::vector<Part> parts_of(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
+                           const ops::Adapters& adapters) {
   const auto dropout = compute.dropout();
   std::vector<Part> parts;
   std::int64_t rank = 0, columns = 0;
-  for (const Linear* linear : linears) {
-    if (const LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
+  for (const ops::Linear* linear : linears) {
+    if (const checkpoint::LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
       Part part{compute.trainable(l->a),
                 compute.trainable(l->b),
                 l->scale,
@@ -51,8 +51,8 @@ std::vector<Part> parts_of(const Compute& compute, std::span<const Linear* const
                 {}};
       PREFERD_CHECK(part.a != nullptr && part.b != nullptr);
       if (dropout && dropout->adapter_p > 0)
-        part.mask = {dropout_stream(dropout->key, linear->module), dropout_least(dropout->adapter_p),
-                     dropout_scale(dropout->adapter_p)};
+        part.mask = {ops::dropout_stream(dropout->key, linear->module),
+                     ops::dropout_least(dropout->adapter_p), ops::dropout_scale(dropout->adapter_p)};
       parts.push_back(part);
       rank += part.rank;
     }
@@ -90,11 +90,11 @@ at::Tensor joined(const std::vector<at::Tensor>& dy, const Projection& projectio
 
 }  // namespace
 
-bool CudaGpu::trains(const Compute& compute, std::span<const Linear* const> linears,
-                     const Adapters& adapters) const {
-  for (const Linear* linear : linears)
-    for (const AdapterRun& run : adapters.runs)
-      if (const LoraWeights* l = adapters.find(run, linear->module);
+bool CudaGpu::trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
+                     const ops::Adapters& adapters) const {
+  for (const ops::Linear* linear : linears)
+    for (const ops::AdapterRun& run : adapters.runs)
+      if (const checkpoint::LoraWeights* l = adapters.find(run, linear->module);
           l != nullptr && compute.trainable(l->a) != nullptr)
         return true;
   return false;
@@ -112,11 +112,11 @@ void CudaGpu::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, co
           "dropout");
 }
 
-std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const Operand& x,
-                                                  std::span<const Linear* const> linears,
-                                                  const Adapters& adapters, Values values) {
+std::vector<at::Tensor> CudaGpu::recorded_linears(const ops::Compute& compute, const Operand& x,
+                                                  std::span<const ops::Linear* const> linears,
+                                                  const ops::Adapters& adapters, ops::Values values) {
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
-  for (const Linear* linear : linears)
+  for (const ops::Linear* linear : linears)
     PREFERD_CHECK(compute.trainable(linear->weight) == nullptr && compute.trainable(linear->bias) == nullptr);
   const std::vector<Part> parts = parts_of(compute, linears, adapters);
   std::vector<at::Tensor> inputs = {x.value};
@@ -136,17 +136,17 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const Compute& compute, const 
       project(input, low);
     }
     if (adapted) h = behind(input, low.rank).contiguous();
-    const at::Tensor y = empty_rows(input.size(0), projection.out);
-    if (values == Values::kUnread) return columns_of(y, projection);
+    const at::Tensor y = ops::empty_rows(input.size(0), projection.out);
+    if (values == ops::Values::kUnread) return columns_of(y, projection);
     decode_projection(projection);
     apply(projection, adapted ? &low : nullptr, input, y);
     projection.behind = nullptr;
     return columns_of(y, projection);
   };
   std::vector<at::Tensor> y = forward();
-  const bool to_x = wants_gradient(x.value);
+  const bool to_x = ops::wants_gradient(x.value);
   const auto again = x.again ? x.again : [kept = adapted ? x.value.detach() : at::Tensor()] { return kept; };
-  return record(
+  return ops::record(
       inputs, [&] { return y; },
       [this, &projection, parts, masked, low, h, again, to_x](const std::vector<at::Tensor>& gradients) {
         const at::Tensor dy = joined(gradients, projection);

@@ -59,9 +59,9 @@ StoredCopy upload(const quant::Matrix& matrix, at::Device device) {
     m.scale = upload.values(row->scale, static_cast<std::size_t>(matrix.rows));
   } else {
     const auto& block = std::get<quant::Block4>(matrix.form);
-    const std::size_t blocks = ceil_div(count, static_cast<std::size_t>(block.block));
+    const std::size_t blocks = ops::ceil_div(count, static_cast<std::size_t>(block.block));
     m.form = Stored::kBlock4;
-    m.data = upload.bytes(block.codes, ceil_div(count, 2));
+    m.data = upload.bytes(block.codes, ops::ceil_div(count, 2));
     std::copy(block.code.begin(), block.code.end(), m.code);
     m.rounding = stored_as(block.dtype);
     m.block = block.block;
@@ -70,8 +70,8 @@ StoredCopy upload(const quant::Matrix& matrix, at::Device device) {
     m.scale = upload.values(block.absmax, blocks);
     if (block.absmax == nullptr) {
       m.absmax8 = upload.values(block.absmax8, blocks);
-      m.nested_absmax =
-          upload.values(block.nested_absmax, ceil_div(blocks, static_cast<std::size_t>(block.nested_block)));
+      m.nested_absmax = upload.values(block.nested_absmax,
+                                      ops::ceil_div(blocks, static_cast<std::size_t>(block.nested_block)));
       m.nested_code = upload.values(block.nested_code, 256);
     }
   }

@@ -16,11 +16,11 @@ cuda::NormShape shape_of(const at::Tensor& x) { return {x.size(0), x.size(1)}; }
 
 }  // namespace
 
-kernels::cuda::NormWeight CudaGpu::weight_of(const Norm& norm) {
+kernels::cuda::NormWeight CudaGpu::weight_of(const ops::Norm& norm) {
   return {resident(norm.weight).data_ptr<float>(), norm.offset, norm.eps};
 }
 
-void CudaGpu::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) {
+void CudaGpu::rms_norm(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& y) {
   const auto run = [&](auto from, auto to) {
     return cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), to);
   };
@@ -30,7 +30,7 @@ void CudaGpu::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& 
           "rms_norm");
 }
 
-at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) {
+at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& dy) {
   at::Tensor dx = at::empty(x.sizes(), x.options());
   const auto run = [&](auto from, auto gradient, auto to) {
     return cuda::rms_norm_dx(stream(), shape_of(x), from, weight_of(norm), gradient, to);
@@ -44,8 +44,8 @@ at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const Norm& norm, const at:
   return dx;
 }
 
-void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
-                           const at::Tensor& sum, const at::Tensor& y) {
+void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const ops::Norm* after,
+                           const ops::Norm& norm, const at::Tensor& sum, const at::Tensor& y) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const auto run = [&](auto to) {
     return cuda::add_rms_norm(stream(), shape_of(x), rows_of<const float>(x), rows_of<const Half>(z),
@@ -55,7 +55,7 @@ void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm*
 }
 
 std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                                       const Norm* after, const Norm& norm,
+                                                       const ops::Norm* after, const ops::Norm& norm,
                                                        const at::Tensor& dsum, const at::Tensor& dy) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const at::Tensor dx = at::empty_like(sum), dz = at::empty(z.sizes(), z.options());
@@ -91,7 +91,7 @@ std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tenso
 }
 
 void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                              const Angles& angles, kernels::Direction direction) {
+                              const ops::Angles& angles, kernels::Direction direction) {
   const std::int32_t* at = uploaded(positions);
   const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
   for (const at::Tensor& x : tensors)
@@ -104,7 +104,7 @@ void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<con
 at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
   const auto count = static_cast<std::int64_t>(rows.size()),
              size = static_cast<std::int64_t>(x.element_size());
-  at::Tensor y = x.scalar_type() == at::kBFloat16 ? empty_rows(count, x.size(1))
+  at::Tensor y = x.scalar_type() == at::kBFloat16 ? ops::empty_rows(count, x.size(1))
                                                   : at::empty({count, x.size(1)}, x.options());
   require(cuda::gather(stream(), count, x.size(1) * size,
                        {static_cast<const std::byte*>(x.data_ptr()), x.stride(0) * size}, uploaded(rows),
@@ -113,9 +113,9 @@ at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> ro
   return y;
 }
 
-at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const Embedding& embedding,
-                          const Adapters& adapters) {
-  for (const AdapterRun& run : adapters.runs)
+at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const ops::Embedding& embedding,
+                          const ops::Adapters& adapters) {
+  for (const ops::AdapterRun& run : adapters.runs)
     TORCH_CHECK(adapters.find(run, embedding.module) == nullptr,
                 "an adapter of the embedding is not computed on cuda");
   StoredCopy& table = tables_[quant::stored_address(embedding.table)];

@@ -15,6 +15,6 @@ struct Tiles {
 };
 
 // `most`: queries of a tile.
-Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most);
+Tiles attention_tiles(const ops::Batch& batch, ops::Queries queries, std::int32_t most);
 
 }  // namespace preferd::gpu

@@ -1,7 +1,7 @@
 // Base checkpoints: what is refused, and what published files hold that must not be.
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using namespace testing_support;
@@ -319,7 +319,7 @@ class GoodBase : public testing::TestWithParam<Accepted> {};
 TEST_P(GoodBase, LoadsAndComputesTheSame) {
   const PackageCopy copy(GetParam().package);
   GetParam().change(copy);
-  EXPECT_EQ(copy.refusal(Golden::kVerify), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "");
 }
 
 void strip_prefix(const PackageCopy& c) {
@@ -423,7 +423,7 @@ TEST(BaseOffsets, MayBeOdd) {
       tensors(copy, [&](auto& file) {
         file["classifier.0"] = {"U8", {static_cast<std::int64_t>(size)}, std::string(size, 'x')};
       });
-      EXPECT_EQ(copy.refusal(Golden::kVerify), "") << package;
+      EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "") << package;
     }
   }
 }
@@ -487,4 +487,4 @@ INSTANTIATE_TEST_SUITE_P(
     by_case);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -8,7 +8,7 @@
 #include "model/checkpoint/bitsandbytes_layout.h"
 #include "model/checkpoint/safetensors.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using quant::DType;
@@ -85,4 +85,4 @@ TEST(PythonRepr, IsPythons) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::checkpoint

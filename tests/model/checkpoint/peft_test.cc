@@ -2,7 +2,7 @@
 // each tensor by name.
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using namespace testing_support;
@@ -296,7 +296,7 @@ class GoodAdapter : public testing::TestWithParam<Accepted> {};
 TEST_P(GoodAdapter, LoadsAndComputesTheSame) {
   const PackageCopy copy(GetParam().package);
   GetParam().change(copy);
-  EXPECT_EQ(copy.refusal(Golden::kVerify), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -394,8 +394,9 @@ TEST(AdapterTypes, AreWidenedExactly) {
     round(wide, false);
     const auto one = narrow.load(), two = wide.load();
     ASSERT_TRUE(one && two);
-    const auto item = (*one)->encode({{"2+2?", "4", "five"}, "", Swap::kNone, Overflow::kPackage});
-    const std::vector<const Encoded*> items = {&*item};
+    const auto item =
+        (*one)->encode({{"2+2?", "4", "five"}, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
+    const std::vector<const scorer::Encoded*> items = {&*item};
     EXPECT_EQ((*(*one)->score(items)[0]).logits, (*(*two)->score(items)[0]).logits) << dtype;
   }
 }
@@ -420,8 +421,9 @@ TEST(TiedEmbedding, TakesAnAdapter) {
       ADD_FAILURE() << scorer.error().what;
       return {};
     }
-    const auto item = (*scorer)->encode({{"2+2?", "4", "five"}, "", Swap::kNone, Overflow::kPackage});
-    const std::vector<const Encoded*> items = {&*item};
+    const auto item =
+        (*scorer)->encode({{"2+2?", "4", "five"}, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
+    const std::vector<const scorer::Encoded*> items = {&*item};
     return (*(*scorer)->score(items)[0]).logits;
   };
   EXPECT_EQ(logits(copy), logits(plain));  // B is zero
@@ -431,4 +433,4 @@ TEST(TiedEmbedding, TakesAnAdapter) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::checkpoint

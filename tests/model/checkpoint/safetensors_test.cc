@@ -4,7 +4,7 @@
 
 #include "tests/support/safetensors_file.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using namespace testing_support;
@@ -174,4 +174,4 @@ TEST(AllFinite, SeesEveryPlaceAndType) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::checkpoint

@@ -1,7 +1,7 @@
 // Bases in bitsandbytes' own files: the state of each tensor must be whole and agree with package.json.
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::checkpoint {
 namespace {
 
 using namespace testing_support;
@@ -260,4 +260,4 @@ INSTANTIATE_TEST_SUITE_P(
     by_case);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::checkpoint

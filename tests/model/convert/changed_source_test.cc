@@ -3,7 +3,7 @@
 #include "model/convert/quantize.h"
 #include "tests/support/package_copy.h"
 
-namespace preferd {
+namespace preferd::convert {
 namespace {
 
 namespace fs = std::filesystem;
@@ -44,7 +44,7 @@ AtomicFolder new_folder(const PackageCopy& beside) { return *AtomicFolder::creat
 TEST(ChangedSourceTest, QuantizeSaysSo) {
   const PackageCopy package("dense");
   QuantizeOptions options;
-  options.form.scheme = Quantization::Scheme::kNf4;
+  options.form.scheme = checkpoint::Quantization::Scheme::kNf4;
   expect_told(package.path("base/model.safetensors"), [&](const ByteProgress& progress) {
     AtomicFolder folder = new_folder(package);
     return quantize_checkpoint(package.path("base"), options, folder, progress);
@@ -64,4 +64,4 @@ TEST(ChangedSourceTest, MergeSaysSo) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::convert

@@ -9,13 +9,13 @@
 
 #include "model/families/body.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 using Rows = std::vector<std::vector<double>>;
 
 // Gaussian weights, the same for the same name; linears keep the size of what they get.
-class RandomWeights : public WeightSource {
+class RandomWeights : public checkpoint::WeightSource {
  public:
   bool has(const std::string&) const override { return true; }
 
@@ -31,14 +31,14 @@ class RandomWeights : public WeightSource {
   }
 
  protected:
-  quant::Matrix get(const Declared& wanted) override {
+  quant::Matrix get(const checkpoint::Declared& wanted) override {
     if (const auto it = made_.find(wanted.name); it != made_.end()) return it->second;
     const bool vector = wanted.shape.size() == 1;
     const std::int64_t rows = vector ? 1 : wanted.shape[0], cols = wanted.shape.back();
     std::mt19937 random(static_cast<unsigned>(made_.size()) + 1);
     std::normal_distribution<float> normal(
         vector ? 0.5f : 0.0f,
-        wanted.role == Role::kLinear ? 1.5f / std::sqrt(static_cast<float>(cols)) : 0.5f);
+        wanted.role == checkpoint::Role::kLinear ? 1.5f / std::sqrt(static_cast<float>(cols)) : 0.5f);
     auto buffer = std::make_shared<std::vector<float>>(static_cast<std::size_t>(rows * cols));
     for (float& v : *buffer) v = normal(random);
     const quant::Dense form{reinterpret_cast<const std::byte*>(buffer->data()), quant::DType::kF32};
@@ -162,7 +162,7 @@ TEST_P(LlamaShape, ComputesTheDefinition) {
                      {"vocab_size", 50},
                      {"rms_norm_eps", 1e-5},
                      {"attention_bias", s.bias}};
-  Fields config(json, "config.json");
+  checkpoint::Fields config(json, "config.json");
   RandomWeights weights;
   const auto family = find_family("llama");
   ASSERT_TRUE(family);
@@ -171,7 +171,7 @@ TEST_P(LlamaShape, ComputesTheDefinition) {
   EXPECT_EQ(body->width(), s.hidden);
   EXPECT_EQ(body->vocabulary(), 50);
 
-  Batch batch;
+  ops::Batch batch;
   for (int i = 0; i < s.tokens; ++i) {
     batch.ids.push_back(i * 7 % 50);
     batch.positions.push_back(i);
@@ -180,15 +180,16 @@ TEST_P(LlamaShape, ComputesTheDefinition) {
   batch.parent = {-1};
   batch.pooled = {0};
   batch.runs = {{0, s.tokens, 0}};
-  const std::map<std::string, LoraWeights> none;
-  const std::map<std::string, LoraWeights>* projections[] = {&none};
+  const std::map<std::string, checkpoint::LoraWeights> none;
+  const std::map<std::string, checkpoint::LoraWeights>* projections[] = {&none};
   const Rows expected = Plain(s, weights).forward(batch.ids);
-  Compute compute(2);
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
+  ops::Compute compute(2);
+  for (const package::Pooling pooling :
+       {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean}) {
     const at::Tensor got = body->pooled(compute, batch, pooling, projections);
     for (std::size_t j = 0; j < static_cast<std::size_t>(s.hidden); ++j) {
-      double want = pooling == Pooling::kFirst ? expected.front()[j] : expected.back()[j];
-      if (pooling == Pooling::kMean) {
+      double want = pooling == package::Pooling::kFirst ? expected.front()[j] : expected.back()[j];
+      if (pooling == package::Pooling::kMean) {
         want = 0;
         for (const auto& row : expected) want += row[j] / s.tokens;
       }
@@ -208,4 +209,4 @@ INSTANTIATE_TEST_SUITE_P(All, LlamaShape,
                          [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::families

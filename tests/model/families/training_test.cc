@@ -9,7 +9,7 @@
 #include "model/families/body.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::families {
 namespace {
 
 using testing_support::derive;
@@ -20,14 +20,14 @@ using testing_support::random_matrix;
 constexpr int kHidden = 48, kFfn = 80, kHeads = 4, kKvHeads = 2, kHeadDim = 10, kLayers = 3, kVocabulary = 60;
 
 // Random weights, the same for the same order of asking; linears in the given form.
-class RandomWeights : public WeightSource {
+class RandomWeights : public checkpoint::WeightSource {
  public:
   explicit RandomWeights(Form form) : form_(form) {}
   bool has(const std::string&) const override { return true; }
 
  protected:
-  quant::Matrix get(const Declared& wanted) override {
-    const bool linear = wanted.role == Role::kLinear;
+  quant::Matrix get(const checkpoint::Declared& wanted) override {
+    const bool linear = wanted.role == checkpoint::Role::kLinear;
     const std::int64_t rows = wanted.shape.size() == 1 ? 1 : wanted.shape[0];
     std::int64_t cols = wanted.shape.back();
     if (wanted.shape.size() == 3) cols *= wanted.shape[1];
@@ -85,8 +85,8 @@ Json bilstm() {
           {"hidden_sizes", {20, 24, 15}}};
 }
 
-std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
-  Fields config(json, "config.json");
+std::unique_ptr<Body> build(checkpoint::WeightSource& weights, const Json& json) {
+  checkpoint::Fields config(json, "config.json");
   const auto family = find_family(json["model_type"].get<std::string>());
   auto body = (*family)->build(config, weights, {kLayers, 200});
   EXPECT_TRUE(config.status());
@@ -95,8 +95,8 @@ std::unique_ptr<Body> build(WeightSource& weights, const Json& json) {
 
 // Three sequences under one adapter and two under another; where a family allows it the first is the prompt
 // of the two that follow.
-Batch testing_batch(AttentionMask mask) {
-  Batch b;
+ops::Batch testing_batch(AttentionMask mask) {
+  ops::Batch b;
   const bool whole = mask == AttentionMask::kBidirectional;
   b.offsets = {0, 30, 41, 55, 120, 121};
   const std::int32_t prompt = whole ? -1 : 0, after = whole ? 0 : 30;
@@ -116,14 +116,14 @@ AttentionMask mask_of(const Json& config) {
   return (*find_family(config["model_type"].get<std::string>()))->mask;
 }
 
-using Projections = std::map<std::string, LoraWeights>;
+using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // On every linear and the embedding of tokens.
-Projections adapter(std::span<const Declared> body, unsigned seed, std::int64_t rank) {
+Projections adapter(std::span<const checkpoint::Declared> body, unsigned seed, std::int64_t rank) {
   Projections projections;
-  for (const Declared& d : body) {
-    if (d.role != Role::kLinear && d.role != Role::kEmbedding) continue;
-    const bool linear = d.role == Role::kLinear;
+  for (const checkpoint::Declared& d : body) {
+    if (d.role != checkpoint::Role::kLinear && d.role != checkpoint::Role::kEmbedding) continue;
+    const bool linear = d.role == checkpoint::Role::kLinear;
     const std::int64_t out = d.shape[linear ? 0 : 1], in = d.shape[linear ? 1 : 0];
     projections[d.name.substr(0, d.name.rfind('.'))] = {random_matrix(rank, in, Form::kDense, ++seed),
                                                         random_matrix(out, rank, Form::kDense, ++seed, 0.3f),
@@ -137,7 +137,7 @@ struct Model {
   RandomWeights weights;
   std::unique_ptr<Body> body;
   Projections first, second;
-  Batch batch;
+  ops::Batch batch;
 
   explicit Model(Form form, const Json& config = llama())
       : weights(form),
@@ -146,7 +146,7 @@ struct Model {
         second(adapter(weights.declared(), 300, 2)),
         batch(testing_batch(mask_of(config))) {}
 
-  void train(TrainableWeights& trainable) {
+  void train(ops::TrainableWeights& trainable) {
     for (Projections* projections : {&first, &second})
       for (auto& [module, projection] : *projections) {
         const std::string name = module + (projections == &first ? " 1 " : " 2 ");
@@ -155,18 +155,18 @@ struct Model {
       }
   }
 
-  at::Tensor operator()(Compute& compute, Pooling pooling) const {
+  at::Tensor operator()(ops::Compute& compute, package::Pooling pooling) const {
     const Projections* projections[] = {&first, &second};
     return body->pooled(compute, batch, pooling, projections);
   }
 };
 
-Derived derive_adapters(Compute& compute, Form form, Pooling pooling, const TrainingStep& step = {},
-                        const Json& config = llama()) {
+Derived derive_adapters(ops::Compute& compute, Form form, package::Pooling pooling,
+                        const ops::TrainingStep& step = {}, const Json& config = llama()) {
   auto model = std::make_shared<Model>(form, config);
   return derive(
       compute, {},
-      [model, pooling](Compute& c, TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+      [model, pooling](ops::Compute& c, ops::TrainableWeights& trainable, const std::vector<at::Tensor>&) {
         model->train(trainable);
         return (*model)(c, pooling);
       },
@@ -177,12 +177,12 @@ struct Case {
   const char* name;
   Json (*config)();
   Form form;
-  Pooling pooling;
+  package::Pooling pooling;
 };
 class FamilyGradient : public testing::TestWithParam<Case> {};
 
 TEST_P(FamilyGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
-  Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
+  ops::Compute kernels(2), reference = ops::Compute::composed(1, at::kCPU, at::kDouble);
   const auto& [name, config, form, pooling] = GetParam();
   testing_support::expect_near(derive_adapters(kernels, form, pooling, {}, config()),
                                derive_adapters(reference, form, pooling, {}, config()), 1e-4);
@@ -190,64 +190,68 @@ TEST_P(FamilyGradient, OfTwoAdaptersIsThatOfDoublePrecision) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, FamilyGradient,
-    testing::Values(Case{"llama_nf4_last", llama, Form::kNf4, Pooling::kLast},
-                    Case{"llama_fp4_mean", llama, Form::kFp4, Pooling::kMean},
-                    Case{"llama_int8_first", llama, Form::kInt8, Pooling::kFirst},
-                    Case{"llama_dense_last", llama, Form::kDense, Pooling::kLast},
-                    Case{"llama_bf16_mean", llama, Form::kBf16, Pooling::kMean},
-                    Case{"qwen2_nf4_last", qwen2, Form::kNf4, Pooling::kLast},
-                    Case{"mistral_int8_mean", mistral, Form::kInt8, Pooling::kMean},
-                    Case{"gemma2_nf4_last", gemma2, Form::kNf4, Pooling::kLast},
-                    Case{"gemma2_dense_mean", gemma2, Form::kDense, Pooling::kMean},
-                    Case{"deberta_nf4_first", deberta_shared, Form::kNf4, Pooling::kFirst},
-                    Case{"deberta_dense_last", deberta_shared, Form::kDense, Pooling::kLast},
-                    Case{"deberta_conv_int8_mean", deberta_conv, Form::kInt8, Pooling::kMean}),
+    testing::Values(Case{"llama_nf4_last", llama, Form::kNf4, package::Pooling::kLast},
+                    Case{"llama_fp4_mean", llama, Form::kFp4, package::Pooling::kMean},
+                    Case{"llama_int8_first", llama, Form::kInt8, package::Pooling::kFirst},
+                    Case{"llama_dense_last", llama, Form::kDense, package::Pooling::kLast},
+                    Case{"llama_bf16_mean", llama, Form::kBf16, package::Pooling::kMean},
+                    Case{"qwen2_nf4_last", qwen2, Form::kNf4, package::Pooling::kLast},
+                    Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
+                    Case{"gemma2_nf4_last", gemma2, Form::kNf4, package::Pooling::kLast},
+                    Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
+                    Case{"deberta_nf4_first", deberta_shared, Form::kNf4, package::Pooling::kFirst},
+                    Case{"deberta_dense_last", deberta_shared, Form::kDense, package::Pooling::kLast},
+                    Case{"deberta_conv_int8_mean", deberta_conv, Form::kInt8, package::Pooling::kMean}),
     [](const auto& c) { return std::string(c.param.name); });
 
 TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
-  const auto run = [](Compute& compute, Pooling pooling, const Json& config) {
-    auto source = std::make_shared<WritableWeights>(std::make_shared<RandomWeights>(Form::kBf16));
+  const auto run = [](ops::Compute& compute, package::Pooling pooling, const Json& config) {
+    auto source = std::make_shared<checkpoint::WritableWeights>(std::make_shared<RandomWeights>(Form::kBf16));
     std::shared_ptr<Body> body = build(*source, config);
-    return derive(compute, {}, [=](Compute& c, TrainableWeights& trainable, const std::vector<at::Tensor>&) {
-      for (const auto& w : source->writable()) trainable.train(w.declared.name, w.values, w.declared.shape);
-      const Projections none;
-      static const Projections* const projections[] = {nullptr, nullptr};
-      return body->pooled(c, testing_batch(mask_of(config)), pooling, projections);
-    });
+    return derive(compute, {},
+                  [=](ops::Compute& c, ops::TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+                    for (const auto& w : source->writable())
+                      trainable.train(w.declared.name, w.values, w.declared.shape);
+                    const Projections none;
+                    static const Projections* const projections[] = {nullptr, nullptr};
+                    return body->pooled(c, testing_batch(mask_of(config)), pooling, projections);
+                  });
   };
-  const auto expect = [&](const Json& config, Pooling pooling, std::size_t tensors) {
-    Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
+  const auto expect = [&](const Json& config, package::Pooling pooling, std::size_t tensors) {
+    ops::Compute kernels(2), reference = ops::Compute::composed(1, at::kCPU, at::kDouble);
     const Derived got = run(kernels, pooling, config);
     EXPECT_EQ(got.gradients.size(), tensors);
     for (const auto& [name, gradient] : got.gradients) EXPECT_TRUE(gradient.defined()) << name;
     testing_support::expect_near(got, run(reference, pooling, config), 1e-4);
   };
-  expect(llama(), Pooling::kLast, 2 + kLayers * (2 + 7 + 4));  // norms, linears, biases
-  expect(llama(), Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
-  expect(qwen2(), Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
-  expect(gemma2(), Pooling::kLast, 2 + kLayers * (4 + 7));
+  expect(llama(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 4));  // norms, linears, biases
+  expect(llama(), package::Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
+  expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
+  expect(gemma2(), package::Pooling::kLast, 2 + kLayers * (4 + 7));
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
-  expect(deberta_shared(), Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
-  expect(deberta_conv(), Pooling::kMean, 3 + 1 + 2 + 1 + 4 + kLayers * (kEncoderLayer + 4));
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean})
+  expect(deberta_shared(), package::Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
+  expect(deberta_conv(), package::Pooling::kMean, 3 + 1 + 2 + 1 + 4 + kLayers * (kEncoderLayer + 4));
+  for (const package::Pooling pooling :
+       {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean})
     expect(bilstm(), pooling, 1 + kLayers * 8);
 }
 
 TEST(FamilyTraining, GivesTheBitsOfServing) {
-  const std::pair<Pooling, Json> cases[] = {
-      {Pooling::kLast, llama()},  {Pooling::kMean, llama()},           {Pooling::kFirst, llama()},
-      {Pooling::kLast, gemma2()}, {Pooling::kFirst, deberta_shared()}, {Pooling::kMean, deberta_conv()},
-      {Pooling::kLast, bilstm()}};
+  const std::pair<package::Pooling, Json> cases[] = {
+      {package::Pooling::kLast, llama()},           {package::Pooling::kMean, llama()},
+      {package::Pooling::kFirst, llama()},          {package::Pooling::kLast, gemma2()},
+      {package::Pooling::kFirst, deberta_shared()}, {package::Pooling::kMean, deberta_conv()},
+      {package::Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);
-    Compute compute(2);
-    TrainableWeights trainable(compute);
+    ops::Compute compute(2);
+    ops::TrainableWeights trainable(compute);
     model.train(trainable);
     const at::Tensor served = [&] {
       const at::NoGradGuard serving;
       return model(compute, pooling);
     }();
-    compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
+    compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
     const at::Tensor trained = model(compute, pooling);
     EXPECT_TRUE(trained.requires_grad());
     EXPECT_TRUE(trained.detach().equal(served));
@@ -257,46 +261,47 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
   for (const auto& config : {llama(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
-      TrainingStep kept, recomputed;
-      kept.dropout = recomputed.dropout = Dropout{0.2, 5};
-      recomputed.blocks = TrainingStep::Blocks::kRecomputed;
-      const auto run = [&](const TrainingStep& step) {
+      ops::TrainingStep kept, recomputed;
+      kept.dropout = recomputed.dropout = ops::Dropout{0.2, 5};
+      recomputed.blocks = ops::TrainingStep::Blocks::kRecomputed;
+      const auto run = [&](const ops::TrainingStep& step) {
         if (composed) {
-          Compute compute = Compute::composed(1, at::kCPU, at::kFloat);
-          return derive_adapters(compute, Form::kNf4, Pooling::kLast, step, config);
+          ops::Compute compute = ops::Compute::composed(1, at::kCPU, at::kFloat);
+          return derive_adapters(compute, Form::kNf4, package::Pooling::kLast, step, config);
         }
-        Compute compute(2);
-        return derive_adapters(compute, Form::kNf4, Pooling::kLast, step, config);
+        ops::Compute compute(2);
+        return derive_adapters(compute, Form::kNf4, package::Pooling::kLast, step, config);
       };
       testing_support::expect_equal(run(kept), run(recomputed));
     }
 }
 
 TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
-  TrainingStep step;
-  step.dropout = Dropout{0.2, 5};
+  ops::TrainingStep step;
+  step.dropout = ops::Dropout{0.2, 5};
   for (const auto& config : {deberta_shared(), llama()}) {
-    Compute one(2), other = Compute::composed(1, at::kCPU, at::kDouble);
-    testing_support::expect_near(derive_adapters(one, Form::kInt8, Pooling::kLast, step, config),
-                                 derive_adapters(other, Form::kInt8, Pooling::kLast, step, config), 1e-4);
+    ops::Compute one(2), other = ops::Compute::composed(1, at::kCPU, at::kDouble);
+    testing_support::expect_near(derive_adapters(one, Form::kInt8, package::Pooling::kLast, step, config),
+                                 derive_adapters(other, Form::kInt8, package::Pooling::kLast, step, config),
+                                 1e-4);
   }
-  Compute kernels(2);
-  const Derived a = derive_adapters(kernels, Form::kInt8, Pooling::kLast, step);
-  testing_support::expect_equal(a, derive_adapters(kernels, Form::kInt8, Pooling::kLast, step));
+  ops::Compute kernels(2);
+  const Derived a = derive_adapters(kernels, Form::kInt8, package::Pooling::kLast, step);
+  testing_support::expect_equal(a, derive_adapters(kernels, Form::kInt8, package::Pooling::kLast, step));
   step.dropout->key = 6;
-  EXPECT_GT(
-      testing_support::distance(derive_adapters(kernels, Form::kInt8, Pooling::kLast, step).output, a.output),
-      1e-3);
+  EXPECT_GT(testing_support::distance(
+                derive_adapters(kernels, Form::kInt8, package::Pooling::kLast, step).output, a.output),
+            1e-3);
 }
 
 TEST(FamilyTraining, ComposedGradientsAreTheSlopesOfDifferences) {
-  Compute compute = Compute::composed(1, at::kCPU, at::kDouble);
-  TrainableWeights trainable(compute);
+  ops::Compute compute = ops::Compute::composed(1, at::kCPU, at::kDouble);
+  ops::TrainableWeights trainable(compute);
   Model model(Form::kNf4);
   model.train(trainable);
-  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
+  compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
   const at::Tensor weights = testing_support::random_tensor(4, kHidden, 3).to(at::kDouble);
-  const auto value = [&] { return (model(compute, Pooling::kLast) * weights).sum(); };
+  const auto value = [&] { return (model(compute, package::Pooling::kLast) * weights).sum(); };
   value().backward();
   for (std::size_t i = 0; i < trainable.weights().size(); i += 5) {
     const auto& [name, tensor, stored] = trainable.weights()[i];
@@ -318,33 +323,34 @@ TEST(FamilyTraining, ComposedInHalfTheBitsStaysNear) {
   for (const auto& config : {deberta_shared(), deberta_conv(), bilstm()}) {
     const at::NoGradGuard serving;
     const Model model(Form::kDense, config);
-    Compute half = Compute::composed(1, at::kCPU, at::kBFloat16), whole(1);
-    const at::Tensor got = model(half, Pooling::kMean);
+    ops::Compute half = ops::Compute::composed(1, at::kCPU, at::kBFloat16), whole(1);
+    const at::Tensor got = model(half, package::Pooling::kMean);
     EXPECT_EQ(got.scalar_type(), at::kFloat);
-    EXPECT_LT(testing_support::distance(got, model(whole, Pooling::kMean)), 3e-2) << config["model_type"];
+    EXPECT_LT(testing_support::distance(got, model(whole, package::Pooling::kMean)), 3e-2)
+        << config["model_type"];
   }
 }
 
 TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
   Model model(Form::kNf4);
-  Compute compute(1);
-  TrainableWeights trainable(compute);
+  ops::Compute compute(1);
+  ops::TrainableWeights trainable(compute);
   model.train(trainable);
   const at::NoGradGuard serving;
-  const at::Tensor before = model(compute, Pooling::kLast);
+  const at::Tensor before = model(compute, package::Pooling::kLast);
   for (const auto& weight : trainable.weights()) weight.tensor.mul_(1.5);
-  const at::Tensor after = model(compute, Pooling::kLast);
+  const at::Tensor after = model(compute, package::Pooling::kLast);
   EXPECT_GT(testing_support::distance(after, before), 1e-3);
 
-  Compute composed = Compute::composed(1, at::kCPU, at::kFloat);
+  ops::Compute composed = ops::Compute::composed(1, at::kCPU, at::kFloat);
   Model other(Form::kNf4);
-  TrainableWeights copies(composed);
+  ops::TrainableWeights copies(composed);
   other.train(copies);
   for (const auto& weight : copies.weights()) weight.tensor.mul_(1.5);
-  EXPECT_TRUE(other(compute, Pooling::kLast).equal(before));
+  EXPECT_TRUE(other(compute, package::Pooling::kLast).equal(before));
   copies.store();
-  EXPECT_TRUE(other(compute, Pooling::kLast).equal(after));
+  EXPECT_TRUE(other(compute, package::Pooling::kLast).equal(after));
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::families

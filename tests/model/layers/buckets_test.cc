@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
 std::int64_t sum(const Buckets& b) {
@@ -45,7 +45,7 @@ TEST(Buckets, AreDistancesWithoutALimit) {
 }
 
 TEST(Buckets, ReachOnlyAsFarAsTheLongestSequence) {
-  Batch batch;
+  ops::Batch batch;
   batch.offsets = {0, 2, 5};
   const Reached near = reached(make_buckets(8, 40, 96), batch);
   EXPECT_EQ(near.first, 6);
@@ -62,4 +62,4 @@ TEST(Buckets, ReachOnlyAsFarAsTheLongestSequence) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -7,7 +7,7 @@
 #include "model/ops/dropout.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
 using testing_support::derive;
@@ -16,42 +16,42 @@ using testing_support::random_values;
 
 constexpr std::int64_t kHidden = 30, kFeatures = 7;
 
-using Type = HeadLayer::Type;
-const HeadLayer kRelu{Type::kActivation, Activation::kRelu, 0, 0, true, 0},
-    kGelu{Type::kActivation, Activation::kGelu, 0, 0, true, 0},
-    kTanh{Type::kActivation, Activation::kTanh, 0, 0, true, 0},
-    kDropout{Type::kDropout, Activation::kNone, 0, 0, true, 0.25};
+using Type = package::HeadLayer::Type;
+const package::HeadLayer kRelu{Type::kActivation, package::Activation::kRelu, 0, 0, true, 0},
+    kGelu{Type::kActivation, package::Activation::kGelu, 0, 0, true, 0},
+    kTanh{Type::kActivation, package::Activation::kTanh, 0, 0, true, 0},
+    kDropout{Type::kDropout, package::Activation::kNone, 0, 0, true, 0.25};
 
-HeadLayer linear(std::int64_t in, std::int64_t out, bool bias = true) {
-  return {Type::kLinear, Activation::kNone, in, out, bias, 0};
+package::HeadLayer linear(std::int64_t in, std::int64_t out, bool bias = true) {
+  return {Type::kLinear, package::Activation::kNone, in, out, bias, 0};
 }
 
 struct Form {
   const char* name;
-  HeadSpec spec;
+  package::HeadSpec spec;
   bool features;
 };
 
 std::vector<Form> forms() {
-  HeadSpec plain;
+  package::HeadSpec plain;
   plain.layers = {linear(30, 1, false)};
-  HeadSpec difference;
-  difference.output = Output::kDifference;
-  difference.normalize = Normalize::kL2;
+  package::HeadSpec difference;
+  difference.output = package::Output::kDifference;
+  difference.normalize = package::Normalize::kL2;
   difference.layers = {linear(37, 12), kGelu, kDropout, linear(12, 1)};
-  HeadSpec siamese;
-  siamese.output = Output::kSiamese;
-  siamese.normalize = Normalize::kLayerNorm;
-  siamese.projection = FeatureProjection{9, Activation::kTanh, true};
+  package::HeadSpec siamese;
+  siamese.output = package::Output::kSiamese;
+  siamese.normalize = package::Normalize::kLayerNorm;
+  siamese.projection = package::FeatureProjection{9, package::Activation::kTanh, true};
   siamese.layers = {linear(69, 20), kRelu, linear(20, 3)};
-  HeadSpec classes;
-  classes.output = Output::kSoftmaxAbt;
-  classes.projection = FeatureProjection{5, Activation::kGelu, false};
+  package::HeadSpec classes;
+  classes.output = package::Output::kSoftmaxAbt;
+  classes.projection = package::FeatureProjection{5, package::Activation::kGelu, false};
   classes.layers = {linear(35, 8), kTanh, kDropout, linear(8, 3, false)};
-  HeadSpec two;
-  two.output = Output::kSoftmaxAb;
-  two.normalize = Normalize::kL2;
-  two.projection = FeatureProjection{5, Activation::kRelu, true};
+  package::HeadSpec two;
+  two.output = package::Output::kSoftmaxAb;
+  two.normalize = package::Normalize::kL2;
+  two.projection = package::FeatureProjection{5, package::Activation::kRelu, true};
   two.layers = {linear(35, 2)};
   return {{"plain", plain, false},
           {"difference", difference, true},
@@ -60,8 +60,8 @@ std::vector<Form> forms() {
           {"two", two, true}};
 }
 
-Head make(const HeadSpec& spec, std::int64_t features) {
-  TensorMap tensors;
+Head make(const package::HeadSpec& spec, std::int64_t features) {
+  checkpoint::TensorMap tensors;
   unsigned seed = 0;
   const auto put = [&](const std::string& name, std::vector<std::int64_t> shape) {
     std::int64_t count = 1;
@@ -75,7 +75,7 @@ Head make(const HeadSpec& spec, std::int64_t features) {
     put("feature_projection.bias", {spec.projection->out});
   }
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const HeadLayer& l = spec.layers[i];
+    const package::HeadLayer& l = spec.layers[i];
     if (l.type != Type::kLinear) continue;
     put("layers." + std::to_string(i) + ".weight", {l.out, l.in});
     if (l.bias) put("layers." + std::to_string(i) + ".bias", {l.out});
@@ -85,7 +85,7 @@ Head make(const HeadSpec& spec, std::int64_t features) {
   return std::move(*head);
 }
 
-void train(Head& head, TrainableWeights& trainable) {
+void train(Head& head, ops::TrainableWeights& trainable) {
   for (auto& [name, linear] : head.parameters()) {
     trainable.train(name + ".weight", linear->weight);
     if (!linear->bias.empty()) trainable.train(name + ".bias", linear->bias);
@@ -94,18 +94,18 @@ void train(Head& head, TrainableWeights& trainable) {
 
 class HeadForm : public testing::TestWithParam<Form> {
  protected:
-  std::int64_t rows() const { return GetParam().spec.output == Output::kSiamese ? 10 : 5; }
+  std::int64_t rows() const { return GetParam().spec.output == package::Output::kSiamese ? 10 : 5; }
   at::Tensor features() const { return GetParam().features ? random_tensor(5, kFeatures, 9) : at::Tensor(); }
   Head head() const { return make(GetParam().spec, GetParam().features ? kFeatures : 0); }
 };
 
 TEST_P(HeadForm, GradientsAreThoseOfDoublePrecisionWithTheSameDropout) {
-  TrainingStep step;
-  step.dropout = Dropout{0, 3};
+  ops::TrainingStep step;
+  step.dropout = ops::Dropout{0, 3};
   std::vector<std::shared_ptr<Head>> kept;
   testing_support::expect_gradients(
       {random_tensor(rows(), kHidden, 1)},
-      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+      [&](ops::Compute& compute, ops::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Head>(head()));
         train(*kept.back(), trainable);
         return kept.back()->logits(compute, x[0], features());
@@ -114,16 +114,16 @@ TEST_P(HeadForm, GradientsAreThoseOfDoublePrecisionWithTheSameDropout) {
 }
 
 TEST_P(HeadForm, RecordedLogitsAreThoseOfServingToRounding) {
-  Compute compute(1);
+  ops::Compute compute(1);
   Head h = head();
   const at::Tensor x = random_tensor(rows(), kHidden, 1);
   const at::Tensor served = [&] {
     const at::NoGradGuard serving;
     return h.logits(compute, x, features());
   }();
-  TrainableWeights trainable(compute);
+  ops::TrainableWeights trainable(compute);
   train(h, trainable);
-  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
+  compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
   const at::Tensor trained = h.logits(compute, x, features());
   EXPECT_TRUE(trained.requires_grad());
   EXPECT_LE(testing_support::distance(trained, served), 1e-6);
@@ -144,4 +144,4 @@ TEST(HeadParameters, AreNamedAsTheirTensorsAndStayWhenTheHeadMoves) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::layers

@@ -4,7 +4,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::layers {
 namespace {
 
 using testing_support::Form;
@@ -12,8 +12,8 @@ using testing_support::random_matrix;
 using testing_support::random_tensor;
 using testing_support::random_values;
 
-Batch batch(std::initializer_list<std::int32_t> lengths) {
-  Batch b;
+ops::Batch batch(std::initializer_list<std::int32_t> lengths) {
+  ops::Batch b;
   b.offsets = {0};
   for (const std::int32_t n : lengths) {
     b.offsets.push_back(b.offsets.back() + n);
@@ -35,26 +35,27 @@ BidirectionalLstm layer(std::int64_t hidden, std::int64_t in) {
 }
 
 TEST(BidirectionalLstm, HasTheGradientsOfTorchsLstm) {
-  testing_support::expect_gradients({random_tensor(24, 9, 1)}, [](Compute& c, TrainableWeights& trainable,
-                                                                  const std::vector<at::Tensor>& t) {
-    static BidirectionalLstm lstm;
-    lstm = layer(13, 9);
-    for (std::size_t way = 0; way < 2; ++way) {
-      const std::string name = std::to_string(way);
-      trainable.train(name + " inputs", lstm.inputs[way].weight);
-      trainable.train(name + " input bias", lstm.inputs[way].bias);
-      trainable.train(name + " recurrent", lstm.recurrent[way].weight);
-      trainable.train(name + " recurrent bias", lstm.recurrent[way].bias);
-    }
-    return bidirectional_lstm(c, batch({15, 1, 8}), lstm, t[0]);
-  });
+  testing_support::expect_gradients(
+      {random_tensor(24, 9, 1)},
+      [](ops::Compute& c, ops::TrainableWeights& trainable, const std::vector<at::Tensor>& t) {
+        static BidirectionalLstm lstm;
+        lstm = layer(13, 9);
+        for (std::size_t way = 0; way < 2; ++way) {
+          const std::string name = std::to_string(way);
+          trainable.train(name + " inputs", lstm.inputs[way].weight);
+          trainable.train(name + " input bias", lstm.inputs[way].bias);
+          trainable.train(name + " recurrent", lstm.recurrent[way].weight);
+          trainable.train(name + " recurrent bias", lstm.recurrent[way].bias);
+        }
+        return bidirectional_lstm(c, batch({15, 1, 8}), lstm, t[0]);
+      });
 }
 
 TEST(BidirectionalLstm, KnowsNoNeighbours) {
   const at::NoGradGuard serving;
   const BidirectionalLstm lstm = layer(20, 12);
   const at::Tensor x = random_tensor(30, 12, 1);
-  Compute one(1), three(3);
+  ops::Compute one(1), three(3);
   const at::Tensor together = bidirectional_lstm(one, batch({9, 21}), lstm, x);
   EXPECT_TRUE(bidirectional_lstm(three, batch({9, 21}), lstm, x).equal(together));
   EXPECT_TRUE(
@@ -62,4 +63,4 @@ TEST(BidirectionalLstm, KnowsNoNeighbours) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::layers

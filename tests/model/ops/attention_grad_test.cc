@@ -15,7 +15,7 @@
 #include <cmath>
 #include <string>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 struct Segment {
@@ -196,4 +196,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

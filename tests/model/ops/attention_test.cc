@@ -4,7 +4,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::expect_gradients;
@@ -52,4 +52,4 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionByMode,
                          [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

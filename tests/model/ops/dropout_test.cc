@@ -4,7 +4,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 std::vector<float> factors(std::uint64_t stream, double p, std::size_t first, std::size_t count) {
@@ -46,4 +46,4 @@ TEST(Dropout, IsTheSameAsATensor) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

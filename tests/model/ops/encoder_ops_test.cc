@@ -10,7 +10,7 @@
 #include "model/ops/rows.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::expect_gradients;
@@ -136,4 +136,4 @@ INSTANTIATE_TEST_SUITE_P(All, BothWays,
                          name_of);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -16,7 +16,7 @@
 #include "model/ops/attention.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::random_tensor;
@@ -171,4 +171,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -6,7 +6,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::Form;
@@ -14,7 +14,7 @@ using testing_support::random_matrix;
 using testing_support::random_tensor;
 using testing_support::random_values;
 
-using Projections = std::map<std::string, LoraWeights>;
+using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // Two linears that share x under two adapters and rows without one; the second takes only one adapter.
 struct Layer {
@@ -168,4 +168,4 @@ TEST(Embed, GradientsOfTableAndAdapter) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

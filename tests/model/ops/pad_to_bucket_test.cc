@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 // Sequences one after the other, the second after the first's tokens; all are pooled but the first.
@@ -80,4 +80,4 @@ TEST(Alike, LeavesLargeBatchesAndThoseUnderSeveralAdapters) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

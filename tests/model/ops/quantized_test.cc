@@ -18,7 +18,7 @@
 #include "model/quant/int_groups.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::Form;
@@ -147,12 +147,12 @@ INSTANTIATE_TEST_SUITE_P(Widths, RoundingOf, testing::ValuesIn(kBoth),
 TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
   const at::Tensor x = random_tensor(100, 320, 1);
   const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "projection"};
-  const std::map<std::string, LoraWeights> first = {
+  const std::map<std::string, checkpoint::LoraWeights> first = {
       {"projection", {random_matrix(3, 320, Form::kBf16, 4), random_matrix(150, 3, Form::kDense, 5), 2.0f}}};
-  const std::map<std::string, LoraWeights> second = {
+  const std::map<std::string, checkpoint::LoraWeights> second = {
       {"projection",
        {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
-  const std::map<std::string, LoraWeights>* const maps[] = {&first, &second, nullptr};
+  const std::map<std::string, checkpoint::LoraWeights>* const maps[] = {&first, &second, nullptr};
   const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
   const at::Tensor got = run(GetParam(), 2, x, linear, {maps, runs});
   EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), near(GetParam()));
@@ -193,10 +193,10 @@ TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
   const at::Tensor x = random_tensor(rows, in, 1);
   const Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
   const Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
-  const std::map<std::string, LoraWeights> lora = {
+  const std::map<std::string, checkpoint::LoraWeights> lora = {
       {"gate", {random_matrix(3, in, Form::kDense, 5), random_matrix(width, 3, Form::kDense, 6), 2.0f}},
       {"up", {random_matrix(40, in, Form::kDense, 7), random_matrix(width, 40, Form::kDense, 8), 0.5f}}};
-  const std::map<std::string, LoraWeights>* const maps[] = {&lora, nullptr};
+  const std::map<std::string, checkpoint::LoraWeights>* const maps[] = {&lora, nullptr};
   const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
   const Adapters adapters{maps, runs};
   Compute compute(1);
@@ -216,4 +216,4 @@ INSTANTIATE_TEST_SUITE_P(Widths, GatedRows,
                                           testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu)));
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -8,7 +8,7 @@
 #include "model/ops/rows.h"
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::derive;
@@ -21,9 +21,9 @@ using Tensors = std::vector<at::Tensor>;
 struct Blocks {
   Linear inner{random_matrix(24, 20, Form::kNf4, 1), {}, "inner"},
       last{random_matrix(20, 24, Form::kNf4, 2), {}, "last"};
-  std::map<std::string, LoraWeights> projections = {
+  std::map<std::string, checkpoint::LoraWeights> projections = {
       {"last", {random_matrix(4, 24, Form::kDense, 3), random_matrix(20, 4, Form::kDense, 4), 1.5f}}};
-  const std::map<std::string, LoraWeights>* maps[1] = {&projections};
+  const std::map<std::string, checkpoint::LoraWeights>* maps[1] = {&projections};
   const AdapterRun runs[1] = {{0, 30, 0}};
   std::vector<Values> asked;
 
@@ -62,4 +62,4 @@ TEST(Recomputed, ReadsNoOutputTheSecondTimeAndGivesTheSameBits) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

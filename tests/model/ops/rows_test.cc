@@ -6,7 +6,7 @@
 
 #include "tests/support/gradients.h"
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 using testing_support::expect_gradients;
@@ -142,4 +142,4 @@ TEST(GatherGradient, AddsWhereARowIsTakenTwice) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -8,7 +8,7 @@
 
 #include <thread>
 
-namespace preferd {
+namespace preferd::ops {
 namespace {
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -35,4 +35,4 @@ TEST(TensorMemory, LetsATensorGoOnAnotherThread) {
 #endif
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::ops

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 using testing::HasSubstr;
@@ -91,4 +91,4 @@ TEST(CompositeManifest, RefusesByKey) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::package

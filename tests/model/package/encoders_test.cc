@@ -1,7 +1,7 @@
 // What loading refuses of the families that see a whole sequence.
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 using namespace testing_support;
@@ -170,18 +170,19 @@ TEST(Deberta, HoldsANormOfPositionsThatTakeNoPart) {
              entry.first.find(".pos_") != std::string::npos;
     });
   });
-  EXPECT_EQ(copy.refusal(Golden::kSkip), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kSkip), "");
   base(copy, [](auto& file) { file.erase("deberta.encoder.LayerNorm.bias"); });
-  EXPECT_THAT(copy.refusal(Golden::kSkip), testing::HasSubstr("missing tensor encoder.LayerNorm.bias"));
+  EXPECT_THAT(copy.refusal(scorer::Golden::kSkip),
+              testing::HasSubstr("missing tensor encoder.LayerNorm.bias"));
 }
 
 TEST(Deberta, NeedsNoFarDistancesWhereTextsAreShort) {
   const PackageCopy copy("deberta");
   config(copy, [](Json& j) { j["max_relative_positions"] = 5; });
   manifest(copy, [](Json& j) { j["input"]["max_tokens"] = 5; });
-  EXPECT_EQ(copy.refusal(Golden::kSkip), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kSkip), "");
   manifest(copy, [](Json& j) { j["input"]["max_tokens"] = 6; });
-  EXPECT_THAT(copy.refusal(Golden::kSkip), testing::HasSubstr("input.max_tokens of at most 5"));
+  EXPECT_THAT(copy.refusal(scorer::Golden::kSkip), testing::HasSubstr("input.max_tokens of at most 5"));
 }
 
 // Published DeBERTas hold absolute positions that nobody reads where position_biased_input is false, and
@@ -193,8 +194,8 @@ TEST(Deberta, LeavesWhatPublishedFilesHoldBeside) {
     t["lm_predictions.lm_head.bias"] = filled({9});
     t["mask_predictions.dense.weight"] = filled({4, 4});
   });
-  EXPECT_EQ(copy.refusal(Golden::kVerify), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "");
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::package

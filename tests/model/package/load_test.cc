@@ -2,7 +2,7 @@
 // never be encoded.
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 using namespace testing_support;
@@ -219,37 +219,37 @@ INSTANTIATE_TEST_SUITE_P(
                   });
                 },
                 {"golden.jsonl", "row \"r7\"", "logits [", "recorded [", "tolerance 0.0002"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"logits_short",
                 "dense_bf16_mean",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[0]["logits"].erase(1); }); },
                 {"golden.jsonl", "row \"r0\"", "recorded ["},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"logits_empty",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[0]["logits"] = Json::array(); }); },
                 {"golden.jsonl", "row \"r0\""},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"logits_long",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[0]["logits"].push_back(0); }); },
                 {"golden.jsonl", "row \"r0\"", "recorded ["},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"logits_missing",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[2].erase("logits"); }); },
                 {"golden.jsonl", "line 3", "logits"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"logits_text",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[2]["logits"][0] = "1"; }); },
                 {"golden.jsonl", "line 3", "logits"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"fifteen",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l.pop_back(); }); },
                 {"golden.jsonl", "15 pairs, expected 16 to 64"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"sixty_five",
                 "dense",
                 [](const PackageCopy& c) {
@@ -258,47 +258,47 @@ INSTANTIATE_TEST_SUITE_P(
                   });
                 },
                 {"golden.jsonl", "65 pairs, expected 16 to 64"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"empty",
                 "dense",
                 [](const PackageCopy& c) { c.write("golden.jsonl", ""); },
                 {"golden.jsonl", "0 pairs"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"missing",
                 "dense",
                 [](const PackageCopy& c) { std::filesystem::remove(c.path("golden.jsonl")); },
                 {"package.json", "golden"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"a_folder",
                 "dense",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["golden"] = "base"; }); },
                 {"package.json", "golden", "not a plain file"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"bad_line",
                 "dense",
                 [](const PackageCopy& c) { c.write("golden.jsonl", c.read("golden.jsonl") + "{\n"); },
                 {"golden.jsonl", "line 17"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"prompt_missing",
                 "dense",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[4].erase("prompt"); }); },
                 {"golden.jsonl", "line 5", "prompt is missing"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"adapter_unknown",
                 "two_adapters",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[1]["adapter"] = "three"; }); },
                 {"golden.jsonl", "row \"r1\"", "adapter"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"adapter_number",
                 "two_adapters",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[1]["adapter"] = 2; }); },
                 {"golden.jsonl", "adapter"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"adapters_exchanged",
                 "two_adapters",
                 [](const PackageCopy& c) { golden(c, [](auto& l) { l[1]["adapter"] = "one"; }); },
                 {"golden.jsonl", "row \"r1\""},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"weights_changed",
                 "dense",
                 [](const PackageCopy& c) {
@@ -306,7 +306,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  [](auto& file) { file["model.norm.weight"] = filled({64}); });
                 },
                 {"golden.jsonl", "row \"r0\""},
-                Golden::kVerify}),
+                scorer::Golden::kVerify}),
     by_case);
 
 void outside(const PackageCopy& c, const std::string& file) {
@@ -400,12 +400,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "dense",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["golden"] = "../golden.jsonl"; }); },
                 {"package.json", "golden", "leaves the folder"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"golden_absolute",
                 "dense",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["golden"] = "/etc/hostname"; }); },
                 {"package.json", "golden", "leaves the folder"},
-                Golden::kVerify},
+                scorer::Golden::kVerify},
         Refusal{"manifest_link",
                 "dense",
                 [](const PackageCopy& c) { outside(c, "package.json"); },
@@ -460,7 +460,7 @@ class GoodPackage : public testing::TestWithParam<Accepted> {};
 TEST_P(GoodPackage, LoadsAndComputesTheSame) {
   const PackageCopy copy(GetParam().package);
   GetParam().change(copy);
-  EXPECT_EQ(copy.refusal(Golden::kVerify), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -509,9 +509,9 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Golden, IsSkippedOnRequest) {
   const PackageCopy copy("dense");
   copy.write("golden.jsonl", "nonsense");
-  EXPECT_EQ(copy.refusal(Golden::kSkip), "");
-  EXPECT_NE(copy.refusal(Golden::kVerify), "");
+  EXPECT_EQ(copy.refusal(scorer::Golden::kSkip), "");
+  EXPECT_NE(copy.refusal(scorer::Golden::kVerify), "");
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::package

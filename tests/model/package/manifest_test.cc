@@ -3,7 +3,7 @@
 
 #include "tests/support/refusal.h"
 
-namespace preferd {
+namespace preferd::package {
 namespace {
 
 using namespace testing_support;
@@ -64,11 +64,11 @@ TEST(Manifest, ReadsEveryKey) {
   EXPECT_EQ(got.name, "n");
   EXPECT_EQ(got.revision, "7");
   EXPECT_EQ(got.max_layers, 2);
-  EXPECT_EQ(got.quantization.scheme, Quantization::Scheme::kNf4);
+  EXPECT_EQ(got.quantization.scheme, checkpoint::Quantization::Scheme::kNf4);
   EXPECT_TRUE(got.quantization.double_quant);
   EXPECT_EQ(got.quantization.block_size, 128);
   EXPECT_EQ(got.quantization.skip, std::vector<std::string>{"o_proj"});
-  EXPECT_EQ(got.quantization.embeddings, Quantization::Embeddings::kNf4);
+  EXPECT_EQ(got.quantization.embeddings, checkpoint::Quantization::Embeddings::kNf4);
   ASSERT_EQ(got.adapters.size(), 2u);
   EXPECT_EQ(got.adapters[0].head.output, Output::kSoftmaxAb);
   EXPECT_EQ(got.adapters[0].head.pooling, Pooling::kFirst);
@@ -80,8 +80,8 @@ TEST(Manifest, ReadsEveryKey) {
   EXPECT_FALSE(got.adapters[1].head.layers[0].bias);
   EXPECT_EQ(got.input.max_tokens, 96);
   EXPECT_EQ(got.input.segments.size(), 4u);
-  EXPECT_EQ(got.input.joining, Joining::kSegments);
-  EXPECT_EQ(got.input.truncation.mode, Cut::kRatio);
+  EXPECT_EQ(got.input.joining, text::Joining::kSegments);
+  EXPECT_EQ(got.input.truncation.mode, text::Cut::kRatio);
   EXPECT_EQ(got.input.truncation.head, 0.75);
   EXPECT_EQ(got.features.file, "f.safetensors");
   EXPECT_EQ(got.temperature, 1.5);
@@ -95,12 +95,12 @@ TEST(Manifest, HasDefaults) {
   const Manifest& got = *m;
   EXPECT_EQ(got.revision, "");
   EXPECT_FALSE(got.max_layers);
-  EXPECT_EQ(got.quantization.scheme, Quantization::Scheme::kNone);
+  EXPECT_EQ(got.quantization.scheme, checkpoint::Quantization::Scheme::kNone);
   EXPECT_EQ(got.quantization.block_size, 64);
   ASSERT_EQ(got.adapters.size(), 1u);
   EXPECT_EQ(got.adapters[0].name, "default");
   EXPECT_EQ(got.adapters[0].head.pooling, Pooling::kLast);
-  EXPECT_EQ(got.features.set, FeatureSet::kNone);
+  EXPECT_EQ(got.features.set, features::FeatureSet::kNone);
   EXPECT_EQ(got.temperature, 1);
   EXPECT_FALSE(got.golden);
 }
@@ -290,4 +290,4 @@ TEST(DifferenceHead, DoesNotMixWithOthers) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::package

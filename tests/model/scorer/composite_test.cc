@@ -8,7 +8,7 @@
 #include "model/scorer/composite_scorer.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -309,7 +309,7 @@ class Telling : public Scorer {
   explicit Telling(Capacity capacity) : capacity_(std::move(capacity)) {}
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask&) const override { return Encoded{}; }
-  std::vector<float> features(const Pair&) const override { return {}; }
+  std::vector<float> features(const text::Pair&) const override { return {}; }
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     return {items.size(), Result<Verdict>(Error{})};
   }
@@ -338,4 +338,4 @@ TEST(Composite, TellsWhatItsMembersDevicesTell) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

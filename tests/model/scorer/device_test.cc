@@ -5,7 +5,7 @@
 #include "model/scorer/load.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using testing::HasSubstr;
@@ -43,7 +43,7 @@ class PlacesTest : public testing::Test {
 TEST_F(PlacesTest, GpusThatAreNotThereAreToldAtLoad) {
   if (gpu_count() > 0) GTEST_SKIP() << "asks for a GPU that is not there, and this machine has one";
   EXPECT_THAT(refusal({.devices = {{Device::Kind::kCuda, 0}}}), HasSubstr("device is cuda"));
-  EXPECT_THAT(preferd::parse_devices("cuda:all").error().what, HasSubstr("has no GPU"));
+  EXPECT_THAT(preferd::scorer::parse_devices("cuda:all").error().what, HasSubstr("has no GPU"));
 }
 
 TEST_F(PlacesTest, ChoicesThatDoNotFitTheDeviceAreRefused) {
@@ -54,4 +54,4 @@ TEST_F(PlacesTest, ChoicesThatDoNotFitTheDeviceAreRefused) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

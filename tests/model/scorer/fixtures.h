@@ -35,42 +35,45 @@ inline std::vector<std::string> package_names() {
 class EachPackage : public testing::TestWithParam<std::string> {};
 inline auto by_name = [](const auto& c) { return c.param; };
 
-inline std::string name_of(ComputeType compute) {
+inline std::string name_of(scorer::ComputeType compute) {
   constexpr const char* kNames[] = {"auto", "fp32", "int16", "int8"};
   return kNames[static_cast<std::size_t>(compute)];
 }
 
-inline std::shared_ptr<Scorer> scorer_of(const std::string& package, int threads = 1,
-                                         ComputeType compute = ComputeType::kFp32) {
-  static std::map<std::tuple<std::string, int, ComputeType>, std::shared_ptr<Scorer>> loaded;
+inline std::shared_ptr<scorer::Scorer> scorer_of(const std::string& package, int threads = 1,
+                                                 scorer::ComputeType compute = scorer::ComputeType::kFp32) {
+  static std::map<std::tuple<std::string, int, scorer::ComputeType>, std::shared_ptr<scorer::Scorer>> loaded;
   auto& slot = loaded[{package, threads, compute}];
   if (slot != nullptr) return slot;
-  const bool verify = threads == 1 && compute == ComputeType::kFp32;
-  auto scorer = load_scorer(*open_directory(kPackages + package),
-                            {threads, compute, verify ? Golden::kVerify : Golden::kSkip});
+  const bool verify = threads == 1 && compute == scorer::ComputeType::kFp32;
+  auto scorer =
+      scorer::load_scorer(*open_directory(kPackages + package),
+                          {threads, compute, verify ? scorer::Golden::kVerify : scorer::Golden::kSkip});
   EXPECT_TRUE(scorer) << scorer.error().what;
   if (scorer) slot = std::move(*scorer);
   return slot;
 }
 
 // The common rows as asks; where a package has several adapters, every other row carries its second.
-inline std::vector<Ask> asks_of(const std::string& package) {
+inline std::vector<scorer::Ask> asks_of(const std::string& package) {
   const auto& adapters = scorer_of(package)->info().adapters;
-  auto reader = RowReader::open(kPackages + "rows.jsonl", RowFormat::kAuto);
-  std::vector<Ask> asks;
+  auto reader = rows::RowReader::open(kPackages + "rows.jsonl", rows::RowFormat::kAuto);
+  std::vector<scorer::Ask> asks;
   for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) {
-    const Row& row = *(**read).row;
-    Ask ask{{row.prompt, row.response_a, row.response_b}, "", Swap::kNone, Overflow::kPackage};
+    const rows::Row& row = *(**read).row;
+    scorer::Ask ask{
+        {row.prompt, row.response_a, row.response_b}, "", scorer::Swap::kNone, scorer::Overflow::kPackage};
     if (adapters.size() > 1 && asks.size() % 2 == 1) ask.adapter = adapters[1].name;
-    if (row.swap == "average") ask.swap = Swap::kAverage;
+    if (row.swap == "average") ask.swap = scorer::Swap::kAverage;
     asks.push_back(std::move(ask));
   }
   return asks;
 }
 
-inline std::vector<Encoded> encode(const Scorer& scorer, const std::vector<Ask>& asks) {
-  std::vector<Encoded> out;
-  for (const Ask& ask : asks) {
+inline std::vector<scorer::Encoded> encode(const scorer::Scorer& scorer,
+                                           const std::vector<scorer::Ask>& asks) {
+  std::vector<scorer::Encoded> out;
+  for (const scorer::Ask& ask : asks) {
     auto encoded = scorer.encode(ask);
     EXPECT_TRUE(encoded) << encoded.error().what;
     out.push_back(std::move(*encoded));
@@ -79,7 +82,7 @@ inline std::vector<Encoded> encode(const Scorer& scorer, const std::vector<Ask>&
 }
 
 // All bits of an answer, as text that can be compared and printed.
-inline std::string bits(const Result<Verdict>& verdict) {
+inline std::string bits(const Result<scorer::Verdict>& verdict) {
   if (!verdict) return "error " + std::to_string(static_cast<int>(verdict.error().code));
   std::string out = std::to_string((*verdict).winner) + ":";
   const auto append = [&](std::span<const float> values) {
@@ -99,15 +102,16 @@ inline std::string bits(const Result<Verdict>& verdict) {
 }
 
 // The answers to items, in one call.
-inline std::vector<std::string> scored(Scorer& scorer, const std::vector<const Encoded*>& items) {
+inline std::vector<std::string> scored(scorer::Scorer& scorer,
+                                       const std::vector<const scorer::Encoded*>& items) {
   std::vector<std::string> out;
   for (const auto& verdict : scorer.score(items)) out.push_back(bits(verdict));
   return out;
 }
 
-inline std::vector<const Encoded*> pointers(const std::vector<Encoded>& items) {
-  std::vector<const Encoded*> out;
-  for (const Encoded& item : items) out.push_back(&item);
+inline std::vector<const scorer::Encoded*> pointers(const std::vector<scorer::Encoded>& items) {
+  std::vector<const scorer::Encoded*> out;
+  for (const scorer::Encoded& item : items) out.push_back(&item);
   return out;
 }
 

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // With a drift that falls to kFp8Drift where so many first layers stay bf16.
@@ -58,13 +58,13 @@ TEST(Fp8Layers, AnErrorEndsTheSearch) {
   EXPECT_EQ(chosen.error().what, "no memory");
 }
 
-Manifest of_two_adapters() {
-  Manifest manifest;
+package::Manifest of_two_adapters() {
+  package::Manifest manifest;
   manifest.adapters.resize(2);
   manifest.adapters[0].name = "first";
-  manifest.adapters[0].head.output = Output::kDifference;
+  manifest.adapters[0].head.output = package::Output::kDifference;
   manifest.adapters[1].name = "second";
-  manifest.adapters[1].head.output = Output::kSoftmaxAbt;
+  manifest.adapters[1].head.output = package::Output::kSoftmaxAbt;
   manifest.temperature = 2;
   return manifest;
 }
@@ -93,4 +93,4 @@ TEST(GoldenDrift, IsInfiniteWhereLogitsAreMissing) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -10,7 +10,7 @@
 #include "model/scorer/golden.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -24,7 +24,7 @@ TEST_P(Integers, AgreeWithFp32) {
   const auto exact = scorer_of(package);
   const auto fast = scorer_of(package, 1, compute);
   EXPECT_EQ(exact->info().compute, "fp32");
-  EXPECT_EQ(fast->info().compute, name_of(compute));
+  EXPECT_EQ(fast->info().compute, testing_scorer::name_of(compute));
   const std::vector<Encoded> items = encode(*exact, asks_of(package));
   const auto a = exact->score(pointers(items)), b = fast->score(pointers(items));
   double off = 0, size = 0, worst = 0;
@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(All, Integers,
                          testing::Combine(testing::ValuesIn(package_names()),
                                           testing::Values(ComputeType::kInt16, ComputeType::kInt8)),
                          [](const auto& c) {
-                           return std::get<0>(c.param) + "_" + name_of(std::get<1>(c.param));
+                           return std::get<0>(c.param) + "_" + testing_scorer::name_of(std::get<1>(c.param));
                          });
 
 Result<std::shared_ptr<Scorer>> load(const testing_support::PackageCopy& copy, ComputeType compute) {
@@ -105,11 +105,11 @@ TEST(Auto, TakesFp32WhereTheyDoNotAndSaysWhy) {
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().what,
                 testing::AllOf(
-                    testing::StartsWith(name_of(compute) + " did not agree with the golden pairs: "),
+                    testing::StartsWith(testing_scorer::name_of(compute) + " did not agree with the golden pairs: "),
                     testing::HasSubstr("golden.jsonl: row"),
                     testing::HasSubstr(compute == ComputeType::kInt8 ? "tolerance 0.05" : "tolerance 0.01")));
   }
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -6,7 +6,7 @@
 #include "base/sha256.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, Invariance,
     testing::Combine(testing::ValuesIn(package_names()),
                      testing::Values(ComputeType::kFp32, ComputeType::kInt16, ComputeType::kInt8)),
-    [](const auto& c) { return std::get<0>(c.param) + "_" + name_of(std::get<1>(c.param)); });
+    [](const auto& c) { return std::get<0>(c.param) + "_" + testing_scorer::name_of(std::get<1>(c.param)); });
 
 // More tokens than one forward takes, under two adapters with heads of their own, in every order of them.
 // With one pooling they share forwards; with two they do not.
@@ -164,4 +164,4 @@ TEST(Digest, OfAllLogits) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

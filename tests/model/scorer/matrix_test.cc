@@ -11,7 +11,7 @@
 #include "rows/records.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -36,7 +36,7 @@ Ask ask_of(const Json& row) {
 const Matrix& matrix() {
   static const Matrix whole = [] {
     Matrix out;
-    auto reader = RecordReader::open(PREFERD_FIXTURES "/matrix.jsonl.gz", RowFormat::kAuto);
+    auto reader = rows::RecordReader::open(PREFERD_FIXTURES "/matrix.jsonl.gz", rows::RowFormat::kAuto);
     for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) {
       const Json line = *(**read).fields;
       if (!line.contains("rows")) {
@@ -151,4 +151,4 @@ std::vector<std::string> forms() {
 INSTANTIATE_TEST_SUITE_P(Matrix, EachForm, testing::ValuesIn(forms()), by_name);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -8,17 +8,18 @@
 #include "model/scorer/packer.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
 
-using Projections = std::vector<const std::map<std::string, LoraWeights>*>;
+using Projections = std::vector<const std::map<std::string, checkpoint::LoraWeights>*>;
 
-std::vector<std::string> pooled_bits(const Body& body, const Batch& batch, Pooling pooling,
-                                     const Projections& projections, int threads = 1) {
+std::vector<std::string> pooled_bits(const families::Body& body, const ops::Batch& batch,
+                                     package::Pooling pooling, const Projections& projections,
+                                     int threads = 1) {
   const c10::InferenceMode inference;
-  Compute compute(threads);
+  ops::Compute compute(threads);
   const at::Tensor states = body.pooled(compute, batch, pooling, projections).contiguous();
   std::vector<std::string> rows;
   const auto bytes = static_cast<std::size_t>(states.size(1)) * sizeof(float);
@@ -29,8 +30,8 @@ std::vector<std::string> pooled_bits(const Body& body, const Batch& batch, Pooli
 }
 
 // Sequences one after the other; each cut into as many segments in a line as `pieces` says.
-Batch chained(const std::vector<const Encoded*>& items, int pieces, std::mt19937& random) {
-  Batch batch;
+ops::Batch chained(const std::vector<const Encoded*>& items, int pieces, std::mt19937& random) {
+  ops::Batch batch;
   batch.offsets.push_back(0);
   for (const Encoded* item : items)
     for (const EncodedOrder& order : item->orders)
@@ -81,7 +82,7 @@ class SharedPrefix : public EachPackage {
     }
   }
 
-  const Body& body() const { return *model_.bodies[model_.adapters[0].body]; }
+  const families::Body& body() const { return *model_.bodies[model_.adapters[0].body]; }
 
   AdaptedModel model_;
   Projections projections_;
@@ -91,10 +92,11 @@ class SharedPrefix : public EachPackage {
 TEST_P(SharedPrefix, ChangesNoBit) {
   std::mt19937 random(5);
   const auto items = pointers(items_);
-  const Batch shared = pack(items, Prefixes::kShared), plain = chained(items, 1, random);
+  const ops::Batch shared = pack(items, Prefixes::kShared), plain = chained(items, 1, random);
   ASSERT_LT(shared.rows(), plain.rows()) << "nothing was shared, nothing is tested";
   ASSERT_TRUE(std::any_of(shared.parent.begin(), shared.parent.end(), [](auto p) { return p >= 0; }));
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
+  for (const package::Pooling pooling :
+       {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean}) {
     const auto expected = pooled_bits(body(), plain, pooling, projections_);
     EXPECT_EQ(pooled_bits(body(), shared, pooling, projections_), expected);
     EXPECT_EQ(pooled_bits(body(), shared, pooling, projections_, 2), expected);
@@ -104,8 +106,9 @@ TEST_P(SharedPrefix, ChangesNoBit) {
 TEST_P(SharedPrefix, MayBeALineOfSegments) {
   std::mt19937 random(6);
   const auto items = pointers(items_);
-  const Batch plain = chained(items, 1, random), cut = chained(items, 5, random);
-  for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean})
+  const ops::Batch plain = chained(items, 1, random), cut = chained(items, 5, random);
+  for (const package::Pooling pooling :
+       {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean})
     EXPECT_EQ(pooled_bits(body(), cut, pooling, projections_),
               pooled_bits(body(), plain, pooling, projections_));
 }
@@ -131,4 +134,4 @@ TEST(SharedPrefixLength, LeavesEverySequenceATokenOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -3,7 +3,7 @@
 
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -77,14 +77,14 @@ TEST_P(ReferencePackage, GivesTheSameVerdict) {
 
 TEST_P(ReferencePackage, CountsTheSameTokensAndLosses) {
   each_good_row([](const Json& expected, const Verdict&, const Encoded& encoded) {
-    const TokenCounts& t = encoded.tokens;
+    const text::TokenCounts& t = encoded.tokens;
     const Json tokens = {
         {"prompt", t.prompt}, {"response_a", t.response_a}, {"response_b", t.response_b}, {"total", t.total}};
     EXPECT_EQ(tokens, expected["tokens"]);
     Json lost = Json::object();
     for (std::size_t part = 0; part < encoded.truncated.size(); ++part)
-      if (const Lost& l = encoded.truncated[part]; l.any())
-        lost[kPartNames[part]] = {{"tokens", l.tokens}, {"chars", l.chars}};
+      if (const text::Lost& l = encoded.truncated[part]; l.any())
+        lost[text::kPartNames[part]] = {{"tokens", l.tokens}, {"chars", l.chars}};
     EXPECT_EQ(lost, expected["truncated"]);
   });
 }
@@ -122,4 +122,4 @@ TEST_P(ReferencePackage, SaysWhatItIs) {
 INSTANTIATE_TEST_SUITE_P(All, ReferencePackage, testing::ValuesIn(package_names()), by_name);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

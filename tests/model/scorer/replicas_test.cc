@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 // Answers with the cost of a pair; may fail as a device; can be held until two calls are inside.
@@ -18,7 +18,7 @@ class OneDevice : public Scorer {
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask&) const override { return Encoded{}; }
-  std::vector<float> features(const Pair&) const override { return {}; }
+  std::vector<float> features(const text::Pair&) const override { return {}; }
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
     ++calls;
@@ -187,4 +187,4 @@ TEST_F(ReplicasTest, OneThatIsLostWithTwoCallsIsLostOnce) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -7,7 +7,7 @@
 #include "model/scorer/packer.h"
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -29,15 +29,16 @@ TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
       tokens += encoded->cost_tokens;
       items.push_back(std::move(*encoded));
     }
-  ASSERT_GT(tokens, static_cast<std::size_t>(kChunkRows));
+  ASSERT_GT(tokens, static_cast<std::size_t>(layers::kChunkRows));
   std::stable_sort(items.begin(), items.end(),
                    [](const auto& a, const auto& b) { return a.adapter < b.adapter; });
-  const Batch batch = pack(pointers(items), (*encoder)->prefixes());
-  std::vector<const std::map<std::string, LoraWeights>*> projections;
+  const ops::Batch batch = pack(pointers(items), (*encoder)->prefixes());
+  std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
   for (const LoadedAdapter& adapter : model->adapters) projections.push_back(&adapter.projections);
   for (const auto& body : model->bodies)
-    for (const Pooling pooling : {Pooling::kLast, Pooling::kFirst, Pooling::kMean}) {
-      Compute one(1), three(3);
+    for (const package::Pooling pooling :
+         {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean}) {
+      ops::Compute one(1), three(3);
       const at::Tensor recorded = body->pooled(one, batch, pooling, projections);
       const at::NoGradGuard serving;
       EXPECT_TRUE(body->pooled(one, batch, pooling, projections).equal(recorded))
@@ -50,4 +51,4 @@ TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
 INSTANTIATE_TEST_SUITE_P(All, Serving, testing::ValuesIn(package_names()), by_name);
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

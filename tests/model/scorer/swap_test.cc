@@ -1,7 +1,7 @@
 // What exchanging the responses does to a verdict: exactly mirrored, or nothing is promised.
 #include "tests/model/scorer/fixtures.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 using namespace testing_scorer;
@@ -107,4 +107,4 @@ TEST(Overflow, IsRefusedOnRequest) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -17,7 +17,7 @@
 #include "tests/support/gradients.h"
 #include "tests/support/package_copy.h"
 
-namespace preferd {
+namespace preferd::scorer {
 namespace {
 
 struct Case {
@@ -63,8 +63,8 @@ class AdamW {
 };
 
 // Pairs as a batch: a's sequence, then b's.
-Batch pack_pairs(const std::vector<Json>& pairs) {
-  Batch batch;
+ops::Batch pack_pairs(const std::vector<Json>& pairs) {
+  ops::Batch batch;
   batch.offsets = {0};
   for (const Json& pair : pairs)
     for (const char* side : {"a", "b"}) {
@@ -81,7 +81,7 @@ Batch pack_pairs(const std::vector<Json>& pairs) {
   return batch;
 }
 
-void follow(const Case& c, Compute& compute, const std::string& precision, double loss_tolerance,
+void follow(const Case& c, ops::Compute& compute, const std::string& precision, double loss_tolerance,
             double update_tolerance) {
   const std::string folder = PREFERD_FIXTURES "/trajectory/" + std::string(c.family);
   const auto encoder =
@@ -91,7 +91,7 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   ASSERT_TRUE(model) << model.error().what;
   LoadedAdapter& adapter = model->adapters[0];
 
-  TrainableWeights trainable(compute);
+  ops::TrainableWeights trainable(compute);
   for (auto& [module, projection] : adapter.projections) {
     trainable.train(module + ".lora_A", projection.a);
     trainable.train(module + ".lora_B", projection.b);
@@ -109,8 +109,8 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
   std::ifstream file(folder + "/trajectory.json");
   const Json settings = Json::parse(file);
   AdamW optimizer(settings, parameters);
-  const std::map<std::string, LoraWeights>* projections[] = {&adapter.projections};
-  compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
+  const std::map<std::string, checkpoint::LoraWeights>* projections[] = {&adapter.projections};
+  compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
   const std::size_t size = settings["batch"], all = settings["pairs"].size();
   for (std::size_t step = 0; step < settings["steps"]; ++step) {
     std::vector<Json> pairs;
@@ -120,7 +120,7 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
       labels.data_ptr<double>()[i] = pairs.back()["p_b"];
     }
     const at::Tensor states =
-        model->bodies[0]->pooled(compute, pack_pairs(pairs), Pooling::kLast, projections);
+        model->bodies[0]->pooled(compute, pack_pairs(pairs), package::Pooling::kLast, projections);
     const at::Tensor scores = adapter.head->logits(compute, states, {}).view({-1, 2});
     const at::Tensor loss = at::binary_cross_entropy_with_logits(scores.select(1, 1) - scores.select(1, 0),
                                                                  labels.to(scores.scalar_type()));
@@ -130,13 +130,14 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
     optimizer.step();
   }
 
-  const auto expected = read_safetensors(**open_directory(folder), "update_" + precision + ".safetensors");
+  const auto expected =
+      checkpoint::read_safetensors(**open_directory(folder), "update_" + precision + ".safetensors");
   ASSERT_TRUE(expected) << expected.error().what;
   EXPECT_EQ((*expected).size(), trainable.weights().size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const std::string& name = trainable.weights()[i].name;
     ASSERT_TRUE((*expected).contains(name)) << name;
-    const StoredTensor& stored = (*expected).at(name);
+    const checkpoint::StoredTensor& stored = (*expected).at(name);
     at::Tensor update = at::empty(stored.shape, at::kFloat);
     quant::widen(stored.dtype, stored.bytes.data(), static_cast<std::size_t>(stored.elements()),
                  update.data_ptr<float>());
@@ -147,17 +148,17 @@ void follow(const Case& c, Compute& compute, const std::string& precision, doubl
 class Trajectory : public testing::TestWithParam<Case> {};
 
 TEST_P(Trajectory, OfTheKernelsIsThatOfFp32) {
-  Compute compute(2);
+  ops::Compute compute(2);
   follow(GetParam(), compute, "fp32", 1e-4, 1e-3);
 }
 
 TEST_P(Trajectory, OfTheKernelsIsNearFp64) {
-  Compute compute(1);
+  ops::Compute compute(1);
   follow(GetParam(), compute, "fp64", 1e-4, 1e-3);
 }
 
 TEST_P(Trajectory, ComposedIsThatOfFp64) {
-  Compute compute = Compute::composed(1, at::kCPU, at::kDouble);
+  ops::Compute compute = ops::Compute::composed(1, at::kCPU, at::kDouble);
   follow(GetParam(), compute, "fp64", 1e-6, 1e-6);
 }
 
@@ -166,4 +167,4 @@ INSTANTIATE_TEST_SUITE_P(All, Trajectory,
                          [](const auto& c) { return std::string(c.param.family); });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::scorer

@@ -7,7 +7,7 @@
 #include "model/text/added_tokens.h"
 #include "model/text/vocabulary.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 // Merges the pair of lowest rank, leftmost first, by looking at all of them each time.
@@ -105,4 +105,4 @@ TEST(Trie, WalksAndFindsPrefixes) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text

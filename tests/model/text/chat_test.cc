@@ -5,14 +5,14 @@
 #include "tests/model/text/fixtures.h"
 #include "tests/model/text/spec_json.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 using namespace testing_text;
 
-std::vector<Row> file_rows() {
-  const auto reader = RowReader::open(PREFERD_FIXTURES "/text/rows.jsonl", RowFormat::kAuto);
-  std::vector<Row> rows;
+std::vector<rows::Row> file_rows() {
+  const auto reader = rows::RowReader::open(PREFERD_FIXTURES "/text/rows.jsonl", rows::RowFormat::kAuto);
+  std::vector<rows::Row> rows;
   for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) rows.push_back(*(**read).row);
   return rows;
 }
@@ -20,7 +20,7 @@ std::vector<Row> file_rows() {
 class EveryChat : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryChat, BecomesWhatTheReferenceMakesOfIt) {
-  const std::vector<Row> rows = file_rows();
+  const std::vector<rows::Row> rows = file_rows();
   ASSERT_EQ(rows.size(), 15u);
   const auto tokenizer = load(GetParam());
   ASSERT_TRUE(tokenizer) << tokenizer.error().what;
@@ -31,7 +31,7 @@ TEST_P(EveryChat, BecomesWhatTheReferenceMakesOfIt) {
     const auto builder = InputBuilder::create(read_input_spec(c["input"]), *tokenizer, MemoryFiles(files));
     ASSERT_TRUE(builder) << builder.error().what << c["input"].dump();
     for (const Json& want : c["wants"]) {
-      const Row& row = rows.at(want[0]);
+      const rows::Row& row = rows.at(want[0]);
       SCOPED_TRACE("row " + row.id + " of " + c["input"].dump());
       const auto got = (*builder)->build({row.prompt, row.response_a, row.response_b});
       ASSERT_EQ(static_cast<bool>(got), !want[1].is_null());
@@ -49,4 +49,4 @@ INSTANTIATE_TEST_SUITE_P(All, EveryChat, testing::Values("gemma2", "llama3", "qw
                          [](const auto& directory) { return directory.param; });
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text

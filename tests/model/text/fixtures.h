@@ -79,15 +79,15 @@ inline std::map<std::string, std::string> tokenizer_files(const std::string& dir
     if (std::string text = fixture(directory, std::string(name) + ".gz"); !text.empty()) out[name] = text;
   if (const std::size_t at = out["tokenizer.json"].find("@RULES@"); at != std::string::npos) {
     const std::string model = fixture("unigram", "spiece.model.gz");
-    out["tokenizer.json"].replace(at, 7, base64(read_sentence_piece_file(model)->character_map));
+    out["tokenizer.json"].replace(at, 7, base64(text::read_sentence_piece_file(model)->character_map));
   }
   if (out["tokenizer.json"].empty()) out.erase("tokenizer.json");
   out["tokenizer_config.json"] = fixture(directory, "tokenizer_config.json");
   return out;
 }
 
-inline Result<std::shared_ptr<const Tokenizer>> load(const std::string& directory) {
-  return load_tokenizer(MemoryFiles(tokenizer_files(directory)));
+inline Result<std::shared_ptr<const text::Tokenizer>> load(const std::string& directory) {
+  return text::load_tokenizer(MemoryFiles(tokenizer_files(directory)));
 }
 
 inline std::vector<Json> lines(const std::string& directory, const std::string& file) {

@@ -3,7 +3,7 @@
 #include "tests/model/text/fixtures.h"
 #include "tests/model/text/spec_json.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 using namespace testing_text;
@@ -143,4 +143,4 @@ TEST(Input, SwappedResponsesSwapTheSequences) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "model/text/input.h"
 
-namespace preferd {
+namespace preferd::text {
 
 inline Truncation read_truncation(const Json& j) {
   static const std::map<std::string, Cut> kModes = {{"right", Cut::kRight},
@@ -60,4 +60,4 @@ inline Json inputs_json(const Inputs& inputs) {
           {"truncated", truncated}};
 }
 
-}  // namespace preferd
+}  // namespace preferd::text

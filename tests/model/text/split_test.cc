@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 std::vector<std::string> words(Split split, std::string_view text) {
@@ -68,4 +68,4 @@ TEST(Split, KnowsItsExpressions) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text

@@ -15,7 +15,7 @@
 #include "model/text/tokenizer.h"
 #include "tests/model/text/spec_json.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
@@ -76,6 +76,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text
 
-int main(int argc, char** argv) { return preferd::run(argc, argv); }
+int main(int argc, char** argv) { return preferd::text::run(argc, argv); }

@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "tests/model/text/fixtures.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 using namespace testing_text;
@@ -204,4 +204,4 @@ TEST(Tokenizer, NeedsAFile) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text

@@ -17,10 +17,11 @@ class Store : public testing::Test {
     data_ = *open_data(options, folder_);
   }
 
-  static std::shared_ptr<const PairEncoder> encoder(const std::string& package) {
-    return *PairEncoder::open(*open_directory(PREFERD_FIXTURES "/packages/" + package));
+  static std::shared_ptr<const scorer::PairEncoder> encoder(const std::string& package) {
+    return *scorer::PairEncoder::open(*open_directory(PREFERD_FIXTURES "/packages/" + package));
   }
-  Result<std::shared_ptr<const EncodedStore>> open(const PairEncoder& e, Orders orders = Orders::kBoth) {
+  Result<std::shared_ptr<const EncodedStore>> open(const scorer::PairEncoder& e,
+                                                   Orders orders = Orders::kBoth) {
     return EncodedStore::open(*data_, data_->train(), *text_side(e), {folder_.path(), orders, BadRows::kStop},
                               pool_, {});
   }
@@ -36,19 +37,19 @@ TEST_F(Store, HoldsWhatTheEncoderMakes) {
     const auto e = encoder(package);
     const auto store = open(*e);
     ASSERT_TRUE(store) << store.error().what;
-    const bool is_mirrored = e->manifest().output() == Output::kDifference;
+    const bool is_mirrored = e->manifest().output() == package::Output::kDifference;
     EXPECT_EQ((*store)->orders(), is_mirrored ? Orders::kGiven : Orders::kBoth);
     EXPECT_EQ((*store)->examples(), data_->train());
     std::atomic<int> different = 0;
     pool_.run((*store)->size(), [&](std::size_t i, int) {
       const auto got = (*store)->load(i);
-      const auto want =
-          e->encode({data_->load(data_->train()[i])->pair, "", Swap::kAverage, Overflow::kPackage});
+      const auto want = e->encode(
+          {data_->load(data_->train()[i])->pair, "", scorer::Swap::kAverage, scorer::Overflow::kPackage});
       bool same = got && got->orders.size() == want->orders.size() && got->cost_tokens == want->cost_tokens &&
                   got->tokens.total == want->tokens.total;
       std::size_t most = 0;
       for (std::size_t o = 0; same && o < want->orders.size(); ++o) {
-        const EncodedOrder &g = got->orders[o], &w = want->orders[o];
+        const scorer::EncodedOrder &g = got->orders[o], &w = want->orders[o];
         same = g.sequences == w.sequences && g.features.size() == w.features.size() &&
                std::memcmp(g.features.data(), w.features.data(), 4 * w.features.size()) == 0;
         std::size_t sum = 0;

@@ -153,7 +153,7 @@ TEST(ExampleReader, NamesTheSourceOfRowsWithoutOne) {
   const WorkFolder folder;
   const std::string plain = row("1", "p", "a", "b", won("tie"));
   EXPECT_EQ(read(folder.write("votes.2024.jsonl", plain)).at(0).example.source, "votes.2024");
-  EXPECT_EQ(read(folder.write("votes.jsonl.gz", gzipped(plain))).at(0).example.source, "votes");
+  EXPECT_EQ(read(folder.write("votes.jsonl.gz", rows::gzipped(plain))).at(0).example.source, "votes");
   const std::string own = row("1", "p", "a", "b", won("tie") + R"(,"source":"s","model_a":7)");
   EXPECT_EQ(read(folder.write("x.jsonl", own)).at(0).example.source, "s");
   EXPECT_EQ(read(folder.write("x.jsonl", own)).at(0).example.model_a, "7");

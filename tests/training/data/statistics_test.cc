@@ -25,8 +25,8 @@ TEST(Statistics, AreThoseOfStandardScaler) {
   ASSERT_EQ(data->train().size(), 160u);
   const auto want = *parse_json(WorkFolder::read(kSamples + "statistics.json"));
   ThreadPool one(1), three(3);
-  for (const auto& [name, set] :
-       {std::pair{"arena63", FeatureSet::kArena63}, std::pair{"arena63_v2", FeatureSet::kArena63V2}})
+  for (const auto& [name, set] : {std::pair{"arena63", features::FeatureSet::kArena63},
+                                  std::pair{"arena63_v2", features::FeatureSet::kArena63V2}})
     for (const auto& [kind, columns] :
          {std::pair{"pair", Columns::kPair}, std::pair{"response", Columns::kResponse}}) {
       const auto got = *feature_statistics(*data, data->train(), set, columns, one);

@@ -40,7 +40,7 @@ class FeaturesOnly : public testing::TestWithParam<int> {};
 TEST_P(FeaturesOnly, AnswersOutOfFoldAsScikitLearnDoes) {
   const Json fixture = evaluation_fixture("features.json");
   const std::string suffix = GetParam() == 3 ? "3" : "";
-  const auto columns = fixture["columns"].get<std::vector<FeatureColumns>>();
+  const auto columns = fixture["columns"].get<std::vector<features::FeatureColumns>>();
   std::vector<Prediction> rows;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     Prediction p;
@@ -57,7 +57,7 @@ TEST_P(FeaturesOnly, AnswersOutOfFoldAsScikitLearnDoes) {
 INSTANTIATE_TEST_SUITE_P(Classes, FeaturesOnly, testing::Values(2, 3));
 
 TEST(FeaturesOnly, SurvivesOneRowAndValuesThatAreNone) {
-  std::vector<FeatureColumns> columns(1);
+  std::vector<features::FeatureColumns> columns(1);
   columns[0].fill(std::nan(""));
   const std::vector<Prediction> rows = {b_won(0.6)};
   EXPECT_EQ(features_only(rows, columns).probability[0][1], 0.5);

@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::span<const float> floats_of(const StoredTensor& t) {
+std::span<const float> floats_of(const checkpoint::StoredTensor& t) {
   return {reinterpret_cast<const float*>(t.bytes.data()), static_cast<std::size_t>(t.elements())};
 }
 
@@ -89,8 +89,8 @@ TEST_F(InitialTensors, TargetsAndLayers) {
                                                    "base_model.model.layers.1.self_attn.q_proj.lora_B.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_A.weight",
                                                    "base_model.model.layers.1.mlp.up_proj.lora_B.weight"));
-  ModelShape shape;
-  shape.tensors = {{"layers.0.self_attn.q_proj.weight", Role::kLinear, {4, 4}}};
+  scorer::ModelShape shape;
+  shape.tensors = {{"layers.0.self_attn.q_proj.weight", checkpoint::Role::kLinear, {4, 4}}};
   shape.layers = shape.all_layers = 3;
   const Json json = adapter_config(config_.adapter, "b", shape);
   EXPECT_EQ(json["layers_to_transform"], Json::array({1}));
@@ -150,7 +150,8 @@ class PackageJson : public testing::Test {
     const auto json = package_json(config_);
     if (!json) return json.error().what;
     const std::string text = json->dump();
-    const auto manifest = read_manifest(*embedded_files({{"package.json", std::as_bytes(std::span(text))}}));
+    const auto manifest =
+        package::read_manifest(*embedded_files({{"package.json", std::as_bytes(std::span(text))}}));
     return manifest ? "" : manifest.error().what;
   }
   TrainConfig config_ = config_of("lora", Method::kLora);

@@ -22,10 +22,13 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class RoundTrip : public testing::TestWithParam<Case> {};
 
-std::vector<Encoded> encoded_rows(const PairEncoder& encoder) {
-  std::vector<Encoded> out;
+std::vector<scorer::Encoded> encoded_rows(const scorer::PairEncoder& encoder) {
+  std::vector<scorer::Encoded> out;
   for (const Json& row : testing_support::read_json_lines(testing_support::kPackages + "rows.jsonl")) {
-    const Ask ask{{row["prompt"], row["response_a"], row["response_b"]}, "", Swap::kNone, Overflow::kPackage};
+    const scorer::Ask ask{{row["prompt"], row["response_a"], row["response_b"]},
+                          "",
+                          scorer::Swap::kNone,
+                          scorer::Overflow::kPackage};
     auto item = encoder.encode(ask);
     EXPECT_TRUE(item) << item.error().what;
     if (item) out.push_back(std::move(*item));
@@ -61,12 +64,13 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
   const auto written = write_package(package.path("best"), package.form, (*model)->tensors(), {});
   ASSERT_TRUE(written) << written.error().what;
 
-  const auto scorer = load_scorer(*open_directory(package.path("best")),
-                                  {.threads = 1, .compute = ComputeType::kFp32, .golden = Golden::kSkip});
+  const auto scorer = scorer::load_scorer(
+      *open_directory(package.path("best")),
+      {.threads = 1, .compute = scorer::ComputeType::kFp32, .golden = scorer::Golden::kSkip});
   ASSERT_TRUE(scorer) << scorer.error().what;
   const auto rows = encoded_rows(*package.encoder);
-  std::vector<const Encoded*> views;
-  for (const Encoded& item : rows) views.push_back(&item);
+  std::vector<const scorer::Encoded*> views;
+  for (const scorer::Encoded& item : rows) views.push_back(&item);
   const at::NoGradGuard no_grad;
   const at::Tensor trainable = (*model)->forward(views).logits.contiguous();
   const auto verdicts = (*scorer)->score(views);

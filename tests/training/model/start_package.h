@@ -42,11 +42,11 @@ class StartPackage {
     form.json = *json;
     form.features = features;
     ASSERT_TRUE(write_package(path("start"), form, {}, {}));
-    auto opened = PairEncoder::open(*open_directory(path("start")));
+    auto opened = scorer::PairEncoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
-    const auto shape = model_shape(**opened);
+    const auto shape = scorer::model_shape(**opened);
     ASSERT_TRUE(shape) << shape.error().what;
-    form.weight_prefix = (*find_family(shape->family))->prefix;
+    form.weight_prefix = (*families::find_family(shape->family))->prefix;
     if (config.method == Method::kLora)
       form.adapter_config =
           adapter_config(config.adapter, form.json["base"]["path"].get<std::string>(), *shape);
@@ -54,13 +54,13 @@ class StartPackage {
     ASSERT_TRUE(tensors) << tensors.error().what;
     const auto written = write_package(path("start"), form, *tensors, {});
     ASSERT_TRUE(written) << written.error().what;
-    opened = PairEncoder::open(*open_directory(path("start")));
+    opened = scorer::PairEncoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
     encoder = *opened;
   }
 
   PackageForm form;
-  std::shared_ptr<const PairEncoder> encoder;
+  std::shared_ptr<const scorer::PairEncoder> encoder;
 
  private:
   std::string root_;

@@ -36,7 +36,7 @@ TEST_P(Term, IsPyTorchs) {
     targets.teacher_embedding = tensor_of(c["embedding"]);
   }
   const at::Tensor loss =
-      objective(weights, class_logits(Output::kSoftmaxAb, logits), states, targets, c["total"]);
+      objective(weights, class_logits(package::Output::kSoftmaxAb, logits), states, targets, c["total"]);
   EXPECT_NEAR(loss.item<double>(), c["loss"], 1e-12);
   loss.backward();
   if (!c["gradient"].is_null()) {
@@ -52,29 +52,29 @@ INSTANTIATE_TEST_SUITE_P(Objective, Term, testing::Range(std::size_t{0}, cases()
 
 TEST(ClassLogits, SoftmaxOverThemIsTheVerdict) {
   const at::Tensor z = tensor_of(Json{{0.3}, {-1.2}, {0.0}, {2.5}});
-  const at::Tensor b = at::softmax(class_logits(Output::kSigmoidB, z), 1);
+  const at::Tensor b = at::softmax(class_logits(package::Output::kSigmoidB, z), 1);
   for (int i = 0; i < 4; ++i)
     EXPECT_NEAR(b[i][1].item<double>(), 1 / (1 + std::exp(-z[i][0].item<double>())), 1e-15);
-  const at::Tensor scores = class_logits(Output::kDifference, z);
+  const at::Tensor scores = class_logits(package::Output::kDifference, z);
   EXPECT_EQ(scores.sizes(), (std::vector<std::int64_t>{2, 2}));
   EXPECT_NEAR(at::softmax(scores, 1)[1][0].item<double>(), 1 / (1 + std::exp(2.5)), 1e-15);
 }
 
 TEST(ClassLogits, SeveralColumnsStayAsTheyAre) {
   const at::Tensor two = tensor_of(Json{{1, 2}, {3, 4}}), three = tensor_of(Json{{1, 2, 3}, {4, 5, 6}});
-  EXPECT_TRUE(class_logits(Output::kSoftmaxAb, two).equal(two));
-  EXPECT_TRUE(class_logits(Output::kTokenPair, two).equal(two));
-  EXPECT_TRUE(class_logits(Output::kSoftmaxAbt, three).equal(three));
-  EXPECT_TRUE(class_logits(Output::kSiamese, three).equal(three));
-  EXPECT_EQ(class_logits(Output::kSiamese, tensor_of(Json{{1}, {2}})).size(1), 2);
+  EXPECT_TRUE(class_logits(package::Output::kSoftmaxAb, two).equal(two));
+  EXPECT_TRUE(class_logits(package::Output::kTokenPair, two).equal(two));
+  EXPECT_TRUE(class_logits(package::Output::kSoftmaxAbt, three).equal(three));
+  EXPECT_TRUE(class_logits(package::Output::kSiamese, three).equal(three));
+  EXPECT_EQ(class_logits(package::Output::kSiamese, tensor_of(Json{{1}, {2}})).size(1), 2);
 }
 
 TEST(Classes, AreThreeWithTies) {
-  EXPECT_EQ(classes_of(Output::kSoftmaxAbt, 3), 3);
-  EXPECT_EQ(classes_of(Output::kSiamese, 3), 3);
-  EXPECT_EQ(classes_of(Output::kSiamese, 1), 2);
-  EXPECT_EQ(classes_of(Output::kDifference, 1), 2);
-  EXPECT_EQ(classes_of(Output::kTokenPair, 0), 2);
+  EXPECT_EQ(classes_of(package::Output::kSoftmaxAbt, 3), 3);
+  EXPECT_EQ(classes_of(package::Output::kSiamese, 3), 3);
+  EXPECT_EQ(classes_of(package::Output::kSiamese, 1), 2);
+  EXPECT_EQ(classes_of(package::Output::kDifference, 1), 2);
+  EXPECT_EQ(classes_of(package::Output::kTokenPair, 0), 2);
 }
 
 }  // namespace

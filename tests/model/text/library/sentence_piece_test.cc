@@ -7,7 +7,7 @@
 
 #include "tests/model/text/fixtures.h"
 
-namespace preferd {
+namespace preferd::text {
 namespace {
 
 std::vector<std::string> texts() {
@@ -53,4 +53,4 @@ TEST(SentencePieceBpe, GivesTheLibrarysIds) {
 }
 
 }  // namespace
-}  // namespace preferd
+}  // namespace preferd::text
