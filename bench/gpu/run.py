@@ -62,7 +62,7 @@ def hugging_face(a):
     out, err, _ = run([sys.executable, HERE / "hugging_face.py", *shlex.split(a.hf_flags)])
     lines = json_lines(out)
     notes = [line for line in err.splitlines() if line.startswith("hugging_face:")]
-    cap = "`sdpa` leaves out the cap of attention's logits; `eager` and `flex_attention` compute the model as it is."
+    cap = "`sdpa` leaves out the soft-cap of attention's logits; `eager` and `flex_attention` compute the model as it is."
     return "\n\n".join([cap, table([line for line in lines if line["part"] != "versions"]), *notes, str({k: v for k, v in lines[-1].items() if k != "part"})])
 
 
@@ -129,7 +129,7 @@ def http(a):
 
 def write(path, page):
     names = {"ceilings": "Ceilings", "kernels": "Kernels", "score": "preferd score, pairs of 2048 tokens", "http": "preferd serve", "engine": "Engine", "hf": "transformers + PEFT"}
-    text = [f"# {page['card']}, {page['date']}", "Gemma-2-9B's shape with random weights: NF4, LoRA r 16 on q, k, v, a head of 3 outputs. Made by `bench/gpu/run.py`, whose head says what each part is."]
+    text = [f"# {page['card']}, {page['date']}", "The model has Gemma-2-9B's shape with random weights: NF4, LoRA r 16 on q, k, v, and a head of 3 outputs.\n`bench/gpu/run.py` made this page; its docstring says what each part is."]
     for part in PARTS:
         if part in page["parts"]:
             p = page["parts"][part]
