@@ -11,7 +11,7 @@
 namespace preferd::scorer {
 namespace {
 
-// config.json with what the package decides about it.
+// config.json, checked against what the package says about it.
 struct BaseConfig {
   Json json;
   const families::Family* family = nullptr;
@@ -75,7 +75,8 @@ Result<std::unique_ptr<families::Body>> build(const BaseConfig& base, checkpoint
   return body;
 }
 
-// A family whose maps are no linears (recurrences) has nothing to quantize and nothing that LoRA adapts.
+// A family whose weight matrices are not linears (a recurrence) has nothing to quantize and nothing that LoRA
+// can adapt.
 Status check_linears(const families::Family& family, const package::Manifest& manifest,
                      const std::vector<checkpoint::Declared>& tensors) {
   const auto linear = [](const checkpoint::Declared& d) { return d.role == checkpoint::Role::kLinear; };
@@ -114,7 +115,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   return shape;
 }
 
-// Rows `ids` of a matrix, dense.
+// The rows `ids` of a matrix, dense.
 quant::Matrix rows_of(const quant::Matrix& m, const std::vector<std::int32_t>& ids) {
   auto buffer = std::make_shared<std::vector<float>>(ids.size() * static_cast<std::size_t>(m.cols));
   for (std::size_t i = 0; i < ids.size(); ++i)

@@ -1,4 +1,5 @@
-// The compute side of a package: one base, its adapters and heads, as loaded. Includes torch; the room's own.
+// The compute side of a package: one base with its adapters and heads, as loaded. Includes torch; internal to
+// the room.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,8 @@
 namespace preferd::scorer {
 
 struct LoadedAdapter {
-  std::size_t body = 0;  // which of AdaptedModel::bodies; one with saved modules has its own
+  std::size_t body = 0;  // index into AdaptedModel::bodies; an adapter with saved modules has a body of its
+                         // own
   std::map<std::string, checkpoint::LoraWeights> projections;
   package::HeadSpec spec;
   std::optional<layers::Head> head;  // absent for token_pair
@@ -25,20 +27,20 @@ struct LoadedAdapter {
 struct AdaptedModel {
   std::string family;
   std::vector<std::unique_ptr<families::Body>> bodies;
-  std::vector<LoadedAdapter> adapters;  // as in the manifest
+  std::vector<LoadedAdapter> adapters;  // in the order of the manifest
   std::int64_t layers = 0;              // of each body
-  std::size_t stored_bytes = 0;         // weights, as stored
-  std::size_t linear_bytes = 0;         // of these in linears of the base
+  std::size_t stored_bytes = 0;         // bytes of the weights as stored
+  std::size_t linear_bytes = 0;         // the part of these in linears of the base
   std::size_t linear_elements = 0;
   std::vector<std::shared_ptr<checkpoint::WeightSource>> sources;
 };
 
-// What the bodies read instead of the base's files, given those: a source that decorates them
-// (model/checkpoint/writable.h). The model keeps it alive.
+// Given the source of the base's files, returns the source that the bodies read instead: one that decorates
+// it (model/checkpoint/writable.h). The model keeps it alive.
 using SourceWrapper =
     std::function<std::shared_ptr<checkpoint::WeightSource>(std::shared_ptr<checkpoint::WeightSource>)>;
 
-// Every tensor of base, adapters and heads is accounted for, or it fails with names.
+// Every tensor of base, adapters and heads must be accounted for; otherwise the error names the tensors.
 Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper& wrap = {});
 
 }  // namespace preferd::scorer

@@ -1,4 +1,4 @@
-// A package's PEFT adapters as files: read and accounted for, no weights built. Names no torch.
+// A package's PEFT adapters as files: read and accounted for, without building weights. Names no torch.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct AdapterFiles {
   std::string folder;  // its name, for messages
 };
 
-// Requires spec.path. `shape` is the package's own. Errors: no such folder, as read_peft has.
+// Requires spec.path. `shape` is the package's own. Errors: a missing folder, and those of read_peft.
 Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& shape,
                                   const package::AdapterSpec& spec);
 

@@ -1,6 +1,6 @@
-// The first stage answers every pair; each later stage only those whose |p_a - p_b| is still below its
-// threshold, and p = (1 - weight) p + weight p_stage. Where both orders are averaged, so is the margin: one
-// path a pair, whichever response comes first.
+// The first stage answers every pair. A later stage answers only those pairs whose |p_a - p_b| is still below
+// its threshold; then p = (1 - weight) p + weight p_stage. Where both orders are averaged, the margin is
+// averaged too, so a pair takes one path, whichever response comes first.
 #include "model/scorer/composite_scorer.h"
 
 namespace preferd::scorer {

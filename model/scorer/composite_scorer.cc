@@ -29,7 +29,7 @@ void add_to(text::Truncated& sum, const text::Truncated& more) {
   }
 }
 
-// Was the member shown the exchanged pair itself? With both orders at hand it is not.
+// Whether the member was shown the exchanged pair. When both orders are asked for, it was not.
 bool shown_exchanged(package::MemberOrder order, Swap asked) {
   return order == package::MemberOrder::kSwapped && asked == Swap::kNone;
 }
@@ -39,7 +39,7 @@ void exchange_parts(text::TokenCounts& tokens, text::Truncated& truncated) {
   std::swap(truncated[kA], truncated[kB]);
 }
 
-// A member's answer as of the order that was asked for.
+// Brings a member's answer back into the order that was asked for.
 void bring_back(package::MemberOrder order, Swap asked, Verdict& v) {
   if (shown_exchanged(order, asked)) {
     v.by_order = {mirrored(v.by_order[0])};

@@ -1,5 +1,6 @@
-// What ensembles and cascades share: members that are scorers themselves, asked in the order of responses
-// that the manifest says, answers brought back into the order that was asked for. The room's own.
+// What ensembles and cascades share. Members are scorers themselves; each is asked in the order of responses
+// that the manifest says, and its answer is brought back into the order that was asked for. Internal to the
+// room.
 #pragma once
 
 #include <memory>
@@ -12,7 +13,7 @@ namespace preferd::scorer {
 
 struct Member {
   package::MemberSpec spec;
-  std::shared_ptr<Scorer> scorer;  // several members may share one
+  std::shared_ptr<Scorer> scorer;  // several members may share one scorer
   int classes = 2;                 // of the adapter that spec names
 };
 
@@ -24,7 +25,7 @@ class CompositeScorer : public Scorer {
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override;
   std::vector<float> features(const text::Pair&) const override { return {}; }
-  // One call at a time. Members share a device: it works if it does for one of them.
+  // One call at a time. Members share a device: it works if it works for one of them.
   Capacity capacity() const override;
   Status intact(Look look) const override;
 
@@ -34,7 +35,7 @@ class CompositeScorer : public Scorer {
   struct Question {
     std::size_t item, member;
   };
-  // The members' answers, one a question: by_order, tokens and truncated as of the order that the item was
+  // The members' answers, one per question: by_order, tokens and truncated are in the order that the item was
   // asked in. Members that share a scorer are asked in one call. An error names the member.
   std::vector<Result<Verdict>> ask(std::span<const Encoded* const> items,
                                    const std::vector<Question>& questions);
@@ -44,7 +45,7 @@ class CompositeScorer : public Scorer {
   ScorerInfo info_;
 };
 
-// The combined verdict so far and what it is made of.
+// The combined verdict so far, and what it is made of.
 class Combination {
  public:
   // p = (p * kept + answer * weight) / (kept + weight), in double, order by order.

@@ -12,26 +12,26 @@ namespace preferd::scorer {
 struct Device {
   enum class Kind { kCpu, kCuda };
   Kind kind = Kind::kCpu;
-  int index = 0;  // of several GPUs
+  int index = 0;  // which of several GPUs
 
   friend bool operator==(const Device&, const Device&) = default;
 };
 
 std::string name_of(const Device& device);  // "cpu", "cuda:0"
 
-// "cpu", "cuda" (the first GPU), "cuda:1", "cuda:0,cuda:1" or "cuda:all". Errors: anything else, the same
-// twice, a GPU that is not there.
+// "cpu", "cuda" (the first GPU), "cuda:1", "cuda:0,cuda:1" or "cuda:all". Errors: anything else, a device
+// that is named twice, a GPU that does not exist.
 Result<std::vector<Device>> parse_devices(std::string_view text);
 
-// GPUs that this build and machine have.
+// The number of GPUs that this build and this machine have.
 int gpu_count();
 
-// How the weights of linears lie in a GPU's memory.
+// How the weights of linears are stored in a GPU's memory.
 enum class Residency {
-  kAuto,    // dense where that fits, else packed
-  kPacked,  // as stored, decoded before each product
-  kDense,   // decoded once, bf16: the same bits
-  kFp8,     // 8-bit floating point with a scale a row
+  kAuto,    // dense if it fits, otherwise packed
+  kPacked,  // as stored in the file, decoded before each product
+  kDense,   // decoded once, to bf16; gives the same bits
+  kFp8,     // 8-bit floating point with one scale per row
 };
 const char* name_of(Residency residency);
 

@@ -12,7 +12,7 @@
 namespace preferd::scorer {
 namespace {
 
-// Beside weights and activations: workspaces, tables, the allocator's slack.
+// What a GPU needs beside weights and activations: workspaces, tables, the allocator's slack.
 constexpr std::size_t kBeside = std::size_t{1} << 30;
 
 std::string gibibytes(std::size_t bytes) {
@@ -21,7 +21,7 @@ std::string gibibytes(std::size_t bytes) {
   return text;
 }
 
-// Of kFp8 so many first layers are bf16.
+// With kFp8, the first `bf16_layers` layers are bf16.
 std::size_t weight_bytes(const AdaptedModel& model, Residency residency, std::int64_t bf16_layers) {
   const std::size_t others = model.stored_bytes - model.linear_bytes;
   switch (residency) {
@@ -34,7 +34,7 @@ std::size_t weight_bytes(const AdaptedModel& model, Residency residency, std::in
   }
 }
 
-// The CPU holds a chunk of what lies between a layer's products, a GPU all of it.
+// The CPU holds one chunk of the values between a layer's products, a GPU holds all of them.
 std::size_t needed_bytes(const AdaptedModel& model, Residency residency, std::int64_t bf16_layers) {
   std::size_t activations = 0;
   for (const auto& body : model.bodies)
@@ -61,7 +61,7 @@ std::int64_t largest_rank(const AdaptedModel& model) {
   return rank;
 }
 
-// What the GPU's kernels cannot do: said at load, not at the first pair.
+// What the GPU's kernels cannot do is reported at load, not at the first pair.
 Status check_kernels(const AdaptedModel& model) {
   for (const auto& body : model.bodies)
     if (body->width() % 8 != 0)
@@ -73,7 +73,7 @@ Status check_kernels(const AdaptedModel& model) {
   return Ok{};
 }
 
-// On the CPU.
+// The arithmetic on the CPU.
 ops::Arithmetic arithmetic_of(ComputeType compute) {
   if (compute == ComputeType::kFp32) return ops::Arithmetic::kFp32;
   return compute == ComputeType::kInt8 ? ops::Arithmetic::kInt8 : ops::Arithmetic::kInt16;

@@ -1,4 +1,5 @@
-// What computes a package: the body on a device, its heads on the CPU. Includes torch; the room's own.
+// What computes a package: the body on a device and its heads on the CPU. Includes torch; internal to the
+// room.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +14,12 @@
 namespace preferd::scorer {
 
 struct Engine {
-  std::shared_ptr<ops::Compute> body, heads;            // the same on the CPU
+  std::shared_ptr<ops::Compute> body, heads;            // the same object on the CPU
   ops::Arithmetic arithmetic = ops::Arithmetic::kFp32;  // of the body on the CPU
   std::size_t forward_tokens = 0;
   std::string device;     // "cpu", "cuda:0 NVIDIA H200"
   std::string compute;    // "fp32", "int16", "bf16", "fp8"
-  std::string residency;  // of a GPU's own kernels, else empty
+  std::string residency;  // for a GPU's own kernels; otherwise empty
 };
 
 // Where and how one replica computes.
@@ -26,10 +27,10 @@ struct Placement {
   Device device;
   ComputeType compute = ComputeType::kAuto;
   Residency residency = Residency::kAuto;
-  std::int64_t bf16_layers = 0;  // kFp8: so many first layers are kDense (fp8_layers.h)
+  std::int64_t bf16_layers = 0;  // kFp8: how many of the first layers are kDense (fp8_layers.h)
 };
 
-// `cpu`: shared by packages. Errors: a device or arithmetic that is not there, weights that do not fit it.
+// `cpu` is shared by packages. Errors: a device or arithmetic that does not exist, weights that do not fit.
 Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
                            const AdaptedModel& model);
 

@@ -1,5 +1,5 @@
-// Every member answers every pair; the probability is their weighted mean. (K-fold and normal-plus-reversed
-// ensembles, as Kaggle's preference competitions know them.)
+// Every member answers every pair; the probability is the weighted mean of their answers. (These are the
+// k-fold and normal-plus-reversed ensembles of Kaggle's preference competitions.)
 #include "model/scorer/composite_scorer.h"
 
 namespace preferd::scorer {

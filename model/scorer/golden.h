@@ -1,4 +1,5 @@
-// Golden pairs: rows with the logits that the package gave when it was made, scored again before it serves.
+// Golden pairs: rows with the logits that the package gave when it was made. They are scored again before the
+// package serves.
 #pragma once
 
 #include <span>
@@ -11,14 +12,14 @@
 
 namespace preferd::scorer {
 
-// Absolute, on logits.
+// Absolute differences of logits.
 inline constexpr double kFp32Tolerance = 2e-4, kInt16Tolerance = 1e-2, kCoarseTolerance = 5e-2;
-double golden_tolerance(const ScorerInfo& info);  // of its compute type: coarse are int8, bf16 and fp8
+double golden_tolerance(const ScorerInfo& info);  // for its compute type; int8, bf16 and fp8 are coarse
 
 inline constexpr std::size_t kFewestGolden = 16, kMostGolden = 64;
 
 struct GoldenPair {
-  std::string id;  // as JSON: "\"a1\"", "17"
+  std::string id;  // as JSON text: "\"a1\"", "17"
   Ask ask;         // one order
   std::vector<double> logits;
 };
@@ -28,16 +29,16 @@ struct GoldenReport {
   double worst = 0;  // largest absolute difference of a logit
 };
 
-// Appends a line of the file to `text`.
+// Appends one line of golden.jsonl to `text`.
 void append_golden(std::string& text, const GoldenPair& pair);
 
-// The lines of `path`. Errors: a bad line, fewer than 16 or more than 64.
+// Reads the lines of `path`. Errors: a bad line, fewer than 16 lines or more than 64.
 Result<std::vector<GoldenPair>> read_golden(const Files& package, const std::string& path);
 
-// What the scorer says of each pair now, by its `ask`. Errors name the pair.
+// What the scorer says now about each pair, asked as `ask`. Errors name the pair.
 Result<std::vector<Verdict>> score_golden(std::span<const GoldenPair> pairs, Scorer& scorer);
 
-// golden.jsonl of the pairs with the logits of their verdicts.
+// The text of golden.jsonl: the pairs with the logits of their verdicts.
 std::string golden_text(std::vector<GoldenPair> pairs, std::span<const Verdict> verdicts);
 
 // Scores each line of `path` (16 to 64 of them) and compares. Errors: a bad line, or a logit that is off by

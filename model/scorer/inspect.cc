@@ -26,7 +26,7 @@ Status add_file(const Files& files, const std::string& path, Inspection& out) {
   return Ok{};
 }
 
-// How a dense weight will be held: kNone = as it is in the file.
+// How a dense weight will be stored in memory; kNone: as in the file.
 checkpoint::Quantization held_as(const checkpoint::Declared& d, const checkpoint::Quantization& package,
                                  bool prequantized) {
   checkpoint::Quantization form = package;
@@ -52,7 +52,8 @@ std::size_t bytes_of(const checkpoint::Declared& d, const checkpoint::Quantizati
   return bytes;
 }
 
-// The base's tensors by name and shape against what the family reads, and what they will take.
+// Compares the base's tensors, by name and shape, with what the family reads, and adds up the memory they
+// need.
 Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspection& out) {
   const auto tensors = checkpoint::read_checkpoint(encoder.base());
   if (!tensors) return tensors.error();
@@ -105,7 +106,7 @@ Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspect
   return Ok{};
 }
 
-// An adapter's tensors and its head's, as loading takes them.
+// An adapter's tensors and those of its head, treated as loading treats them.
 Status account_adapter(const PairEncoder& encoder, const ModelShape& shape,
                        const package::AdapterSpec& spec) {
   checkpoint::TensorMap head;

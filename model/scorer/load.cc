@@ -13,7 +13,7 @@
 namespace preferd::scorer {
 namespace {
 
-// Of one device.
+// Loads the packages of one device.
 class Loader {
  public:
   Loader(int threads, const Placement& placement, Golden golden)
@@ -68,7 +68,7 @@ class Loader {
   Placement placement_;
   Golden golden_;
   std::shared_ptr<ops::Compute> cpu_;
-  std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // by folder
+  std::map<std::string, std::shared_ptr<Scorer>> loaded_;  // key: folder
 };
 
 Result<std::shared_ptr<Scorer>> load_on_all(const std::shared_ptr<const Files>& package,

@@ -10,25 +10,27 @@
 
 namespace preferd::scorer {
 
-// On the CPU kAuto is int16 where the golden pairs agree within its tolerance (or there are none, or they are
-// skipped), else fp32; never int8, whose tolerance is wider: who takes it asks for it. On a GPU kAuto is
-// bf16, or fp8 by Residency::kFp8; kFp32 is ATen's; there are no integers.
+// On the CPU, kAuto means int16 if the golden pairs agree within its tolerance (or there are none, or they
+// are skipped), otherwise fp32. It never means int8, whose tolerance is wider: int8 must be asked for. On a
+// GPU, kAuto means bf16, or fp8 with Residency::kFp8; kFp32 means ATen; integers are not available.
 enum class ComputeType { kAuto, kFp32, kInt16, kInt8 };
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {
-  int threads = 1;  // that compute on the CPU, the calling thread included
+  int threads = 1;  // that compute on the CPU, including the calling thread
   ComputeType compute = ComputeType::kAuto;
   Golden golden = Golden::kVerify;
-  std::vector<Device> devices = {Device{}};  // a replica on each
+  std::vector<Device> devices = {Device{}};  // one replica on each
   Residency residency = Residency::kAuto;    // of GPUs
 };
 
-// A package, or an ensemble or cascade of them (model/package/composite.h), each member loaded once.
+// Loads a package, or an ensemble or cascade of packages (model/package/composite.h), whose members are
+// loaded once each.
 //
 // Reads every file of the package, accounts for every tensor and, with Golden::kVerify, scores the golden
 // pairs and compares their logits (golden_tolerance()). Errors name file and tensor, what was found and what
-// was expected; or the device's memory, what is free and what is needed. kChanged: a file changed meanwhile.
+// was expected; or the device's memory, what is free and what is needed. kChanged: a file changed during the
+// load.
 Result<std::shared_ptr<Scorer>> load_scorer(std::shared_ptr<const Files> package, const LoadOptions& options);
 
 }  // namespace preferd::scorer

@@ -1,4 +1,4 @@
-// From pooled states to the logits of items that share one adapter. Includes torch; the room's own.
+// From pooled states to the logits of items that share one adapter. Includes torch; internal to the room.
 #pragma once
 
 #include <span>
@@ -14,8 +14,8 @@ namespace preferd::scorer {
 using AdapterMaps = std::span<const std::map<std::string, checkpoint::LoraWeights>* const>;
 
 // `states` [sequences of the items in order, width]. Returns what the adapter's head (token_pair: two rows of
-// the LM head) makes of them and of the items' features, `columns` wide each: one row a pair, for a
-// difference head one a sequence.
+// the LM head) computes from them and from the items' features, which have `columns` columns each: one row
+// per pair, or one row per sequence for a difference head.
 at::Tensor item_logits(ops::Compute& compute, const AdaptedModel& model, AdapterMaps projections,
                        std::span<const Encoded* const> items, std::int64_t columns, const at::Tensor& states);
 

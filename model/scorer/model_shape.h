@@ -1,4 +1,4 @@
-// What a model would read, known from its config.json alone: no weights are opened. Names no torch.
+// What a model would read, as known from its config.json alone: no weights are opened. Names no torch.
 #pragma once
 
 #include <string>
@@ -13,19 +13,19 @@ namespace preferd::scorer {
 
 struct ModelShape {
   std::string family;
-  std::string prefix;  // that names of a checkpoint may have: "model."
+  std::string prefix;  // prefix that names in a checkpoint may have: "model."
   std::vector<checkpoint::Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
   std::int64_t width = 0;            // of a pooled state
-  bool prequantized = false;         // config.json says so
-  bool tied = false;                 // there is an LM head and it is the input embedding
+  bool prequantized = false;         // whether config.json says so
+  bool tied = false;                 // whether the LM head exists and is the input embedding
   std::size_t activation_bytes = 0;  // of a full forward
 };
 
-// Of a package; the LM head belongs to it where a head reads it.
+// The shape of a package; the LM head is part of it where a head reads it.
 Result<ModelShape> model_shape(const PairEncoder& encoder);
 
-// Of a Hugging Face model directory, all layers, without LM head.
+// The shape of a Hugging Face model directory: all layers, without the LM head.
 Result<ModelShape> base_shape(const Files& folder);
 
 }  // namespace preferd::scorer

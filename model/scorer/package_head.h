@@ -1,5 +1,5 @@
 // The head of one adapter as its package has it: from head.file, or from what PEFT saved with the adapter.
-// The room's own.
+// Internal to the room.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@
 
 namespace preferd::scorer {
 
-// `saved`: of the adapter in `folder` ("" where there is none); `width`: of a pooled state. Errors: a head in
-// both places or in neither, as Head::create has.
+// `saved`: tensors of the adapter in `folder` ("" if there is none); `width`: width of a pooled state.
+// Errors: a head in both places or in neither, and those of Head::create.
 Result<layers::Head> make_head(const PairEncoder& encoder, const package::HeadSpec& spec,
                                checkpoint::TensorMap saved, const std::string& folder, std::int64_t width);
 

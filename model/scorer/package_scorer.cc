@@ -34,7 +34,7 @@ class PackageScorer : public Scorer {
   PackageScorer(std::shared_ptr<const PairEncoder> encoder, AdaptedModel model, Engine engine)
       : encoder_(std::move(encoder)), model_(std::move(model)) {
     adopt(std::move(engine));
-    at::set_num_threads(1);  // our pool is the one that computes
+    at::set_num_threads(1);  // only our own pool computes
     ops::use_tensor_memory();
     const package::Manifest& m = encoder_->manifest();
     info_.name = m.name;
@@ -57,7 +57,7 @@ class PackageScorer : public Scorer {
     for (const LoadedAdapter& a : model_.adapters) projections_.push_back(&a.projections);
   }
 
-  // Another engine in the place of this one, which gives back its memory first.
+  // Replaces the engine; the old one gives back its memory first.
   Status compute_at(const Placement& placement) {
     const std::shared_ptr<ops::Compute> cpu = engine_.heads;
     engine_.body = cpu;
@@ -155,11 +155,11 @@ class PackageScorer : public Scorer {
     info_.residency = engine_.residency;
   }
 
-  // A forward on its way: a device computes, while the host may do other things.
+  // A forward in progress: a device computes while the host may do other things.
   struct Started {
     std::vector<const Encoded*> items;
     std::function<at::Tensor()> states;     // waits for them
-    std::vector<Result<Verdict>> verdicts;  // where there are no states to come
+    std::vector<Result<Verdict>> verdicts;  // set if there are no states to wait for
   };
 
   Started started(std::vector<const Encoded*> items) {
@@ -207,7 +207,7 @@ class PackageScorer : public Scorer {
     fails_ = false;
   }
 
-  // Out of a device's memory, smaller batches are tried, down to one item.
+  // When a device's memory runs out, smaller batches are tried, down to one item.
   std::vector<Result<Verdict>> in_halves(std::span<const Encoded* const> items, const std::string& why) {
     if (items.size() == 1)
       return {Error{Code::kTooLarge,
@@ -223,7 +223,7 @@ class PackageScorer : public Scorer {
     return verdicts;
   }
 
-  // Items that share a body and a pooling, those of one adapter side by side.
+  // The items share a body and a pooling; those of one adapter are adjacent.
   std::function<at::Tensor()> launch(std::span<const Encoded* const> items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
     const ops::Batch batch = pack(items, encoder_->prefixes());
@@ -255,7 +255,7 @@ class PackageScorer : public Scorer {
     return out;
   }
 
-  // Items of one adapter, given their pooled states.
+  // Answers items of one adapter, given their pooled states.
   void answer(std::span<const Encoded* const> items, const at::Tensor& states,
               std::vector<Result<Verdict>>& answers) {
     const LoadedAdapter& adapter = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
@@ -281,15 +281,15 @@ class PackageScorer : public Scorer {
   Engine engine_;
   ScorerInfo info_;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections_;
-  std::mutex device_, heads_;  // score() of two calls at a time
+  std::mutex device_, heads_;  // two calls of score() may be in progress
   std::atomic<std::int64_t> halved_{0};
   mutable std::mutex state_;
-  bool fails_ = false;  // the device, in its last forward; guarded by state_
-  std::string lost_;    // what it said; guarded by state_
+  bool fails_ = false;  // whether the device failed in its last forward; guarded by state_
+  std::string lost_;    // the error that it gave; guarded by state_
 };
 
-// A pair for each adapter: weights go to the device and products are tried now, not at the first request, and
-// what does not fit is told.
+// Scores a pair for each adapter, so that weights go to the device and products are tried now, not at the
+// first request; what does not fit is reported.
 Status warm_up(Scorer& scorer) {
   for (const AdapterInfo& adapter : scorer.info().adapters) {
     const auto encoded = scorer.encode({.pair = {"a", "b", "c"}, .adapter = adapter.name});
@@ -302,7 +302,7 @@ Status warm_up(Scorer& scorer) {
   return Ok{};
 }
 
-// Residency fp8: as many first layers stay bf16 as the golden pairs ask for.
+// Under residency fp8, as many first layers stay in bf16 as the golden pairs require.
 Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Placement placement) {
   const std::string& path = *encoder.manifest().golden;
   const auto pairs = read_golden(encoder.package(), path);
@@ -331,7 +331,7 @@ Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Placement p
   return Ok{};
 }
 
-// The fast path has to pass the package's own gate, or say why it is not taken.
+// The fast path must pass the package's own golden pairs; otherwise the scorer reports why it is not used.
 Status pass_gate(const PairEncoder& encoder, PackageScorer& scorer, const Placement& placement) {
   const auto verify = [&] {
     return verify_golden(encoder.package(), *encoder.manifest().golden, scorer,

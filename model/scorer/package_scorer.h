@@ -1,5 +1,5 @@
-// The scorer of one package: encode through its PairEncoder; score by packing items that share a body and a
-// pooling into forwards of bounded size. The room's own.
+// The scorer of one package. It encodes through its PairEncoder and scores by packing items that share a body
+// and a pooling into forwards of bounded size. Internal to the room.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Items of one forward, packed: sequences one after the other; where the family allows it, shared prefixes
-// once.
+// Items packed for one forward: sequences follow one another, and shared prefixes appear once if the family
+// allows it.
 #pragma once
 
 #include <span>
@@ -11,12 +11,12 @@
 
 namespace preferd::scorer {
 
-// Tokens of one forward, unless a single item is longer: on the CPU, where more would leave its caches, and
-// on a GPU, which more keep busy.
+// Number of tokens of one forward, unless a single item is longer. On the CPU more would not fit into its
+// caches; a GPU is kept busy by more.
 inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
 
-// batch.pooled has one segment a sequence, in the order items x orders x sequences. Neighbours under one
-// adapter share a run; runs name adapters by Encoded::adapter.
+// batch.pooled has one segment per sequence, in the order items x orders x sequences. Neighbours with the
+// same adapter share a run; runs name adapters by Encoded::adapter.
 ops::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 
 }  // namespace preferd::scorer

@@ -1,5 +1,5 @@
-// The text side of a package: a pair becomes token sequences and feature columns. Opens no weights, names no
-// torch.
+// The text side of a package: turns a pair into token sequences and feature columns. Opens no weights and
+// names no torch.
 #pragma once
 
 #include <memory>
@@ -16,15 +16,15 @@ struct Family;
 
 namespace preferd::scorer {
 
-// Whether tokens that all sequences of an item start with are computed once. It changes no bit, but takes a
-// family whose states depend on what stands before them alone.
+// Whether tokens that all sequences of an item start with are computed once. Sharing changes no bit, but it
+// requires a family whose states depend only on earlier tokens.
 enum class Prefixes { kShared, kApart };
 
 // Immutable; any thread.
 class PairEncoder {
  public:
-  // Reads manifest, tokenizer, feature statistics, and of config.json the family and the size of the
-  // vocabulary.
+  // Reads the manifest, the tokenizer, feature statistics and, from config.json, the family and the size of
+  // the vocabulary.
   static Result<std::shared_ptr<const PairEncoder>> open(std::shared_ptr<const Files> package);
 
   const package::Manifest& manifest() const { return manifest_; }
@@ -34,13 +34,13 @@ class PairEncoder {
   const families::Family& family() const { return *family_; }
   Prefixes prefixes() const;
 
-  // Files::intact() of package and base.
+  // Files::intact() of the package and of the base.
   Status intact(Look look) const;
 
   // Contract: Scorer::encode.
   Result<Encoded> encode(const Ask& ask) const;
 
-  // The 63 columns: standardised where there are 63 statistics, as they are where there are 41 or none.
+  // The 63 columns: standardised if there are 63 statistics, unchanged if there are 41 or none.
   std::vector<float> features(const text::Pair& pair) const;
 
   // Width of the feature rows that heads read: 0, 63 or 41.
@@ -57,8 +57,8 @@ class PairEncoder {
   features::Standardization statistics_;
 };
 
-// Tokens that all sequences of an item start with and that are worth computing once: 0, or kMinSharedPrefix
-// and more, and less than the shortest sequence.
+// The number of tokens that all sequences of an item start with and that are worth computing once: 0, or at
+// least kMinSharedPrefix and less than the shortest sequence.
 inline constexpr std::size_t kMinSharedPrefix = 16;
 std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences);
 

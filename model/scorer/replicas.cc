@@ -14,11 +14,11 @@ namespace {
 // Items of one call that are scored together.
 struct Piece {
   std::span<const Encoded* const> items;
-  Result<Verdict>* verdicts;  // one an item
-  std::size_t* left;          // pieces of the call that are not done; guarded like all below
+  Result<Verdict>* verdicts;  // one per item
+  std::size_t* left;          // pieces of the call that are not done; guarded like everything below
 };
 
-// What the device said that failed, or null.
+// The error of the device that failed, or null.
 const Error* lost_device(std::span<const Result<Verdict>> verdicts) {
   const auto lost = std::find_if(verdicts.begin(), verdicts.end(), [](const Result<Verdict>& v) {
     return !v && v.error().code == Code::kDevice;
@@ -98,12 +98,12 @@ class Replicas : public Scorer {
 
   struct Replica {
     Scorer* scorer;
-    int calls;        // at a time
-    int running = 0;  // of them; guarded by mutex_, as what follows
+    int calls;        // calls at a time
+    int running = 0;  // how many of them are running; guarded by mutex_, like everything below
     bool lost = false;
   };
 
-  // One that computes already leaves the last pieces to those that do not.
+  // A replica that is computing leaves the last pieces to replicas that are not.
   bool takes(const Replica& replica) const {
     const auto idle = std::count_if(states_.begin(), states_.end(),
                                     [](const Replica& r) { return !r.lost && r.running == 0; });
@@ -141,9 +141,9 @@ class Replicas : public Scorer {
   ScorerInfo info_;
   mutable std::mutex mutex_;
   std::condition_variable_any work_, done_;
-  std::deque<Piece> pieces_;  // guarded by mutex_, as all below
+  std::deque<Piece> pieces_;  // guarded by mutex_, like everything below
   int working_, ahead_ = 0;
-  bool last_fails_ = false;  // the only one that is left, in its last call
+  bool last_fails_ = false;  // whether the only remaining replica failed in its last call
   std::string lost_;
   std::vector<Replica> states_;
   std::vector<std::jthread> threads_;

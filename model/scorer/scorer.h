@@ -1,11 +1,11 @@
-// The one door: pairs in, verdicts out. The server, the offline scorer and the trainer's evaluation all
-// come through here, so that they cannot disagree. Names no torch.
+// The only entrance to the model: pairs in, verdicts out. The server, the offline scorer and the trainer's
+// evaluation all use it, so they cannot disagree. Names no torch.
 //
-//   encode()  text side: template, tokens, truncation, features. Any thread, many at once; no weights.
-//   score()   compute side: one thread per replica at a time. Bits of a verdict depend on its pair alone:
-//             not on the neighbours in the batch, their order, or the number of threads.
+//   encode()  the text side: template, tokens, truncation, features. Any thread, many at once; no weights.
+//   score()   the compute side: one thread per replica at a time. The bits of a verdict depend only on its
+//             pair: not on the neighbours in the batch, their order, or the number of threads.
 //
-// A package is a scorer; an ensemble or a cascade is one made of scorers (model/package/composite.h).
+// A package is a scorer; an ensemble or a cascade is a scorer made of scorers (model/package/composite.h).
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@
 namespace preferd::scorer {
 
 enum class Swap { kNone, kAverage };       // kAverage: mean of both orders' probabilities
-enum class Overflow { kPackage, kError };  // too long: cut as the package says, or refuse
+enum class Overflow { kPackage, kError };  // too long: truncate as the package says, or refuse
 inline constexpr std::array<const char*, 3> kClassNames = {"model_a", "model_b", "tie"};
 
 struct Ask {
@@ -37,40 +37,41 @@ struct Ask {
 // One order of one pair, ready for the model.
 struct EncodedOrder {
   std::vector<std::vector<std::int32_t>> sequences;  // one (pair) or two: response_a's, response_b's
-  // Feature columns that the head reads: empty, or 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
+  // The feature columns that the head reads: none, 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
   std::vector<float> features;
 };
 
 struct Encoded {
-  // The given order, then with swap the exchanged one; a difference head needs no second, its orders are
-  // mirrors.
+  // The given order and, with swap, the exchanged one. A difference head needs no second order: its orders
+  // are mirrors of each other.
   std::vector<EncodedOrder> orders;
   Swap swap = Swap::kNone;
   int adapter = 0;              // index into the package's adapters
-  text::TokenCounts tokens;     // of the given order
-  text::Truncated truncated{};  // of the given order
+  text::TokenCounts tokens;     // in the given order
+  text::Truncated truncated{};  // in the given order
   std::size_t cost_tokens = 0;  // what admission and batching count; a cascade's worst case
-  // Of an ensemble or a cascade: the same pair for each member. `orders` is then empty, tokens and truncated
-  // are the members' sums.
+  // For an ensemble or a cascade: the same pair for each member. `orders` is then empty, and tokens and
+  // truncated are the members' sums.
   std::vector<Encoded> members;
 };
 
 // What one member of an ensemble or a cascade said.
 struct MemberSaid {
-  std::string member;                // MemberSpec::label(); a member's member: "inner/label"
-  std::vector<float> probabilities;  // of the given order's model_a, model_b[, tie]
+  std::string member;                // MemberSpec::label(); for a member of a member: "inner/label"
+  std::vector<float> probabilities;  // in the given order: model_a, model_b[, tie]
 };
 
 struct Verdict {
-  std::vector<float> logits;  // of the given order, before calibration; empty of an ensemble or a cascade
+  std::vector<float> logits;  // in the given order, before calibration; empty for an ensemble or a cascade
   std::vector<float> probabilities;  // model_a, model_b[, tie]; calibrated; averaged under swap
-  int winner = 0;                    // index of the largest; the first of equals
+  int winner = 0;                    // index of the largest; the first of equal ones
   std::optional<float> order_gap;    // with swap: largest difference between a probability and its mirror
-  // What `probabilities` is the mean of: the given order's, then with swap the exchanged one's, mirrored.
+  // What `probabilities` is the mean of: those of the given order and, with swap, those of the exchanged one,
+  // mirrored.
   std::vector<std::vector<float>> by_order;
-  text::TokenCounts tokens;      // of the given order; summed over the members that were asked
+  text::TokenCounts tokens;      // in the given order; summed over the members that were asked
   text::Truncated truncated{};   // likewise
-  std::vector<MemberSaid> path;  // the members that were asked, in order; empty of a package
+  std::vector<MemberSaid> path;  // the members that were asked, in order; empty for a package
 };
 
 struct AdapterInfo {
@@ -82,12 +83,12 @@ struct ScorerInfo;
 struct MemberInfo {
   std::string label;                       // MemberSpec::label()
   double weight = 1;                       // as in the manifest
-  std::optional<float> when_margin_below;  // of a cascade's later stages
+  std::optional<float> when_margin_below;  // for a cascade's later stages
   std::shared_ptr<const ScorerInfo> info;
 };
 
-// Of an ensemble or a cascade: layout, family and quantization are the members' where they agree, else
-// "mixed"; output is the kind; max_tokens the smallest; it has neither adapters nor features of its own.
+// For an ensemble or a cascade, layout, family and quantization are the members' if they agree, otherwise
+// "mixed"; output is the kind; max_tokens is the smallest; it has no adapters and no features of its own.
 struct ScorerInfo {
   std::string name, revision;
   std::string kind = "package";       // | "ensemble" | "cascade"
@@ -96,29 +97,29 @@ struct ScorerInfo {
   std::string quantization;           // scheme of the base
   std::string output;                 // head output
   std::string device = "cpu";         // "cpu" | "cuda:0 NVIDIA H200"
-  std::string compute;                // "fp32" | "int16" | "bf16" | "fp8"; of members that differ: "mixed"
-  std::string residency;              // of a GPU's weights: "packed" | "dense" | "fp8"; else empty
-  std::string compute_note;           // why the fast path was not taken, where it was not chosen
-  std::size_t golden_pairs = 0;       // that were scored at load; composites: of all members
-  double golden_worst = 0;            // largest difference of a logit from what was recorded
+  std::string compute;                // "fp32" | "int16" | "bf16" | "fp8"; "mixed" if members differ
+  std::string residency;              // of a GPU's weights: "packed" | "dense" | "fp8"; otherwise empty
+  std::string compute_note;           // why the fast path is not used, where that was not the caller's choice
+  std::size_t golden_pairs = 0;       // number scored at load; composites: over all members
+  double golden_worst = 0;            // largest difference of a logit from the recorded one
   std::string digest;                 // SHA-256 of package.json (and its members'), hexadecimal
   int max_tokens = 0;                 // per sequence
   int classes = 2;                    // 2, or 3 with ties
   std::vector<AdapterInfo> adapters;  // the first is the default
   std::vector<std::string> feature_names;  // the 63 columns in order; empty without features
   std::size_t resident_bytes = 0;          // weights held in memory or mapped
-  std::vector<MemberInfo> members;         // of an ensemble or a cascade
+  std::vector<MemberInfo> members;         // for an ensemble or a cascade
 };
 
-// Devices that compute, each one call at a time. A lost one no longer does; the last one may still be asked,
-// and counts again when it answers. `ahead`: further calls that may be made meanwhile, whose host's work then
-// goes on beside the devices'.
+// The devices that compute, each one call at a time. A lost device computes no more; the last one may still
+// be asked, and counts again when it answers. `ahead`: how many further calls may be made meanwhile; the
+// host's part of their work then runs while the devices compute.
 struct Capacity {
   int working = 1, all = 1;
-  std::string lost = {};  // what the last that was lost said
+  std::string lost = {};  // the error of the device that was lost last
   int ahead = 0;
-  std::string note = {};    // what a device no longer does to be fast, and why
-  std::int64_t halved = 0;  // batches that a device had no memory for and got in two
+  std::string note = {};    // the optimisation that a device has disabled, and why
+  std::int64_t halved = 0;  // number of batches that did not fit into a device's memory and were split in two
 };
 
 class Scorer {
@@ -135,8 +136,8 @@ class Scorer {
   virtual std::vector<float> features(const text::Pair& pair) const = 0;
 
   // One result per item, in order. kNonFinite when logits are not finite, kDevice when a GPU failed, kChanged
-  // when intact() no longer holds: no verdict comes of weights that are not those of the digest. One call at
-  // a time, or as many as capacity() says.
+  // when intact() no longer holds: no verdict comes from weights that differ from those of the digest. One
+  // call at a time, or as many as capacity() says.
   virtual std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) = 0;
 
   // kChanged: files that weights are read from are no longer what was loaded (base/mapped_file.h). Any

@@ -1,5 +1,5 @@
-// Parts of a verdict as JSON members, one form for every door. Each appends to an object that the caller has
-// begun. Names no torch; inline, as the server does not link the scorer.
+// Parts of a verdict as JSON members, in one form for every caller. Each function appends to an object that
+// the caller has begun. Names no torch; inline, because the server does not link the scorer.
 #pragma once
 
 #include <vector>
@@ -23,7 +23,7 @@ inline void write_tokens(const text::TokenCounts& tokens, JsonWriter& json) {
   json.member("response_b", tokens.response_b).member("total", tokens.total).end_object();
 }
 
-// "truncated": {PART: {"tokens", "chars"}, ...}, parts that lost something alone
+// "truncated": {PART: {"tokens", "chars"}, ...}, only for parts that lost something
 inline void write_truncated(const text::Truncated& truncated, JsonWriter& json) {
   json.key("truncated").begin_object();
   for (std::size_t i = 0; i < truncated.size(); ++i) {
@@ -34,7 +34,7 @@ inline void write_truncated(const text::Truncated& truncated, JsonWriter& json) 
   json.end_object();
 }
 
-// "path": [{"member", "probabilities"}, ...]; nothing of a package.
+// "path": [{"member", "probabilities"}, ...]; nothing for a package.
 inline void write_path(const std::vector<MemberSaid>& path, JsonWriter& json) {
   if (path.empty()) return;
   json.key("path").begin_array();
