@@ -17,7 +17,7 @@ Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t l
     std::int64_t bucket = d;
     if (buckets > 0 && d > half) {
       PREFERD_CHECK(farthest > half + 1);
-      // In single precision and in this order, as borders between buckets depend on the rounding.
+      // In single precision and in this order, because the borders between buckets depend on the rounding.
       const float share =
           log_of(d) /
           std::log(static_cast<float>(static_cast<double>(farthest - 1) / static_cast<double>(half)));

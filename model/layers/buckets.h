@@ -1,5 +1,5 @@
-// Relative positions in buckets: near distances have one each, far ones share them in steps that grow, as
-// DeBERTa (v2 on) has them.
+// Buckets of relative positions, as in DeBERTa v2 and later: each near distance has a bucket of its own, and
+// far distances share buckets of growing width.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,17 @@ namespace preferd::layers {
 
 struct Buckets {
   std::int64_t span = 1;                  // a position table has 2 span rows
-  std::vector<std::int32_t> of_distance;  // [lengths]: of the distances 0, 1, ...; below 0 they mirror
+  std::vector<std::int32_t> of_distance;  // [lengths]: the buckets of distances 0, 1, ...; negative distances
+                                          // mirror them
 };
 
-// `buckets`: that many each way, logarithmic beyond the half of it up to `farthest`; 0: every distance is its
-// own. `lengths`: distances that are asked for lie below it. Requires farthest > buckets / 2 + 1 where one of
-// them lies beyond buckets / 2.
+// `buckets`: number of buckets in each direction; beyond half of them the widths grow logarithmically up to
+// `farthest`. 0: every distance has its own bucket. `lengths`: upper limit of the distances that are asked
+// for. Requires farthest > buckets / 2 + 1 if one of those distances is beyond buckets / 2.
 Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t lengths);
 
-// The rows of a position table that a batch's distances reach, first and count, and `distances` counted from
-// the first of them.
+// The rows of a position table that a batch's distances reach (the first and their number), and `distances`
+// relative to the first of them.
 struct Reached {
   std::int32_t first = 0, count = 0;
   ops::Distances distances;

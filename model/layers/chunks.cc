@@ -6,7 +6,7 @@
 namespace preferd::layers {
 namespace {
 
-// The parts of runs that fall into rows [first, first + rows), counted from `first`.
+// The parts of runs that overlap rows [first, first + rows), relative to `first`.
 std::vector<ops::AdapterRun> cut_runs(std::span<const ops::AdapterRun> runs, std::int64_t first,
                                       std::int64_t rows) {
   std::vector<ops::AdapterRun> out;

@@ -9,7 +9,7 @@
 namespace preferd::layers {
 namespace {
 
-// Made again in backward.
+// Recomputed in backward.
 ops::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   return {ops::glu(compute, kind, gate, up), [&compute, kind, gate = gate.detach(), up = up.detach()] {
             const at::NoGradGuard no_grad;
@@ -17,7 +17,7 @@ ops::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& g
           }};
 }
 
-// y; made again by `norm` of the sum.
+// y; recomputed by `norm` from the sum.
 ops::Operand normed(ops::Compute& compute, const ops::Norm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
@@ -26,7 +26,7 @@ ops::Operand normed(ops::Compute& compute, const ops::Norm& norm, const ops::Add
           }};
 }
 
-// Rotates queries and keys by their positions; in place where nothing is recorded.
+// Rotates queries and keys by their positions, in place if nothing is recorded.
 void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
                         std::span<at::Tensor> tensors) {
   const auto dim = static_cast<std::int64_t>(layer.shape.head_dim);
@@ -35,7 +35,7 @@ void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine, dim);
 }
 
-// What attention gives for the output rows, [.., q]; x is let go as soon as it was read.
+// Attention's result for the output rows, [.., q]; x is released as soon as it has been read.
 at::Tensor seen_by(const Forward& f, const SelfAttention& layer, ops::Operand x, const OutputRows& output) {
   if (output.queries == ops::Queries::kAllRows) {
     const ops::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
@@ -108,7 +108,7 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
   Stream to{output_rows(f, stream.x, output), {}};
   stream.x.reset();
-  // A chunk's rows of what attention gave were read when its norm is written.
+  // A chunk's rows of attention's result have been read by the time its norm is written.
   const bool fits = seen.sizes() == to.x.sizes() &&
                     (reader == ops::Reader::kLinears || seen.scalar_type() == to.x.scalar_type());
   to.normed = fits                              ? seen

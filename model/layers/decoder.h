@@ -1,5 +1,6 @@
-// The parts of a decoder block. Pure functions of (hidden, batch, adapters): parameters are plain structs,
-// nothing is kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads * head_dim, f = ffn.
+// The parts of a decoder block. They are pure functions of (hidden, batch, adapters): parameters are plain
+// structs, and nothing is kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads *
+// head_dim, f = ffn.
 #pragma once
 
 #include <optional>
@@ -37,46 +38,47 @@ struct DecoderBlock {
   GatedMlp mlp;
 };
 
-// What every block of one forward shares.
+// What all blocks of one forward share.
 struct Forward {
   ops::Compute& compute;
   const ops::Batch& batch;
-  ops::Adapters adapters;  // runs over the rows that the block gets
+  ops::Adapters adapters;  // with runs over the rows that the block gets
   const RopeTable& rope;
 };
 
-// The rows of its output that a block computes: all, or with Queries::kPooledRows the last ones of batch.pooled alone: which they
-// are, their positions, and the adapters' runs over them. Keys and values are of all rows in both cases.
+// The rows of its output that a block computes: all rows, or with Queries::kPooledRows only the last rows of
+// batch.pooled; with the rows' indices, their positions, and the adapters' runs over them. Keys and values
+// are computed for all rows in both cases.
 struct OutputRows {
   ops::Queries queries = ops::Queries::kAllRows;
   std::span<const std::int32_t> rows = {}, positions = {};
   std::span<const ops::AdapterRun> pooled_runs = {};
 };
 
-// The residual stream and what a block's MLP made of it, which is added to it by the next block: x + z, or x
-// + after_mlp(z). `block`: null and z undefined before the first one.
+// The residual stream x and the output z of a block's MLP that the next block still has to add: the sum is x
+// + z, or x + after_mlp(z). Before the first block, `block` is null and z is undefined.
 struct PendingResidual {
   at::Tensor x, z;
   const DecoderBlock* block = nullptr;
 };
 
-// [rows, h] -> the output rows, [.., h]. Writes nothing; composed or recorded too, then norms and
-// gated products are made again in backward. values: of z, the last product, which nothing within reads.
-// Blocks outlive the backward.
+// [rows, h] -> the output rows, [.., h]. Writes no input. Runs composed or recorded too; then norms and gated
+// products are recomputed in backward. `values`: whether z, the output of the block's last product, is read;
+// nothing inside the block reads it. Blocks must outlive the backward.
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
                               const OutputRows& output, ops::Values values);
 
-// The states behind the last block and the final norm, for a head.
+// The states after the last block and the final norm, for a head.
 at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const ops::Norm& norm);
 
-// The residual stream and the norm of it that the next block, or the head, reads: [rows, h] each.
+// The residual stream and its norm, which the next block or the head reads: [rows, h] each.
 struct Stream {
   at::Tensor x, normed;
 };
 
-// The same where nothing is recorded, bit for bit on the CPU, in memory of the stream: what is row-local goes
-// in chunks of rows, sums are made in place and each with the norm that follows. `next`: the norm behind the
-// block, for the linears of the next one or a head.
+// decoder_block() without recording, in the memory of the stream; the bits are the same on the CPU. Row-local
+// parts run in chunks of rows, and each sum is computed in place together with the norm that follows. `next`:
+// the norm after the block, for the linears of the next block or for a head.
 Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const ops::Norm& next,
                ops::Reader reader, const OutputRows& output);
 

@@ -1,5 +1,5 @@
-// The parts of an encoder block, whose states see the whole sequence. Pure functions of (hidden, batch,
-// adapters), as those of a decoder block are (decoder.h). h = hidden, a = heads * head_dim, f = ffn.
+// The parts of an encoder block, whose states see the whole sequence. They are pure functions of (hidden,
+// batch, adapters), like those of a decoder block (decoder.h). h = hidden, a = heads * head_dim, f = ffn.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,13 @@
 namespace preferd::layers {
 
 struct DisentangledAttention {
-  // What makes keys and queries of relative positions: nothing, maps of their own, or `key` and `query`.
+  // What makes the keys and queries of relative positions: nothing, linears of their own, or `key` and
+  // `query`.
   enum class Positions { kNone, kOwn, kShared };
 
   ops::Linear query, key, value;                     // [a, h]
   ops::Linear out;                                   // [h, a]
-  ops::Linear own_position_key, own_position_query;  // [a, h] where kOwn
+  ops::Linear own_position_key, own_position_query;  // [a, h] with kOwn
   Positions position_key = Positions::kNone, position_query = Positions::kNone;
   kernels::DisentangledShape shape;
 };
@@ -40,23 +41,23 @@ struct EncoderBlock {
   ops::LayerNorm after_mlp;
 };
 
-// What every block of one forward shares.
+// What all blocks of one forward share.
 struct EncoderForward {
   ops::Compute& compute;
   const ops::Batch& batch;
-  ops::Adapters adapters;           // runs over all rows
-  const ops::Distances& distances;  // they name rows of `positions`
+  ops::Adapters adapters;           // with runs over all rows
+  const ops::Distances& distances;  // as rows of `positions`
   at::Tensor positions;             // embeddings of relative positions [table rows, h], or undefined
 };
 
-// The rows of its output that a block computes, with the adapters' runs over them; nullptr: all.
+// The rows of its output that a block computes, with the adapters' runs over them; nullptr: all rows.
 struct OutputRows {
   std::vector<std::int32_t> rows;
   std::vector<ops::AdapterRun> runs;
 };
 
-// x [rows, h] -> the output rows, [.., h]; keys and values are of all rows. Where a gradient is
-// recorded the activation is made again in backward; elsewhere what is row-local goes in chunks of rows. With
+// x [rows, h] -> the output rows, [.., h]; keys and values are computed for all rows. If a gradient is
+// recorded, the activation is recomputed in backward; otherwise row-local parts run in chunks of rows. With
 // kInPlace x may be overwritten.
 enum class Input { kKept, kInPlace };
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,

@@ -20,7 +20,7 @@
 namespace preferd::layers {
 namespace {
 
-// Takes tensors by name and shape; what is wrong or left over is told at the end.
+// Takes tensors by name and shape; reports at the end what is wrong or left over.
 class Taker {
  public:
   Taker(checkpoint::TensorMap tensors, std::string where)

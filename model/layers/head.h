@@ -1,8 +1,8 @@
-// The head: pooled states and features to logits, all in fp32, composed in wide() (form:
+// The head: from pooled states and features to logits, all in fp32, or in wide() if composed (form:
 // model/package/head_spec.h).
 //
-// Each row is a sequence (difference: one a response) or a pair (siamese: both states side by side). A row's
-// bits depend on that row alone.
+// Each row is a sequence (difference: one per response) or a pair (siamese: both states side by side). A
+// row's bits depend only on that row.
 #pragma once
 
 #include <string>
@@ -21,21 +21,21 @@ namespace preferd::layers {
 
 class Head {
  public:
-  // `tensors`: feature_projection.weight|bias and layers.<i>.weight|bias; each is consumed and each expected
-  // one is there, or it fails with the names. `features`: columns that reach the head, 0 = none. `where` is
-  // for messages.
+  // `tensors`: feature_projection.weight|bias and layers.<i>.weight|bias. Each of them must be expected and
+  // each expected one must be there; otherwise the error names them. `features`: number of columns that reach
+  // the head, 0 = none. `where` is for messages.
   static Result<Head> create(const package::HeadSpec& spec, std::int64_t hidden, std::int64_t features,
                              checkpoint::TensorMap tensors, const std::string& where);
 
   // states [rows * (siamese ? 2 : 1), hidden] after the body's norm; features [rows, columns] or undefined.
-  // Returns logits [rows, outputs()]. Where a gradient is recorded, or composed, ATen computes them, in
-  // wide(): the same to rounding, with the step's dropout, and gradients of states and trainable parameters.
+  // Returns logits [rows, outputs()]. If a gradient is recorded, or composed, ATen computes them in wide():
+  // equal up to rounding, with the step's dropout, and with gradients of states and trainable parameters.
   at::Tensor logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
 
   std::int64_t outputs() const { return outputs_; }
 
-  // Its linears by the names of their tensors: "feature_projection", "layers.0" .. (+ ".weight", ".bias").
-  // They stay where they are for the head's life, moves included.
+  // The head's linears by the names of their tensors: "feature_projection", "layers.0" .. (+ ".weight",
+  // ".bias"). Their addresses stay the same for the head's life, even when it is moved.
   std::vector<std::pair<std::string, ops::Linear*>> parameters();
 
  private:
@@ -43,7 +43,7 @@ class Head {
 
   package::HeadSpec spec_;
   ops::Linear projection_;
-  std::vector<ops::Linear> linears_;  // one an entry of spec_.layers; empty where that is no linear
+  std::vector<ops::Linear> linears_;  // one per entry of spec_.layers; empty where the entry is not a linear
   std::int64_t outputs_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// From a state a row to a state a pooled segment, and the bookkeeping of pooled rows.
+// From one state per row to one state per pooled segment, and the bookkeeping of pooled rows.
 #pragma once
 
 #include <span>
@@ -17,14 +17,13 @@ std::vector<std::int32_t> last_rows(const ops::Batch& batch);
 
 std::vector<std::int32_t> positions_of(const ops::Batch& batch, std::span<const std::int32_t> rows);
 
-// The row that is the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's
-// line).
+// The row with the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's line).
 std::vector<std::int32_t> pooled_rows(const ops::Batch& batch, package::Pooling pooling);
 
 // The adapters' runs over the pooled rows.
 std::vector<ops::AdapterRun> runs_of_pooled(const ops::Batch& batch);
 
-// x [rows, width] -> [pooled, width]: last or first row of the segment's line, or the mean over the line
+// x [rows, width] -> [pooled, width]: the last or first row of the segment's line, or the mean over the line
 // (summed in double from position 0 on, so that sharing a prefix changes no bit).
 at::Tensor pool_rows(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch,
                      package::Pooling pooling);

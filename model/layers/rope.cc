@@ -27,7 +27,7 @@ void read_scaling(checkpoint::Fields& rope, RopeConfig& out) {
   if (!(out.factor > 0)) rope.fail("factor is not above 0");
 }
 
-// Llama 3: long waves are slowed by `factor`, short ones kept, between them a blend.
+// Llama 3: low frequencies are divided by `factor`, high ones stay, and those in between are blended.
 float llama3(float inv_freq, const RopeConfig& c) {
   const double original = c.original_max_positions;
   const auto wave = static_cast<float>(2 * std::numbers::pi / static_cast<double>(inv_freq));

@@ -3,7 +3,7 @@
 //   inv_freq[i] = theta^(-2i / dim), then scaled
 //   angle = position * inv_freq[i]
 //
-// All in fp32, as transformers does.
+// Everything is fp32, as in transformers.
 #pragma once
 
 #include <cstdint>
