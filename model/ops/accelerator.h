@@ -1,11 +1,11 @@
-// A device with kernels of its own, as ops see it. One caller at a time, with the device current.
+// A device with kernels of its own, as the ops see it. One caller at a time, with the device current.
 //
-// Tensors are on device(), and so do gradients, which have the type of what they belong to. The residual
-// stream and the states for heads are fp32; what linears read and write is bf16. Rows may be further apart
-// than they are wide: empty_rows(), and what linears return, leave room behind each row for what adapters add
-// to the next linears.
+// Tensors are on device(); gradients are too, and have the type of what they belong to. The residual stream
+// and the states for heads are fp32; what linears read and write is bf16. The stride of rows may exceed their
+// width: empty_rows(), and the results of linears, leave room after each row for what adapters add to the
+// next linears.
 //
-// Failures of the device throw c10::Error, of its memory c10::OutOfMemoryError.
+// Device failures throw c10::Error; running out of device memory throws c10::OutOfMemoryError.
 #pragma once
 
 #include <cstdint>
@@ -37,26 +37,26 @@ struct Angles {
   std::int64_t head_dim;
 };
 
-// What the backward of attention takes besides the gradient of `out`.
+// What the backward of attention needs besides the gradient of `out`.
 struct AttentionSaved {
   at::Tensor q, k, v, out;
   at::Tensor log_sum_exp;  // [rows of q, query heads] fp32
 };
 
-// Whose forward it is, and the lists that its ops read besides weights. Borrowed.
+// Identifies the forward, and holds the lists that its ops read besides weights. Borrowed.
 struct ForwardInputs {
   const void* body;
   const Batch& batch;
   std::span<const std::int32_t> last_rows, last_positions;  // of pooled segments
-  const Adapters& adapters;                                 // runs over all rows
+  const Adapters& adapters;                                 // with runs over all rows
   Queries queries;                                          // of the last block
-  kernels::AttentionShape attention;                        // of any block: heads are all's
+  kernels::AttentionShape attention;                        // any block's: all blocks have the same heads
 };
 
-// Forwards that were kept as graphs, and how often one was replayed.
+// The number of forwards that were kept as graphs, and how often one was replayed.
 struct GraphUse {
   std::int64_t captured = 0, replayed = 0;
-  std::string note = {};  // why none is captured any more
+  std::string note = {};  // why no more are captured
 };
 
 class Accelerator {
@@ -66,12 +66,12 @@ class Accelerator {
   virtual std::string name() const = 0;        // "NVIDIA H200"
   virtual std::string arithmetic() const = 0;  // of linears: "bf16", "fp8"
 
-  // What compute() gives, a forward without gradients whose ops take their lists, by address, from `inputs`.
-  // It may be kept as a graph and replayed for batches of the same sizes (pad_to_bucket()): then compute() is not
-  // called. The tensor may be written again by the next forward.
+  // Returns the result of compute(), a forward without gradients whose ops take their lists, by address, from
+  // `inputs`. It may be kept as a graph and replayed for batches of the same sizes (pad_to_bucket()); then
+  // compute() is not called. The next forward may overwrite the tensor.
   virtual at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) = 0;
 
-  // Begins a copy to the host's memory; the function waits for it. Any thread may call that.
+  // Starts a copy to host memory; the returned function waits for it and may be called by any thread.
   virtual std::function<at::Tensor()> to_host(const at::Tensor& x) = 0;
 
   virtual GraphUse graphs() const = 0;  // any thread
@@ -79,17 +79,18 @@ class Accelerator {
   virtual at::Tensor empty_rows(std::int64_t rows, std::int64_t width) = 0;                // bf16
   virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;  // fp32 or bf16
 
-  // Contracts where none is given: the op of that name.
+  // Where no contract is given, it is that of the op of the same name.
 
   virtual at::Tensor embed(std::span<const std::int32_t> ids, const Embedding& embedding,
                            const Adapters& adapters) = 0;  // fp32
 
-  // Where a gradient is wanted it is recorded: of x, and of trainable A and B. x without room is copied first.
+  // If a gradient is wanted, it is recorded: for x, and for trainable A and B. x without room is copied
+  // first.
   virtual std::vector<at::Tensor> linears(const Compute& compute, const Operand& x,
                                           std::span<const Linear* const> projections,
                                           const Adapters& adapters, Values values) = 0;
 
-  // log_sum_exp: null, or to be made.
+  // log_sum_exp: null, or a tensor to be written.
   virtual at::Tensor attention(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
                                const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                at::Tensor* log_sum_exp) = 0;
@@ -101,8 +102,8 @@ class Accelerator {
   // fp32 to fp32 or bf16, bf16 to bf16.
   virtual void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) = 0;
   virtual at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) = 0;
-  // sum = x + z, or x + after(z) where that is not null; y = norm(sum). x and sum, which may be one, are
-  // fp32, z is bf16.
+  // sum = x + z, or x + after(z) if `after` is not null; y = norm(sum). x and sum, which may be the same
+  // tensor, are fp32; z is bf16.
   virtual void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                             const at::Tensor& sum, const at::Tensor& y) = 0;
   // Gradients of x and z.

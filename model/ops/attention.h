@@ -15,7 +15,7 @@ namespace preferd::ops {
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const Batch& batch,
                      Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
-// The same over a plan made before. log_sum_exp: nullptr, or [rows of q, query_heads] to be written
+// The same with a plan made earlier. log_sum_exp: nullptr, or [rows of q, query_heads] to be written
 // (kernels::attend).
 at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, const AttentionPlan& plan,
                      const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp);

@@ -22,13 +22,13 @@ struct Saved : torch::CustomClassHolder {
   AttentionPlan plan;
 };
 
-// The stretches of one tree under one kv head, and how many pairs of positions they meet.
+// The query ranges of one tree under one kv head, and how many pairs of positions they meet.
 struct Tree {
   std::vector<kernels::AttentionItem> items;
   std::int64_t pairs = 0;
 };
 
-// Largest first: the last to finish are small ones.
+// Largest first, so that the last items to finish are small.
 std::vector<Tree> trees(const AttentionPlan& plan, std::size_t kv_heads) {
   std::map<std::int32_t, std::vector<const QueryRange*>> members;
   for (const QueryRange& s : plan.stretches) members[s.tree].push_back(&s);

@@ -1,4 +1,4 @@
-// A plan cut into what one call of a kernel computes. Ops' own.
+// A plan cut into what one call of a kernel computes. Internal to ops.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace preferd::ops {
 
-// At most `tile` queries of one kv head each, the longest lines first: the last items to finish are short
-// ones. Borrows the plan's lines.
+// Items of at most `tile` queries of one kv head, the longest lines first, so that the last items to finish
+// are short. Borrows the plan's lines.
 std::vector<kernels::AttentionItem> attention_items(const AttentionPlan& plan,
                                                     const kernels::AttentionShape& shape, std::size_t tile);
 

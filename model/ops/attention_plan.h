@@ -1,4 +1,4 @@
-// Who attends to what in a packed batch: the lines of keys, and the queries on them.
+// Which query attends to which keys in a packed batch: the lines of keys, and the queries on them.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@ enum class Queries {
   kPooledRows,  // q has a row for each pooled segment: its last row
 };
 
-// Consecutive rows of q that stand at consecutive positions of one line.
+// Consecutive rows of q at consecutive positions of one line.
 struct QueryRange {
   std::int32_t segment = 0;
-  std::int32_t tree = 0;  // the segment's oldest ancestor: lines of different trees share no row
+  std::int32_t tree = 0;  // the segment's oldest ancestor; lines of different trees share no row
   std::int32_t first_query = 0;
   std::int32_t first_position = 0;
   std::int32_t queries = 0;
 };
 
-// Keeps nothing of the batch.
+// Keeps no reference to the batch.
 struct AttentionPlan {
-  std::vector<std::vector<kernels::KeyRun>> lines;  // of each segment: its ancestors' rows, then its own
-  std::vector<QueryRange> stretches;                // in the order of q's rows, none empty
+  std::vector<std::vector<kernels::KeyRun>> lines;  // for each segment: its ancestors' rows, then its own
+  std::vector<QueryRange> stretches;                // in the order of q's rows; none is empty
 };
 
 AttentionPlan attention_plan(const Batch& batch, Queries queries);

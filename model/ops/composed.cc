@@ -57,7 +57,7 @@ at::Tensor linear(ops::Compute& compute, const at::Tensor& x, const ops::Linear&
   return !adapted ? y : parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
-// Cosines and sines of a batch's rows, [rows, 1, half]: brought to the device once for all blocks.
+// Cosines and sines for a batch's rows, [rows, 1, half]; copied to the device once for all blocks.
 std::pair<at::Tensor, at::Tensor> turns(ops::Compute& compute, std::span<const std::int32_t> positions,
                                         std::span<const float> cosine, std::span<const float> sine,
                                         std::int64_t half) {

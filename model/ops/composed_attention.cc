@@ -1,8 +1,8 @@
-// Segments that hang together by parents make a tree. Trees of about one length make a group and stand side
-// by side as [trees, positions] slots, short ones padded; a batch of mixed lengths has several groups, so
-// that the long do not make the short pay. A mask says which slots a query sees: its own segment's and its
-// ancestors', not behind its position, not before its window. A padding query sees slot 0, so that no row of
-// scores is empty; nobody reads it.
+// Segments that are connected by parents make a tree. Trees of similar length make a group and stand side by
+// side as [trees, positions] slots, with the short ones padded. A batch of mixed lengths has several groups,
+// so that short trees need not be padded to the longest. A mask says which slots a query sees: those of its
+// own segment and its ancestors, not after its position and not before its window. A padding query sees slot
+// 0, so that no row of scores is empty; nobody reads its result.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -38,7 +38,7 @@ struct PaddedGroup {
 };
 
 struct PaddedBatch {
-  // What it was made from.
+  // What the padded batch was made from.
   std::vector<std::int32_t> offsets, parent, positions, pooled;
   Queries queries;
   std::int32_t window;
@@ -47,18 +47,18 @@ struct PaddedBatch {
   at::Tensor query_rows, key_rows;  // [slots of all groups]: the row of each slot, 0 in padding
   at::Tensor slot_of_query;         // [rows of q]
   at::Tensor slot_of_key;           // [rows of k]
-  at::Tensor real_query;            // [query slots, 1]: 1, 0 in padding
+  at::Tensor real_query;            // [query slots, 1]: 1, or 0 in padding
 };
 
 namespace composed {
 namespace {
 
-// A tree's rows, queries or keys, in the order of its slots.
+// The rows of a tree, queries or keys, in the order of its slots.
 struct Line {
   std::vector<std::int32_t> rows, positions, segments;
 };
 
-// Of one side, queries or keys: the trees, and where each row of the side stands.
+// One side, queries or keys: the trees, and the slot of each row.
 struct Side {
   std::vector<Line> trees;
   std::vector<std::pair<std::size_t, std::size_t>> places;  // tree and slot of each row
@@ -72,16 +72,16 @@ struct Side {
   }
 };
 
-// Slots for a line: a multiple of 8, as GPU kernels want masks aligned, and of a quarter of the power of two
-// below, so that lengths meet in few groups and padding is at most a quarter.
+// The number of slots for a line: a multiple of 8, because GPU kernels need aligned masks, and of a quarter
+// of the next lower power of two, so that lengths fall into few groups and padding is at most a quarter.
 std::int64_t slots_for(std::size_t length) {
   const std::size_t unit = std::max<std::size_t>(8, std::bit_floor(length) / 4);
   return static_cast<std::int64_t>(std::max<std::size_t>((length + unit - 1) / unit, 1) * unit);
 }
 
-// y[i] = x[to[i]]. The way back is such a selection too, dx[j] = dy[from[j]] keep_back[j], so that no two
-// elements are added: index_select's own derivative adds all padding into one row, which takes GPUs long.
-// An undefined keep_back is all 1.
+// y[i] = x[to[i]]. The backward is such a selection too, dx[j] = dy[from[j]] keep_back[j], so no two elements
+// are added: index_select's own derivative adds all padding into one row, which is slow on GPUs. An undefined
+// keep_back is all 1.
 struct Selection {
   at::Tensor to, from, keep_back;
 };
@@ -105,7 +105,7 @@ class Rearrange : public torch::autograd::Function<Rearrange> {
 
 using Field = std::vector<std::int32_t> Line::*;
 
-// A field of some trees' slots, each tree's padded with `filler` to `slots`.
+// Appends one field of the slots of some trees, each tree padded with `filler` to `slots`.
 void append(std::vector<std::int32_t>& out, const Side& side, const std::vector<std::size_t>& trees,
             Field field, std::int64_t slots, std::int32_t filler) {
   for (const std::size_t t : trees) {
@@ -223,7 +223,7 @@ std::shared_ptr<const PaddedBatch> padded(Compute& compute, const Batch& batch, 
   return plans.emplace_back(pad(compute, batch, queries, window));
 }
 
-// Slots of every group -> the group's [trees, heads, slots, dim].
+// From the slots of all groups to each group's [trees, heads, slots, dim].
 std::vector<at::Tensor> split(const at::Tensor& slots, const PaddedBatch& plan,
                               std::int64_t (PaddedGroup::*count)() const, std::int64_t heads,
                               std::int64_t dim) {
@@ -235,12 +235,13 @@ std::vector<at::Tensor> split(const at::Tensor& slots, const PaddedBatch& plan,
   return out;
 }
 
-// ATen's own attention: on a GPU, without a soft-cap. It wants as many key heads as query heads.
+// Whether ATen's own attention is used: on a GPU, without a soft-cap. It needs as many key heads as query
+// heads.
 bool fused(const Compute& compute, const kernels::AttentionShape& shape) {
   return PREFERD_HAS_SCALED_ATTENTION && compute.device().is_cuda() && shape.softcap == 0;
 }
 
-// Of one group; q, k, v and the result [trees, heads, slots, dim].
+// Attention of one group; q, k, v and the result are [trees, heads, slots, dim].
 at::Tensor attend(const Compute& compute, const kernels::AttentionShape& shape, const PaddedGroup& group,
                   const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const std::int64_t heads = q.size(1), kv = k.size(1), dim = q.size(3), repeats = heads / kv;
@@ -249,7 +250,7 @@ at::Tensor attend(const Compute& compute, const kernels::AttentionShape& shape, 
     return at::scaled_dot_product_attention(q, k, v, group.hidden, 0.0, false,
                                             static_cast<double>(shape.scale));
 #endif
-  // The query heads of one key head stand below each other, so that keys and values are not repeated.
+  // The query heads of one key head are stacked, so that keys and values are not repeated.
   at::Tensor scores = q.reshape({group.trees, kv, repeats * group.query_slots, dim})
                           .matmul(k.transpose(2, 3))
                           .to(compute.wide()) *

@@ -17,7 +17,8 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-// Columns [first, first + inputs) of x as a linear of the weight's rows sees them: [rows, inputs * kernel].
+// Columns [first, first + inputs) of x as a linear with the weight's rows reads them: [rows, inputs *
+// kernel].
 at::Tensor unfolded(Compute& compute, const std::vector<std::int32_t>& offsets, std::int64_t kernel,
                     std::int64_t first, std::int64_t inputs, const at::Tensor& x) {
   at::Tensor y = at::empty({x.size(0), inputs * kernel}, at::kFloat);

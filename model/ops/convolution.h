@@ -1,5 +1,5 @@
-// A convolution along each sequence of a packed batch, zeros before its first and behind its last token: as
-// long as it was.
+// A convolution along each sequence of a packed batch, with zeros before its first and after its last token;
+// the length stays the same.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,14 @@
 namespace preferd::ops {
 
 struct Convolution {
-  quant::Matrix weight;     // [out, in / groups * kernel], dense; a row holds `kernel` values an input
+  quant::Matrix weight;     // [out, in / groups * kernel], dense; a row holds `kernel` values per input
   std::vector<float> bias;  // [out]
   std::int64_t kernel = 1;  // odd
-  std::int64_t groups = 1;  // divide inputs and outputs: output group g reads input group g alone
+  std::int64_t groups = 1;  // must divide inputs and outputs: output group g reads only input group g
 };
 
-// x [rows, in] -> [rows, out]; no segment has a parent. Gradients: of x, and of a trainable weight and bias.
+// x [rows, in] -> [rows, out]; no segment has a parent. Gradients: for x, and for a trainable weight and
+// bias.
 at::Tensor convolve(Compute& compute, const Batch& batch, const Convolution& layer, const at::Tensor& x);
 
 }  // namespace preferd::ops

@@ -15,10 +15,10 @@
 namespace preferd::ops {
 namespace {
 
-// What a call works on; owns nothing of the batch, so that a backward may keep it.
+// The input of one call; owns nothing of the batch, so that a backward may keep it.
 struct Sequence {
   std::int32_t first_row, length;
-  std::size_t relative;  // which entry; any where there is none
+  std::size_t relative;  // which entry; unspecified if there is none
 };
 
 using Tensors = std::vector<at::Tensor>;
@@ -60,7 +60,7 @@ at::Tensor run_attention(Compute& compute, const kernels::DisentangledShape& sha
                       distances.rows.data() + distances.reach - 1});
   }
   if (tables.empty()) tables.emplace_back();
-  // Longest first: the last items to finish are short ones.
+  // Longest first, so that the last items to finish are short.
   std::vector<Sequence> order = of;
   std::stable_sort(order.begin(), order.end(),
                    [](const Sequence& a, const Sequence& b) { return a.length > b.length; });

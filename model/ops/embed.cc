@@ -15,7 +15,7 @@
 namespace preferd::ops {
 namespace {
 
-constexpr std::size_t kTokens = 16;  // of one work item
+constexpr std::size_t kTokens = 16;  // per work item
 
 // Rows of one adapter: h = scale * (columns of A that the ids name), [rows, r].
 struct Picked {
@@ -101,7 +101,7 @@ at::Tensor gradient_of_a(std::span<const std::int32_t> ids, const Picked& low, c
   return gradient;
 }
 
-// Gradients of A and B of one run; undefined where frozen.
+// Gradients of A and B for one run; undefined where frozen.
 std::pair<at::Tensor, at::Tensor> gradients_of(Compute& compute, std::span<const std::int32_t> ids,
                                                const Picked& low, const at::Tensor& all) {
   const at::Tensor dy = all.narrow(0, low.run.first_row, low.run.rows);

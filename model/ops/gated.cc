@@ -1,6 +1,6 @@
-// A group of what the MLP's second linear reads is a few panels of gate and as many of up. Both are decoded
-// and stay in the second-level cache; a chunk of rows gets its sums of both, their product and its rounding
-// before the next one comes.
+// One group of what the MLP's second linear reads comes from a few panels of gate and as many of up. Both are
+// decoded and stay in the second-level cache; a chunk of rows gets both of its sums, their product and its
+// quantization before the next chunk comes.
 #include <algorithm>
 
 #include "model/ops/quantized_panels.h"
@@ -24,7 +24,7 @@ std::optional<std::size_t> scratch_of(const GatedSums& sums, std::size_t columns
   return panels + Panels<T>::row_floats() + kRowChunk * (kernels::panel_width() + 2 * kMostBlock);
 }
 
-// sums [rows, columns] of a chunk, a panel after the other.
+// The sums [rows, columns] of a chunk, one panel after the other.
 template <class T>
 void write_chunk(const Panels<T>& panels, std::span<const float> bias, Columns columns, std::size_t row,
                  std::size_t end, float* sums, float* to) {

@@ -64,7 +64,7 @@ class Line {
   at::Tensor keys_, values_, key_scales_, value_scales_;
 };
 
-// The queries of an item under the heads that it computes, quantized into scratch.
+// The queries of an item under the heads that it computes, quantized into scratch memory.
 class ItemQueries {
  public:
   static std::size_t floats(const kernels::AttentionShape& s) {

@@ -1,4 +1,4 @@
-// attention() in integers (model/kernels/int_attention.h). Ops' own.
+// attention() in integers (model/kernels/int_attention.h). Internal to ops.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,7 +9,8 @@
 
 namespace preferd::ops {
 
-// Contract of attention(); on the CPU's kernels, in integers and without gradients, where the shape allows.
+// Contract of attention(). Whether the CPU's kernels compute it in integers: without gradients, and if the
+// shape allows it.
 bool attends_in_ints(const Compute& compute, const kernels::AttentionShape& shape);
 at::Tensor attention_in_ints(Compute& compute, const kernels::AttentionShape& shape,
                              const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,

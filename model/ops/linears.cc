@@ -1,4 +1,4 @@
-// Work is cut into items of a group of columns (model/ops/panels.h) and a share of the rows.
+// Work is cut into items of one group of columns (model/ops/panels.h) and a share of the rows.
 #include "model/ops/linears.h"
 
 #include <algorithm>

@@ -2,9 +2,9 @@
 //
 //   y_i = x W_i^T + b_i + s B_i (A_i x)      for projections i that share x
 //
-// x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. A row's bits depend on the row
-// and its adapter alone (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded into
-// scratch.
+// x [rows, in] fp32 contiguous; y_i [rows, out_i] fp32. Never writes an input. The bits of a row depend only
+// on the row and its adapter (model/kernels/gemm.h). Weights stay in their stored form; panels are decoded
+// into scratch memory.
 #pragma once
 
 #include <cstdint>
@@ -25,17 +25,17 @@
 
 namespace preferd::ops {
 
-// A linear projection: y = x W^T + b. `module` names it for adapters; empty: takes none.
+// A linear projection: y = x W^T + b. `module` names it for adapters; an empty name takes none.
 struct Linear {
   quant::Matrix weight;     // [out, in]
   std::vector<float> bias;  // [out] or empty
   std::string module;
 };
 
-// The adapters that the runs of a batch name by index. Borrowed: lives as long as the call.
+// The adapters that the runs of a batch name by index. Borrowed: must live as long as the call.
 struct Adapters {
   std::span<const std::map<std::string, checkpoint::LoraWeights>* const>
-      projections;  // one map an adapter; null = no LoRA
+      projections;  // one map per adapter; null = no LoRA
   std::span<const AdapterRun> runs;
 
   const checkpoint::LoraWeights* find(const AdapterRun& run, const std::string& module) const;
@@ -51,22 +51,22 @@ struct Operand {
   std::function<at::Tensor()> again;
 };
 
-// Gradients: of x, and of trainable weights, biases, A and B. A frozen weight's backward decodes panels too. Projections
-// and adapters' maps outlive the backward; runs need not.
+// Gradients: for x, and for trainable weights, biases, A and B. The backward of a frozen weight decodes
+// panels too. Projections and adapters' maps must outlive the backward; runs need not.
 std::vector<at::Tensor> linears(Compute& compute, const Operand& x,
                                 std::span<const Linear* const> projections, const Adapters& adapters,
                                 Values values = Values::kRead);
 
-// Of rows that are quantized already, as compute.arithmetic() says. No gradient.
+// For rows that are already quantized to compute.arithmetic(). No gradient.
 std::vector<at::Tensor> linears(Compute& compute, const Quantized& x,
                                 std::span<const Linear* const> projections, const Adapters& adapters);
 
-// What a gated MLP's last linear reads, glu(gate(x), up(x)), quantized; compute.arithmetic() is no fp32. The
-// bits of linears(), glu() and Quantized; no gradient.
+// The input of a gated MLP's last linear, glu(gate(x), up(x)), quantized; compute.arithmetic() must not be
+// fp32. The bits are those of linears(), glu() and Quantized; no gradient.
 Quantized gated_rows(Compute& compute, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
                      const Linear& up, const Adapters& adapters);
 
-// y [ids, cols]: rows of the table, plus the adapter's share where it adapts the embedding. Gradients: of a
+// y [ids, cols]: rows of the table, plus the adapter's share if it adapts the embedding. Gradients: for a
 // trainable table, A and B.
 struct Embedding {
   quant::Matrix table;  // [vocabulary, cols]

@@ -70,15 +70,15 @@ at::Tensor gradient_of_h(Compute& compute, const LowRank& low, const at::Tensor&
   return dh;
 }
 
-// What one projection hands to dx.
+// What one projection contributes to dx.
 struct Share {
   const Linear* linear;
   at::Tensor dy;
   std::span<const LowRank> low;
-  std::vector<at::Tensor> dh;  // one an entry of low
+  std::vector<at::Tensor> dh;  // one per entry of low
 };
 
-// dx of rows [first, first + rows) and the given columns, masked adapters left out.
+// dx of rows [first, first + rows) and the given columns, without masked adapters.
 void item_of_dx(std::span<const Share> shares, Columns columns, std::size_t first, std::size_t rows,
                 RowsOf<float> dx, float* scratch) {
   kernels::Start start = kernels::Start::kZero;
@@ -155,7 +155,7 @@ Leaves leaves_of(const Compute& compute, const Linear& linear, const Adapters& a
   return out;
 }
 
-// Gradients of one projection's leaves, appended in the order of the inputs.
+// Appends the gradients of one projection's leaves, in the order of the inputs.
 void append_gradients(Compute& compute, const Leaves& leaves, const at::Tensor& x, const Share& share,
                       std::vector<at::Tensor>& out) {
   if (leaves.weight.defined()) out.push_back(outer_product(compute, share.dy, x));

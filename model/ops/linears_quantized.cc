@@ -1,5 +1,5 @@
-// linears() in integers (model/ops/quantized.h). What adapters make of x is quantized too, and an adapter's B is
-// a term of the same sum as W: [x | h] times [W | B].
+// linears() in integers (model/ops/quantized.h). What adapters make of x is quantized too, and an adapter's B
+// is a term of the same sum as W: [x | h] times [W | B].
 #include <algorithm>
 #include <array>
 
@@ -12,7 +12,7 @@
 namespace preferd::ops {
 namespace {
 
-// h = scale * A x of an adapter's rows.
+// h = scale * A x for an adapter's rows.
 at::Tensor project(Compute& compute, const checkpoint::LoraWeights& projection, const QuantizedRows& x,
                    const AdapterRun& run) {
   const at::Tensor h = at::empty({run.rows, projection.a.rows}, at::kFloat);
@@ -44,7 +44,7 @@ class Projection {
                         Quantized(compute, project(compute, *lora, x.rows(), run))});
   }
 
-  // Of rows [first, first + rows).
+  // The terms of rows [first, first + rows).
   std::vector<QuantizedTerm> terms(std::size_t first, std::size_t rows) const {
     std::vector<QuantizedTerm> out = {{x_.from(first), &linear_->weight, 0, rows}};
     for (const Low& low : low_) {

@@ -7,14 +7,14 @@
 
 namespace preferd::ops {
 
-inline constexpr std::int32_t kMaxBucketRows = 1024;  // most rows of a batch that counts as small
+inline constexpr std::int32_t kMaxBucketRows = 1024;  // largest number of rows of a small batch
 
-// Is the batch small, and under one adapter?
+// Whether the batch is small and under one adapter.
 bool fits_bucket(const Batch& batch);
 
-// Such a batch with rows up to a multiple of 64 and pooled segments up to a power of two; others as they are.
-// What is added stands behind what there was, whose rows and order stay: sequences of token 0, none at a
-// position that the batch does not have, and the last pooled segment over and over.
+// Pads such a batch: rows to a multiple of 64 and pooled segments to a power of two; other batches stay as
+// they are. The padding follows the existing rows, which keep their order: sequences of token 0 at positions
+// that the batch already has, and repetitions of the last pooled segment.
 Batch pad_to_bucket(Batch batch);
 
 }  // namespace preferd::ops

@@ -30,7 +30,7 @@ void multiply_group(RowsOf<const float> x, std::size_t begin, std::size_t depth,
     }
 }
 
-// One row of a group's columns into row i of its panels, zeros behind the last column.
+// Writes one row of a group's columns into row i of its panels, with zeros after the last column.
 void spread(const float* values, std::size_t count, std::size_t i, std::size_t panel_floats, float* panels) {
   const std::size_t width = kernels::panel_width();
   for (std::size_t p = 0; p * width < count; ++p) {

@@ -1,10 +1,11 @@
-// Products with stored matrices and between tensors, cut for the caches. The pieces of linears() and of its
-// backward: each function works on a group of columns, and callers spread groups and rows over threads.
+// Products with stored matrices and between tensors, blocked for the caches. These are the pieces of
+// linears() and of its backward: each function works on a group of columns, and callers spread groups and
+// rows over threads.
 //
 // k, the index that is summed over, is walked in blocks of at most kMostBlock, so that one decoded panel
-// (kMostBlock x panel_width() floats) stays in L1 while rows pass by, and the group's panels and the rows'
-// blocks stay in L2. How the work is cut never shows in a result: every element is one chain of fused
-// multiply-adds over k from 0 up (model/kernels/gemm.h).
+// (kMostBlock x panel_width() floats) stays in L1 while the rows are processed, and the group's panels and
+// the rows' blocks stay in L2. The way work is cut never shows in a result: every element is one chain of
+// fused multiply-adds over k from 0 up (model/kernels/gemm.h).
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,7 @@ inline constexpr std::size_t kMinRowsOfItem = 240;
 inline std::size_t group_width() { return kGroupPanels * kernels::panel_width(); }
 inline std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-// Length of the blocks that k is cut into, the last one aside: nearly equal, a multiple of 64.
+// Length of the blocks that k is cut into, except the last one: nearly equal, a multiple of 64.
 std::size_t block_of(std::size_t k);
 
 // Rows of a row-major tensor.
@@ -33,8 +34,8 @@ struct RowsOf {
   RowsOf from(std::size_t row) const { return {data + row * stride, stride}; }
 };
 
-// Fetches rows that will be written, while something else is computed: a tile touches two lines of each row,
-// too few for the hardware to see a pattern.
+// Prefetches rows that will be written while something else is computed: a tile touches two cache lines of
+// each row, too few for the hardware to see a pattern.
 inline void prefetch(RowsOf<float> y, std::size_t rows, std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < columns; j += 16) __builtin_prefetch(y.from(i).data + j, 1, 2);
@@ -44,7 +45,7 @@ struct Columns {
   std::size_t first, count;  // count <= group_width()
 };
 
-// Floats of scratch that each function below needs.
+// The number of floats of scratch that each function below needs.
 std::size_t panel_scratch();
 
 // y[rows, columns] (+)= x[rows, :] W[columns, :]^T; y points at the first of the columns.

@@ -1,6 +1,6 @@
-// Panels of a group of columns are decoded for as much of k as the second-level cache holds. Then rows pass
-// by in chunks: a chunk's sums for one panel stay in the first-level cache until all groups are in, and y
-// is written once.
+// Panels of a group of columns are decoded for as much of k as the second-level cache holds. Then rows are
+// processed in chunks: a chunk's sums for one panel stay in the first-level cache until all groups are added,
+// and y is written once.
 #include "model/ops/quantized.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Panels of some columns, decoded for groups of a sum, and the sums of rows with them: what quantized.cc and
+// Decoded panels of some columns for groups of a sum, and the sums of rows with them: what quantized.cc and
 // gated.cc share.
 #pragma once
 
@@ -13,25 +13,25 @@
 
 namespace preferd::ops {
 
-inline constexpr std::size_t kMostBytes = 4096, kMaxGroups = 32;  // of a column that is decoded
+inline constexpr std::size_t kMostBytes = 4096, kMaxGroups = 32;  // per column that is decoded
 
 static_assert(kMostBlock <= quant::kGroupSize);
 
-// A group of a term's k, and where its panels stand in those that are decoded together.
+// A group of a term's k, and its position among the panels that are decoded together.
 struct Group {
   const QuantizedTerm* term;
   std::size_t index, begin, depth;
-  std::size_t offset;  // in bytes of a column
+  std::size_t offset;  // in bytes of one column
 };
 
 // Groups whose panels are decoded together: their sums are added up before they go to y.
 struct Together {
   std::vector<Group> groups;
-  std::size_t bytes = 0;  // of a column
+  std::size_t bytes = 0;  // per column
 };
 
-// All groups of the terms, in order. Where they are cut is the same on every machine: a group counts
-// with the padding of AMX and what a panel of int8 begins with.
+// All groups of the terms, in order. They are cut at the same places on every machine: the size of a group
+// includes the padding of AMX and the prefix of an int8 panel.
 template <class T>
 std::vector<Together> plan(std::span<const QuantizedTerm> terms) {
   std::vector<Together> out(1);
@@ -57,7 +57,8 @@ class Panels {
   }
   static std::size_t row_floats() { return kernels::panel_width() * quant::kGroupSize * sizeof(T) / 4; }
 
-  // Memory for floats(together, panels of the columns), and for row_floats() that are free again.
+  // Memory for floats(together, panels of the columns), and for row_floats(), which are free again
+  // afterwards.
   Panels(const Together& together, Columns columns, float* memory, float* rows)
       : of_(&together),
         columns_(columns.count),
@@ -71,7 +72,7 @@ class Panels {
 
   // y[rows [row, end), columns of panel p] = bias + the groups' sums, in order; with Start::kContinue y +=
   // sums. y points at the first of both, bias at the first of the columns (or null). sums [end - row, width]
-  // is scratch.
+  // is scratch memory.
   void write(std::size_t p, std::size_t row, std::size_t end, const float* bias, kernels::Start start,
              RowsOf<float> y, float* sums) const;
 
@@ -84,7 +85,7 @@ class Panels {
   }
   void decode(std::size_t s, std::size_t p, Columns columns, T* rows) const;
 
-  // Returns where sums are: in `to`, where that is not null and the last group has all rows, else in
+  // Returns where the sums are: in `to` if that is not null and the last group has all rows, otherwise in
   // `sums`.
   RowsOf<float> sum(std::size_t p, std::size_t row, std::size_t end, float* sums, RowsOf<float> to) const;
 

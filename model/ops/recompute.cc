@@ -11,13 +11,13 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-// What a block reads, and itself.
+// What a block reads, and the block itself.
 struct Kept {
   Tensors inputs;
   std::vector<bool> wanted;
   Block block;
 
-  // Leaves in place of the inputs, and what the block makes of them.
+  // Leaves in place of the inputs, and the block's outputs from them.
   std::pair<Tensors, Tensors> run(Values values) const {
     const at::AutoGradMode recording(true);
     Tensors leaves;
@@ -55,8 +55,8 @@ Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& b
     if (std::none_of(outputs.begin(), outputs.end(), [](const at::Tensor& t) { return t.requires_grad(); }))
       return values;
   }
-  // The outputs are functions of the inputs and of the trainable weights that the block reads: the last tensor
-  // stands for those.
+  // The outputs are functions of the inputs and of the trainable weights that the block reads; the last
+  // tensor stands for the weights.
   Tensors all = inputs;
   all.push_back(at::zeros({}).requires_grad_());
   return record(

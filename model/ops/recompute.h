@@ -1,12 +1,12 @@
 // Gradient checkpointing (Chen et al.: Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174).
 //
-// A block that is recomputed keeps its inputs alone. Its graph is built in forward, asked whether anything in
-// it wants a gradient, and dropped; backward builds it again from the same inputs and walks it. As every op
-// gives the same bits again, dropout included, the gradients are those of a block that was kept, bit for bit.
+// A block that is recomputed keeps only its inputs. Its graph is built in forward, checked for gradients, and
+// dropped; backward builds it again from the same inputs and walks it. Because every op gives the same bits
+// again, dropout included, the gradients are those of a block that was kept, bit for bit.
 //
-// The second time nobody reads the block's outputs. So blocks are best cut where what they end with costs
-// most and is read by nothing within: behind the last product of an MLP, say, whose output is then an input
-// of the next block, kept like the others (what Korthikanti et al., arXiv 2205.05198, call selective
+// The second time nobody reads the block's outputs. So a block should end with its most expensive op that
+// nothing within the block reads: for example with the last product of an MLP, whose output is then an input
+// of the next block and is kept like the others (Korthikanti et al., arXiv 2205.05198, call this selective
 // recomputation).
 #pragma once
 
@@ -20,14 +20,14 @@
 
 namespace preferd::ops {
 
-// block(inputs, Values::kRead), recomputed where the step says so and a gradient is recorded, then as
-// block(inputs, Values::kUnread). `block` owns what it reads, or that outlives the backward. Leaves get their
-// gradients in .grad: call Tensor::backward, not autograd::grad.
+// block(inputs, Values::kRead); if the step says so and a gradient is recorded, it is recomputed as
+// block(inputs, Values::kUnread). `block` must own what it reads, or what it reads must outlive the backward.
+// Leaves get their gradients in .grad: call Tensor::backward, not autograd::grad.
 using Block = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&, Values)>;
 std::vector<at::Tensor> recomputed(const Compute& compute, const std::vector<at::Tensor>& inputs,
                                    const Block& block);
 
-// The same of one tensor, by a block that computes its output both times.
+// The same for one tensor and a block that computes its output both times.
 at::Tensor recomputed(const Compute& compute, const at::Tensor& x,
                       const std::function<at::Tensor(const at::Tensor&)>& block);
 

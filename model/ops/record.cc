@@ -35,7 +35,7 @@ struct Recorded : torch::autograd::Function<Recorded> {
     std::vector<at::Tensor> dense;
     for (const at::Tensor& gradient : outputs)
       dense.push_back(gradient.is_cpu() || gradient.stride(-1) != 1 ? gradient.contiguous() : gradient);
-    variable_list gradients = {at::Tensor()};  // of the holder
+    variable_list gradients = {at::Tensor()};  // for the holder
     for (at::Tensor& gradient : run(dense)) gradients.push_back(std::move(gradient));
     return gradients;
   }

@@ -19,9 +19,9 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-// What the backward takes from the forward, by way.
+// What the backward takes from the forward, by direction.
 struct Kept {
-  at::Tensor gates, cells;  // [rows, 4 hidden], [rows, hidden]; undefined where nothing is recorded
+  at::Tensor gates, cells;  // [rows, 4 hidden], [rows, hidden]; undefined if nothing is recorded
 };
 
 template <class T>
@@ -30,7 +30,7 @@ kernels::HeadRows<T> rows_from(const at::Tensor& t, std::int64_t row, std::int64
   return {t.data_ptr<float>() + row * t.size(1) + column, static_cast<std::size_t>(t.size(1))};
 }
 
-// W as lstm_forward takes it, into a tensor: its memory begins a cache line.
+// W in the form of lstm_forward, as a tensor, whose memory begins at a cache line.
 void pack_forward(const quant::Matrix& weight, const at::Tensor& panels) {
   const auto rows = static_cast<std::size_t>(weight.rows), cols = static_cast<std::size_t>(weight.cols);
   const std::size_t width = kernels::panel_width();
@@ -43,7 +43,7 @@ void pack_forward(const quant::Matrix& weight, const at::Tensor& panels) {
   }
 }
 
-// W as lstm_backward takes it: zeros behind each row.
+// W in the form of lstm_backward, with zeros after each row.
 std::vector<float> backward_panel(const quant::Matrix& weight) {
   const auto rows = static_cast<std::size_t>(weight.rows);
   const std::size_t columns = kernels::lstm_columns(static_cast<std::size_t>(weight.cols));
@@ -55,7 +55,7 @@ std::vector<float> backward_panel(const quant::Matrix& weight) {
 
 constexpr kernels::Walk kWalks[] = {kernels::Walk::kForward, kernels::Walk::kBackward};
 
-// Calls work(way, first row, length, worker) for every sequence and way.
+// Calls work(direction, first row, length, worker) for every sequence and direction.
 template <class F>
 void over_sequences(Compute& compute, const std::vector<std::int32_t>& offsets, F work) {
   compute.pool().run(2 * (offsets.size() - 1), [&](std::size_t i, int worker) {
@@ -74,7 +74,7 @@ std::vector<std::size_t> longest_first(const std::vector<std::int32_t>& offsets)
   return order;
 }
 
-// Both ways, and as many sequences side by side as leave work for every thread.
+// Runs both directions, and as many sequences side by side as leave work for every thread.
 at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offsets,
                        const std::array<Recurrence, 2>& ways, const std::array<at::Tensor, 2>& inputs,
                        const std::array<Kept, 2>& kept) {
@@ -108,7 +108,7 @@ at::Tensor run_forward(Compute& compute, const std::vector<std::int32_t>& offset
   return states;
 }
 
-// States that stood before each row on its way: the neighbour's, zeros at the start of a sequence.
+// The states before each row in its direction: the neighbour's, or zeros at the start of a sequence.
 at::Tensor states_before(const at::Tensor& states, const std::vector<std::int32_t>& offsets,
                          std::size_t way) {
   const std::int64_t hidden = states.size(1) / 2;

@@ -1,4 +1,4 @@
-// Recurrences of LSTMs over a packed batch, both ways at once (method: model/kernels/lstm.h).
+// Recurrences of LSTMs over a packed batch, both directions at once (method: model/kernels/lstm.h).
 #pragma once
 
 #include <array>
@@ -17,9 +17,10 @@ struct Recurrence {
   std::vector<float> bias;  // [4 hidden]
 };
 
-// inputs[way] [rows, 4 hidden]: the inputs' share of the gates, way 0 from the first token on, 1 from the
-// last. Returns [rows, 2 hidden], the ways' states side by side. No segment has a parent. Kernels only.
-// Gradients: of the inputs, and of trainable weights and biases; `ways` outlives the backward.
+// inputs[direction] [rows, 4 hidden]: the inputs' share of the gates; direction 0 starts at the first token,
+// 1 at the last. Returns [rows, 2 hidden], the states of both directions side by side. No segment has a
+// parent. Kernels only. Gradients: for the inputs, and for trainable weights and biases; `ways` must outlive
+// the backward.
 at::Tensor recur_both_ways(Compute& compute, const Batch& batch, const std::array<Recurrence, 2>& ways,
                            const std::array<at::Tensor, 2>& inputs);
 

@@ -196,8 +196,8 @@ at::Tensor glu_on(Accelerator& device, kernels::Glu kind, const at::Tensor& gate
                 })[0];
 }
 
-// In the memory of x, and of the gradient: what linears made and what attention's backward made has no other
-// reader.
+// Works in the memory of x, and of the gradient: nobody else reads the results of linears and of attention's
+// backward.
 at::Tensor rotate_on(Accelerator& device, const at::Tensor& x, std::span<const std::int32_t> positions,
                      const Angles& angles) {
   const auto turned = [&device, angles](const at::Tensor& t, std::span<const std::int32_t> at,

@@ -1,6 +1,6 @@
 // Row-local operations (contracts: model/kernels/rows.h), spread over threads. fp32 contiguous (composed: the
-// compute's type); never write an input but where they say so. Gradients: of every tensor, and of a trainable
-// weight.
+// compute's type). They write an input only where they say so. Gradients: for every tensor, and for a
+// trainable weight.
 #pragma once
 
 #include <cstdint>
@@ -30,17 +30,17 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const LayerNorm& no
 
 at::Tensor activate(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 
-// Who reads a norm: linears, or a head, whose states are fp32 on every device.
+// What reads a norm's result: linears, or a head, whose states are fp32 on every device.
 enum class Reader { kLinears, kHead };
 
-// `norm` outlives the backward.
+// `norm` must outlive the backward.
 at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const Norm& norm,
                     Reader reader = Reader::kLinears);
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z);
 
-// sum = x + z, or x + rms_norm(z) by `after` where there is one; y = rms_norm(sum) by `norm`. z may be
-// undefined, then sum is x. Norms outlive the backward.
+// sum = x + z, or x + rms_norm(z) by `after` if it is given; y = rms_norm(sum) by `norm`. If z is undefined,
+// sum is x. Norms must outlive the backward.
 struct Added {
   at::Tensor sum, y;
 };
@@ -51,17 +51,18 @@ Added added(Compute& compute, const at::Tensor& x, const at::Tensor& z, const st
 at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
                   std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
 
-// Composed: x in the compute's wide() type, in which norms, poolings and heads are computed. Else x itself.
+// Composed: x in the compute's wide() type, in which norms, pooling and heads are computed. Otherwise x
+// itself.
 at::Tensor widen(const Compute& compute, const at::Tensor& x);
 
 // Operations that write an input, for memory that only their caller sees. Kernels only: they record no
 // gradient.
 //
-// x = x + z, or x + rms_norm(z) by `after` where there is one; then y = rms_norm(x). y may be z, which may be
-// written.
+// x = x + z, or x + rms_norm(z) by `after` if it is given; then y = rms_norm(x). y may be z, which may be
+// overwritten.
 void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                   const std::optional<Norm>& after, const Norm& norm, const at::Tensor& y);
-// y = layer_norm(x + z); y may be either.
+// y = layer_norm(x + z); y may be either of them.
 void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
                     const at::Tensor& y);
 // y = rms_norm(x); y may be x.
@@ -71,7 +72,7 @@ void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, c
 void activate_in_place(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 void scale_in_place(Compute& compute, const at::Tensor& x, float factor);
 
-// Contract: rotate. Queries and keys of the same rows in one pass.
+// Contract: rotate(). Rotates queries and keys of the same rows in one pass.
 void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
                      std::span<const std::int32_t> positions, std::span<const float> cosine,
                      std::span<const float> sine, std::int64_t head_dim);
@@ -79,7 +80,7 @@ void rotate_in_place(Compute& compute, std::span<const at::Tensor> tensors,
 // Rows of x in the given order; any type and device.
 at::Tensor gather(const Compute& compute, const at::Tensor& x, std::span<const std::int32_t> rows);
 
-// [rows, width] for what linears read, contents undefined; of the CPU's kernels or an accelerator.
+// [rows, width] for what linears read, with undefined contents; for the CPU's kernels or an accelerator.
 at::Tensor empty_rows(const Compute& compute, std::int64_t rows, std::int64_t width);
 
 }  // namespace preferd::ops

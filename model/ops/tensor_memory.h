@@ -1,6 +1,6 @@
-// Where the memory of large CPU tensors comes from: a Region of the process, so that a forward finds the
-// pages of the one before. From the first call on, for every tensor of the process that is made later. Any
-// thread. Does nothing where the system refuses the addresses, or where a sanitizer is to see each tensor by
+// Where the memory of large CPU tensors comes from: one Region of the process, so that a forward reuses the
+// pages of the one before. Applies to every tensor of the process that is made after the first call. Any
+// thread. Does nothing if the system refuses the addresses, or if a sanitizer has to see each tensor by
 // itself.
 #pragma once
 

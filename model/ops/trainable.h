@@ -1,12 +1,12 @@
 // The stored weights that are being trained, each with the tensor that stands in for it: LoRA's A and B, head
-// linears and biases, norm weights, embedding tables, dense base weights, all by one mechanism.
+// linears and biases, norm weights, embedding tables and dense base weights, all by one mechanism.
 //
-// A weight is named by the address of its stored elements (Dense::data of a quant::Matrix, data() of a
-// vector<float>), which must stay where it is. With kernels the tensor's memory IS the stored memory: an
-// optimizer that writes the tensor in place changes what the kernels read, and those need not know. Other
-// compute keeps a copy on its device, fp32 (fp64 where it computes in fp64), and store() writes it back.
+// A weight is identified by the address of its stored elements (Dense::data of a quant::Matrix, data() of a
+// vector<float>), which must not change. With kernels the tensor's memory IS the stored memory: an optimizer
+// that writes the tensor in place changes what the kernels read, and they need not know. Other modes keep a
+// copy on their device, fp32 (fp64 if they compute in fp64), and store() writes it back.
 //
-// One thread; ops only read. Weights outlive this.
+// One thread; ops only read. Weights must outlive this object.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +33,14 @@ class TrainableWeights {
   // For forwards of this compute or of one in the same mode.
   explicit TrainableWeights(const Compute& compute);
 
-  // Trains the elements [shape] at `stored`; returns the leaf. Each address and each name once.
+  // Trains the elements [shape] at `stored`; returns the leaf. Each address and each name may be used once.
   at::Tensor train(std::string name, float* stored, std::vector<std::int64_t> shape);
   at::Tensor train(std::string name, std::vector<float>& values);  // [size]
 
   // Replaces `matrix` by a dense fp32 copy in memory of its own and trains that, [rows, cols].
   at::Tensor train(std::string name, quant::Matrix& matrix);
 
-  // The tensor of a weight, or null where it is frozen.
+  // The tensor of a weight, or null if it is frozen.
   const at::Tensor* find(const void* stored) const;
   const at::Tensor* find(const quant::Matrix& matrix) const;
 

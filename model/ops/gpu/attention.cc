@@ -15,7 +15,7 @@ namespace {
 namespace cuda = kernels::cuda;
 using Half = __nv_bfloat16;
 
-constexpr std::size_t kPlans = 4;  // of a forward there are two: all rows, and pooled ones
+constexpr std::size_t kPlans = 4;  // a forward has two: all rows, and pooled rows
 
 bool same_lines(const ops::Batch& a, const ops::Batch& b) {
   return a.offsets == b.offsets && a.parent == b.parent && a.pooled == b.pooled && a.positions == b.positions;
@@ -75,7 +75,8 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::B
   return out;
 }
 
-// Tiles of the keys of each segment, and the queries of the lines that hold it: its own and its descendants'.
+// Tiles of the keys of each segment, and the queries of the lines that contain it: its own and its
+// descendants'.
 void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
   if (plan.key_tiles.defined()) return;
   const ops::AttentionPlan lines = ops::attention_plan(plan.batch, plan.queries);
@@ -96,7 +97,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
     for (std::int32_t i = 0; i < count; i += tile)
       tiles.push_back({row + i, position + i, std::min(tile, count - i), first_run, runs});
   }
-  // The first keys of a line are seen by most: most to do first.
+  // The first keys of a line are seen by most queries: largest items first.
   std::stable_sort(tiles.begin(), tiles.end(),
                    [](const auto& a, const auto& b) { return a.first_position < b.first_position; });
   plan.key_tiles = as_bytes(tiles, device());
@@ -104,7 +105,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
   plan.key_tile_count = static_cast<std::int32_t>(tiles.size());
 }
 
-// Side by side, as the linears that made q, k and v have them.
+// The gradients stand side by side, as the linears that made q, k and v need them.
 std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShape& shape,
                                                     const ops::Batch& batch, ops::Queries queries,
                                                     const ops::AttentionSaved& saved,

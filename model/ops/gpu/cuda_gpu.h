@@ -1,4 +1,4 @@
-// The GPU's ops, over kernels (model/kernels/cuda). The room's own.
+// The GPU's ops, made of kernels (model/kernels/cuda). Internal to the room.
 #pragma once
 
 #include <list>
@@ -74,14 +74,14 @@ class CudaGpu : public ops::Accelerator {
                        const ops::Angles& angles, kernels::Direction direction) override;
 
  private:
-  // Tiles and lines of keys of one batch.
+  // The tiles and lines of keys of one batch.
   struct Plan {
     ops::Batch batch;  // without ids and runs
     ops::Queries queries;
     std::int32_t tile;
     at::Tensor tiles, runs;
     std::int32_t count;
-    at::Tensor key_tiles, query_runs;  // of the backward, made when it is asked for
+    at::Tensor key_tiles, query_runs;  // for the backward, made on demand
     std::int32_t key_tile_count = 0;
   };
 
@@ -89,35 +89,36 @@ class CudaGpu : public ops::Accelerator {
   at::TensorOptions options(at::ScalarType type) const;
   void send(std::span<const std::int32_t> words, const at::Tensor& to);
   at::Tensor sent(std::span<const std::int32_t> words);
-  const std::int32_t* uploaded(std::span<const std::int32_t> values);  // holds until many others were
+  const std::int32_t* uploaded(std::span<const std::int32_t> values);  // valid until many others were
+                                                                       // uploaded
   at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
   kernels::cuda::NormWeight weight_of(const ops::Norm& norm);
   Plan& plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
   PlacedInputs::Attention tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
-  // From one row to the next, room between them. Rows begin with lines of the cache: products and attention
-  // are a few percent slower where they do not.
+  // The stride of rows, which includes room after each row. Rows begin at cache lines: products and attention
+  // are a few percent slower otherwise.
   std::int64_t stride_of(std::int64_t width) const;
-  // x itself where its rows have room, else a copy that has.
+  // x itself if its rows have room, otherwise a copy that has.
   at::Tensor with_room(const at::Tensor& x);
-  // The first columns of the room behind x.
+  // The first columns of the room after x.
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
   Residency residency_of(const ops::Linear& linear) const;
   Projection& projection_of(std::span<const ops::Linear* const> linears);
   const LowRank& low_rank_of(Projection& projection, std::span<const checkpoint::LoraWeights* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
-  void forget_adapters();                                    // none of them is behind its weights any more
-  void decode_projection(Projection& projection);            // kPacked: into scratch_
-  at::Tensor matrix_of(const Projection& projection) const;  // [out, stride]: W and the room behind it
+  void forget_adapters();                          // no adapter's B is stored behind weights any more
+  void decode_projection(Projection& projection);  // kPacked: into scratch_
+  at::Tensor matrix_of(const Projection& projection) const;  // [out, stride]: W and the room after it
   at::Tensor weight_of(const Projection& projection) const;  // [out, in]; kFp8 has none
   static std::vector<at::Tensor> columns_of(const at::Tensor& y,
-                                            const Projection& projection);  // its linears' columns
+                                            const Projection& projection);  // the columns of its linears
 
   void multiply(kernels::cuda::Product product);
   void project(const at::Tensor& x, const LowRank& low);
-  // y = [x | h] [W | B]^T, h behind x where there is an adapter.
+  // y = [x | h] [W | B]^T, with h behind x if there is an adapter.
   void apply(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
   void multiply_bf16(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y);
   void multiply_fp8(const Projection& projection, const LowRank* low, const at::Tensor& x,
@@ -125,7 +126,8 @@ class CudaGpu : public ops::Accelerator {
 
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
-  // Is any adapter of these trainable? Then its values change between forwards, recorded or not.
+  // Whether any adapter of these linears is trainable. Then its values change between forwards, recorded or
+  // not.
   bool trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
               const ops::Adapters& adapters) const;
   std::vector<at::Tensor> recorded_linears(const ops::Compute& compute, const Operand& x,
@@ -135,15 +137,15 @@ class CudaGpu : public ops::Accelerator {
   Options options_;
   std::string name_;
   std::unique_ptr<kernels::cuda::Gemm> gemm_;
-  std::int64_t room_;   // elements behind a row
-  at::Tensor scratch_;  // kPacked: of the projection in use
+  std::int64_t room_;   // elements after each row
+  at::Tensor scratch_;  // kPacked: for the projection in use
 
   std::map<std::vector<const void*>, std::unique_ptr<Projection>> projections_;
   std::map<const void*, StoredCopy> tables_;
   std::map<const void*, at::Tensor> vectors_;
-  std::list<std::pair<std::vector<std::int32_t>, at::Tensor>> uploads_;  // the last used first
+  std::list<std::pair<std::vector<std::int32_t>, at::Tensor>> uploads_;  // most recently used first
   std::list<Plan> plans_;                                                // likewise
-  std::optional<PlacedInputs> placed_;                                   // of the forward that runs
+  std::optional<PlacedInputs> placed_;                                   // of the forward in progress
   Graphs graphs_;
 };
 

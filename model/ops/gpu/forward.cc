@@ -1,4 +1,4 @@
-// A whole forward: its lists go to the device in one copy, and where it is small it is kept as a graph.
+// A whole forward: its lists go to the device in one copy, and a small forward is kept as a graph.
 #include <cstring>
 
 #include <ATen/cuda/CUDAEvent.h>
@@ -10,7 +10,7 @@
 namespace preferd::gpu {
 namespace {
 
-// Sets a value for the time of a scope.
+// Sets a value for the duration of a scope.
 template <class T>
 class While {
  public:
@@ -53,7 +53,7 @@ at::Tensor CudaGpu::forward(const ops::ForwardInputs& in, const std::function<at
                      .queries = in.queries,
                      .sizes = inputs.sizes()};
   Graph* graph = graphs_.find(key);
-  // Where adapters take turns behind the weights, each forward puts its own there.
+  // If there are several adapters, each forward stores its own behind the weights.
   const bool turns = in.adapters.projections.size() > 1;
   if (graph == nullptr && graphs_.seen(key)) {
     if (turns) forget_adapters();

@@ -8,7 +8,7 @@
 namespace preferd::gpu {
 namespace {
 
-constexpr std::size_t kUploads = 16;  // of one forward and the next
+constexpr std::size_t kUploads = 16;  // for one forward and the next
 
 Error cuda_error(const char* what, cudaError_t error) {
   return invalid(std::string(what) + ": " + cudaGetErrorString(error));
@@ -16,7 +16,7 @@ Error cuda_error(const char* what, cudaError_t error) {
 
 std::string named(int device) { return "device cuda:" + std::to_string(device); }
 
-// Makes a device current while it lives.
+// Makes a device current during its lifetime.
 class Current {
  public:
   explicit Current(int device) {
@@ -51,7 +51,7 @@ Result<cudaDeviceProp> properties_of(int device) {
 
 void require(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
-  cudaGetLastError();  // or the next launch would be told of it
+  cudaGetLastError();  // otherwise the next launch would report it
   TORCH_CHECK_WITH(OutOfMemoryError, error != cudaErrorMemoryAllocation, what, ": ",
                    cudaGetErrorString(error));
   TORCH_CHECK(false, what, ": ", cudaGetErrorString(error));

@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::size_t kKnown = 64;
 
-// A stream that captures from the start to end(). Left before, say by an exception, what was captured is
-// dropped and the allocator is as it was.
+// A stream that captures from its construction to end(). If the scope is left earlier, for example by an
+// exception, what was captured is dropped and the allocator is as before.
 class Capture {
  public:
   Capture(at::cuda::CUDAGraph& graph, at::cuda::MempoolId_t pool)
       : graph_(graph), pool_(pool), side_(c10::cuda::getStreamFromPool()), guard_(side_) {
-    // Only this thread's calls are watched: others serve other devices, or wait for results of this one.
+    // Only this thread's calls are restricted: others serve other devices, or wait for results of this one.
     graph_.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     open_ = true;
   }

@@ -1,9 +1,10 @@
-// Forwards kept as CUDA graphs, one for each size of batch: the launches of a small batch take the host
-// longer than the device, a graph is one launch. A size is captured when it comes for the second time, so
-// that the first, which runs as it is, has made and tried all that lasts. The least used graph goes.
+// Forwards kept as CUDA graphs, one for each batch size. The launches of a small batch take the host longer
+// than the device needs to run them; a graph is one launch. A size is captured when it occurs for the second
+// time, so that the first run, which is not captured, has already made and tried everything that persists.
+// The least recently used graph is dropped.
 //
-// Graphs share memory: they run one after the other, and what one gives holds until the next. What a capture
-// fails for is noted, and from then on nothing is captured.
+// Graphs share memory: they run one after the other, and the result of one is valid until the next runs. The
+// reason for a failed capture is noted, and from then on nothing is captured.
 #pragma once
 
 #include <compare>
@@ -19,7 +20,7 @@
 
 namespace preferd::gpu {
 
-// All that a forward's launches follow from.
+// Everything that determines the launches of a forward.
 struct GraphKey {
   const void *body = nullptr, *adapter = nullptr;
   ops::Queries queries = ops::Queries::kAllRows;
@@ -29,27 +30,27 @@ struct GraphKey {
 };
 
 struct Graph {
-  at::Tensor inputs;  // int32 words, to be filled before a replay
+  at::Tensor inputs;  // int32 words, filled before each replay
   std::unique_ptr<at::cuda::CUDAGraph> launches;
   at::Tensor out;
 };
 
 class Graphs {
  public:
-  // Null: not captured, or no longer.
+  // Null: not captured, or dropped.
   Graph* find(const GraphKey& key);
 
-  // Has the size come before? From now on it has.
+  // Whether the size has occurred before; marks it as seen.
   bool seen(const GraphKey& key);
 
-  // Puts a replay on the current stream; what it gives.
+  // Puts a replay on the current stream and returns its result.
   at::Tensor replay(Graph& graph);
 
-  // Captures work(), which puts its launches on the current stream and reads `inputs`. Null: it failed, and
-  // nothing was run.
+  // Captures work(), which puts its launches on the current stream and reads `inputs`. Null: the capture
+  // failed, and nothing was run.
   Graph* capture(const GraphKey& key, at::Tensor inputs, const std::function<at::Tensor()>& work);
 
-  // What graphs read has moved.
+  // Called when what graphs read has moved.
   void clear() { known_.clear(); }
 
   ops::GraphUse use() const;  // any thread
@@ -57,13 +58,13 @@ class Graphs {
  private:
   struct Known {
     GraphKey key;
-    Graph graph;  // without launches: seen
+    Graph graph;  // without launches: only seen
   };
 
   Graph captured(at::Tensor inputs, const std::function<at::Tensor()>& work);
   std::list<Known>::iterator known(const GraphKey& key);
 
-  std::list<Known> known_;  // the last used first
+  std::list<Known> known_;  // most recently used first
   at::cuda::MempoolId_t pool_{0, 0};
   mutable std::mutex mutex_;
   ops::GraphUse use_;  // guarded by mutex_

@@ -1,7 +1,9 @@
-// The lists that one forward reads of the host's, one behind the other: one copy takes all to the device.
+// The lists that one forward reads from the host, stored one after the other, so that one copy takes all of
+// them to the device.
 //
-// Where they lie follows from their sizes. kBucketed rounds those that batches of pad_to_bucket() still differ in up to
-// powers of two: the last tile over and over, which writes the same bits again, and empty runs.
+// Their offsets follow from their sizes. kBucketed rounds those sizes that still differ between batches of
+// pad_to_bucket() up to powers of two: it repeats the last tile, which writes the same bits again, and adds
+// empty runs.
 #pragma once
 
 #include <compare>
@@ -24,7 +26,7 @@ struct InputSizes {
 
 class Inputs {
  public:
-  // `tile`: queries of a tile of attention, at most.
+  // `tile`: the largest number of queries in a tile of attention.
   Inputs(const ops::ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
 
   const InputSizes& sizes() const { return sizes_; }
@@ -35,13 +37,13 @@ class Inputs {
   std::vector<std::int32_t> words_;
 };
 
-// The copy on the device, while its forward is on its way.
+// The copy on the device, while its forward is in progress.
 class PlacedInputs {
  public:
   PlacedInputs(const ops::ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
       : inputs_(&inputs), sizes_(sizes), words_(words) {}
 
-  // It is one of the lists.
+  // `list` is one of the lists.
   const std::int32_t* find(std::span<const std::int32_t> list) const;
 
   struct Attention {
@@ -49,7 +51,7 @@ class PlacedInputs {
     std::int32_t count;
     const kernels::KeyRun* runs;
   };
-  // It is the forward's batch.
+  // `batch` is the forward's batch.
   Attention attention(const ops::Batch& batch, ops::Queries queries) const;
 
  private:

@@ -1,5 +1,5 @@
-// Linears that share their input are one matrix product. What adapters add is part of it: h = A x is written
-// behind x, B stands behind W, and the sum over k goes on through both.
+// Linears that share their input are one matrix product, which includes the adapters: h = A x is written
+// behind x, B is stored behind W, and the sum over k continues through both.
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -59,7 +59,7 @@ LowRank make_low_rank(const Projection& projection, std::span<const checkpoint::
   return low;
 }
 
-// Of a module "layers.N...."; past all layers for others.
+// The layer of a module "layers.N...."; a number beyond all layers for other modules.
 std::int64_t layer_of(const std::string& module) {
   constexpr std::string_view kBegins = "layers.";
   std::int64_t layer = std::numeric_limits<std::int64_t>::max();
@@ -68,7 +68,7 @@ std::int64_t layer_of(const std::string& module) {
   return layer;
 }
 
-// The part of a run's rows.
+// The part of t that belongs to a run's rows.
 at::Tensor rows_at(const at::Tensor& t, const ops::AdapterRun& run) {
   return run.first_row == 0 && run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
@@ -193,7 +193,7 @@ void CudaGpu::decode_projection(Projection& projection) {
   projection.behind = nullptr;
 }
 
-// h, behind x.
+// Writes h behind x.
 void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
   const at::Tensor h = behind(x, low.rank);
   cuda::Product p;
@@ -293,7 +293,8 @@ std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const Oper
   Projection& projection = projection_of(linears);
   decode_projection(projection);
   const at::Tensor x = with_room(operand.value), y = ops::empty_rows(x.size(0), projection.out);
-  // W has to be the matrix of both: where the input is no multiple of 8 wide, the columns between are zeros.
+  // W must be the matrix for both. Where the width of the input is not a multiple of 8, the columns between
+  // are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
   std::vector<const checkpoint::LoraWeights*> lora(linears.size());
   const ops::AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};

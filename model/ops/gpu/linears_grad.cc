@@ -1,10 +1,10 @@
-// Backward of y = x W^T + h B^T, h = scale A m(x), of linears that share x (m: dropout's mask, or nothing):
+// Backward of y = x W^T + h B^T, h = scale A m(x), for linears that share x (m: dropout's mask, or nothing):
 //
 //   dh = dy B       dB = dy^T h      dA = scale dh^T m(x)      dx = dy W + m(dh scale A)
 //
-// The linears' gradients side by side are one matrix, as their weights are; so are their A and B, but that
-// each linear's A reads x through a mask of its own where there is dropout. Products are ATen's; those that
-// give gradients of A and B come out in fp32.
+// The gradients of the linears stand side by side as one matrix, like their weights. So do their A and B,
+// except that with dropout each linear's A reads x through a mask of its own. Products are ATen's; those for
+// the gradients of A and B come out in fp32.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -23,7 +23,7 @@ namespace {
 namespace cuda = kernels::cuda;
 using Half = __nv_bfloat16;
 
-// An adapted linear's share of a projection.
+// The share of an adapted linear in a projection.
 struct Part {
   const at::Tensor *a, *b;  // trainable
   float scale;
@@ -61,7 +61,7 @@ std::vector<Part> parts_of(const ops::Compute& compute, std::span<const ops::Lin
   return parts;
 }
 
-// Scale times A, and B, of all.
+// Scale times A, and B, of all parts.
 LowRank stacked(const std::vector<Part>& parts, const Projection& projection, at::TensorOptions bf16) {
   LowRank low;
   low.rank = (parts.back().first_rank + parts.back().rank + 7) / 8 * 8;
@@ -74,7 +74,7 @@ LowRank stacked(const std::vector<Part>& parts, const Projection& projection, at
   return low;
 }
 
-// The gradients of all linears side by side: where they already lie so, without a copy.
+// The gradients of all linears side by side; not copied if they already lie so.
 at::Tensor joined(const std::vector<at::Tensor>& dy, const Projection& projection) {
   if (dy.size() == 1) return dy[0];
   const auto* at = static_cast<const std::byte*>(dy[0].data_ptr());

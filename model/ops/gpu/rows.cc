@@ -77,7 +77,8 @@ void CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& u
           "glu");
 }
 
-// Side by side, as the linears that made gate and up have them: their backward is then one product.
+// The gradients stand side by side, as the linears that made gate and up need them: their backward is then
+// one product.
 std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
                                               const at::Tensor& dy) {
   const std::int64_t rows = gate.size(0), width = gate.size(1);

@@ -18,7 +18,7 @@ Tiles attention_tiles(const ops::Batch& batch, ops::Queries queries, std::int32_
       out.tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),
                            s.first_query + i, s.first_position + i, std::min(most, s.queries - i)});
     }
-  // The last to finish are short ones.
+  // So that the last items to finish are short.
   std::stable_sort(out.tiles.begin(), out.tiles.end(), [](const auto& a, const auto& b) {
     return a.first_position + a.queries > b.first_position + b.queries;
   });

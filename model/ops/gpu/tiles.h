@@ -1,4 +1,4 @@
-// Attention's work over a batch, as the kernel takes it.
+// Attention's work over a batch, in the form that the kernel takes.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Tiles {
   std::vector<kernels::KeyRun> runs;                // the same for both kinds of queries
 };
 
-// `most`: queries of a tile.
+// `most`: the largest number of queries in a tile.
 Tiles attention_tiles(const ops::Batch& batch, ops::Queries queries, std::int32_t most);
 
 }  // namespace preferd::gpu
