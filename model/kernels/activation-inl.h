@@ -1,14 +1,14 @@
-// exp and tanh of vectors for the kernels: shorter than Highway's, as accurate as sums of fp32 deserve, and
+// exp and tanh of vectors for the kernels: shorter than Highway's, as accurate as sums of fp32 need, and with
 // the same bits on every instruction set that has a fused multiply-add. Included once for each instruction
 // set.
 //
-// 2^x, x <= 0: with n the whole number next to x, 2^x = 2^n 2^(x - n). Adding 1.5 * 2^23 + 127 rounds x to n
+// 2^x, x <= 0: with n the integer nearest to x, 2^x = 2^n 2^(x - n). Adding 1.5 * 2^23 + 127 rounds x to n
 // and leaves n + 127 in the low bits of the sum; shifted into the exponent they are 2^n. The polynomial for
-// the rest has degree 6, its relative error on [-1/2, 1/2] is least (2.6e-9; 1.0 ulp with rounding) among
-// those that are exactly 1 at 0. Below 2^-126 the result is 0; of minus infinity too.
+// the rest has degree 6; its relative error on [-1/2, 1/2] is the smallest (2.6e-9; 1.0 ulp with rounding)
+// among those that are exactly 1 at 0. Below 2^-126 the result is 0, also for minus infinity.
 //
-// tanh x: x P(x^2) / Q(x^2), both of degree 4, least relative error on [-9, 9] (2e-8; 6 ulp with rounding),
-// where tanh reaches 1. What is not a number stays so.
+// tanh x: x P(x^2) / Q(x^2), both of degree 4, with the smallest relative error on [-9, 9] (2e-8; 6 ulp with
+// rounding), where tanh reaches 1. NaN stays NaN.
 #if defined(PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_
 #undef PREFERD_MODEL_KERNELS_ACTIVATION_INL_H_
@@ -47,7 +47,7 @@ HWY_INLINE V Exp2OfNegative(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0f)), hn::Mul(power, scale));
 }
 
-// 1 / (1 + e^-x), from the power of the negative size.
+// 1 / (1 + e^-x), computed from the power of -|x|.
 template <class D, class V>
 HWY_INLINE V Sigmoid(D d, V x) {
   const auto one = hn::Set(d, 1.0f);

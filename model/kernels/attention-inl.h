@@ -1,11 +1,11 @@
-// What the attentions share: a sequence's line of keys, and the online softmax over a block of queries.
-// Included once for each instruction set.
+// What all attention kernels share: a sequence's line of keys, and the online softmax over a block of
+// queries. Included once for each instruction set.
 //
-// Scores stand on their side: a row for each key, a column for each query. Keys of a tile are then the rows
-// of the register tile, read where they are; queries are its panel, packed once a block; and a softmax over
-// keys is as many softmaxes at once as a vector has lanes, with no sum across lanes. A column's sums run over
-// its keys in order, so they know nothing of the columns beside them. Queries carry the factor log2(e), so
-// that weights are powers of two.
+// Scores are stored transposed: a row for each key, a column for each query. The keys of a tile are then the
+// rows of the register tile and are read in place; queries are its panel, packed once per block. A softmax
+// over keys is as many softmaxes at once as a vector has lanes, with no sum across lanes. A column's sums run
+// over its keys in order, so they do not depend on the columns beside them. Queries carry the factor log2(e),
+// so that weights are powers of two.
 #if defined(PREFERD_MODEL_KERNELS_ATTENTION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PREFERD_MODEL_KERNELS_ATTENTION_INL_H_
 #undef PREFERD_MODEL_KERNELS_ATTENTION_INL_H_
@@ -31,7 +31,7 @@ constexpr float kMasked = -std::numeric_limits<float>::infinity();
 
 HWY_INLINE std::size_t RoundUp(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
-// Row of k and v that holds position p of the line.
+// The row of k and v at each position of the line.
 class Line {
  public:
   explicit Line(std::span<const KeyRun> runs) : runs_(runs) {}
@@ -42,7 +42,7 @@ class Line {
     }
     HWY_ABORT("position beyond the line of keys");
   }
-  // Calls f(first row, count) for the stretches of consecutive rows that positions [from, to) are, in order.
+  // Calls f(first row, count) for each run of consecutive rows in positions [from, to), in order.
   template <class F>
   HWY_INLINE void over(std::int32_t from, std::int32_t to, F f) const {
     for (const KeyRun& run : runs_) {
@@ -58,22 +58,23 @@ class Line {
   std::span<const KeyRun> runs_;
 };
 
-// Keys [from, to) of a tile, counted from its first.
+// Keys [from, to) of a tile, relative to its first.
 struct Span {
   std::size_t from, to;
   std::size_t count() const { return to > from ? to - from : 0; }
 };
 
-// Queries at work against one tile of keys after the other; d and stride are whole panels.
+// The state of a block of queries that meets one tile of keys after the other; d and stride are multiples of
+// the panel width.
 struct Block {
   std::size_t width, head_dim, d, columns, stride;
   float* queries;     // [stride / width, head_dim, width]
   float* values;      // [kKeyTile, d]
   float* scores;      // [kKeyTile, stride]
   float* sums;        // [stride, d]
-  float* top;         // [stride], of the scores so far
-  float* total;       // [stride], of the weights so far
-  float* correction;  // [stride]: what the last step multiplied earlier weights by
+  float* top;         // [stride], maximum of the scores so far
+  float* total;       // [stride], sum of the weights so far
+  float* correction;  // [stride]: the factor that the last step applied to earlier weights
 
   Block(BumpAllocator& scratch, std::size_t dim, std::size_t count)
       : width(2 * hn::Lanes(Float())),
@@ -92,7 +93,7 @@ struct Block {
   float* score(std::size_t key, std::size_t column) const { return scores + key * stride + column; }
 };
 
-// row_of(column) names the floats of a column's query.
+// Packs the queries; row_of(column) points at the floats of a column's query.
 template <class F>
 HWY_INLINE void PackQueries(const Block& b, float factor, F row_of) {
   float* rows = b.sums;
@@ -106,7 +107,7 @@ HWY_INLINE void PackQueries(const Block& b, float factor, F row_of) {
   std::fill_n(b.total, b.stride, 0.0f);
 }
 
-// `count` rows of values into the tile, from its row `first` on.
+// Copies `count` rows of values into the tile, from its row `first` on.
 HWY_INLINE void LoadValues(const Block& b, std::size_t first, std::size_t count, HeadRows<const float> rows) {
   const Float d;
   const std::size_t lanes = hn::Lanes(d);
@@ -119,14 +120,15 @@ HWY_INLINE void LoadValues(const Block& b, std::size_t first, std::size_t count,
   }
 }
 
-// Scores of `count` keys, the tile's from `first` on, against the panel of columns that begins at `column`.
+// Scores of `count` keys, from the tile's key `first` on, against the panel of columns that begins at
+// `column`.
 HWY_INLINE void Score(const Block& b, std::size_t column, std::size_t first, std::size_t count,
                       HeadRows<const float> keys) {
   MultiplyTiles(keys.data, keys.stride, b.queries + column * b.head_dim, b.width, b.score(first, column),
                 b.stride, count, b.head_dim, Start::kZero);
 }
 
-// The step of the softmax for a vector of columns. Scores of the keys become weights; the others are left.
+// The softmax step for a vector of columns. Scores of the keys become weights; other scores are not changed.
 HWY_INLINE void SoftmaxStep(const Block& b, std::size_t column, Span keys) {
   const Float d;
   const auto old = hn::Load(d, b.top + column);
@@ -145,14 +147,14 @@ HWY_INLINE void SoftmaxStep(const Block& b, std::size_t column, Span keys) {
   hn::Store(hn::MulAdd(hn::Load(d, b.total + column), correction, sum), d, b.total + column);
 }
 
-// Brings the sums of earlier tiles to the measure of the last step.
+// Rescales the sums of earlier tiles to the maximum of the last step.
 HWY_INLINE void CorrectSums(const Block& b) {
   for (std::size_t c = 0; c < b.columns; ++c)
     if (const float by = b.correction[c]; by != 1.0f)
       for (std::size_t i = 0; i < b.d; ++i) b.sums[c * b.d + i] *= by;
 }
 
-// Sums of values by weights, for `count` columns.
+// Adds up values times weights for `count` columns.
 HWY_INLINE void Gather(const Block& b, std::size_t column, std::size_t count, Span keys, Start start) {
   for (std::size_t i = 0; i < b.d; i += b.width)
     MultiplyTiles(b.score(keys.from, column), 1, b.values + keys.from * b.d + i, b.d,

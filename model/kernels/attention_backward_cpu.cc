@@ -14,7 +14,7 @@ namespace preferd::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kQueryTile = 48;
 
-// Scratch, in this order; d = head_dim rounded up to the panel width.
+// The scratch memory, in this order; d = head_dim rounded up to the panel width.
 struct BackwardLayout {
   std::size_t width, head_dim, d;
   bool whole() const { return d == head_dim; }
@@ -48,7 +48,8 @@ HWY_INLINE T* HeadRow(const HeadRows<T>& rows, std::size_t row, std::size_t head
   return rows.data + row * rows.stride + head * head_dim;
 }
 
-// D of the item's queries and heads: four partial sums an element apart, so that the order is one for all.
+// D for the item's queries and heads: four interleaved partial sums, so that the order is the same on every
+// instruction set.
 void RowSums(const AttentionShape& s, const AttentionItem& item, const AttentionBackward& t) {
   const std::size_t group = s.query_heads / s.kv_heads;
   const auto first = static_cast<std::size_t>(item.first_query);
@@ -62,7 +63,7 @@ void RowSums(const AttentionShape& s, const AttentionItem& item, const Attention
     }
 }
 
-// Positions [begin, end) of a line, and their keys and values in scratch; zeros where the tile is not full.
+// Positions [begin, end) of a line, with their keys and values in scratch; zeros where the tile is not full.
 struct KeySpan {
   std::int32_t begin, end;
   std::size_t columns(std::size_t width) const {
@@ -93,7 +94,7 @@ void LoadKeys(const AttentionShape& s, const BackwardLayout& at, std::size_t kv_
   std::fill_n(scratch + at.key_sums(), 2 * kKeyTile * at.d, 0.0f);
 }
 
-// Adds the tile's sums to the gradients of the rows that the line's positions are.
+// Adds the tile's sums to the gradients of the rows at the line's positions.
 void StoreKeys(const AttentionShape& s, const BackwardLayout& at, std::size_t kv_head, const Line& line,
                KeySpan span, const AttentionBackward& t, const float* scratch) {
   for (std::int32_t p = span.begin; p < span.end; ++p) {
@@ -138,7 +139,8 @@ struct QuerySpan {
   std::int32_t position;
 };
 
-// Rows [rows, head_dim] as operands that are read in whole panels: themselves, or copied with zeros behind.
+// Rows [rows, head_dim] as operands that are read in whole panels: the rows themselves, or a copy with zeros
+// after each row.
 HWY_INLINE HeadRows<const float> Padded(const BackwardLayout& at, const float* from, std::size_t stride,
                                         std::size_t rows, float* room) {
   if (at.whole()) return {from, stride};

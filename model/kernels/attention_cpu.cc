@@ -19,7 +19,7 @@ HWY_INLINE void Weigh(const Block& b, const CausalMask& mask, std::size_t column
   SoftmaxStep(b, column, mask.some(column, hn::Lanes(Float())));
 }
 
-// The tile of keys whose first stands at `begin` of the line.
+// Processes the tile of keys whose first is at position `begin` of the line.
 void MeetTile(const Block& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
               HeadRows<const float> k, HeadRows<const float> v, Start start) {
   const CausalMask mask{static_cast<std::int32_t>(kKeyTile), item.first_position - begin, s.window,

@@ -1,5 +1,6 @@
-// Hands out a caller's scratch from front to back, each piece at the start of a cache line: vectors of AVX-512 that
-// straddle two lines are read at half the speed. Without memory it measures how much the same pieces need.
+// Hands out a caller's scratch memory from front to back, each piece at the start of a cache line: AVX-512
+// vectors that straddle two lines are read at half the speed. Without memory it measures how much the same
+// pieces need.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@ class BumpAllocator {
     return begin;
   }
 
-  // Floats of memory that what was taken needs, wherever it begins.
+  // The number of floats that the pieces taken so far need, wherever the memory begins.
   std::size_t floats() const { return taken_ + kLine; }
 
  private:

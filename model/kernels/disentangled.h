@@ -1,17 +1,17 @@
 // Bidirectional attention with disentangled relative positions (DeBERTa: arXiv 2006.03654) on the CPU, fp32,
 // one head of one sequence at a time:
 //
-//     s_ij = scale * ((q_i.k_j + q_i.pk[b(i - j)]) + k_j.pq[b(i - j)])        out_i = sum of softmax(s_i)_j
-//     v_j
+//     s_ij = scale * ((q_i.k_j + q_i.pk[b(i - j)]) + k_j.pq[b(i - j)])
+//     out_i = sum over j of softmax(s_i)_j v_j
 //
-// pk and pq are keys and queries of relative positions, b names the row of a distance. Either may be absent.
+// pk and pq are keys and queries of relative positions, b gives the row of a distance. Either may be absent.
 //
-// q.pk and k.pq are products with the rows of the position tables that the sequence's distances reach, made
-// by the register tile; scores pick from them. k.pq is made once [length, rows], q.pk for a block of queries
-// at a time; the softmax goes over tiles of keys as attention.h's does. Every sum is one chain in a fixed
-// order, whatever else is in the batch.
+// q.pk and k.pq are products with those rows of the position tables that the sequence's distances reach,
+// computed by the register tile; scores pick from them. k.pq is computed once [length, rows], q.pk for one
+// block of queries at a time; the softmax goes over tiles of keys as in attention.h. Every sum is one chain
+// in a fixed order, whatever else is in the batch.
 //
-// Raw pointers, no allocation; scratch is the caller's, one a thread.
+// Raw pointers, no allocation; the caller provides scratch memory, one piece per thread.
 #pragma once
 
 #include <cstddef>
@@ -31,17 +31,17 @@ struct DisentangledShape {
 struct RelativeTables {
   HeadRows<const float> key, query;
   std::size_t rows = 0;
-  // Distance d of a query from a key, -length < d < length, has row row_of[d], which never falls as d grows;
-  // points at d = 0.
+  // Distance d of a query from a key, -length < d < length, has row row_of[d], which never decreases as d
+  // grows; row_of points at d = 0.
   const std::int32_t* row_of = nullptr;
 };
 
-// Rows first_row.. of q, k, v and out make a sequence of `length` tokens, of which one head is computed.
+// Rows first_row.. of q, k, v and out are a sequence of `length` tokens, of which one head is computed.
 struct DisentangledItem {
   std::size_t first_row = 0, length = 0, head = 0;
 };
 
-// Floats of scratch that attend_both_ways() needs for a sequence.
+// The number of floats of scratch that attend_both_ways() needs for a sequence.
 std::size_t disentangled_scratch(const DisentangledShape& shape, std::size_t length,
                                  const RelativeTables& relative);
 

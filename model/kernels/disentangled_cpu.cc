@@ -12,23 +12,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-// Scores stand on their side, as attention-inl.h has them: lanes are queries. With `rows` the rows of the
+// Scores are stored transposed, as in attention-inl.h: lanes are queries. With `rows` the rows of the
 // position tables that the sequence's distances reach,
 //
-//     of_queries  [rows, columns of the block]  pk_r . q_i     keys' side of the register tile: pk as it lies
-//     of_keys     [length, rows]                k_j . pq_r     likewise k as it lies, pq packed once a head
+//     of_queries  [rows, columns of the block]  pk_r . q_i     the tile's rows are pk, in place
+//     of_keys     [length, rows]                k_j . pq_r     likewise k; pq is packed once per head
 //
-// For one key, neighbouring lanes are neighbouring distances, and these have neighbouring rows or the same:
-// what they pick from of_keys stands in one vector, in which a permutation finds it. From of_queries they
-// pick down a diagonal, which is a gather.
+// For one key, neighbouring lanes are neighbouring distances, and these have neighbouring rows or the same
+// row: what they pick from of_keys is in one vector, where a permutation finds it. From of_queries they pick
+// along a diagonal, which is a gather.
 
-// A head's relative positions at work; stride is whole panels.
+// A head's relative positions during the computation; stride is a multiple of the panel width.
 struct Positions {
   std::size_t first, rows, stride;  // of the tables
-  float* places;                    // row of distance d, from 1 - length on, and what padded lanes ask for
-  float* panel;                     // [stride / width, head_dim, width]
-  float* of_keys;                   // [length, stride], and a vector behind
-  float* of_queries;                // [rows, kQueryColumns]
+  float* places;      // row of distance d, from 1 - length on, and the rows that padded lanes ask for
+  float* panel;       // [stride / width, head_dim, width]
+  float* of_keys;     // [length, stride], and one vector after it
+  float* of_queries;  // [rows, kQueryColumns]
 
   Positions(BumpAllocator& scratch, std::size_t dim, std::size_t length, std::size_t first_row,
             std::size_t count)
@@ -56,7 +56,7 @@ HWY_INLINE HeadRows<T> HeadOf(const HeadRows<T>& rows, std::size_t row, std::siz
   return {rows.data + row * rows.stride + head * dim, rows.stride};
 }
 
-// y [rows, stride] = x panels^T, the panels side by side.
+// y [rows, stride] = x panels^T, with the panels side by side.
 HWY_INLINE void Products(HeadRows<const float> x, std::size_t rows, const float* panels, std::size_t dim,
                          std::size_t columns, float* y, std::size_t stride) {
   const std::size_t width = 2 * hn::Lanes(Float());
@@ -64,7 +64,7 @@ HWY_INLINE void Products(HeadRows<const float> x, std::size_t rows, const float*
     MultiplyTiles(x.data, x.stride, panels + j * dim, width, y + j, stride, rows, dim, Start::kZero);
 }
 
-// The places of all distances, and of_keys; no rows where there are no relative positions.
+// The places of all distances, and of_keys; no rows if there are no relative positions.
 Positions Prepare(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> key,
                   const RelativeTables& r, BumpAllocator& memory) {
   if (r.key.data == nullptr && r.query.data == nullptr) return Positions(memory, s.head_dim, 0, 0, 0);
@@ -85,7 +85,7 @@ Positions Prepare(const DisentangledShape& s, const DisentangledItem& item, Head
   return p;
 }
 
-// Elements from[place[i]] of lanes i.
+// Lane i is from[place[i]].
 template <class D>
 HWY_INLINE hn::Vec<D> Pick(D d, const float* from, const float* place) {
   const hn::RebindToSigned<D> whole;
@@ -98,8 +98,8 @@ HWY_INLINE hn::Vec<D> Pick(D d, const float* from, const float* place) {
                               hn::IndicesFromVec(d, lane));
 }
 
-// Adds both kinds of products to the scores of `keys` keys, the sequence's from `key` on, for a vector of
-// columns whose first is the sequence's `query`.
+// Adds both kinds of products to the scores of `keys` keys, from the sequence's key `key` on, for a vector of
+// columns that begins at the sequence's query `query`.
 HWY_INLINE void AddPositions(const Block& b, const Positions& p, const DisentangledItem& item,
                              std::size_t column, std::size_t query, std::size_t key, std::size_t keys,
                              const RelativeTables& r, float factor) {

@@ -14,7 +14,7 @@ namespace preferd::kernels::HWY_NAMESPACE {
 
 #if HWY_TARGET != HWY_SCALAR
 
-// Four words of rows 0, 4, .. 4 kBlocks - 4, a block of a vector each.
+// Four words of rows 0, 4, .. 4 kBlocks - 4, one block of a vector each.
 template <std::size_t kBlocks>
 HWY_INLINE hn::Vec<hn::FixedTag<std::uint32_t, 4 * kBlocks>> EveryFourth(const std::uint32_t* rows,
                                                                          std::size_t stride) {
@@ -26,8 +26,8 @@ HWY_INLINE hn::Vec<hn::FixedTag<std::uint32_t, 4 * kBlocks>> EveryFourth(const s
                        EveryFourth<kBlocks / 2>(rows, stride));
 }
 
-// Rows [j, ..) as far as 4 kBlocks of them are left before `count`; returns where. Their lanes are
-// interleaved in registers, so that what is stored are whole vectors.
+// Packs rows [j, ..) as long as 4 kBlocks of them are left before `count`; returns where it stopped. Their
+// lanes are interleaved in registers, so that whole vectors are stored.
 template <std::size_t kBlocks>
 HWY_INLINE std::size_t PackRows(const std::uint32_t* rows, std::size_t stride, std::size_t j,
                                 std::size_t count, std::size_t k, std::size_t width, std::uint32_t* panel) {

@@ -54,7 +54,7 @@ constexpr Named kNamed[] = {{"avx2", HWY_AVX2, false, false},
                             {"avx512vnni", HWY_AVX3, true, false},
                             {"amx", HWY_AVX3, true, true}};
 
-// Linux gives the registers of AMX to processes that ask (Documentation/arch/x86/xstate.rst).
+// Linux gives the registers of AMX to processes that ask for them (Documentation/arch/x86/xstate.rst).
 bool request_amx() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;

@@ -16,26 +16,26 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-// Both products give what they sum on its side, a column for each query: keys times a panel of queries are
-// scores, values, turned, times a panel of weights are sums. A panel's scores never leave the first-level
-// cache: its columns meet a tile from the first product to the last before the next panel does.
+// Both products give their sums transposed, a column for each query: keys times a panel of queries are
+// scores, and transposed values times a panel of weights are sums. A panel's scores never leave the
+// first-level cache: its columns meet a tile from the first product to the last before the next panel does.
 
 constexpr float kMostWeight = 8191;
 
 struct Panels {
   std::size_t width, dim, places, columns, count;
   std::int16_t* queries;  // [count, places, width]
-  std::int16_t* rows;     // [width, places], of the queries that are packed
-  std::int16_t* values;   // [dim, kIntKeyTile], turned and laid out
+  std::int16_t* rows;     // [width, places], for the queries that are being packed
+  std::int16_t* values;   // [dim, kIntKeyTile], transposed and laid out
   std::int16_t* weights;  // [kIntKeyTile, width]
   float* value_scales;    // [kIntKeyTile]
   float* scores;          // [kIntKeyTile, width]
   float* weight_scales;   // [width]
   float* weight_factors;  // [width]: 1 / scale, or 0
-  float* correction;      // [width]: what the last step multiplied earlier weights by
+  float* correction;      // [width]: the factor that the last step applied to earlier weights
   float* query_scales;    // [count, width]
-  float* top;             // [count, width], of the scores so far
-  float* total;           // [count, width], of the weights so far
+  float* top;             // [count, width], maximum of the scores so far
+  float* total;           // [count, width], sum of the weights so far
   float* sums;            // [count, dim, width]
 
   Panels(BumpAllocator& scratch, const AttentionShape& s, std::size_t columns_wanted)
@@ -64,7 +64,7 @@ struct Panels {
   }
 };
 
-// 8 x 8 at a time.
+// Transposes blocks of 8 x 8.
 HWY_INLINE void Turn(const std::int16_t* const* rows, std::size_t count, std::size_t dim, std::int16_t* to) {
   std::size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
@@ -116,7 +116,7 @@ HWY_INLINE void PackQueries(const Panels& b, const AttentionShape& s, const Quan
   std::fill_n(b.total, b.count * b.width, 0.0f);
 }
 
-// The step of the softmax for a vector of columns, the panel's from `at` on. Scores of the keys become
+// The softmax step for a vector of columns, from the panel's column `at` on. Scores of the keys become
 // weights times the scales of their values.
 HWY_INLINE void WeighByScale(const Panels& b, std::size_t panel, std::size_t at, Span keys) {
   const Float d;
@@ -170,7 +170,7 @@ HWY_INLINE void LoadValues(const Panels& b, const AttentionItem& item, std::int3
   for (std::size_t i = 0; i < b.dim; ++i) lay_out(b.values + i * kIntKeyTile, keys.to, Side::kX);
 }
 
-// The tile of keys whose first stands at `begin` of the line.
+// Processes the tile of keys whose first is at position `begin` of the line.
 void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& item, std::int32_t begin,
               const QuantizedHeads& k, const QuantizedHeads& v, Start start) {
   static constexpr float kOne = 1;
@@ -212,7 +212,7 @@ void MeetTile(const Panels& b, const AttentionShape& s, const AttentionItem& ite
   }
 }
 
-// Columns of sums become rows.
+// Writes columns of sums as rows.
 HWY_INLINE void StorePanel(const Panels& b, std::size_t panel, std::size_t group, std::size_t head,
                            std::size_t first_query, HeadRows<float> out) {
   const Float d;

@@ -1,11 +1,11 @@
-// y = x W^T on the CPU with both sides rounded to integers (model/quant/int_groups.h), of 16 bits or of 8, one
+// y = x W^T on the CPU with both sides quantized to integers of 16 or 8 bits (model/quant/int_groups.h), one
 // panel of W and one group of k at a time.
 //
-// Products are summed in int32, exactly, and once a group the sum becomes a float and is added:
+// Products are summed in int32, exactly; once per group the sum becomes a float and is added:
 //
 //     y[i][j] = fma(float(sum_k x[i][k] panel[k][j]), x_scale[i] * panel_scale[j], y[i][j])
 //
-// So a result depends on its row, its column and where groups end, as in gemm.h; never on the number of
+// So a result depends on its row, its column and where groups end, as in gemm.h, but not on the number of
 // rows or on the instruction set.
 //
 //            int16                                     int8
@@ -14,10 +14,11 @@
 //            more ports
 //   VNNI     vpdpwssd                                  vpdpbusd
 //   AMX      four products of bytes                    tdpbssd
-//   NEON     smlal, smlal2                             the same of even and odd bytes
+//   NEON     smlal, smlal2                             the same for even and odd bytes
 //
-// vpmaddubsw and vpdpbusd want an operand without sign: there x is laid out as level + 128, and a panel
-// begins with what sums begin with, -128 times the sums of its columns (elsewhere what is there is not read).
+// vpmaddubsw and vpdpbusd need one unsigned operand. There x is laid out as level + 128, and a panel begins
+// with the initial values of its sums, which are -128 times the sums of its columns (on other instruction
+// sets this part is not read).
 //
 // Raw pointers, no allocation, any thread. T is int8_t or int16_t.
 #pragma once
@@ -29,36 +30,37 @@
 
 namespace preferd::kernels {
 
-// A group of levels lies in memory as this machine multiplies it, with zeros behind it to the next whole
-// word of 4 bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/int_gemm_amx.h). How
-// its first levels lie does not depend on how many follow: of int16 a shorter group may be multiplied,
-// where the other side is zero up to the whole.
+// A group of levels is stored as this machine multiplies it, padded with zeros to the next whole word of 4
+// bytes or, for AMX, of 64 levels; int16 for AMX is cut into bytes (model/kernels/int_gemm_amx.h). The layout
+// of its first levels does not depend on how many follow: with int16 a shorter group may be multiplied if the
+// other side is zero up to the whole.
 
 enum class Side { kX, kPanel };
 
-// Places, of T each, that a group of `depth` levels takes in a row; and a panel of it, a column.
+// The number of elements of T that a group of `depth` levels takes in a row, and that a panel of it takes per
+// column.
 template <class T>
 std::size_t int_places(std::size_t depth);
 template <class T>
 std::size_t panel_places(std::size_t depth);
 
-// Lays `depth` levels out, in place. Requires levels in the range of model/quant/int_groups.h and a group of at
-// most 256.
+// Lays `depth` levels out, in place. Requires levels in the range of model/quant/int_groups.h and a group of
+// at most 256.
 void lay_out(std::int8_t* levels, std::size_t depth, Side side);
 void lay_out(std::int16_t* levels, std::size_t depth, Side side);
 
-// Panel [panel_places(depth), panel_width()] of `count` <= panel_width() rows that are laid out for it, one
-// behind the other.
+// Packs panel [panel_places(depth), panel_width()] from `count` <= panel_width() rows that are laid out for
+// it, one after the other.
 void pack_ints(const std::int8_t* rows, std::size_t count, std::size_t depth, std::int8_t* panel);
 void pack_ints(const std::int16_t* rows, std::size_t count, std::size_t depth, std::int16_t* panel);
 
-// Panel of the levels rint(values[k][j] * factors[j]), at most 8191 in magnitude. values [depth,
-// panel_width()], factors [panel_width()].
+// Packs a panel of the levels rint(values[k][j] * factors[j]), whose magnitude is at most 8191. values
+// [depth, panel_width()], factors [panel_width()].
 void round_columns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel);
 
 template <class T>
 struct IntProduct {
-  const T* x = nullptr;  // rows of a group, row i at x + i * x_stride
+  const T* x = nullptr;  // rows of one group, row i at x + i * x_stride
   std::size_t x_stride = 0;
   const float* x_scale = nullptr;  // of row i at x_scale + i * x_scale_stride
   std::size_t x_scale_stride = 0;
@@ -67,11 +69,11 @@ struct IntProduct {
   float* y = nullptr;                  // [rows, panel_width()]; aliases nothing
   std::size_t rows = 0, depth = 0;
   Start start = Start::kZero;
-  // Null, or where a later call writes sums: rows are fetched one by one while products are summed. All at
-  // once would hold them up.
+  // Null, or where a later call writes sums: these rows are prefetched one by one while products are summed.
+  // Prefetching all at once would delay the sums.
   const float* soon = nullptr;
   std::size_t soon_stride = 0;
-  // Null, or where sums go instead of y, which is read alone.
+  // Null, or where sums are written instead of to y, which is then only read.
   float* out = nullptr;
   std::size_t out_stride = 0;
 };
@@ -80,7 +82,7 @@ struct IntProduct {
 void multiply_ints(const IntProduct<std::int8_t>& p);
 void multiply_ints(const IntProduct<std::int16_t>& p);
 
-// Where finished sums go.
+// Where finished sums are written.
 struct SumsOut {
   const float* sums = nullptr;  // [rows, panel_width()]
   const float* bias = nullptr;  // [columns], or null

@@ -24,7 +24,7 @@ inline void settle_memory() { asm volatile("" : : : "memory"); }
 
 std::size_t padded(std::size_t depth) { return (depth + kDepth - 1) / kDepth * kDepth; }
 
-// How many rows of a tile to add in each step of k, that few are left behind the last.
+// How many rows of a tile to add in each step of k, so that few are left after the last step.
 std::size_t share_of(std::size_t depth) { return kTile / (depth / kDepth + 1) + 1; }
 
 struct alignas(64) Config {
@@ -33,7 +33,7 @@ struct alignas(64) Config {
   std::uint8_t rows[16] = {};
 };
 
-// Tiles 4 and 5: of x. 6 and 7: of the panel. 0 to 3: sums.
+// Tiles 4 and 5 are x, 6 and 7 the panel, 0 to 3 sums.
 void configure(std::size_t rows, std::size_t second_rows) {
   Config config;
   for (std::size_t t = 0; t < 8; ++t) {
@@ -59,8 +59,8 @@ inline void fetch_soon(const IntProduct<T>& p, std::size_t row, std::size_t coun
   }
 }
 
-// 16 columns of sums that have left their tiles and are on their way to y, row by row. It holds by value what
-// it needs of a product, which the compiler would else read again after each store.
+// 16 columns of sums that have left their tiles and are on their way to y, row by row. Holds the parts of a
+// product that it needs by value; otherwise the compiler would read them again after each store.
 class Rows {
  public:
   template <class T>
@@ -80,7 +80,7 @@ class Rows {
     row_ = 0, count_ = count;
   }
 
-  // Up to `count` more rows, of the integers sum(row).
+  // Writes up to `count` more rows from the integers sum(row).
   template <class Sum>
   void add(std::size_t count, const Sum& sum) {
     for (const std::size_t end = std::min(count_, row_ + count); row_ < end; ++row_) {
@@ -109,7 +109,7 @@ inline __m512i whole(const Sums& sums, std::size_t row) {
   return _mm512_add_epi32(_mm512_slli_epi32(load(sums, 0, row), 14), low);
 }
 
-// 32 levels from the i-th of `depth` on, zeros behind the last.
+// 32 levels from the i-th of `depth` on, with zeros after the last.
 inline __m512i load_ints(const std::int16_t* levels, std::size_t i, std::size_t depth) {
   const std::uint32_t mask = depth >= i + 32 ? ~0u : depth <= i ? 0u : (1u << (depth - i)) - 1;
   return _mm512_maskz_loadu_epi16(mask, levels + i);
@@ -213,7 +213,8 @@ void multiply(const IntProduct<std::int8_t>& p) {
     fetch_soon(p, row, first + second);
     const std::int8_t* x = p.x + row * p.x_stride;
     const std::int8_t* below = second == 0 ? x : x + kTile * p.x_stride;
-    const std::int8_t* panel = p.panel + 4 * kWidth;  // begins behind what sums begin with elsewhere
+    const std::int8_t* panel = p.panel + 4 * kWidth;  // begins after the part that other instruction sets
+                                                      // begin their sums with
     settle_memory();
     _tile_zero(0);
     _tile_zero(1);

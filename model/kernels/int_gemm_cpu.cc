@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
 template <class T>
-constexpr std::size_t kWord = 4 / sizeof(T);  // levels in a word of 32 bits, of which a panel is made
+constexpr std::size_t kWord = 4 / sizeof(T);  // levels in a 32-bit word, the unit of a panel
 
 #if HWY_TARGET == HWY_SCALAR
 
@@ -46,14 +46,14 @@ void BeginSums(std::size_t, std::int8_t*) {}
 
 #else
 
-// Is x of int8 laid out without sign, as level + 128?
+// Whether int8 x is laid out unsigned, as level + 128.
 constexpr bool kUnsigned = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
 
 using Int32 = hn::RebindToSigned<Float>;
 using Int16 = hn::Repartition<std::int16_t, Int32>;
 using Words = hn::Vec<Int32>;
 
-// A vector of int32 sums. NEON keeps those of even and odd pairs of lanes apart until the end.
+// A vector of int32 sums. NEON keeps the sums of even and odd pairs of lanes apart until the end.
 struct Sums {
   Words a, b;
 };
@@ -67,8 +67,8 @@ HWY_INLINE void AddPairs(Sums& sum, hn::Vec<Int16> x, hn::Vec<Int16> panel) {
 }
 
 // How sums take in a word of x, the same in all lanes, times words of the panel. kRows x 2 vectors of sums
-// leave room for the panel's two, a word of x and products on their way: AVX2 has 16 registers. vpdpwssd and
-// vpdpbusd take 5 cycles and two start in each, so that they want more than 10 sums.
+// leave room for the panel's two vectors, a word of x and products in flight: AVX2 has 16 registers. vpdpwssd
+// and vpdpbusd take 5 cycles, and two can start in each cycle, so more than 10 sums are needed.
 struct Madd {
   using T = std::int16_t;
   static constexpr std::size_t kRows = 6;
@@ -136,7 +136,7 @@ HWY_INLINE Words WordOf(const void* x) {
   return hn::Set(Int32(), word);
 }
 
-// to = (y +) the sums times one row's scale and those of the panel's columns.
+// to = (y +) the sums times the row's scale and those of the panel's columns.
 HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_scale, Start start,
                       const float* y, float* to) {
   const Float d;
@@ -145,7 +145,7 @@ HWY_INLINE void Write(Sums sum, hn::Vec<Float> row_scale, const float* panel_sca
   hn::StoreU(hn::MulAdd(value, hn::Mul(row_scale, hn::LoadU(d, panel_scale)), before), d, to);
 }
 
-// The sums of kRows rows: those of the first, and of the rows below it.
+// The sums of kRows rows: those of the first row, and those of the rows below it.
 template <class M, std::size_t kRows>
 struct Tile {
   using T = typename M::T;
@@ -234,7 +234,7 @@ void MultiplyInt16(const IntProduct<std::int16_t>& p) {
   Multiply<Madd>(p);
 }
 
-// What sums begin with: less the sums of a row of zeros, which lie there as 128.
+// The initial values of sums: minus the sums of a row of zeros, which is stored as 128.
 void BeginSums(std::size_t depth, std::int8_t* panel) {
   if constexpr (!kUnsigned) return;
   const Int32 d;
@@ -257,7 +257,7 @@ void DropSign(std::int8_t* levels, std::size_t places) {
     for (std::size_t i = 0; i < places; ++i) levels[i] = static_cast<std::int8_t>(levels[i] ^ 0x80);
 }
 
-// Two rows of values make one of words, the upper half of each from the second.
+// Two rows of values make one row of words, with the upper half of each word from the second.
 void RoundColumns(const float* values, const float* factors, std::size_t depth, std::int16_t* panel) {
   const Float d;
   const hn::RebindToSigned<Float> words;

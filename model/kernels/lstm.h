@@ -4,12 +4,13 @@
 //     a = x_t + W h + b       i, f, o = sigmoid(a_i, a_f, a_o)    g = tanh(a_g)
 //     c = f c + i g           h = o tanh(c)
 //
-// x_t, the share of the inputs, is the caller's. Gates stand in the order i, f, g, o, as torch has them. Each
-// sum is one chain of multiply-adds from the first element of h on; sequences know nothing of each other.
+// The caller provides x_t, the share of the inputs. Gates are in the order i, f, g, o, as in torch. Each sum
+// is one chain of multiply-adds from the first element of h on; sequences do not influence each other.
 //
-// Sequences of one direction may go side by side, so that a step reads W once for all of them.
+// Several sequences of one direction may be processed side by side, so that a step reads W once for all of
+// them.
 //
-// Raw pointers, no allocation; scratch is the caller's, one a thread.
+// Raw pointers, no allocation; the caller provides scratch memory, one piece per thread.
 #pragma once
 
 #include <cstddef>
@@ -21,16 +22,16 @@ namespace preferd::kernels {
 
 enum class Walk { kForward, kBackward };  // from the first row or from the last
 
-// W as operands of the register tile, zeros behind the last column.
+// W as operands of the register tile, with zeros after the last column.
 struct LstmWeights {
   std::size_t hidden = 0;
   const float* forth = nullptr;  // panels of panel_width() rows of W (gemm.h), one after the other
-  const float* back = nullptr;   // [4 hidden, lstm_columns(hidden)]; read by the backward alone
+  const float* back = nullptr;   // [4 hidden, lstm_columns(hidden)]; only the backward reads it
   const float* bias = nullptr;   // [4 hidden]
 };
-std::size_t lstm_columns(std::size_t columns);  // whole panels
+std::size_t lstm_columns(std::size_t columns);  // rounded up to whole panels
 
-// Rows of one sequence, row 0 its first token.
+// Rows of one sequence; row 0 is its first token.
 struct LstmForward {
   HeadRows<const float> x;  // [length, 4 hidden]
   HeadRows<float> h;        // [length, hidden]: written
@@ -47,9 +48,9 @@ struct LstmBackward {
   Walk walk = Walk::kForward;
 };
 
-inline constexpr std::size_t kLstmSequences = 8;  // most that go side by side
+inline constexpr std::size_t kLstmSequences = 8;  // most sequences that are processed side by side
 
-// Floats of scratch that either function needs.
+// The number of floats of scratch that either function needs.
 std::size_t lstm_scratch(std::size_t hidden);
 
 // The sequences: at most kLstmSequences, the longest first.

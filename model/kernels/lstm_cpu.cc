@@ -27,7 +27,7 @@ HWY_INLINE std::size_t RowOf(Walk walk, std::size_t step, std::size_t length) {
   return walk == Walk::kForward ? step : length - 1 - step;
 }
 
-// Of each sequence; n is hidden rounded up to whole vectors.
+// The states of each sequence; n is hidden rounded up to whole vectors.
 struct States {
   std::size_t n, columns;
   float* h;      // [kLstmSequences, n]
@@ -50,7 +50,7 @@ std::size_t LstmScratch(std::size_t hidden) {
   return measure.floats();
 }
 
-// One row of x and four panels, or two and two: with fewer sums at work, each would wait for its last
+// One row of x and four panels, or two and two: with fewer sums in flight, each would wait for its last
 // addition.
 template <std::size_t kRows>
 HWY_INLINE void FourTiles(const float* x, std::size_t x_stride, std::size_t k, const float* panels, float* y,
@@ -95,7 +95,7 @@ HWY_INLINE void Recur(const States& s, const LstmWeights& w, std::size_t rows) {
     MultiplyTiles(s.h, s.n, w.forth + j * n, width, s.sums + j, s.columns, rows, n, Start::kZero);
 }
 
-// From a to i, f, g, o, c, h of one sequence.
+// From a to i, f, g, o, c, h for one sequence.
 HWY_INLINE void Turn(const States& s, std::size_t sequence) {
   const Float d;
   float *i = s.gates + sequence * 4 * s.n, *f = i + s.n, *g = f + s.n, *o = g + s.n;

@@ -1,11 +1,11 @@
-// Who sees which keys of a tile in causal attention, and what that makes of their scores. Included once for
-// each instruction set.
+// Which query sees which keys of a tile in causal attention, and how that changes their scores. Included once
+// for each instruction set.
 //
-// An item's columns are its queries under all heads of the group, heads of one query side by side: column c
-// is query c / group, so that positions ascend. What nobody sees is left out where that is cheap to know:
-// keys that no column of a panel sees have no scores, those that no lane of a vector sees weigh 0 unasked,
-// those that no row of a register tile sees are not gathered. A mask is made for keys only that some lanes
-// see and some do not.
+// An item's columns are its queries under all heads of the group, with the heads of one query side by side:
+// column c is query c / group, so positions ascend. Keys that nobody sees are skipped where that is cheap to
+// know: keys that no column of a panel sees have no scores, those that no lane of a vector sees get weight 0
+// directly, and those that no row of a register tile sees are not gathered. A mask is made only for keys that
+// some lanes see and others do not.
 #if defined(PREFERD_MODEL_KERNELS_MASK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PREFERD_MODEL_KERNELS_MASK_INL_H_
 #undef PREFERD_MODEL_KERNELS_MASK_INL_H_
@@ -22,9 +22,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace preferd::kernels::HWY_NAMESPACE {
 
-// Positions are counted from the first key of the tile in question.
+// Positions are relative to the first key of the tile in question.
 struct CausalMask {
-  std::int32_t tile;  // keys in it
+  std::int32_t tile;  // number of keys in it
   std::int32_t first_position, window;
   std::size_t group, columns;
 
@@ -33,7 +33,7 @@ struct CausalMask {
   }
   std::int32_t oldest(std::size_t column) const { return window > 0 ? newest(column) - window + 1 : 0; }
   std::size_t clamp(std::int32_t key) const { return static_cast<std::size_t>(std::clamp(key, 0, tile)); }
-  // Keys that one of `count` columns sees, and those that all see.
+  // The keys that at least one of `count` columns sees, and those that all see.
   Span some(std::size_t column, std::size_t count) const {
     return {clamp(oldest(column)), clamp(newest(column + count - 1) + 1)};
   }
@@ -42,7 +42,7 @@ struct CausalMask {
   }
 };
 
-// A vector of columns, one a lane: `lanes` points at the tile's first key, keys are `stride` apart.
+// A vector of columns, one per lane: `lanes` points at the tile's first key, keys are `stride` apart.
 struct ColumnLanes {
   float* lanes;
   std::size_t stride;
@@ -76,7 +76,7 @@ HWY_INLINE void Clear(const ColumnLanes& scores, Span keys) {
   for (std::size_t j = keys.from; j < keys.to; ++j) hn::Store(hn::Zero(d), d, scores.at(j));
 }
 
-// Scores of the keys that some lane sees, bent and masked; weights of those of `tile` beside them are 0.
+// Caps and masks the scores of the keys that some lane sees; the weights of other keys of `tile` are 0.
 HWY_INLINE void Admit(const ColumnLanes& scores, std::size_t column, const CausalMask& mask, Span tile,
                       float cap) {
   const std::size_t lanes = hn::Lanes(Float());
@@ -88,8 +88,8 @@ HWY_INLINE void Admit(const ColumnLanes& scores, std::size_t column, const Causa
   Mask(scores, column, {std::max(all.to, some.from), some.to}, mask);
 }
 
-// Calls use(first key of the tile, count, first row) for the stretches of consecutive rows that hold keys of
-// the tile that begins at `begin` of the line.
+// Calls use(first key of the tile, count, first row) for each run of consecutive rows that hold keys of the
+// tile that begins at position `begin` of the line.
 template <class F>
 HWY_INLINE void OverKeys(std::span<const KeyRun> runs, std::int32_t begin, Span keys, F use) {
   std::size_t first = keys.from;
@@ -100,7 +100,7 @@ HWY_INLINE void OverKeys(std::span<const KeyRun> runs, std::int32_t begin, Span 
                   });
 }
 
-// What queries carry besides their length: then a weight is 2^(capped score).
+// The factor that queries carry besides their values, so that a weight is 2^(capped score).
 HWY_INLINE float QueryFactor(const AttentionShape& s) {
   return s.softcap > 0 ? s.scale / s.softcap : s.scale * kLog2OfE;
 }

@@ -1,7 +1,7 @@
-// Row-local pieces of a transformer on the CPU, fp32. Each output row depends on its input row alone, summed
-// in an order fixed by its width: results never depend on the batch.
+// Row-local parts of a transformer on the CPU, fp32. Each output row depends only on its input row, summed in
+// an order fixed by its width: results never depend on the batch.
 //
-// Raw pointers, no allocation, any thread; rows may be split over threads anyhow.
+// Raw pointers, no allocation, any thread; rows may be divided among threads in any way.
 #pragma once
 
 #include <cstddef>
@@ -22,12 +22,12 @@ void rms_norm(const float* x, NormScale scale, float eps, std::size_t rows, std:
 void add_rms_norm(float* x, const float* z, NormScale scale, float eps, std::size_t rows, std::size_t width,
                   float* y);
 
-// The norm's backward. dx [rows, width] for dy = gradient of y; may be dy.
+// The norm's backward. dx [rows, width] for dy = gradient of y; dx may be dy.
 //   dx = f w dy - x f^3 / width * sum(w dy x)      f = 1 / sqrt(mean(x^2) + eps), w the scale
 void rms_norm_dx(const float* x, NormScale scale, float eps, const float* dy, std::size_t rows,
                  std::size_t width, float* dx);
 
-// Adds f x dy of every row to sum [width], rows from the first on.
+// Adds f x dy of every row to sum [width], in the order of the rows.
 void rms_norm_dweight(const float* x, float eps, const float* dy, std::size_t rows, std::size_t width,
                       double* sum);
 
@@ -38,11 +38,11 @@ void layer_norm(const float* x, float eps, std::size_t rows, std::size_t width, 
 void layer_norm(const float* x, const float* weight, const float* bias, float eps, std::size_t rows,
                 std::size_t width, float* y);
 
-// y = layer_norm(x + z), one pass over memory. y may be either.
+// y = layer_norm(x + z), in one pass over memory. y may be either of them.
 void add_layer_norm(const float* x, const float* z, const float* weight, const float* bias, float eps,
                     std::size_t rows, std::size_t width, float* y);
 
-enum class Activation { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: by the error function
+enum class Activation { kGelu, kGeluTanh, kRelu, kTanh };  // kGelu: with the error function
 
 // y = activate(x). All [n]; y may be x. The error function is accurate to 3e-7.
 void activate(Activation kind, const float* x, std::size_t n, float* y);
@@ -56,22 +56,22 @@ void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y)
 // Both are gate * s * up with s = sigmoid(b(gate)).
 enum class Glu { kSwiGlu, kGeGlu };
 
-// All [n]; y may be either.
+// All [n]; y may be either of them.
 void glu(Glu kind, const float* gate, const float* up, std::size_t n, float* y);
 
-// Its backward: dgate = dy up s (1 + gate b'(gate) (1 - s)), dup = dy gate s. All [n]; alias nothing.
+// Its backward: dgate = dy up s (1 + gate b'(gate) (1 - s)), dup = dy gate s. All [n]; nothing aliases.
 void glu_backward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
                   float* dup);
 
-// y = x + z. All [n]; y may be either.
+// y = x + z. All [n]; y may be either of them.
 void add(const float* x, const float* z, std::size_t n, float* y);
 
 // x = x * factor. [n]
 void scale(float* x, std::size_t n, float factor);
 
-// Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place.
-// x [rows, heads, head_dim]; cosine, sine [positions, head_dim / 2]; row r turns by positions[r]. kInverse turns
-// the other way: the inverse and the backward.
+// Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place. x [rows, heads, head_dim];
+// cosine, sine [positions, head_dim / 2]; row r is rotated by positions[r]. kInverse rotates in the other
+// direction: it is the inverse and the backward.
 enum class Direction { kForward, kInverse };
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
             std::size_t heads, std::size_t head_dim, Direction direction = Direction::kForward);

@@ -14,7 +14,7 @@ namespace preferd::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sum of f(x[i]) in double: eight strided partial sums, then left to right.
+// Sum of f(x[i]) in double: eight interleaved partial sums, then added from left to right.
 template <class F>
 HWY_INLINE double SumOf(const float* x, std::size_t width, F f) {
   double part[8] = {};
@@ -24,9 +24,9 @@ HWY_INLINE double SumOf(const float* x, std::size_t width, F f) {
   return sum;
 }
 
-// Sums of many values and of their squares in double: kParts strided partial sums, then left to right,
-// whatever the vectors' width. Squares of floats are exact in double, so is what is left when the mean's
-// square is taken off, but for means 10^5 times as large as the deviation.
+// Sums of many values and of their squares in double: kParts interleaved partial sums, then added from left
+// to right, whatever the vectors' width. Squares of floats are exact in double. So is the difference after
+// the mean's square is subtracted, unless the mean is 10^5 times as large as the deviation.
 using Double = hn::CappedTag<double, 8>;
 constexpr std::size_t kParts = 16;
 
@@ -72,7 +72,7 @@ HWY_INLINE Moments MomentsOf(const float* x, std::size_t width) {
   return {kSums ? Total(sums) : 0, Total(squares)};
 }
 
-// Vectors of `count` values, the last one of a row by way of a buffer.
+// Vectors of `count` values; the last one of a row goes through a buffer.
 using Single = hn::CappedTag<float, 16>;
 
 HWY_INLINE hn::Vec<Single> Some(Single d, const float* from, std::size_t count) {
@@ -98,7 +98,7 @@ HWY_INLINE void EachVector(std::size_t n, F f) {
   if (i < n) f(i, n - i);
 }
 
-// y = x * factor * scale of one row, `factor` the reciprocal of its root mean square.
+// y = x * factor * scale for one row, where `factor` is the reciprocal of its root mean square.
 HWY_INLINE void ScaleRow(const float* x, NormScale scale, float eps, std::size_t width, float* y) {
   const double square = MomentsOf<Wanted::kSquares>(x, width).squares;
   const float factor = 1.0f / std::sqrt(static_cast<float>(square / static_cast<double>(width)) + eps);
@@ -154,7 +154,7 @@ void RmsNormDweight(const float* x, float eps, const float* dy, std::size_t rows
   }
 }
 
-// y = (x - mean) / deviation of one row, then * weight + bias where there is a weight.
+// y = (x - mean) / deviation for one row, then * weight + bias if there is a weight.
 HWY_INLINE void NormaliseRow(const float* x, const float* weight, const float* bias, float eps,
                              std::size_t width, float* y) {
   const Moments moments = MomentsOf<Wanted::kBoth>(x, width);
@@ -200,7 +200,8 @@ void L2Normalize(const float* x, std::size_t rows, std::size_t width, float* y) 
   }
 }
 
-// exp(-b), b from -88 on: beyond, where the sigmoid is 0 but for less than any float, hn::Exp is not defined.
+// exp(-b), for b from -88 on. Beyond that the sigmoid is 0 up to less than any float, and hn::Exp is not
+// defined.
 template <class D, class V>
 HWY_INLINE V ExpOfMinus(D d, V b) {
   return hn::Exp(d, hn::Min(hn::Neg(b), hn::Set(d, 88.0f)));
@@ -284,8 +285,8 @@ void GluBackward(Glu kind, const float* gate, const float* up, const float* dy, 
                        : GluBackwardOf<GeGluActivation>(gate, up, dy, n, dgate, dup);
 }
 
-// erf(x) = x p(x^2) / q(x^2) for |x| < 4, to 2e-7; beyond, 1 or -1 is the nearest float. Coefficients as in
-// Eigen (MathFunctionsImpl.h, generic_fast_erf_float).
+// erf(x) = x p(x^2) / q(x^2) for |x| < 4, to 2e-7; beyond that, 1 or -1 is the nearest float. Coefficients as
+// in Eigen (MathFunctionsImpl.h, generic_fast_erf_float).
 template <class D, class V>
 HWY_INLINE V Erf(D d, V x) {
   const auto z = hn::Mul(x, x);

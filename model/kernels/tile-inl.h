@@ -1,7 +1,7 @@
 // The register tile that linears and attention share: kTileRows x two vectors of sums.
 //
-// AVX2 has 16 registers: 6 rows x 2 vectors of sums, 2 of the panel, 1 broadcast of x = 15. AVX-512 has 32:
-// 8 rows keep both of its units busy through the latency of an addition, and 12, which fit, measured slower.
+// AVX2 has 16 registers: 6 rows x 2 vectors of sums, 2 of the panel, 1 broadcast of x = 15. AVX-512 has 32: 8
+// rows keep both of its units busy through the latency of an addition; 12 rows fit, but measured slower.
 // Included once for each instruction set.
 #if defined(PREFERD_MODEL_KERNELS_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PREFERD_MODEL_KERNELS_TILE_INL_H_

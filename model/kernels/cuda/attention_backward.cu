@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
     slots.init();
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
-  // Rows of a tile that no query fills are multiplied by 0.
+  // Rows of a tile without a query are multiplied by 0.
   for (int i = static_cast<int>(threadIdx.x) * 16; i < Layout::kColumns - Layout::kC;
        i += Plan<kWidth>::kThreads * 16)
     asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(base + Layout::kC + i), "r"(0) : "memory");
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
   }
 }
 
-// Delta of a tile's queries: kDeltaBlocks blocks for each tile, a warp for each row and head.
+// Delta of a tile's queries: kDeltaBlocks blocks for each tile, one warp for each row and head.
 constexpr int kDeltaBlocks = 16;
 __global__ void __launch_bounds__(256) find_deltas(const AttentionTile* tiles, Rows<const __nv_bfloat16> out,
                                                    Rows<const __nv_bfloat16> out_gradient, std::int32_t heads,

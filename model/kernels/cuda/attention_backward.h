@@ -1,9 +1,9 @@
 // Gradient of the CUDA attention (attention.h), from bf16 rows, with fp32 scores and sums: the recurrences of
 // model/kernels/attention_backward.h. (FlashAttention-2, arXiv 2307.08691, algorithm 2.)
 //
-// Three passes, each of which owns the rows that it writes: gradients of queries, by tiles of queries; of
-// keys, and of values, by tiles of keys. All compute scores anew. Sums run in a fixed order, and no sum
-// crosses tiles, so gradients are the same bits in every run.
+// There are three passes, each of which owns the rows that it writes: gradients of queries, by tiles of
+// queries; gradients of keys, and of values, by tiles of keys. All of them recompute the scores. Sums run in
+// a fixed order, and no sum crosses tiles, so gradients have the same bits in every run.
 //
 // Nothing is allocated and nothing waits: everything is put on the stream. Wrong shapes are refused with
 // cudaErrorInvalidValue.
@@ -20,25 +20,25 @@
 
 namespace preferd::kernels::cuda {
 
-// Rows first_query.. of q, which stand at positions first_position.. of a line.
+// Rows first_query.. of q, at positions first_position.. of a line.
 struct QueryRun {
   std::int32_t first_query = 0, first_position = 0, queries = 0;
 };
 
-// Rows first_row.. of k and v, at most key_tile(), which stand at positions first_position.. of every line
-// that has them; and the queries of those lines, runs [first_run, first_run + runs) of the table of query
-// runs. A run may have queries that see none of the keys: they are passed over. Each row of k and v that some
-// query sees is in one tile.
+// Rows first_row.. of k and v, at most key_tile(), at positions first_position.. of every line that contains
+// them; and the queries of those lines, runs [first_run, first_run + runs) of the table of query runs. A run
+// may contain queries that see none of the keys: they are skipped. Each row of k and v that some query sees
+// is in one tile.
 struct KeyTile {
   std::int32_t first_row = 0, first_position = 0, keys = 0;
   std::int32_t first_run = 0, runs = 0;
 };
 
-// Most keys of a tile.
+// The largest number of keys in a tile.
 std::int32_t key_tile(const AttentionShape& shape);
 
-// Who attends to whom, in device memory. Tiles are taken in their order: those with the most to do should
-// come first. Query tiles and runs are those of attend().
+// Which query attends to which keys, in device memory. Tiles are taken in their order, so those with the most
+// work should come first. Query tiles and runs are those of attend().
 struct AttentionLayout {
   const AttentionTile* tiles = nullptr;
   std::int32_t tile_count = 0;
@@ -49,8 +49,8 @@ struct AttentionLayout {
 };
 
 // q, out, out_gradient, query_gradient [rows of q, query_heads, head_dim]; k, v and their gradients [rows,
-// kv_heads, head_dim]; aligned as attend() says. Rows of gradients that are in a tile are written, others
-// left.
+// kv_heads, head_dim]; aligned as attend() requires. Gradient rows that are in a tile are written, others are
+// left unchanged.
 struct AttentionBackward {
   Rows<const __nv_bfloat16> q, k, v, out, out_gradient;
   const float* log_sum_exp = nullptr;  // [rows of q, query_heads], as attend() wrote it

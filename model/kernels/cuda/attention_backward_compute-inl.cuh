@@ -1,10 +1,10 @@
-// The warpgroups of the backward kernels that compute, 64 of the rows held each.
+// The warpgroups of the backward kernels that compute; each handles 64 of the held rows.
 //
-// Scores of the next tile are put to the tensor cores before the sums of this one and the products of the
-// next, so that those run while the scores become weights; and while one warpgroup makes weights the other's
-// products run. Nothing is in flight from one turn of the loop to the next, where the compiler could not
-// follow it. A slot's figures of queries are read by threads, and an arrival orders the reads of its own
-// thread only: each says for itself that a slot is empty.
+// Scores of the next tile are given to the tensor cores before the sums of this tile and the products of the
+// next, so that those run while the scores become weights; and while one warpgroup makes weights, the
+// products of the other one run. Nothing is in flight from one iteration of the loop to the next, where the
+// compiler could not follow it. The query figures of a slot are read by threads, and an arrival orders only
+// the reads of its own thread, so each thread signals for itself that a slot is empty.
 #pragma once
 
 #include "model/kernels/cuda/attention_backward_weights-inl.cuh"
@@ -52,7 +52,7 @@ class BackwardCompute {
  private:
   enum class Found { kSomething, kNothing };
 
-  // The keys of a line stream past queries.
+  // Streams the keys of a line past queries.
   __device__ __forceinline__ void queries(const AttentionTile& tile, std::int32_t block) {
     const AttentionTask& t = task_.attention;
     const KeyTiles walk = key_tiles<kTile>(tile, t.window);
@@ -81,7 +81,7 @@ class BackwardCompute {
            });
   }
 
-  // The queries that see keys stream past them.
+  // Streams the queries that see the keys past them.
   __device__ __forceinline__ Found keys(const KeyTile& tile, std::int32_t kv_head) {
     const std::int32_t window = task_.attention.window;
     ChunkWalk walk(task_, tile, kv_head, kTile);
@@ -111,8 +111,9 @@ class BackwardCompute {
     stream(more, hide, [] {});
   }
 
-  // Everything that streams past a piece: `more` goes on to the next tile if there is one, `hide` puts 0 for
-  // weights of what is not seen, `next` makes the tile that `more` has found the present one.
+  // Processes everything that streams past a piece of work: `more` goes on to the next tile if there is one,
+  // `hide` sets the weights of what is not seen to 0, and `next` makes the tile that `more` found the current
+  // one.
   template <class More, class Hide, class Next>
   __device__ __forceinline__ void stream(More more, Hide hide, Next next) {
     begin_scores();
@@ -138,7 +139,8 @@ class BackwardCompute {
     sums_done();
   }
 
-  // Weights of the present tile, whose scores are there; all products begun are over then.
+  // Computes the weights of the current tile, whose scores are complete; all products that were begun are
+  // complete afterwards.
   template <class Hide>
   __device__ __forceinline__ void make_weights(Hide hide) {
     pin(s_);
@@ -164,7 +166,7 @@ class BackwardCompute {
     }
   }
 
-  // Scores of the present tile.
+  // Starts the scores of the current tile.
   __device__ __forceinline__ void begin_scores() {
     wait(slots_.c.is_filled(tile_ % Layout::kSlotsC), tile_ / Layout::kSlotsC % 2);
     open_products();
@@ -173,7 +175,7 @@ class BackwardCompute {
         slots_.c.first + tile_ % Layout::kSlotsC * Layout::kStreamedBytes);
     close_products();
   }
-  // Its products.
+  // Starts its products.
   __device__ __forceinline__ void begin_rest() {
     if constexpr (kProducts) {
       wait(slots_.d.is_filled(tile_ % Layout::kSlotsD), tile_ / Layout::kSlotsD % 2);
@@ -184,7 +186,7 @@ class BackwardCompute {
       close_products();
     }
   }
-  // Sums over the tile before.
+  // Starts the sums over the previous tile.
   __device__ __forceinline__ void begin_sums(int keep) {
     const std::uint32_t before = tile_ - 1;
     if constexpr (!kProducts)
@@ -224,7 +226,7 @@ class BackwardCompute {
                               : nullptr);
     }
   }
-  // Zeros for keys that nobody sees.
+  // Writes zeros for keys that no query sees.
   __device__ __forceinline__ void clear_keys(const KeyTile& tile, std::int32_t kv_head) const {
     for (int r = first_row_ + static_cast<int>(threadIdx.x) % 128 / 32; r < min(first_row_ + 64, tile.keys);
          r += 4)
@@ -236,7 +238,7 @@ class BackwardCompute {
   const BackwardTask& task_;
   const BackwardSlots<kWidth, kGradient>& slots_;
   const int lane_, first_row_, row_;
-  std::uint32_t tile_ = 0;  // of all that streamed past this block of threads
+  std::uint32_t tile_ = 0;  // number of tiles that have streamed past this block of threads
   QueryFigures<kGradient, kTile> figures_;
   float s_[kTile / 2], products_[kTile / 2], sums_[kWidth / 2];
   std::uint32_t weights_[kTile / 4];

@@ -13,7 +13,7 @@ struct SlotLoads {
   Rows<const __nv_bfloat16> rows;
   const CUtensorMap& map;
 
-  // `queries` rows of queries from `first` on, under the heads of a block; zeros behind them.
+  // Loads `queries` rows of queries from `first` on, under the heads of a block, followed by zeros.
   __device__ __forceinline__ void queries(Handover& handover, SharedAddress to, SharedAddress filled,
                                           std::int32_t block, std::int32_t first,
                                           std::int32_t queries) const {
@@ -30,13 +30,14 @@ struct SlotLoads {
     });
     handover.after_copies(filled);
   }
-  // `keys` rows of keys or values from `first` on; zeros behind them.
+  // Loads `keys` rows of keys or values from `first` on, followed by zeros.
   __device__ __forceinline__ void keys(Handover& handover, SharedAddress to, SharedAddress filled,
                                        std::int32_t kv_head, std::int32_t first, std::int32_t keys) const {
     line(handover, to, filled, kv_head, first, keys == kCount,
          [&](int r) { return r < keys ? first + r : -1; });
   }
-  // Rows of keys or values: row_of(r), -1 for zeros; from `first` on where they are straight.
+  // Loads rows of keys or values: row_of(r), -1 for zeros; consecutive rows from `first` on if they are
+  // straight.
   template <class F>
   __device__ __forceinline__ void line(Handover& handover, SharedAddress to, SharedAddress filled,
                                        std::int32_t kv_head, std::int32_t first, bool straight,
@@ -56,8 +57,8 @@ struct SlotLoads {
 
 enum class Side { kAC, kBD };
 
-// Log2(e) * log_sum_exp and delta of a chunk's rows; where there is no row, what makes its weights 0. Read
-// before there is a slot for them, so that nobody waits for them then.
+// Log2(e) * log_sum_exp and delta for the rows of a chunk; where there is no row, the values that make its
+// weights 0. They are read before there is a slot for them, so that nobody has to wait for them.
 template <int kCount>
 struct Columns {
   static constexpr int kOfThread = (kCount + kLoading - 1) / kLoading;

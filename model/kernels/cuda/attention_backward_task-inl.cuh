@@ -1,17 +1,18 @@
 // What the warps of the backward kernels share.
 //
-// The three passes are one shape. A piece of work holds Plan::kRows rows: of queries and out_gradient, or of
-// keys and values; the others stream past them in tiles of kStreamed rows. For the rows held (A: queries or
-// keys, B: out_gradient or values) and those streamed (C: keys or queries, D: values or out_gradient)
+// The three passes have one shape. A piece of work holds Plan::kRows rows, either of queries and out_gradient
+// or of keys and values; the others stream past them in tiles of kStreamed rows. For the held rows (A:
+// queries or keys, B: out_gradient or values) and the streamed rows (C: keys or queries, D: values or
+// out_gradient)
 //
 //     scores = A C^T    products = B D^T    weights = f(scores, products)    sums += weights C
 //
-// make the gradients of queries and of keys, weights being ds or its transpose; and
+// compute the gradients of queries and of keys, where weights are ds or its transpose; and
 //
 //     scores = A C^T    weights = p^T    sums += weights D
 //
-// those of values. Rows of queries are packed as in the forward (attention_task-inl.cuh): row r is query r /
-// pack under head r % pack.
+// compute those of values. Rows of queries are packed as in the forward (attention_task-inl.cuh): row r is
+// query r / pack under head r % pack.
 #pragma once
 
 #include "model/kernels/cuda/attention_backward.h"
@@ -22,7 +23,7 @@ namespace preferd::kernels::cuda {
 
 enum class Gradient { kQueries, kKeys, kValues };
 
-// Rows of a tile that streams past: as many as registers and shared memory hold.
+// Rows of a streamed tile: as many as registers and shared memory can hold.
 template <int kWidth, Gradient kGradient>
 inline constexpr int kStreamed = kGradient == Gradient::kValues ? (kWidth == 256 ? 80 : 128)
                                  : kWidth == 256                ? 48
@@ -31,7 +32,8 @@ inline constexpr int kStreamed = kGradient == Gradient::kValues ? (kWidth == 256
 inline constexpr int kMostPacked = 48;  // query heads; no tile has fewer rows
 
 struct BackwardTask {
-  AttentionTask attention;  // its maps fetch boxes of Plan::kRows rows where held, kStreamed where not
+  AttentionTask attention;  // its maps fetch boxes of Plan::kRows rows for what is held, of kStreamed rows
+                            // for what streams past
   CUtensorMap out_gradient_map;
   Rows<const __nv_bfloat16> out_gradient;
   const KeyTile* key_tiles;
@@ -39,7 +41,7 @@ struct BackwardTask {
   const float *log_sum_exp, *delta;
   Rows<__nv_bfloat16> gradient;
   float unbend;  // tanh(s / cap) = unbend * log2(e) * capped score; 0 without a cap
-  float factor;  // of the sums
+  float factor;  // for the sums
 };
 
 // Offsets in shared memory.
@@ -92,7 +94,7 @@ struct BackwardSlots {
         init_barrier(at - ring.filled + ring.emptied, 128 * Plan<kWidth>::kComputing);
       }
   }
-  // Of a slot of C: log2(e) * log_sum_exp and delta of its rows, one behind the other.
+  // For a slot of C: log2(e) * log_sum_exp of its rows, then their delta.
   __device__ __forceinline__ SharedAddress columns(std::uint32_t slot) const {
     return base + Layout::kColumns + slot * (kStreamed<kWidth, kGradient> * 8);
   }
@@ -103,7 +105,7 @@ struct QueryChunk {
   std::int32_t first_query, first_position, queries, block;
 };
 
-// All of them, in order: under one block of heads after the other, run by run.
+// Walks over all of them in order: one block of heads after the other, run by run.
 class ChunkWalk {
  public:
   __device__ __forceinline__ ChunkWalk(const BackwardTask& task, const KeyTile& tile, std::int32_t kv_head,

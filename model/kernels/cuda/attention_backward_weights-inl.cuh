@@ -1,4 +1,4 @@
-// From scores to weights of the backward, in the registers that wgmma leaves them in
+// From scores to weights in the backward, in the register layout that wgmma produces
 // (attention_softmax-inl.cuh).
 #pragma once
 
@@ -6,8 +6,8 @@
 
 namespace preferd::kernels::cuda {
 
-// Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores belong to: of its 2 rows where
-// queries are held, of 2 columns of each 8 where they stream past.
+// Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores belong to: of its 2 rows if
+// queries are held, of 2 columns in each 8 if they stream past.
 template <Gradient kGradient, int kTile>
 struct QueryFigures {
   float log_sum_exp[2], delta[2];  // of rows
@@ -18,7 +18,7 @@ struct QueryFigures {
     asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(both.x), "=f"(both.y) : "r"(columns + offset));
     return both;
   }
-  // Of scores 4 j, 4 j + 1, 4 j + 2 and 4 j + 3.
+  // For scores 4 j, 4 j + 1, 4 j + 2 and 4 j + 3.
   __device__ __forceinline__ float4 log_sum_exps(int j) const {
     if constexpr (kGradient == Gradient::kQueries)
       return {log_sum_exp[0], log_sum_exp[0], log_sum_exp[1], log_sum_exp[1]};
@@ -32,7 +32,7 @@ struct QueryFigures {
   }
 };
 
-// x = q.k becomes p = exp(score - log_sum_exp), times the slope of the cap where that is needed.
+// x = q.k becomes p = exp(score - log_sum_exp), times the slope of the cap if that is needed.
 template <Softmax kSoftmax, Gradient kGradient, int kCount>
 __device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& task,
                                       const QueryFigures<kGradient, kCount * 2>& figures) {

@@ -1,12 +1,12 @@
-// The warpgroups of the attention kernel that compute, 64 rows of a piece of work each.
+// The warpgroups of the attention kernel that compute; each handles 64 rows of a piece of work.
 //
-// Scores of the next tile of keys are put to the tensor cores before the sums over the values of this one, so
-// that these run while the next scores become weights; and while one warpgroup makes weights the other's
-// products run.
+// Scores of the next tile of keys are given to the tensor cores before the sums over the values of this tile,
+// so that these run while the next scores become weights; and while one warpgroup makes weights, the products
+// of the other one run.
 //
-// A slot of keys or values is read by tensor cores alone, in products that the whole warp waits for: one lane
-// says that it is empty. The note that lies with the queries is read by threads, and an arrival orders the
-// reads of its own thread only: each arrives for itself.
+// A slot of keys or values is read only by tensor cores, in products that the whole warp waits for: one lane
+// signals that it is empty. The note that is stored with the queries is read by threads, and an arrival
+// orders only the reads of its own thread: each thread arrives for itself.
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
@@ -117,7 +117,8 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     }
     if (own_to == 0) continue;
 
-    const AttentionTile again = get_note(slots.note(i));  // rather than registers held so long
+    const AttentionTile again = get_note(slots.note(i));  // read again, because holding it in registers that
+                                                          // long is too expensive
     const std::int32_t block = piece % task.blocks;
 
 #pragma unroll

@@ -7,7 +7,7 @@
 
 namespace preferd::kernels::cuda {
 
-// One ring's loads: tiles of keys, or of values.
+// The loads of one ring: tiles of keys, or of values.
 template <int kWidth, int kChunk>
 struct TileLoads {
   const AttentionTask& task;

@@ -1,4 +1,4 @@
-// What forward and backward of the attention prepare alike on the host.
+// What forward and backward of the attention prepare in the same way on the host.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ inline std::int32_t rows_of_piece(const AttentionShape& shape) {
   return shape.head_dim <= 64 ? Plan<64>::kRows : shape.head_dim <= 128 ? Plan<128>::kRows : Plan<256>::kRows;
 }
 
-// Query heads of a kv head that share a piece: all of them, or an equal part of at most `most`.
+// The number of query heads of a kv head that share a piece of work: all of them, or an equal part of at most
+// `most`.
 inline std::int32_t pack_of(const AttentionShape& shape, std::int32_t most) {
   const auto group = static_cast<std::int32_t>(shape.query_heads / shape.kv_heads);
   std::int32_t pack = std::min(group, most);
@@ -33,18 +34,18 @@ inline std::int32_t pack_of(const AttentionShape& shape, std::int32_t most) {
   return pack;
 }
 
-// Caps up to here need no maximum: weights up to 2^87, sums of 2^20 of them below 2^107.
+// Caps up to this value need no maximum: weights are at most 2^87, and sums of 2^20 of them are below 2^107.
 inline constexpr float kBoundedCap = 60;
 
 inline Softmax softmax_of(const AttentionTask& task) {
   return task.cap > 0 && task.cap <= kBoundedCap ? Softmax::kBounded : Softmax::kOnline;
 }
 
-// tanh(x) = x (c0 + c1 x^2 + ...) on |x| <= 1 within 2.8e-6, fitted to the least greatest difference.
+// tanh(x) = x (c0 + c1 x^2 + ...) on |x| <= 1 within 2.8e-6, fitted for the smallest maximum error.
 inline constexpr double kBend[5] = {0.9999681618323483, -0.33265512133702213, 0.12921123749545568,
                                     -0.043288713673690214, 0.00836135057972259};
 
-// What follows from the shape alone.
+// Everything that follows from the shape alone.
 inline AttentionTask attention_task(const AttentionShape& shape, std::int32_t most_packed) {
   AttentionTask task{};
   task.pack = pack_of(shape, most_packed);
@@ -71,7 +72,7 @@ struct LaunchPlan {
   int threads, shared_bytes;
 };
 
-// A block of threads for each processor, or for each piece if those are fewer.
+// One block of threads for each multiprocessor, or for each piece if there are fewer pieces.
 template <class Task>
 cudaError_t launch_pieces(cudaStream_t stream, void (*kernel)(Task), const LaunchPlan& plan,
                           std::int32_t pieces, const Task& task) {

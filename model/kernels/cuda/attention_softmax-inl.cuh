@@ -1,15 +1,15 @@
-// From scores to weights, in the registers that wgmma leaves them in: a thread holds 2 rows (i = 0, 1) of
+// From scores to weights, in the register layout that wgmma produces: a thread holds 2 rows (i = 0, 1) of
 // each of its warpgroup's products, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
 // + 2 * (lane % 4) + e) is number 4 j + 2 i + e.
 //
-// Weights are powers of two, log2(e) being in the factors. Where scores are capped low (Gemma-2: at 50),
-// exp(score) needs no maximum subtracted: 2^72 and its sums are far inside fp32 and bf16, whose precision is
-// relative. Then the cap is bent by an odd polynomial, cap * log2(e) * tanh(s / cap) = x (b0 + b1 x^2 + ...)
-// with x = q.k and all factors in the b, within 1.4e-4 of the score as long as |s| <= cap; beyond, exactly.
-// Both ways depend on the score alone, so which one its neighbours take does not matter. Otherwise the online
-// softmax (arXiv 1805.02867) is used.
+// Weights are powers of two, because log2(e) is in the factors. Where scores are capped low (Gemma-2: at 50),
+// exp(score) needs no maximum subtracted: 2^72 and sums of it are far inside the range of fp32 and bf16,
+// whose precision is relative. Then the cap is approximated by an odd polynomial, cap * log2(e) * tanh(s /
+// cap) = x (b0 + b1 x^2 + ...) with x = q.k and all factors in the b, within 1.4e-4 of the score as long as
+// |s| <= cap; beyond that it is computed exactly. Both ways depend only on the score, so it does not matter
+// which one its neighbours take. Otherwise the online softmax (arXiv 1805.02867) is used.
 //
-// What a query does not see weighs exactly 0, whatever its score, and is no part of a maximum.
+// What a query does not see has a weight of exactly 0, whatever its score, and is not part of a maximum.
 #pragma once
 
 #include <cmath>
@@ -33,13 +33,13 @@ __device__ __forceinline__ float reciprocal(float x) {
   return y;
 }
 
-// tanh within a few units of 1e-7.
+// tanh with an error of a few 1e-7.
 __device__ __forceinline__ float bent(float x) {
   const float away = 1.0f - 2.0f * reciprocal(1.0f + power_of_two(2.0f * kLog2OfE * fabsf(x)));
   return copysignf(away, x);
 }
 
-// log2(e) * capped score of x = q.k, |x| <= bend_limit.
+// log2(e) * capped score for x = q.k, |x| <= bend_limit.
 __device__ __forceinline__ float bent_near(float x, const AttentionTask& task) {
   const float(&b)[5] = task.bend;
   const float t = x * x;
@@ -51,7 +51,7 @@ __device__ __forceinline__ float bent_anywhere(float x, const AttentionTask& tas
   return fabsf(x) > task.bend_limit ? far : near;
 }
 
-// The positions that each of the 2 rows of a thread sees.
+// The positions that each of a thread's 2 rows sees.
 struct CausalMask {
   std::int32_t oldest[2], newest[2];
 
@@ -60,7 +60,7 @@ struct CausalMask {
   }
 };
 
-// Whether some of a tile's scores must not count.
+// Whether some of a tile's scores must be masked.
 enum class Mask { kNone, kSome };
 
 template <int kCount>
@@ -76,7 +76,7 @@ struct Weights;
 
 template <>
 struct Weights<Softmax::kBounded> {
-  float total[2] = {0, 0};  // of this thread's columns
+  float total[2] = {0, 0};  // over this thread's columns
 
   // Scores of the columns from `position` on (this thread's first) become weights.
   template <int kCount>
@@ -101,7 +101,7 @@ struct Weights<Softmax::kBounded> {
 #pragma unroll
     for (int n = 0; n < kCount; ++n) ops::add(s[n] = power_of_two(s[n]), n);
   }
-  // What to multiply earlier sums by.
+  // The factor for earlier sums.
   static constexpr bool kCorrects = false;
 
   __device__ __forceinline__ float log_of_total(int i) const { return logf(total[i]); }
@@ -134,7 +134,7 @@ struct Weights<Softmax::kOnline> {
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 1));
       now = fmaxf(now, __shfl_xor_sync(~0u, now, 2));
       const float shift = now == -INFINITY ? 0.0f : now * factor;
-      // Exactly 1 where the maximum stays, as fmaf(top, factor, -shift) would not be.
+      // Exactly 1 if the maximum stays the same, which fmaf(top, factor, -shift) would not give.
       correction[i] = top[i] == now ? 1.0f : power_of_two((top[i] - now) * factor);
       top[i] = now;
       float sum = 0;

@@ -1,9 +1,8 @@
-// What the warps of the attention kernel share: the arguments, the sizes, the map of shared memory, and who
-// takes which piece of work.
+// What the warps of the attention kernel share: the arguments, the sizes, the layout of shared memory, and
+// which block of threads takes which piece of work.
 //
-// A piece of work is a tile of queries under `pack` query heads of one kv head. It has Plan::kRows rows, row
-// r being query r / pack under head r % pack, so that keys are read once for all of them and positions
-// ascend.
+// A piece of work is a tile of queries under `pack` query heads of one kv head. It has Plan::kRows rows; row
+// r is query r / pack under head r % pack, so that keys are read once for all of them and positions ascend.
 #pragma once
 
 #include <cstdint>
@@ -17,32 +16,33 @@ namespace preferd::kernels::cuda {
 
 inline constexpr int kStages = 2;  // tiles of keys, and of values, in shared memory
 
-// Sizes, by the width of a row in shared memory.
+// Sizes that depend on the width of a row in shared memory.
 template <int kWidth>
 struct Plan {
   static constexpr int kComputing = kWidth == 64 ? 3 : 2;  // warpgroups that compute; one more loads
-  static constexpr int kRows = 64 * kComputing;            // of a piece of work
-  static constexpr int kKeys = kWidth == 256 ? 80 : 128;   // of a tile
+  static constexpr int kRows = 64 * kComputing;            // per piece of work
+  static constexpr int kKeys = kWidth == 256 ? 80 : 128;   // per tile
   static constexpr int kThreads = 128 * (kComputing + 1);
-  static constexpr int kLoadRegisters = kWidth == 64 ? 32 : 40;  // of a thread; all share 65536
+  static constexpr int kLoadRegisters = kWidth == 64 ? 32 : 40;  // per thread; all threads share 65536
   static constexpr int kComputeRegisters = kWidth == 64 ? 160 : 232;
 };
 
 // How scores become weights.
 enum class Softmax {
   kBounded,  // capped so low that exp(score) needs no maximum subtracted
-  kOnline,   // by the running maximum
+  kOnline,   // with the running maximum
 };
 
 struct AttentionTask {
-  CUtensorMap q_map, k_map, v_map;  // if chunk_bytes is 16; boxes of a piece's queries, a head's tile of keys
+  CUtensorMap q_map, k_map, v_map;  // if chunk_bytes is 16; boxes of a piece's queries, or of a head's tile
+                                    // of keys
   const AttentionTile* tiles;
   const KeyRun* runs;
   Rows<const __nv_bfloat16> q, k, v;
   Rows<__nv_bfloat16> out;
   float* log_sum_exp;
   std::int32_t pieces;  // tiles * blocks
-  std::int32_t blocks;  // of `pack` query heads
+  std::int32_t blocks;  // blocks of `pack` query heads
   std::int32_t pack, blocks_of_kv_head;
   std::int32_t pack_inverse;  // 2^16 / pack, rounded up
   std::int32_t head_dim, query_heads, window, chunk_bytes;
@@ -56,14 +56,14 @@ __device__ __forceinline__ std::int32_t query_of(const AttentionTask& task, std:
   return r * task.pack_inverse >> 16;
 }
 
-// The i-th piece of this block of threads: pieces are dealt out to and fro, so that, longest first, all get
-// about the same.
+// The i-th piece of this block of threads. Pieces, which are sorted by length, are dealt out alternately in
+// forward and reverse order, so that all blocks get about the same amount of work.
 __device__ __forceinline__ std::int32_t piece_of(std::int32_t i) {
   const auto all = static_cast<std::int32_t>(gridDim.x), self = static_cast<std::int32_t>(blockIdx.x);
   return i * all + (i % 2 == 0 ? self : all - 1 - self);
 }
 
-// Tiles of keys that a piece walks over.
+// The tiles of keys that a piece walks over.
 struct KeyTiles {
   std::int32_t from, to;
 };
@@ -73,7 +73,7 @@ __device__ __forceinline__ KeyTiles key_tiles(const AttentionTile& tile, std::in
   return {oldest / kTile, (tile.first_position + tile.queries - 1) / kTile + 1};
 }
 
-// A tile that the loading threads pass on with its queries; that of the i-th piece in note i % 2.
+// The tile that the loading threads pass on with its queries; note i % 2 belongs to the i-th piece.
 inline constexpr int kNoteBytes = 16;
 __device__ __forceinline__ void put_note(SharedAddress note, const AttentionTile& tile) {
   put(note, tile.first_query);
@@ -98,7 +98,7 @@ struct Map {
   static constexpr int kAllocated = kBytes + 1024;  // the base is moved up to a multiple of 1024
 };
 
-// A ring of slots: `filled` is passed by the threads that load, `emptied` by those that compute.
+// A ring of slots: the loading threads complete `filled`, the computing threads complete `emptied`.
 struct Ring {
   SharedAddress first, filled, emptied;
 

@@ -1,4 +1,4 @@
-// Hopper's means of handing tiles in shared memory from one warp to another, as PTX.
+// Hopper's instructions for handing tiles in shared memory from one warp to another, as PTX.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +30,14 @@ __device__ __forceinline__ void arrive(SharedAddress barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-// Arrives, and has the phase last until `bytes` more have been copied.
+// Arrives, and extends the phase until `bytes` more have been copied.
 __device__ __forceinline__ void arrive_expecting(SharedAddress barrier, std::uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
 }
 
-// Has the copy engine fetch the box of a tensor that begins at (x, y, z), and count its bytes at the barrier.
+// Lets the copy engine fetch the box of a tensor that begins at (x, y, z), and count its bytes at the
+// barrier.
 __device__ __forceinline__ void copy_box(SharedAddress to, const CUtensorMap& map, std::int32_t x,
                                          std::int32_t y, std::int32_t z, SharedAddress barrier) {
   asm volatile(
@@ -47,7 +48,7 @@ __device__ __forceinline__ void copy_box(SharedAddress to, const CUtensorMap& ma
       : "memory");
 }
 
-// Whether the phase of this parity is over.
+// Whether the phase of this parity is complete.
 __device__ __forceinline__ bool is_over(SharedAddress barrier, std::uint32_t parity) {
   std::uint32_t over;
   asm volatile(
@@ -60,7 +61,7 @@ __device__ __forceinline__ bool is_over(SharedAddress barrier, std::uint32_t par
   return over != 0;
 }
 
-// Waits for the phase of this parity to be over.
+// Waits until the phase of this parity is complete.
 __device__ __forceinline__ void wait(SharedAddress barrier, std::uint32_t parity) {
   std::uint32_t over;
   do {
@@ -79,7 +80,7 @@ __device__ __forceinline__ void fence_for_tensor_cores() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
-// Copies `bytes` (0 or kBytes) from global memory, and zeros for the rest of kBytes.
+// Copies `bytes` (0 or kBytes) from global memory, and writes zeros for the rest of kBytes.
 template <int kBytes>
 __device__ __forceinline__ void copy_async(SharedAddress to, const void* from, std::uint32_t bytes) {
   if constexpr (kBytes == 16)

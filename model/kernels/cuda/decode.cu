@@ -1,7 +1,8 @@
-// Blocks of 4-bit codes are looked up 8 values (a piece) a thread where a matrix lets whole words of codes
-// belong to one row and one block; a table of 16 floats in shared memory answers a warp without conflicts.
-// Pieces are taken in the order in which they lie, as many by each block of threads, and a thread has the
-// loads of all of its own on their way before it waits for one. Everything else goes one value a thread.
+// In blocks of 4-bit codes, each thread looks up 8 values (a piece) at a time if whole words of codes belong
+// to one row and one block; a table of 16 floats in shared memory answers a warp without bank conflicts.
+// Pieces are taken in the order in which they are stored, the same number by each block of threads, and a
+// thread issues the loads of all its pieces before it waits for one. All other matrices are decoded one value
+// per thread.
 #include <bit>
 
 #include <cuda_fp16.h>
@@ -12,10 +13,10 @@ namespace preferd::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kPieces = 4;  // of a thread
+constexpr int kPieces = 4;  // per thread
 constexpr int kPiece = 8;   // values
 
-// Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from making one of them.
+// Two roundings, as the format defines; __fmul_rn and __fadd_rn keep the compiler from merging them into one.
 __device__ float scale_of(const StoredMatrix& m, std::int64_t block) {
   if (m.scale != nullptr) return __ldg(m.scale + block);
   return __fadd_rn(__fmul_rn(__ldg(m.nested_code + __ldg(m.absmax8 + block)),
@@ -59,7 +60,7 @@ __global__ void __launch_bounds__(kThreads) decode_each(const StoredMatrix m, Ro
   y.data[row * y.stride + col] = __float2bfloat16_rn(value_at(m, code, row, col));
 }
 
-// Codes of 8 values in the order of the elements: the high nibble of each byte comes first.
+// The codes of 8 values in the order of the elements: the high nibble of each byte comes first.
 __device__ uint4 looked_up(const float* code, std::uint32_t word, float scale) {
   uint4 out;
   auto* to = reinterpret_cast<__nv_bfloat162*>(&out);
@@ -70,10 +71,10 @@ __device__ uint4 looked_up(const float* code, std::uint32_t word, float scale) {
   return out;
 }
 
-// Where the absmax of a block stands: as it is, or as a code.
+// How the absmax of a block is stored: as a float, or as a code.
 enum class Scales { kPlain, kNested };
 
-// A matrix in pieces, and how to find row and block of one without dividing.
+// A matrix as pieces, and how to find the row and the block of one without dividing.
 struct Pieces {
   std::uint32_t all, of_row;
   std::uint32_t magic;  // piece / of_row = (piece * magic >> 32) >> row_shift, for piece < 2^31, of_row > 1

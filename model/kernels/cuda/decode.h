@@ -1,5 +1,5 @@
 // Stored weights (model/quant/matrix.h) to bf16 on the GPU: the value that the format defines, rounded to
-// bf16 once more where the format rounds to another type.
+// bf16 once more if the format rounds to another type.
 //
 // Every pointer is device memory.
 #pragma once
@@ -20,9 +20,9 @@ struct StoredMatrix {
   Stored form = Stored::kBF16;
   std::int64_t rows = 0, cols = 0;
   const void* data = nullptr;    // elements, or codes
-  const float* scale = nullptr;  // kInt8Row: [rows]; kBlock4: absmax of each block, or null where nested
+  const float* scale = nullptr;  // kInt8Row: [rows]; kBlock4: absmax of each block, or null if nested
 
-  // kBlock4, as quant::Block4 has them.
+  // kBlock4, as in quant::Block4.
   float code[16] = {};
   Stored rounding = Stored::kBF16;
   int block = 64, nested_block = 256;
@@ -31,7 +31,7 @@ struct StoredMatrix {
   float offset = 0;
 };
 
-// The whole matrix. y [rows, cols].
+// Decodes the whole matrix. y [rows, cols].
 [[nodiscard]] cudaError_t decode(cudaStream_t stream, const StoredMatrix& m, Rows<__nv_bfloat16> y);
 
 // y[i] = row ids[i], in fp32 and without the rounding to bf16. y [count, cols].

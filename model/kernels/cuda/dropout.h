@@ -1,5 +1,5 @@
 // Dropout on the GPU by the rule of model/ops/dropout.h: an element's mask is a function of its stream and
-// its place, so that it is made again instead of kept.
+// its position, so it is recomputed instead of kept.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -11,18 +11,19 @@
 
 namespace preferd::kernels::cuda {
 
-// Element i is kept where the top 24 bits of mix(stream + (i + 1) step) are not below `least`, and scaled.
+// Element i is kept if the top 24 bits of mix(stream + (i + 1) step) are at least `least`, and is then
+// scaled.
 struct DropoutMask {
   std::uint64_t stream = 0, least = 0;
   float scale = 1;
 };
 
-// y = m(x) [rows, width], counted row by row; width % 8 == 0, rows begin at multiples of 16 bytes; y may be
+// y = m(x) [rows, width], counted row by row; width % 8 == 0; rows begin at multiples of 16 bytes; y may be
 // x.
 [[nodiscard]] cudaError_t drop(cudaStream_t stream, std::int64_t rows, std::int64_t width,
                                const DropoutMask& mask, Rows<const __nv_bfloat16> x, Rows<__nv_bfloat16> y);
 
-// y = y + m(x), the sum in fp32.
+// y = y + m(x), with the sum in fp32.
 [[nodiscard]] cudaError_t add_dropped(cudaStream_t stream, std::int64_t rows, std::int64_t width,
                                       const DropoutMask& mask, Rows<const __nv_bfloat16> x,
                                       Rows<__nv_bfloat16> y);

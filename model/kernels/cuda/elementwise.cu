@@ -96,7 +96,7 @@ bool aligned(const void* p, std::int64_t stride_bytes) {
 cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t width,
                 Rows<const __nv_bfloat16> gate, Rows<const __nv_bfloat16> up, Rows<__nv_bfloat16> y) {
   if (width % 8 != 0) return cudaErrorInvalidValue;
-  // The grid's second side ends at 65,535 blocks.
+  // The second dimension of a grid is limited to 65,535 blocks.
   for (constexpr std::int64_t kMost = 65535; rows > 0; rows -= kMost) {
     const dim3 grid(blocks_of(width / 8), static_cast<unsigned>(rows < kMost ? rows : kMost));
     if (kind == Glu::kSwiGlu)

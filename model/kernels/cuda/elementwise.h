@@ -1,5 +1,5 @@
-// Element by element pieces of a decoder on the GPU: bf16 in memory, fp32 inside. A row's bits depend on that
-// row alone.
+// Elementwise parts of a decoder on the GPU: bf16 in memory, fp32 inside. The bits of a row depend only on
+// that row.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -12,19 +12,20 @@
 
 namespace preferd::kernels::cuda {
 
-// y = glu(gate, up) (model/kernels/rows.h). All [rows, width], width % 8 == 0, rows begin at multiples of 16
-// bytes; y may be gate.
+// y = glu(gate, up) (model/kernels/rows.h). All are [rows, width], width % 8 == 0; rows begin at multiples of
+// 16 bytes; y may be gate.
 [[nodiscard]] cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t width,
                               Rows<const __nv_bfloat16> gate, Rows<const __nv_bfloat16> up,
                               Rows<__nv_bfloat16> y);
 
 // Rotary positions in place, half-split pairs: x [rows, heads, head_dim], head_dim even; cosine, sine
-// [positions, head_dim / 2]; row r turns by positions[r], kInverse the other way.
+// [positions, head_dim / 2]; row r is rotated by positions[r], with kInverse in the other direction.
 [[nodiscard]] cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim,
                                  Rows<__nv_bfloat16> x, const std::int32_t* positions, const float* cosine,
                                  const float* sine, Direction direction = Direction::kForward);
 
-// y[i] = x[order[i]], rows of `bytes` bytes, a multiple of 4 like the strides, which are bytes here.
+// y[i] = x[order[i]], rows of `bytes` bytes, which must be a multiple of 4, like the strides, which are in
+// bytes here.
 [[nodiscard]] cudaError_t gather(cudaStream_t stream, std::int64_t rows, std::int64_t bytes,
                                  Rows<const std::byte> x, const std::int32_t* order, Rows<std::byte> y);
 

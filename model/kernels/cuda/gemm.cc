@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kWorkspace = std::size_t{32} << 20;
 constexpr int kCandidates = 12, kRepeats = 3;
 
-// Rows with which the candidates for batches of up to so many rows are tried.
+// The candidates for batches of up to each of these sizes are tried with that many rows.
 constexpr std::array<std::int64_t, 6> kSizes = {16, 64, 256, 512, 1024, 4096};
 
 Status check(cublasStatus_t status, const char* what) {
@@ -24,7 +24,7 @@ Status check(cublasStatus_t status, const char* what) {
 
 Status check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return Ok{};
-  cudaGetLastError();  // or the next launch would be told of it
+  cudaGetLastError();  // otherwise the next launch would report it
   return Error{error == cudaErrorMemoryAllocation ? Code::kTooLarge : Code::kInternal,
                std::string("CUDA: ") + what + ": " + cudaGetErrorString(error),
                {}};
@@ -36,8 +36,8 @@ cudaDataType_t type_of(Element e) {
 
 std::size_t size_of(Element e) { return e == Element::kBF16 ? 2 : e == Element::kFp8 ? 1 : 4; }
 
-// cuBLASLt's descriptors of one product. It thinks in columns: what are rows here are columns there, so that
-// y^T = W x^T is asked for, with W as its A and x as its B.
+// cuBLASLt's descriptors of one product. It is column-major: our rows are its columns, so we request y^T = W
+// x^T, with W as its A and x as its B.
 class Descriptors {
  public:
   Descriptors(const Product& p, std::int64_t rows) {
@@ -91,7 +91,7 @@ cublasStatus_t run(cublasLtHandle_t handle, void* workspace, cudaStream_t stream
                         &algorithm, workspace, kWorkspace, stream);
 }
 
-// Candidates for so many rows, those that split k left out, best guess first.
+// Candidates for that many rows, without those that split k, best guess first.
 std::vector<cublasLtMatmulAlgo_t> candidates(cublasLtHandle_t handle, const Product& p, std::int64_t rows) {
   const Descriptors d(p, rows);
   cublasLtMatmulPreference_t preference = nullptr;
@@ -117,7 +117,7 @@ std::vector<cublasLtMatmulAlgo_t> candidates(cublasLtHandle_t handle, const Prod
   return out;
 }
 
-// Device memory that goes with its holder.
+// Device memory that is freed with this object.
 class Buffer {
  public:
   explicit Buffer(std::size_t bytes) : error_(cudaMalloc(&data_, std::max<std::size_t>(bytes, 256))) {}
@@ -140,7 +140,7 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  // Milliseconds of the fastest of some runs; infinity where one failed.
+  // Milliseconds of the fastest of some runs; infinity if one failed.
   template <class F>
   float fastest(cudaStream_t stream, F work) {
     float best = std::numeric_limits<float>::infinity();
@@ -160,7 +160,7 @@ class Timer {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-// Operands for a product of up to the most rows that are tried, and places for two results.
+// Operands for a product of up to the largest number of rows that are tried, and room for two results.
 struct Trial {
   static constexpr std::int64_t kRows = kSizes.back();
 
@@ -215,7 +215,7 @@ Status Gemm::choose(cudaStream_t stream, const Product& product, std::vector<Cho
     const Descriptors d(p, rows);
     return run(handle_, workspace_, stream, p, d, algorithm) == CUBLAS_STATUS_SUCCESS;
   };
-  // What stands there before: the same for all, as with beta = 1 it counts.
+  // The initial contents of y are the same for all candidates, because they count if beta = 1.
   const auto clean = [&](const Buffer& y) { return cudaMemsetAsync(y.data(), 0, y_bytes, stream); };
 
   const auto guesses = candidates(handle_, p, Trial::kRows);

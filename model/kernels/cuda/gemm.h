@@ -1,12 +1,12 @@
-// y = alpha x W^T + beta y + bias on the GPU by cuBLASLt, with bits of a row that depend on that row alone.
+// y = alpha x W^T + beta y + bias on the GPU by cuBLASLt, with the bits of a row depending only on that row.
 //
-// cuBLASLt offers several algorithms for a product, and which is fastest depends on the number of rows.
-// Their results differ where they split the sum over k or reorder it. So the first use of a product (its
-// widths, types and strides) tries the candidates on operands that betray the order (trial.h), for each of a
-// few sizes of batch: only those whose bits are those of one reference are kept, and of these the fastest. No
+// cuBLASLt offers several algorithms for a product, and which is fastest depends on the number of rows. Their
+// results differ if they split the sum over k or reorder it. So the first use of a product (its widths, types
+// and strides) tries the candidates on operands that reveal the order (trial.h), for each of a few batch
+// sizes: only those that give the bits of one reference are kept, and the fastest of these is used. No
 // algorithm that splits k is considered.
 //
-// One thread; work goes to the stream given. Owns a workspace in device memory.
+// One thread; work goes to the given stream. Owns a workspace in device memory.
 #pragma once
 
 #include <cublasLt.h>
@@ -23,14 +23,14 @@
 
 namespace preferd::kernels::cuda {
 
-enum class Element { kBF16, kFp8, kF32 };  // kFp8: e4m3 with a scale a row
+enum class Element { kBF16, kFp8, kF32 };  // kFp8: e4m3 with one scale per row
 
-// Everything that decides which algorithms there are.
+// Everything that determines which algorithms are available.
 struct ProductShape {
   std::int64_t inner = 0, outputs = 0;                    // k, n
   std::int64_t x_stride = 0, w_stride = 0, y_stride = 0;  // in elements
   Element in = Element::kBF16, out = Element::kBF16;      // out: kBF16 or kF32
-  bool bias = false, adds = false;                        // beta is 1, else 0
+  bool bias = false, adds = false;                        // beta is 1 with `adds`, otherwise 0
 
   auto operator<=>(const ProductShape&) const = default;
 };
@@ -47,17 +47,17 @@ struct Product {
 
 class Gemm {
  public:
-  // Of the current device. Errors: what cuBLASLt or CUDA say.
+  // For the current device. Errors: those of cuBLASLt and CUDA.
   static Result<std::unique_ptr<Gemm>> create();
   ~Gemm();
   Gemm(const Gemm&) = delete;
   Gemm& operator=(const Gemm&) = delete;
 
-  // Errors: a shape that cuBLASLt has no algorithm for, no memory to try them.
+  // Errors: a shape for which cuBLASLt has no algorithm, not enough memory to try them.
   Status multiply(cudaStream_t stream, const Product& product);
 
  private:
-  // An algorithm for batches of up to so many rows.
+  // An algorithm for batches of up to that many rows.
   struct Choice {
     std::int64_t most_rows;
     cublasLtMatmulAlgo_t algorithm;

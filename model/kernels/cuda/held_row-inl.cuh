@@ -1,5 +1,5 @@
-// A row in the registers of a group of kGroup threads, 4 elements a step; sums over the group in one fixed
-// tree.
+// A row in the registers of a group of kGroup threads, 4 elements per step; sums over the group follow one
+// fixed tree.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -79,7 +79,7 @@ struct Held {
   }
 };
 
-// launch<group, steps>() for a width: a row fits its group.
+// Calls launch<group, steps>() for a width, so that a row fits into its group.
 template <class F>
 cudaError_t by_width(std::int64_t width, F launch) {
   if (width % kVector != 0 || width > kWidestNorm) return cudaErrorInvalidValue;

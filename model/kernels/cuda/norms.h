@@ -1,5 +1,5 @@
-// RMS norms on the GPU. The residual stream x is fp32, what linears read and write is bf16, sums are fp32. A
-// row's bits depend on that row and its width alone.
+// RMS norms on the GPU. The residual stream x is fp32, what linears read and write is bf16, sums are fp32.
+// The bits of a row depend only on that row and its width.
 //
 // width % 4 == 0, at most kWidestNorm; rows begin at multiples of 16 bytes (bf16: of 8).
 #pragma once
@@ -29,7 +29,7 @@ template <class X, class Y>
 [[nodiscard]] cudaError_t rms_norm(cudaStream_t stream, NormShape shape, Rows<const X> x, NormWeight norm,
                                    Rows<Y> y);
 
-// sum = x + z, or x + rms_norm(z) where `after` is given; then y = rms_norm(sum). sum may be x, y may be z.
+// sum = x + z, or x + rms_norm(z) if `after` is given; then y = rms_norm(sum). sum may be x, y may be z.
 template <class Y>
 [[nodiscard]] cudaError_t add_rms_norm(cudaStream_t stream, NormShape shape, Rows<const float> x,
                                        Rows<const __nv_bfloat16> z, const NormWeight* after, NormWeight norm,

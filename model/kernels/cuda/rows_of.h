@@ -5,7 +5,7 @@
 
 namespace preferd::kernels::cuda {
 
-// Rows with a step in elements; the caller knows how many and how long they are.
+// Rows with a stride in elements; the caller knows their number and length.
 template <class T>
 struct Rows {
   T* data = nullptr;

@@ -5,7 +5,7 @@ namespace {
 
 using Encode = decltype(&cuTensorMapEncodeTiled);
 
-// The driver's function, asked for at run time: nothing is linked to the driver.
+// The driver's function, looked up at run time, so that nothing is linked to the driver.
 Encode encode() {
   static const Encode function = [] {
     void* found = nullptr;

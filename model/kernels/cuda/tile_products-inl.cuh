@@ -1,4 +1,4 @@
-// Products of whole tiles (wgmma-inl.cuh), and the way of their rows to global memory.
+// Products of whole tiles (wgmma-inl.cuh), and the path of their rows to global memory.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -7,13 +7,14 @@
 
 namespace preferd::kernels::cuda {
 
-// The same value, of which the compiler knows nothing: what is computed from it is not kept over a loop.
+// Returns the same value, hidden from the compiler, so that it does not keep what is computed from it across
+// a loop.
 __device__ __forceinline__ SharedAddress opaque(SharedAddress address) {
   asm volatile("" : "+r"(address));
   return address;
 }
 
-// s = a b^T, of 64 rows from `a` on in a tile of kARows and all rows of a tile of kBRows, kWidth columns
+// s = a b^T, for 64 rows from `a` on in a tile of kARows and all rows of a tile of kBRows, kWidth columns
 // each.
 template <int kWidth, int kARows, int kBRows, int kCount>
 __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress a, SharedAddress b) {
@@ -25,7 +26,7 @@ __device__ __forceinline__ void multiply_rows(float (&s)[kCount], SharedAddress 
                         right.descriptor(k / 4 * kBSlab + k % 4 * 32), k > 0);
 }
 
-// sums (keep: 1) += weights b, weights [64, kBRows] as bf16 pairs in registers, b a tile of kBRows.
+// sums (keep: 1) += weights b, with weights [64, kBRows] as bf16 pairs in registers and b a tile of kBRows.
 template <int kBRows, int kCount, int kSums>
 __device__ __forceinline__ void multiply_by_rows(float (&sums)[kSums], const std::uint32_t (&weights)[kCount],
                                                  SharedAddress b, int keep) {
@@ -42,8 +43,9 @@ __device__ __forceinline__ std::uint32_t pair(float low, float high) {
   return *reinterpret_cast<const std::uint32_t*>(&both);
 }
 
-// Row i (0 or 1) of a thread's sums, times a factor, to where it belongs; nowhere if nullptr. Of each 16
-// columns neighbours trade 4 bytes, so that a thread writes 8 in a row and the 4 threads of a row 32.
+// Writes row i (0 or 1) of a thread's sums, times a factor, to its place, or nowhere if that is nullptr.
+// Within each 16 columns, neighbours exchange 4 bytes, so that a thread writes 8 consecutive bytes and the 4
+// threads of a row write 32.
 template <int kSums>
 __device__ __forceinline__ void store_row(const float (&sums)[kSums], int i, float factor,
                                           std::int32_t head_dim, std::int32_t chunk_bytes,

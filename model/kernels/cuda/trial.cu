@@ -16,7 +16,7 @@ __device__ std::uint64_t mixed(std::uint64_t i) {
   return i ^ i >> 31;
 }
 
-// About normal, deviation 1: a sum of four uniform numbers.
+// Approximately normal with deviation 1: a sum of four uniform numbers.
 __device__ float normal(std::uint64_t bits) {
   float sum = 0;
   for (int i = 0; i < 4; ++i) sum += static_cast<float>(bits >> (16 * i) & 0xffff) * (1.0f / 65536.0f) - 0.5f;

@@ -1,12 +1,12 @@
 // wgmma: a warpgroup (4 warps) multiplies 64 rows of bf16 from registers or shared memory by a panel in
-// shared memory, sums in fp32 registers.
+// shared memory, with the sums in fp32 registers.
 //
 // Tiles in shared memory are slabs of 64 columns: [rows][64] bf16, a row of 128 bytes, its eight 16-byte
-// chunks permuted by the row (chunk c stands at c ^ (row & 7)), which is the hardware's 128-byte swizzle; a
-// slab begins at a multiple of 1024 bytes. Such a tile serves as a [rows, columns] operand whose sum runs
-// over columns (queries and keys) and as one whose sum runs over rows (values).
+// chunks permuted by the row (chunk c is stored at c ^ (row & 7)), which is the hardware's 128-byte swizzle;
+// a slab begins at a multiple of 1024 bytes. Such a tile can be a [rows, columns] operand whose sum runs over
+// columns (queries and keys) and one whose sum runs over rows (values).
 //
-// Registers of a product in flight belong to it from the fence before it to the wait after it.
+// The registers of a product in flight belong to it from the fence before it to the wait after it.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace preferd::kernels::cuda {
 
-// Where an operand begins in shared memory, its slabs `slab_bytes` apart, groups of 8 rows 1024; `step` bytes
-// further on, another slab, another 8 rows or another 8 columns of a slab.
+// Where an operand begins in shared memory; its slabs are `slab_bytes` apart, groups of 8 rows 1024 bytes.
+// `step` bytes further on is another slab, another 8 rows or another 8 columns of a slab.
 struct Operand {
   std::uint32_t low;
 
@@ -100,7 +100,7 @@ __device__ __forceinline__ void pin(T (&registers)[kCount]) {
 #define PREFERD_REGS64 PREFERD_R32(0), PREFERD_R32(32)
 #define PREFERD_REGS128 PREFERD_R32(0), PREFERD_R32(32), PREFERD_R32(64), PREFERD_R32(96)
 
-// d [64, kColumns] (+)= a b^T, both [rows][k] in shared memory. keep: 0 starts the sum anew, 1 adds to d.
+// d [64, kColumns] (+)= a b^T, both [rows][k] in shared memory. keep: 0 starts a new sum, 1 adds to d.
 #define PREFERD_SHARED_TIMES_SHARED(columns, n, A, B, add)                                            \
   __device__ __forceinline__ void multiply_transposed(float(&d)[n], std::uint64_t a, std::uint64_t b, \
                                                       int keep) {                                     \
