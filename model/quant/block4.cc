@@ -19,7 +19,7 @@ struct Buffers {
   std::vector<float> nested_absmax;
 };
 
-// Codes in ascending order of value, and the borders half way between neighbours.
+// Codes in ascending order of value, and the borders halfway between neighbours.
 struct Ladder {
   std::array<std::uint8_t, 16> order{};
   std::array<float, 15> borders{};
@@ -36,7 +36,7 @@ Ladder make_ladder(Code4 kind) {
   return ladder;
 }
 
-// The code nearest to x: as many steps up as there are borders below it.
+// The code nearest to x: its rank is the number of borders below x.
 std::uint8_t nearest4(const Ladder& ladder, float x) {
   std::int32_t step = 0;
   for (const float border : ladder.borders) step += border < x ? 1 : 0;
@@ -57,7 +57,7 @@ float largest(const float* x, std::size_t n) {
   return top;
 }
 
-// absmax -> 8-bit codes of (absmax - mean) with one scale each 256 blocks; returns the mean.
+// absmax -> 8-bit codes of (absmax - mean), with one scale for each 256 blocks; returns the mean.
 float compress_scales(Buffers& buffers) {
   const std::vector<float>& absmax = buffers.absmax;
   const double sum = std::accumulate(absmax.begin(), absmax.end(), 0.0);
@@ -88,7 +88,8 @@ Matrix encode_block4(const Matrix& source, Code4 kind, int block_size, ScaleForm
     const std::size_t begin = b * block, count = std::min(block, n - begin);
     widen(dense.dtype, dense.data + begin * size_of(dense.dtype), count, x);
     const float top = largest(x, count);
-    // A whole block multiplies by the reciprocal, a short last one divides: bitsandbytes' own two roundings.
+    // A whole block multiplies by the reciprocal, a short last block divides: bitsandbytes rounds in these
+    // two ways.
     const float floor = std::max(top, 1e-38f), reciprocal = 1.0f / floor;
     buffers->absmax[b] = count == block ? top : floor;
     for (std::size_t i = 0; i < count; ++i)

@@ -53,9 +53,9 @@ inline constexpr std::array<float, 16> kFp4Code = {
 // The signed dynamic 8-bit map of block scales (create_dynamic_map), ascending.
 extern const std::array<float, 256> kDynamicMap;
 
-// Encodes; the result owns its memory, values are rounded to source.dtype on decoding. `block` is a power of
-// two in 32..4096. Requires finite values of a 16 or 32 bit floating type.
-// `pool`: threads to share the blocks among; the bytes are the same.
+// Encodes; the result owns its memory, and values are rounded to source.dtype on decoding. `block` is a power
+// of two in 32..4096. Requires finite values of a 16 or 32 bit floating type. `pool`: threads that share the
+// blocks; the bytes are the same.
 Matrix encode_block4(const Matrix& source, Code4 code, int block, ScaleForm scales,
                      ThreadPool* pool = nullptr);
 

@@ -12,7 +12,7 @@ namespace preferd::quant {
 
 enum class DType { kF32, kF16, kBF16, kF64, kI8, kU8, kI16, kI32, kI64, kBool };
 
-std::size_t size_of(DType type);  // bytes an element
+std::size_t size_of(DType type);  // bytes per element
 bool is_floating(DType type);     // F64, F32, F16, BF16
 const char* name_of(DType type);  // safetensors' spelling: "BF16"
 std::optional<DType> parse_dtype(std::string_view safetensors_name);
@@ -23,7 +23,7 @@ float from_f16(std::uint16_t bits);
 std::uint16_t to_bf16(float value);  // round to nearest even; NaN stays NaN
 std::uint16_t to_f16(float value);   // round to nearest even; overflow gives infinity
 
-// The value after a trip through `type` (F32: unchanged). Requires a floating type other than F64.
+// The value after conversion to `type` and back (F32: unchanged). Requires a floating type other than F64.
 float rounded_to(DType type, float value);
 
 // Widens `count` elements from possibly unaligned memory. Requires a floating type.

@@ -1,7 +1,7 @@
-// LLM.int8 weights (arXiv 2208.07339): int8 codes with one scale a row.
+// LLM.int8 weights (arXiv 2208.07339): int8 codes with one scale per row.
 //   SCB[row] = max |w|,  code = rint(w * (127 / SCB)), ties to even,  value = code * SCB * (1 / 127)
 //
-// 127 / SCB is (1 / SCB) * 127, rounded twice: that is what PyTorch computes, and it decides exact ties.
+// 127 / SCB is computed as (1 / SCB) * 127, rounded twice: PyTorch does so, and it decides exact ties.
 #pragma once
 
 #include "base/parallel.h"
@@ -14,7 +14,7 @@ enum class Int8Source {
   kAsStored,     // embeddings
 };
 
-// Encodes a dense matrix; the result owns its memory. `pool`: threads to share the rows among.
+// Encodes a dense matrix; the result owns its memory. `pool`: threads that share the rows.
 Matrix encode_int8_row(const Matrix& source, Int8Source through, ThreadPool* pool = nullptr);
 
 }  // namespace preferd::quant

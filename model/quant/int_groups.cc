@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::int64_t kRowsAtOnce = kMostNibbleRows;
 
-// The runs of `count` values of each row, of which the first has its values from `begin` on, each next one
-// `cols` behind.
+// The runs of `count` values of consecutive rows: the first row's run starts at value `begin`, each next one
+// `cols` further on.
 class RunsOfRows {
  public:
   RunsOfRows(const Block4& q, std::int64_t begin, std::int64_t cols, std::int64_t rows, std::int64_t count)
@@ -42,7 +42,7 @@ class RunsOfRows {
   std::size_t used_ = 0, rows_ = 0;
 };
 
-// Groups that start at an odd value, or end at one, go by way of floats.
+// Groups that start or end at an odd value are decoded to floats first.
 template <QuantizedInt T>
 float by_floats(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, T* out) {
   std::array<float, kGroupSize> values;

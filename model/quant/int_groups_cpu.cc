@@ -1,5 +1,5 @@
-// 4-bit codes become integers without a float a value: the 16 levels of a block are a table of bytes, or one
-// of low and one of high bytes, each of which answers 16 codes in one instruction.
+// 4-bit codes become integers without a float per value: the 16 levels of a block are a table of bytes, or
+// one table of low and one of high bytes, each of which translates 16 codes in one instruction.
 #include "model/quant/int_groups.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ using Float = hn::CappedTag<float, 16>;
 
 constexpr std::uint32_t kMagnitude = 0x7FFFFFFF, kInfinity = 0x7F800000;
 
-// The bits of non-negative floats are ordered as they are, NaN above all.
+// The bits of non-negative floats, as integers, are in the order of the floats, with NaN above all.
 using Bits = hn::Vec<hn::RebindToSigned<Float>>;
 HWY_INLINE Bits HigherMagnitude(Bits top, hn::Vec<Float> x) {
   return hn::Max(top, hn::BitCast(hn::RebindToSigned<Float>(), hn::Abs(x)));
@@ -77,7 +77,7 @@ HWY_INLINE float RoundAny(const float* x, std::size_t count, int levels, T* out)
   return s.scale;
 }
 
-// The 16 values that a block's codes name.
+// The 16 values that a block's codes stand for.
 HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* table) {
   const Float d;
   const hn::RebindToUnsigned<Float> du;
@@ -93,8 +93,8 @@ HWY_INLINE void FillTable(const float* code, DType dtype, float scale, float* ta
   }
 }
 
-// Bits of the largest magnitude in a block's table: that of the largest code, for products and their
-// roundings are in the order of the codes.
+// The bits of the largest magnitude in a block's table, which is that of the largest code, because products
+// and their roundings keep the order of the codes.
 HWY_INLINE std::uint32_t TopOfTable(float top_code, DType dtype, float scale) {
   const float top = top_code * std::fabs(scale);
   if (dtype != DType::kBF16) return std::bit_cast<std::uint32_t>(rounded_to(dtype, top));
@@ -156,7 +156,8 @@ HWY_INLINE hn::Vec<Bytes<kCount>> Repeated(hn::Vec<Bytes<16>> table) {
     return hn::Combine(Bytes<kCount>(), Repeated<kCount / 2>(table), Repeated<kCount / 2>(table));
 }
 
-// 4 bytes of the first half and 4 of the second in turns: what interleaving blocks of 16 puts in order.
+// 4 bytes of the first half and 4 of the second alternate, which the interleaving of blocks of 16 puts in
+// order.
 template <std::size_t kCount>
 HWY_INLINE hn::Vec<Bytes<kCount>> HalvesInTurns(hn::Vec<Bytes<kCount>> bytes) {
   const hn::FixedTag<std::uint32_t, kCount / 4> d;
@@ -208,7 +209,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse,
 
 #else
 
-// Calls write(codes, i) for 16 codes, of bytes from the i / 2-th on.
+// Calls write(codes, i) for 16 codes at a time, of the bytes from the i / 2-th on.
 template <class F>
 HWY_INLINE void OverCodes(const NibbleRun& run, F write) {
   const hn::FixedTag<std::uint8_t, 16> d;
@@ -242,7 +243,7 @@ HWY_INLINE void LookUp(const NibbleRun& run, const float* values, float inverse,
 #endif
 #endif
 
-// Scales of all rows first: a row's division is not waited for.
+// The scales of all rows come first, so that no row waits for its division.
 template <class T>
 HWY_INLINE void LevelsOfRows(const NibbleRows& rows, int levels, T* out, std::size_t stride, float* scales) {
   HWY_ALIGN float table[16];

@@ -17,7 +17,7 @@ void decode_form(const Int8Row& q, std::size_t begin, std::size_t row, std::size
     out[i] = static_cast<float>(q.codes[begin + i]) * q.scale[row] * (1.0f / 127.0f);
 }
 
-// One table of 16 finished values a block, then two look-ups a byte.
+// One table of 16 finished values per block, then two look-ups per byte.
 void decode_form(const Block4& q, std::size_t begin, std::size_t, std::size_t count, float* out) {
   const auto block = static_cast<std::size_t>(q.block);
   const std::size_t end = begin + count;

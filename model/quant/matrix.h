@@ -1,7 +1,7 @@
-// A weight matrix [rows, cols] as it is stored: dense, in 4-bit blocks, or int8 with a scale a row.
-// Compute reads it only through decode(); adding a format adds a form here and its case in matrix.cc.
+// A weight matrix [rows, cols] as it is stored: dense, in 4-bit blocks, or int8 with one scale per row.
+// Compute reads it only through decode(); a new format begins with a form here and its case in matrix.cc.
 //
-// Borrowed memory: `owner` keeps alive what the pointers see (a mapped file, or buffers made at load).
+// Borrowed memory: `owner` keeps alive what the pointers point to (a mapped file, or buffers made at load).
 // Immutable; any thread.
 #pragma once
 
@@ -21,8 +21,8 @@ struct Dense {
   DType dtype = DType::kF32;
 };
 
-// NF4 or FP4 in bitsandbytes' layout: the matrix is flattened row by row into n = rows * cols values, value
-// 2i in the HIGH nibble of byte i; block b holds values [b * block, (b + 1) * block), across row ends.
+// NF4 or FP4 in bitsandbytes' layout: the matrix is flattened row by row into n = rows * cols values, with
+// value 2i in the HIGH nibble of byte i; block b holds values [b * block, (b + 1) * block), across row ends.
 //   value = rounded_to(dtype, code[nibble] * absmax[b])
 // With double quantization absmax itself is 8-bit, in blocks of `nested_block`:
 //   absmax[b] = nested_code[absmax8[b]] * nested_absmax[b / nested_block] + offset    (two roundings)
@@ -30,7 +30,7 @@ struct Block4 {
   const std::uint8_t* codes = nullptr;  // ceil(n / 2)
   std::array<float, 16> code{};
   int block = 64;
-  DType dtype = DType::kBF16;     // in which the value is rounded
+  DType dtype = DType::kBF16;     // the type to which values are rounded
   const float* absmax = nullptr;  // ceil(n / block), or null when nested
   const std::uint8_t* absmax8 = nullptr;
   const float* nested_absmax = nullptr;
@@ -39,7 +39,7 @@ struct Block4 {
   float offset = 0;
 };
 
-// absmax of one block after the other, from `block` on.
+// The absmax of one block after the other, from `block` on.
 class BlockScales {
  public:
   BlockScales(const Block4& of, std::size_t block)
@@ -78,10 +78,10 @@ struct Matrix {
 // out[i] = value (row, first + i), i < count. Requires 0 <= row < rows, 0 <= first, first + count <= cols.
 void decode(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, float* out);
 
-// Where the stored elements lie: the identity of a weight.
+// The address of the stored elements, which identifies a weight.
 const void* stored_address(const Matrix& m);
 
-// Bytes that the stored form takes, scales included.
+// The number of bytes of the stored form, including scales.
 std::size_t stored_bytes(const Matrix& m);
 
 const char* form_name(const Matrix& m);  // "bf16", "nf4", "fp4", "int8" ...

@@ -15,14 +15,14 @@ void look_up_nibbles(const std::uint8_t* codes, std::size_t bytes, const float* 
 // table[c] = code[c] * scale rounded to bf16 (round to nearest even), c < 16. Requires finite products.
 void scale_table_bf16(const float* code, float scale, float* table);
 
-// 4-bit codes, high nibble first, whose values are rounded_to(dtype, code[nibble] * scale).
+// 4-bit codes, high nibble first, which stand for rounded_to(dtype, code[nibble] * scale).
 struct NibbleRun {
   const std::uint8_t* codes;
-  std::size_t bytes;  // a multiple of 16
+  std::size_t bytes;  // must be a multiple of 16
   float scale;
 };
 
-// Rows of values, each runs one after the other: row i those from the end of row i - 1 to ends[i].
+// Rows of values, each of which is several runs: row i has the runs from the end of row i - 1 to ends[i].
 struct NibbleRows {
   const float* code;  // 16
   DType dtype;
@@ -30,9 +30,9 @@ struct NibbleRows {
   std::span<const std::size_t> ends;
 };
 
-// Integers of row i's values at out + i * stride, under one scale, which is scales[i]: that of
-// quantize_group (model/quant/int_groups.h), from the largest value that the codes could name; where that is NaN
-// integers are any. At most kMostNibbleRows.
+// Quantizes row i's values to out + i * stride, under one scale, scales[i]: that of quantize_group
+// (model/quant/int_groups.h), from the largest value that the codes could stand for; if it is NaN, the
+// integers are unspecified. At most kMostNibbleRows.
 inline constexpr std::size_t kMostNibbleRows = 32;
 void nibble_ints(const NibbleRows& rows, int levels, std::int8_t* out, std::size_t stride, float* scales);
 void nibble_ints(const NibbleRows& rows, int levels, std::int16_t* out, std::size_t stride, float* scales);

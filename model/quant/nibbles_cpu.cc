@@ -1,5 +1,5 @@
-// Nibbles become 32-bit lane indices, and the 16 floats of a block sit in registers: two permutations of 8
-// and a choice by the fourth bit (AVX2), or one permutation of 16 (AVX-512).
+// Nibbles become 32-bit lane indices, and the 16 floats of a block stay in registers: two permutations of 8
+// and a selection by the fourth bit (AVX2), or one permutation of 16 (AVX-512).
 #include "model/quant/nibbles.h"
 
 #include <bit>
