@@ -1,10 +1,10 @@
-// Embedding, then bidirectional LSTMs of sizes of their own, each a torch.nn.LSTM of one layer:
+// An embedding, then bidirectional LSTMs of individual sizes, each like a torch.nn.LSTM of one layer:
 //   {"model_type": "bilstm", "vocab_size": V, "embedding_size": E, "hidden_sizes": [64, 32]}
 //   embedding.weight [V, E]; lstm.<i>.{weight_ih,weight_hh,bias_ih,bias_hh}_l0[_reverse]
-// Its maps are plain tensors: never quantized, never adapted.
+// Its weight matrices are plain tensors: never quantized, never adapted.
 //
-// Pooling last is what each way says when it is done: the first way's state at the last token beside the
-// second way's at the first; first is the other two.
+// With pooling `last` the state is each direction's state after its last step: the first direction's at the
+// last token beside the second's at the first token. `first` is each direction's state after its first step.
 #include <algorithm>
 #include <memory>
 
@@ -31,7 +31,7 @@ class BiLstm : public Body {
   std::int64_t width() const override { return 2 * hidden(); }
   std::int64_t vocabulary() const override { return words.table.rows; }
 
-  // A layer's input, gates of both ways, and states.
+  // A layer's input, the gates of both directions, and states.
   std::size_t activation_bytes(std::int64_t rows) const override {
     std::int64_t most = 0;
     for (const layers::BidirectionalLstm& l : layers) {

@@ -1,5 +1,5 @@
-// A model body: packed tokens in, pooled states out. One file a family (families.h). Immutable once built:
-// replicas share it, adapters travel with the batch.
+// A model body: packed tokens in, pooled states out. One file per family (families.h). Immutable once built:
+// replicas share it, and adapters travel with the batch.
 #pragma once
 
 #include <memory>
@@ -22,9 +22,9 @@ class Body {
  public:
   virtual ~Body() = default;
 
-  // States after the final norm, one a pooled segment: [pooled, width()] fp32 (composed: wide()). A mean runs
-  // over the segment's whole line, parents included. `projections`: the adapters that batch.runs name; their maps
-  // outlive a backward through the states, as do this body and `compute`.
+  // States after the final norm, one per pooled segment: [pooled, width()] fp32 (composed: wide()). A mean
+  // runs over the segment's whole line, including parents. `projections`: the adapters that batch.runs name.
+  // Their maps, this body and `compute` must outlive a backward through the states.
   virtual at::Tensor pooled(
       ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const = 0;
@@ -32,11 +32,11 @@ class Body {
   virtual std::int64_t width() const = 0;
   virtual std::int64_t vocabulary() const = 0;
 
-  // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only bodies built with
-  // it.
+  // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only for bodies built
+  // with it.
   virtual const ops::Linear* lm_head() const { return nullptr; }
 
-  // Memory that one forward of that many rows takes beside the weights, at most: an estimate for people.
+  // The most memory that one forward of that many rows takes beside the weights: an estimate for people.
   virtual std::size_t activation_bytes(std::int64_t rows) const = 0;
 
   // The LM head's logits are cap tanh(logit / cap); 0 = as they are.
@@ -44,35 +44,36 @@ class Body {
 };
 
 struct BodyOptions {
-  std::int64_t layers = 0;     // how many to build, from the first; 1..all
-  std::int64_t positions = 0;  // longest sequence that will be asked for
+  std::int64_t layers = 0;     // how many to build, from the first on; 1..all
+  std::int64_t positions = 0;  // longest sequence that will be used
   enum class LmHead { kNone, kBuild } lm_head = LmHead::kNone;
 };
 
-// What a state depends on. With kCausal sequences that begin alike may be computed as one prefix with several
-// ends, and a language model's next token can be asked for; with kBidirectional every segment of a batch is a whole
-// sequence, without a parent.
+// What a state depends on. With kCausal, sequences that begin alike may be computed as one prefix with
+// several ends, and a language model can be asked for its next token; with kBidirectional every segment of a
+// batch is a whole sequence, without a parent.
 enum class AttentionMask {
-  kCausal,         // on its own token and those before
-  kBidirectional,  // on the whole sequence
+  kCausal,         // its own token and those before it
+  kBidirectional,  // the whole sequence
 };
 
 struct Family {
-  const char* model_type;  // as config.json has it: "llama"
-  const char* prefix;      // checkpoint name prefix of the body: "model."; may be empty
-  const char* layer_key;   // config key that counts the layers: a number, or an array with one entry a layer
+  const char* model_type;  // as in config.json: "llama"
+  const char* prefix;      // prefix of the body's names in a checkpoint: "model."; may be empty
+  const char* layer_key;   // config key that gives the number of layers: a number, or an array with one entry
+                           // per layer
   AttentionMask mask;
 
-  // Reads `config` (its failures) and asks `weights` for every tensor (its problems); both are the caller's
-  // to check.
+  // Reads `config` (which collects failures) and requests every tensor from `weights` (which collects
+  // problems); the caller checks both.
   std::unique_ptr<Body> (*build)(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                  const BodyOptions& options);
 };
 
-// Errors: an unknown model_type, with the list of the known ones.
+// Errors: an unknown model_type; the error lists the known ones.
 Result<const Family*> find_family(const std::string& model_type);
 
-// Of a config.json's model_type, '-' read as '_'.
+// The family of a config.json's model_type, in which '-' counts as '_'.
 Result<const Family*> family_of(checkpoint::Fields& config);
 
 }  // namespace preferd::families

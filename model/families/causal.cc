@@ -34,8 +34,8 @@ class Causal : public Body {
   const ops::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
 
-  // At one time there are the residual stream, queries, keys and values of all rows, and the norm or what
-  // attention gives; or the stream, what attention gives, the next norm and one chunk of the MLP.
+  // The peak is one of two moments: the residual stream, queries, keys and values of all rows, and the norm
+  // or attention's output; or the stream, attention's output, the next norm and one chunk of the MLP.
   std::size_t activation_bytes(std::int64_t rows) const override {
     const layers::SelfAttention& a = blocks.front().attention;
     const std::int64_t q = a.query.weight.rows, kv = a.key.weight.rows + a.value.weight.rows;
@@ -47,7 +47,7 @@ class Causal : public Body {
   at::Tensor pooled(
       ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
-    // Blocks that run again in backward outlive this call, and so does what they read.
+    // Blocks that are recomputed in backward outlive this call, and so must what they read.
     struct Plan {
       ops::Batch batch;
       std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
@@ -55,7 +55,7 @@ class Causal : public Body {
       std::vector<std::int32_t> last_rows, last_positions;
     };
     const bool records = compute.composed() || at::GradMode::is_enabled();
-    // Weights that move are no part of a graph.
+    // Weights that change cannot be part of a graph.
     ops::Accelerator* device =
         records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
     Plan made{device == nullptr ? batch : ops::pad_to_bucket(batch),
@@ -68,7 +68,7 @@ class Causal : public Body {
     made.last_positions = layers::positions_of(made.batch, made.last_rows);
     const auto plan = std::make_shared<const Plan>(std::move(made));
     const ops::Adapters adapters{plan->projections, plan->batch.runs};
-    // The last block owes only the pooled rows, except to a mean.
+    // The last block computes only the pooled rows, unless pooling is a mean.
     const layers::OutputRows last = pooling == package::Pooling::kLast
                                         ? layers::OutputRows{ops::Queries::kPooledRows, plan->last_rows,
                                                              plan->last_positions, plan->pooled_runs}
@@ -111,7 +111,7 @@ class Causal : public Body {
   }
 
  private:
-  // From embeddings to states behind the final norm.
+  // From embeddings to the states after the final norm.
   template <class F>
   at::Tensor served(ops::Compute& compute, const layers::Forward& forward, at::Tensor embedded,
                     F wanted) const {

@@ -6,7 +6,7 @@
 //                 x = y + after_mlp(mlp(before_mlp(y)))
 //   states        final_norm(x)
 //
-// Tensors are named as transformers names them. h = hidden, d = head_dim.
+// Tensors have the names that transformers gives them. h = hidden, d = head_dim.
 #pragma once
 
 #include <functional>
@@ -29,32 +29,33 @@ struct CausalSpec {
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
-  float norm_offset = 0;      // norms multiply by norm_offset + weight
-  bool norms_after = false;   // after attention and MLP there are norms too, as in Gemma-2
-  float attention_scale = 0;  // of q k; read_causal: 1 / sqrt(d)
+  float norm_offset = 0;                           // norms multiply by norm_offset + weight
+  bool norms_after = false;                        // norms also follow attention and MLP, as in Gemma-2
+  float attention_scale = 0;                       // multiplies q k; read_causal: 1 / sqrt(d)
   float attention_softcap = 0, logit_softcap = 0;  // 0 = off
-  std::vector<std::int64_t> windows;               // [layers] tokens a query sees, itself included; 0 = all
+  std::vector<std::int64_t> windows;  // [layers] number of tokens that a query sees, including itself; 0 =
+                                      // all
 };
 
-// Defaults of transformers' config class where they are not llama's.
-// 0: kv_heads = heads, head_dim = h / heads.
+// Defaults of transformers' config class, where they differ from llama's. 0: kv_heads = heads, head_dim = h /
+// heads.
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;
 };
 
-// Failures go to `config`.
+// Failures are added to `config`.
 CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults);
 
-// Windows of `width` tokens for the layers that layer_types calls sliding_attention; without that key for
-// those that slide. A layer that is called so where `width` is 0 (none) fails.
+// Windows of `width` tokens for the layers that layer_types calls sliding_attention, or without that key for
+// the layers that slide by default. A layer that is called so fails if `width` is 0 (none).
 std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t layers, std::int64_t width,
                                        const std::function<bool(std::int64_t layer)>& slides);
 
-// sliding_window: the fallback where the key is absent, 0 where it is null.
+// Reads sliding_window: the fallback if the key is absent, 0 if it is null.
 std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback);
 
-// Nothing, and no tensor asked for, where `config` has a failure.
+// If `config` has a failure, returns nothing and requests no tensor.
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,
                                    checkpoint::WeightSource& weights, const BodyOptions& options);
 

@@ -1,12 +1,12 @@
-// DeBERTa v2 and v3 (arXiv 2006.03654, 2111.09543): an encoder whose attention scores are of content with
-// content, content with relative position and relative position with content, positions in logarithmic
-// buckets; norms behind attention and MLP; in v2-xlarge a convolution beside the first block. transformers:
+// DeBERTa v2 and v3 (arXiv 2006.03654, 2111.09543): an encoder whose attention scores add content with
+// content, content with relative position and relative position with content, with positions in logarithmic
+// buckets; norms follow attention and MLP; v2-xlarge has a convolution beside the first block. transformers:
 // models/deberta_v2.
 //
 //   x = norm(project(word[id] + position[p] + type[0]))
 //   each block    y = norm(x + attention(x))
 //                 x = norm(y + mlp(y))
-//   with a convolution, behind the first block    norm(x + activate(conv(what came into the block)))
+//   with a convolution, after the first block     norm(x + activate(conv(the block's input)))
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -34,13 +34,13 @@ struct Beside {
   ops::LayerNorm norm;
 };
 
-// What the blocks of one forward share. Blocks that run again in backward outlive the forward, and so does
-// this.
+// What the blocks of one forward share. Blocks that are recomputed in backward outlive the forward, and so
+// must this.
 struct Plan {
   ops::Batch batch;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
   layers::Reached reached;
-  layers::OutputRows pooled;  // of the last block, unless all are wanted
+  layers::OutputRows pooled;  // for the last block, unless all are wanted
   ops::Adapters adapters() const { return {projections, batch.runs}; }
 };
 
@@ -50,7 +50,7 @@ class DebertaV2 : public Body {
   ops::Embedding words, places, types;  // [.., e]; the last two may be empty
   ops::Linear projection;               // [h, e] or empty
   ops::LayerNorm embedding_norm;
-  ops::Embedding positions;  // [2 span, h] or empty: of relative positions
+  ops::Embedding positions;  // [2 span, h] or empty: relative positions
   std::optional<ops::LayerNorm> position_norm;
   layers::Buckets buckets;
   std::vector<layers::EncoderBlock> blocks;
@@ -70,7 +70,8 @@ class DebertaV2 : public Body {
         rows_pooled ? layers::OutputRows{layers::pooled_rows(batch, pooling), layers::runs_of_pooled(batch)}
                     : layers::OutputRows{}});
     at::Tensor x = embedded(compute, *plan);
-    // Recorded, each block makes the positions anew: a graph of theirs cannot be walked twice.
+    // When recording, each block makes the positions anew, because a graph that they shared cannot be walked
+    // twice.
     const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
     for (const layers::EncoderBlock& b : blocks) {
       const layers::OutputRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
@@ -112,7 +113,7 @@ class DebertaV2 : public Body {
     return position_norm ? ops::layer_norm(compute, table, *position_norm) : table;
   }
 
-  // The last block owes the pooled rows alone, unless a convolution behind it reads its neighbours.
+  // The last block computes only the pooled rows, unless a convolution after it reads their neighbours.
   bool prunable(const layers::EncoderBlock& b) const { return &b == &blocks.back() && !convolved(b); }
   bool convolved(const layers::EncoderBlock& b) const { return beside && &b == &blocks.front(); }
 
@@ -127,7 +128,7 @@ class DebertaV2 : public Body {
   }
 };
 
-// Asks for the tensors of a body.
+// Requests the tensors of a body.
 class Builder {
  public:
   Builder(const DebertaV2Config& config, checkpoint::WeightSource& weights) : c_(config), weights_(weights) {}

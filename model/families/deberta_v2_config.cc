@@ -24,7 +24,7 @@ kernels::Activation read_activation(checkpoint::Fields& config, const char* key,
   return kernels::Activation::kGelu;
 }
 
-// "p2c|c2p" in parts, lower case and without spaces around.
+// The parts of "p2c|c2p", in lower case and without surrounding spaces.
 std::vector<std::string> parts_of(const std::string& text) {
   std::vector<std::string> out(1);
   for (const char c : text) {

@@ -1,6 +1,6 @@
-// Gemma 2 (arXiv 2408.00118): scaled embeddings, norms on both sides of attention and MLP that multiply by
-// 1 + weight, GeGLU, soft-caps on scores and logits, a window in every other layer from the first on, queries
-// scaled by their own constant. transformers: models/gemma2.
+// Gemma 2 (arXiv 2408.00118): scaled embeddings, norms that multiply by 1 + weight on both sides of attention
+// and MLP, GeGLU, soft-caps on scores and logits, a window in every other layer beginning with the first,
+// queries scaled by a constant of their own. transformers: models/gemma2.
 #include <cmath>
 
 #include "model/families/causal.h"
@@ -9,7 +9,7 @@
 namespace preferd::families {
 namespace {
 
-// Off where the key is null.
+// Off if the key is null.
 float read_softcap(checkpoint::Fields& config, const char* key, double fallback) {
   if (config.json().contains(key) && !config.has(key)) return 0;
   return static_cast<float>(config.positive_or(key, fallback));

@@ -1,4 +1,4 @@
-// Llama (arXiv 2302.13971, 2307.09288): the plain form, biases where the config says so. transformers:
+// Llama (arXiv 2302.13971, 2307.09288): the plain form, with biases if the config says so. transformers:
 // models/llama.
 #include "model/families/causal.h"
 #include "model/families/families.h"

@@ -1,4 +1,5 @@
-// Mistral (arXiv 2310.06825): Llama without biases, a window in every layer. transformers: models/mistral.
+// Mistral (arXiv 2310.06825): Llama without biases, with a window in every layer. transformers:
+// models/mistral.
 #include "model/families/causal.h"
 #include "model/families/families.h"
 

@@ -1,5 +1,5 @@
 // Qwen2 and Qwen2.5 (arXiv 2407.10671, 2412.15115): biases on queries, keys and values; a window from layer
-// max_window_layers on, where use_sliding_window says so. transformers: models/qwen2.
+// max_window_layers on, if use_sliding_window says so. transformers: models/qwen2.
 #include "model/families/causal.h"
 #include "model/families/families.h"
 
