@@ -1,5 +1,6 @@
-// The files of a Hugging Face model directory that go along when a base is copied or rewritten: what
-// transformers and the tokenizer read, licenses and cards; not the weights of other frameworks, not folders.
+// The files of a Hugging Face model directory that are copied when a base is copied or rewritten: what
+// transformers and the tokenizer read, licenses and cards, but not weights of other frameworks and not
+// folders.
 #pragma once
 
 #include <set>
@@ -11,11 +12,11 @@
 namespace preferd::convert {
 
 enum class BaseFiles {
-  kAll,  // with the safetensors that make up the model
+  kAll,  // including the safetensors of the model
   kWithoutWeights,
 };
 
-// Copies them from directory `from` (links are followed) to `to` under `folder` ("" = its root), but for
+// Copies them from directory `from` (following links) to `to` under `folder` ("" = its root), except those in
 // `except`.
 Status copy_base_files(const std::string& from, BaseFiles which, const std::set<std::string>& except,
                        AtomicFolder& folder, const std::string& to);

@@ -1,6 +1,6 @@
-// Pairs to record golden logits of where nobody gives rows: short texts of many kinds (languages, code,
-// lists, numbers, control tokens as text), none of them empty. They show that a package computes what it
-// computed, not that it is good.
+// Pairs whose golden logits are recorded when nobody provides rows: short texts of many kinds (languages,
+// code, lists, numbers, control tokens as text), none of them empty. They show that a package computes what
+// it computed before, not that it is good.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace preferd::convert {
 
-// 16 of them, "generic-01" to "generic-16", without logits; the same in every build.
+// Returns 16 pairs, "generic-01" to "generic-16", without logits; the same in every build.
 std::vector<scorer::GoldenPair> generic_pairs();
 
 }  // namespace preferd::convert

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kPeftPrefix = "base_model.model.";
 
-// The index of the last linear among the head's layers, as its tensors are named.
+// The index of the last linear among the head's layers, as in the names of its tensors.
 std::size_t last_linear(const OrderedJson& head) {
   std::size_t last = 0;
   if (!head.contains("layers") || !head["layers"].is_array()) return last;
@@ -23,7 +23,7 @@ std::size_t last_linear(const OrderedJson& head) {
   return last;
 }
 
-// Whether `name` is weight or bias of the head's last linear.
+// Whether `name` is the weight or bias of the head's last linear.
 bool is_last(std::string_view name, std::size_t layer) {
   if (name.starts_with(kPeftPrefix)) name.remove_prefix(kPeftPrefix.size());
   const std::string index = std::to_string(layer);

@@ -1,8 +1,8 @@
-// Which class each output of a head stands for, where it was trained in another order than ours (model_a,
+// Which class each output of a head stands for, if it was trained in another order than ours (model_a,
 // model_b, tie; one output: the logit of model_b).
 //
-// `pack` puts the head into our order: it exchanges rows of the last linear, or flips the sign of the one
-// output. Both are exact, and nothing that scores knows of it.
+// `pack` puts the head into our order: it exchanges rows of the last linear, or flips the sign of a single
+// output. Both are exact, and the code that scores does not know of it.
 #pragma once
 
 #include <string>
@@ -15,15 +15,15 @@ namespace preferd::convert {
 
 class Labels {
  public:
-  // The names as the head gives them: ["model_b", "model_a"], or ["model_a"] of one output. None: our order.
-  // Errors: an unknown name, one twice, a wrong number.
+  // The names in the order of the head: ["model_b", "model_a"], or ["model_a"] for one output. Empty: our
+  // order. Errors: an unknown name, a name that occurs twice, a wrong number of names.
   static Result<Labels> make(const std::vector<std::string>& names);
 
   bool ours() const { return from_.empty() && !negated_; }
 
   // Rewrites the head's last linear in `file`, a safetensors file of our own: "layers.N" of a head file, or
-  // the score or classifier of an adapter. `head` is the manifest's section. Errors: another number of
-  // outputs than labels, an output that has no order (token_pair, difference, siamese).
+  // the score or classifier of an adapter. `head` is the manifest's section. Errors: a number of outputs that
+  // differs from the number of labels, an output that has no order (token_pair, difference, siamese).
   Status reorder(const std::string& file, const OrderedJson& head) const;
 
   // The same for logits in the head's own order.

@@ -48,7 +48,7 @@ struct Linear {
   bool bias = false;
 };
 
-// The one linear of a head; nothing where there are more, or none.
+// The only linear of a head; nothing if there are several, or none.
 std::optional<Linear> only_linear(const checkpoint::TensorMap& tensors,
                                   const std::vector<std::string>& names) {
   for (const std::string& name : names) {

@@ -56,7 +56,7 @@ Result<const package::AdapterSpec*> choose(const package::Manifest& manifest, co
   return invalid("the package has no adapter '" + name + "'; there are " + known);
 }
 
-// Empty: it is dense.
+// How the base is quantized; empty if it is dense.
 std::string quantized_how(const checkpoint::Quantization& q, const scorer::ModelShape& shape) {
   if (q.scheme != checkpoint::Quantization::Scheme::kNone) return checkpoint::scheme_name(q.scheme);
   if (q.embeddings != checkpoint::Quantization::Embeddings::kNone) return "its input embedding";
@@ -176,7 +176,7 @@ Status write_config(const Source& source, const MergeOptions& options, const Mer
   return folder.write(std::string(kBase) + "/config.json", config.dump(2) + "\n");
 }
 
-// The head as a file of its own, and package.json without adapter and golden pairs.
+// Writes the head as a file of its own; returns package.json without adapter and golden pairs.
 Result<OrderedJson> write_head(const Source& source, AtomicFolder& folder) {
   const auto bytes = source.package->open("package.json");
   if (!bytes) return bytes.error();
@@ -234,7 +234,7 @@ void compare(const std::vector<scorer::Verdict>& before, const std::vector<score
   }
 }
 
-// The largest error that rounding to the coarsest type in use may make.
+// The largest error that rounding to the coarsest type in use may cause.
 double tolerance_of(const MergeOptions& options, const std::vector<Step>& steps) {
   if (options.tolerance) return *options.tolerance;
   const MergedTolerance known;

@@ -1,9 +1,9 @@
-// A package without adapter: the LoRA adapter is added to a dense base, W + scale B A, and the result is
-// compared with the package on golden pairs.
+// Makes a package without an adapter: the LoRA adapter is added to a dense base, W + scale B A, and the
+// result is compared with the package on golden pairs.
 //
-// Sums are fp32, each weight is rounded once, to the type it is stored in. That rounding is the loss: beside
-// a weight in bf16 (8 bits) most of an adapter's small change vanishes. A quantized base is refused, as
-// rounding the sum to 4 or 8 bits again would undo the adapter.
+// Sums are fp32, and each weight is rounded once, to the type in which it is stored. That rounding is the
+// loss: with a weight in bf16 (8 bits) most of an adapter's small change vanishes. A quantized base is
+// refused, because rounding the sum to 4 or 8 bits again would undo the adapter.
 #pragma once
 
 #include <cstddef>
@@ -16,18 +16,18 @@
 
 namespace preferd::convert {
 
-enum class MergedType { kKept, kF32, kBF16, kF16 };  // kKept: each tensor as the base has it
+enum class MergedType { kKept, kF32, kBF16, kF16 };  // kKept: each tensor keeps the base's type
 
 struct MergeOptions {
   std::string adapter;  // name; empty: the default
   MergedType type = MergedType::kKept;
-  // Largest difference of a logit on golden pairs; absent: kMergedTolerance of the type.
+  // The largest difference of a logit that is accepted on golden pairs; absent: the MergedTolerance of the type.
   std::optional<double> tolerance;
   std::size_t shard_bytes = 5'000'000'000;
   int threads = 1;
 };
 
-// What rounding costs: of ten packages of tests/fixtures the worst logits were off by 4.8e-5 (fp32), 2.3e-2
+// What rounding costs: the worst logits of ten packages of tests/fixtures were off by 4.8e-5 (fp32), 2.3e-2
 // (fp16) and 2.2e-1 (bf16), where logits spread over ten and more.
 struct MergedTolerance {
   double fp32 = 1e-3, fp16 = 3e-2, bf16 = 3e-1;
@@ -35,16 +35,17 @@ struct MergedTolerance {
 
 struct MergeReport {
   std::string adapter;
-  std::size_t projections = 0, replaced = 0;  // linears and embeddings added to; modules_to_save put in place
-  std::size_t pairs = 0, flips = 0;           // of golden pairs; winners that changed
+  std::size_t projections = 0, replaced = 0;  // number of linears and embeddings that were added to; number
+                                              // of modules_to_save put in place
+  std::size_t pairs = 0, flips = 0;           // number of golden pairs; number of winners that changed
   double worst_logit = 0, worst_probability = 0, tolerance = 0;
-  bool unties = false;  // the LM head was the input embedding and is a tensor of its own now
+  bool unties = false;  // whether the LM head was the input embedding and is now a tensor of its own
 };
 
-// Reads `package`, lays the merged one down in `folder`, and checks it against the package on the golden
-// pairs (the generic ones where there are none). The caller commits where the report says so. Errors: a
-// package without adapter, a quantized base, a value that the type cannot hold, as loading has. A difference
-// above the tolerance is no error: worst_logit > tolerance says it.
+// Reads `package`, writes the merged one to `folder`, and compares it with the package on the golden pairs
+// (the generic ones if there are none). The caller commits if the report allows it. Errors: a package without
+// an adapter, a quantized base, a value that the type cannot hold, and those of loading. A difference above
+// the tolerance is not an error: worst_logit > tolerance reports it.
 Result<MergeReport> merge_package(const std::string& package, const MergeOptions& options,
                                   AtomicFolder& folder, const ByteProgress& progress);
 

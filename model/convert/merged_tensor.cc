@@ -38,7 +38,7 @@ void add_row(const RowDelta& delta, std::size_t row, std::size_t cols, std::vect
   for (std::size_t c = 0; c < cols; ++c) to[c] += delta.scale * sum[c];
 }
 
-// False where a value does not fit.
+// Returns false if a value does not fit.
 bool narrow(quant::DType type, const float* from, std::size_t count, std::byte* to) {
   float check = 0;
   for (std::size_t i = 0; i < count; ++i) {

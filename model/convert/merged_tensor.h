@@ -12,7 +12,7 @@
 
 namespace preferd::convert {
 
-// A LoRA projection as what it adds to row o of its weight [rows, cols]: scale * sum over i of
+// A LoRA projection in the form of what it adds to row o of its weight [rows, cols]: scale * sum over i of
 // factors[o rank + i] * basis[i cols ..], in fp32, summed in the order of i.
 struct RowDelta {
   std::int64_t rank = 0;
@@ -21,11 +21,11 @@ struct RowDelta {
   float scale = 1;
 };
 
-// `role` kEmbedding: A and B lie the other way around.
+// `role` kEmbedding: the roles of A and B are exchanged.
 RowDelta row_delta(const checkpoint::LoraWeights& projection, checkpoint::Role role);
 
-// Writes `mapped` (files) as `type`, with `delta` added where there is one. Each value is rounded once.
-// Errors: a value that is not finite in `type`; what the system says of the file.
+// Writes `mapped` (files) as `type`, with `delta` added if it is given. Each value is rounded once. Errors: a
+// value that is not finite in `type`; file errors of the system.
 Status write_merged(const std::string& name, const checkpoint::StoredTensor& mapped, const RowDelta* delta,
                     quant::DType type, ThreadPool& pool, checkpoint::CheckpointWriter& out);
 

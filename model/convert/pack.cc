@@ -22,7 +22,7 @@ constexpr const char* kBase = "base";
 constexpr const char* kGolden = "golden.jsonl";
 constexpr const char* kFormat = "preferd-package/1";
 
-// A part: where it is, and where the package has it.
+// A part: where it is, and where it goes in the package.
 struct Piece {
   std::string from, to;
 };
@@ -32,7 +32,7 @@ struct Plan {
   std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
-  std::string manifest;  // where it was read; "" where it was made from the template
+  std::string manifest;  // where it was read; "" if it was made from the template
 };
 
 Result<OrderedJson> read_ordered(const std::string& path) {
@@ -74,7 +74,7 @@ bool plain_name(const std::string& name) {
   });
 }
 
-// Moves the file that `section` names (or `given`) into the package as `to`.
+// Plans to copy the file that `section` names (or `given`) into the package as `to`.
 void place_file(OrderedJson& section, const std::string& given, const std::string& folder,
                 const std::string& to, Plan& plan) {
   const std::string said = text_in(section, "file");
@@ -83,7 +83,7 @@ void place_file(OrderedJson& section, const std::string& given, const std::strin
   section["file"] = to;
 }
 
-// Adapters as given, else as the manifest has them; each into its own folder.
+// The given adapters, or else the manifest's; each goes into a folder of its own.
 Status place_adapters(const PackOptions& options, const std::string& folder, Plan& plan) {
   OrderedJson old = OrderedJson::array();
   if (plan.json.contains("adapters") && plan.json["adapters"].is_array()) old = plan.json["adapters"];
@@ -193,7 +193,7 @@ Result<Plan> make_plan(const PackOptions& options) {
   return plan;
 }
 
-// The package is loaded from where it is made; people know the parts.
+// The package is loaded from where it is made, but people know the parts: rewrites the error's paths.
 Error told_by_parts(Error error, const Plan& plan, const std::string& made) {
   std::vector<Piece> all = plan.adapters;
   all.insert(all.end(), plan.files.begin(), plan.files.end());
@@ -227,7 +227,7 @@ Result<std::vector<scorer::GoldenPair>> golden_pairs(const PackOptions& options,
   return pairs;
 }
 
-// Heads that were trained in another order of the classes, in the copies that the package holds.
+// Reorders heads that were trained in another order of the classes, in the package's copies.
 Status reorder_heads(const PackOptions& options, const Plan& plan, const std::string& made) {
   const std::string there = made + "/";
   const auto reorder = [&](const OrderedJson& head, const std::string& adapter) {

@@ -26,8 +26,8 @@ using OrderedJson = nlohmann::ordered_json;
 struct Step {
   std::string name;  // as in the file
   checkpoint::StoredTensor tensor;
-  const checkpoint::Declared* declared = nullptr;  // null: not of the body
-  checkpoint::Quantization form{};                 // how it is stored; kNone: as it is
+  const checkpoint::Declared* declared = nullptr;  // null: not part of the body
+  checkpoint::Quantization form{};                 // how it is stored; kNone: unchanged
 };
 
 struct Work {
@@ -35,7 +35,7 @@ struct Work {
   std::vector<std::string> skipped;  // modules
 };
 
-// What a linear, or an embedding, is stored as.
+// How a linear, or an embedding, is stored.
 checkpoint::Quantization form_of(const checkpoint::Declared& declared, const QuantizeOptions& options) {
   checkpoint::Quantization form = options.form;
   if (declared.role == checkpoint::Role::kLinear) return form;
@@ -107,8 +107,8 @@ Result<Work> plan_work(const std::string& where, const scorer::ModelShape& shape
   return work;
 }
 
-// As transformers 5 writes it. Names to skip are written only where there are some: with none transformers
-// finds the LM head and the head by itself.
+// As transformers 5 writes it. The names to skip are written only if there are some: without them
+// transformers finds the LM head and the head by itself.
 Json quantization_config(const checkpoint::Quantization& form, const std::vector<std::string>& skip,
                          quant::DType dtype) {
   const bool four = form.scheme != Scheme::kInt8;

@@ -1,4 +1,4 @@
-// Going through large mapped tensors piece by piece, so that memory holds a few megabytes of them.
+// Processes large mapped tensors piece by piece, so that memory holds only a few megabytes of them.
 #pragma once
 
 #include <functional>
@@ -11,16 +11,16 @@
 
 namespace preferd::convert {
 
-// Calls `visit` with the bytes of `mapped` (files, not buffers) in order, whole elements at a time, and lets
-// go of each piece after it.
+// Calls `visit` with the bytes of `mapped` (files, not buffers) in order, whole elements at a time, and
+// releases each piece after the call.
 Status in_pieces(const checkpoint::StoredTensor& mapped,
                  const std::function<Status(std::span<const std::byte>)>& visit);
 
-// The tensor as it is.
+// Copies the tensor unchanged.
 Status copy_tensor(const std::string& name, const checkpoint::StoredTensor& mapped,
                    checkpoint::CheckpointWriter& out);
 
-// all_finite of a mapped tensor.
+// all_finite() for a mapped tensor.
 bool finite_in_pieces(const checkpoint::StoredTensor& mapped);
 
 }  // namespace preferd::convert
