@@ -1,11 +1,11 @@
 // The engineered text features of the LMSYS arena solutions: 63 named columns of a prompt and two responses.
 //
 // For each of 20 measures (length, counts of kinds of characters, ratios, bracket balances, "json",
-// sentiment) the prompt's, response_a's and response_b's value, then three TF-IDF cosine similarities.
-// kArena63 is bit-compatible with the published Python (scikit-learn, TextBlob), NaN for the ratios of an
-// empty text included; ties at the 200th place of the prompt's vocabulary break by code point. kArena63V2 has
-// the same columns with 0 in place of NaN and of "nothing to compare", and logarithms of counts. Everything
-// is float64 until the caller rounds once.
+// sentiment) there are the prompt's, response_a's and response_b's value, then three TF-IDF cosine
+// similarities. kArena63 is bit-compatible with the published Python (scikit-learn, TextBlob), including NaN
+// for the ratios of an empty text; ties at the 200th place of the prompt's vocabulary are broken by code
+// point. kArena63V2 has the same columns with 0 in place of NaN and of "nothing to compare", and logarithms
+// of counts. Everything is float64 until the caller rounds once.
 //
 // Pure functions of valid UTF-8; any thread.
 #pragma once
@@ -32,12 +32,12 @@ const std::array<const char*, kPairColumns>& feature_names();
 FeatureColumns arena_features(FeatureSet set, std::string_view prompt, std::string_view response_a,
                               std::string_view response_b);
 
-// What one response's own score may see: of each measure the prompt's and the response's column, then its
-// similarity.
+// The columns that the score of a single response may depend on: for each measure the prompt's and the
+// response's column, then the response's similarity.
 enum class Side { kA, kB };
 const std::array<std::size_t, kResponseColumns>& response_columns(Side side);
 
-// (x - mean) / std in float64 (std 0 counts as 1), rounded once; without statistics the rounding alone.
+// (x - mean) / std in float64 (a std of 0 counts as 1), rounded once; without statistics only the rounding.
 struct Standardization {
   std::vector<double> mean, std;  // both empty, or as long as the columns
 };

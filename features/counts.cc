@@ -8,7 +8,7 @@
 namespace preferd::features {
 namespace {
 
-// No other code point's full lower case has one of these letters, so ASCII case is Unicode case here.
+// No other code point's full lower case contains one of these letters, so ASCII case is Unicode case here.
 std::size_t count_json(std::string_view text) {
   const auto lower = [&](std::size_t i) { return static_cast<char>(text[i] | 0x20); };
   std::size_t count = 0;

@@ -1,4 +1,4 @@
-// How many characters of which kind a text has, in the classes of Python's regular expressions.
+// How many characters of each kind a text has, in the classes of Python's regular expressions.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ struct CharacterCounts {
   std::size_t math = 0;        // - + =
   std::size_t curly_open = 0, curly_close = 0;
   std::size_t round_open = 0, round_close = 0;
-  std::size_t special = 0;  // neither letter nor number nor _
+  std::size_t special = 0;  // neither a letter nor a digit nor _
   std::size_t digits = 0;
   std::size_t lower = 0, upper = 0;  // a-z, A-Z
   std::size_t chinese_runs = 0;      // maximal runs of U+4E00 .. U+9FFF

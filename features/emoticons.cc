@@ -14,7 +14,7 @@ struct Emoticon {
   double polarity;
 };
 
-// By first byte; where one is the beginning of another, the longer one stands first.
+// Sorted by first byte; if one is the beginning of another, the longer one comes first.
 constexpr Emoticon kEmoticons[] = {
     {"*-)", 0.25},  {"*)", 0.25},    {"8-D", 1.0},   {"8)", 0.5},    {"8-)", 0.5},    {":-D", 1.0},
     {":D", 1.0},    {":-P", 0.75},   {":P", 0.75},   {":-p", 0.75},  {":p", 0.75},    {":-b", 0.75},
@@ -64,7 +64,7 @@ bool all_letters(std::string_view word) {
   return true;
 }
 
-// Where the emoticon ends that begins at `at`, one space allowed between its characters; 0: not here.
+// Where the emoticon that begins at `at` ends, with one space allowed between its characters; 0: not here.
 std::size_t end_of(std::string_view emoticon, std::string_view sentence, std::size_t at) {
   for (std::size_t k = 0; k < emoticon.size(); ++k) {
     if (k > 0 && !utf8::is_continuation(emoticon[k]) && at < sentence.size() && sentence[at] == ' ') ++at;

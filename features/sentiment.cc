@@ -1,14 +1,14 @@
 // One scan over the tokens, in lower case. Known words and emoticons make assessments; the polarity is the
-// mean over them. In between:
+// mean over them. Between them:
 //
-//   modifier    a known adverb scales the next known word, which takes the adverb's assessment over
-//               ("very good"); an unknown word of more than two characters breaks the bond
+//   modifier    a known adverb scales the next known word, which takes over the adverb's assessment
+//               ("very good"); an unknown word of more than two characters ends this
 //   negation    no, not, never before a known word make it negative ("not good" = -0.5 good) and invert its
-//               intensity; words of one character do not break the bond ("not a good"). Behind an adverb in
-//               -ly the negation falls on that adverb ("really not")
+//               intensity; words of one character do not end this ("not a good"). After an adverb in -ly the
+//               negation applies to that adverb ("really not")
 //   "!"         raises the last assessment by a quarter; "(!)" is an assessment of 0
 //
-// "n't" among pattern's negations is not here: its tokenizer never lets that word through whole.
+// "n't", one of pattern's negations, is not here: its tokenizer never passes on that word as a whole.
 #include "features/sentiment.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ bool is_ascii(std::string_view text) {
 
 class Assessments {
  public:
-  // A token in lower case, or one longer than any that is known.
+  // Takes a token in lower case, or one longer than any that is known.
   void see(std::string_view word) {
     const LexiconEntry* entry = find_in_lexicon(word);
     entry ? see_known(*entry) : see_unknown(word);
@@ -99,13 +99,13 @@ class Assessments {
   bool negation_ = false;
   Assessment last_;  // not yet in sum_
   double sum_ = 0;
-  std::size_t count_ = 0;  // last_ included
+  std::size_t count_ = 0;  // including last_
 };
 
 }  // namespace
 
 double polarity(std::string_view text) {
-  // Lower case may shorten a code point from 4 bytes to 1, never a word to fewer code points.
+  // Lower case may shorten a code point from 4 bytes to 1, but never a word to fewer code points.
   constexpr std::size_t kLongestKnown = 4 * kLongestLexiconWord;
   const std::string tokens = sentiment_tokens(text);
   Assessments assessments;

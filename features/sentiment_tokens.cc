@@ -1,12 +1,15 @@
-// Three passes, each linear.
+// There are three passes, each linear.
 //
-// 1. Chunks: runs between white space, with every quote a chunk of its own and "n't" cut before the n. Two
-//    or more line feeds in a row (CR LF counts as one) give an end-of-sentence mark; so does that word.
-// 2. Chunks lose punctuation at both ends, each character a token. A period comes off too, unless what is
-// left
-//    is an abbreviation; three periods at the end come off as "...", the rest of their row vanishes.
-// 3. Sentences end after . ... ? ! or a mark and what closes behind it: ) ” ’, but not a straight quote.
-//    Within a sentence "( ! )" becomes "(!)", then emoticons are put together again.
+// 1. Chunks: runs between white space, with every quote as a chunk of its own and "n't" split before the n.
+// Two or more line feeds in a row (CR LF counts as one) give an end-of-sentence mark, and so does the word
+// for that mark.
+//
+// 2. Chunks lose punctuation at both ends, each character becoming a token. A period comes off too, unless
+// what is left is an abbreviation; three periods at the end come off as "...", and the rest of their row
+// vanishes.
+//
+// 3. Sentences end after . ... ? ! or a mark, and after what closes behind it: ) ” ’, but not a straight
+// quote. Within a sentence "( ! )" becomes "(!)", then emoticons are joined again.
 #include "features/sentiment_tokens.h"
 
 #include <algorithm>
@@ -38,7 +41,7 @@ bool is_consonant(char c) {
   return std::string_view("bcdfghjklmnpqrstvwxz|").find(c) != std::string_view::npos;
 }
 
-// Which beginnings of one chunk are abbreviations, each answered in constant time.
+// Which prefixes of one chunk are abbreviations, each answered in constant time.
 class Abbreviations {
  public:
   explicit Abbreviations(std::string_view chunk) {
@@ -47,7 +50,7 @@ class Abbreviations {
     while (1 + consonants_ < chunk.size() && is_consonant(chunk[1 + consonants_])) ++consonants_;
   }
 
-  // `start` = a beginning of the chunk that ends in a period: "U.S.", "Mr.", or one of a list.
+  // `start`: a prefix of the chunk that ends in a period: "U.S.", "Mr.", or one from a list.
   bool contain(std::string_view start) const {
     if (start.size() <= dotted_ || (consonants_ > 0 && start.size() == consonants_ + 2)) return true;
     static constexpr std::string_view kListed[] = {

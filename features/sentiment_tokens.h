@@ -6,9 +6,9 @@
 
 namespace preferd::features {
 
-// The tokens of `text`, separated by single spaces, in the text's own case: punctuation taken off both ends
-// of a word, quotes and "n't" apart, abbreviations with their period, "..." one token, emoticons and "(!)"
-// whole. Linear in the text. Requires valid UTF-8.
+// The tokens of `text`, separated by single spaces, in the text's own case: punctuation is split off both
+// ends of a word, quotes and "n't" are separate, abbreviations keep their period, "..." is one token, and
+// emoticons and "(!)" stay whole. Linear in the length of the text. Requires valid UTF-8.
 std::string sentiment_tokens(std::string_view text);
 
 }  // namespace preferd::features

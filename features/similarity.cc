@@ -3,7 +3,7 @@
 // squares and the dot product run in order of first appearance in the prompt, a response's squares in code
 // point order (which is the byte order of UTF-8).
 //
-// Words are grouped by sorting, not hashing: no text can make that slow.
+// Words are grouped by sorting, not by hashing, so that no text can make this slow.
 #include "features/similarity.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr std::size_t kMaxTerms = 200;
 // Calls see(word) for every maximal run of two or more word characters.
 template <class See>
 void for_each_word(std::string_view text, See&& see) {
-  std::size_t start = 0, length = 0;  // of the run before `at`, length in code points
+  std::size_t start = 0, length = 0;  // of the run before `at`; length in code points
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t here = at;
     if (unicode::is_word(utf8::next(text, at))) {
@@ -37,8 +37,8 @@ void for_each_word(std::string_view text, See&& see) {
   if (length > 1) see(text.substr(start));
 }
 
-// Ordered by bytes: the first eight as a number, the whole word only where these agree. A word holds no zero
-// byte, so padding with zeros keeps the order.
+// Ordered by bytes: first by the leading eight as a number, then by the whole word if these are equal. A word
+// contains no zero byte, so padding with zeros keeps the order.
 struct Word {
   explicit Word(std::string_view word) : text(word) {
     for (std::size_t i = 0; i < 8; ++i)
