@@ -1,10 +1,10 @@
 // Byte pair encoding: which neighbours merge, and the merging itself.
 //
 // A word starts as one token per character (or byte). While some pair of neighbours is in the table, the pair
-// of lowest rank merges, the leftmost of equals first. A merge changes only the two pairs around it, so a
-// heap of (rank, position) finds the next one; an entry is stale unless its rank is still that of the pair
-// that now starts at its position. That is O(n log n) for a word of n characters, however hostile. Words of a
-// few characters, nearly all of them, are cheaper by scanning for the minimum each time.
+// with the lowest rank merges, the leftmost of equal ones first. A merge changes only the two pairs around
+// it, so a heap of (rank, position) finds the next one; an entry is stale unless its rank is still that of
+// the pair that now starts at its position. That is O(n log n) for a word of n characters, however hostile.
+// Nearly all words have only a few characters; for these it is cheaper to scan for the minimum each time.
 #pragma once
 
 #include <cstddef>

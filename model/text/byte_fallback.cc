@@ -1,7 +1,7 @@
-// The whole text between two added tokens is one word to the merges. In such vocabularies U+2581 only begins
-// pieces, so nothing ever merges across the border before the first of a run of spaces, and the text may be
-// cut there without changing a token; short words can then be looked up whole. That property is checked when
-// the vocabulary is read; where it does not hold, nothing is cut.
+// For the merges, the whole text between two added tokens is one word. In such vocabularies U+2581 only
+// begins pieces, so nothing ever merges across the border before the first of a run of spaces, and the text
+// may be split there without changing a token; short words can then be looked up whole. This property is
+// checked when the vocabulary is read; where it does not hold, nothing is split.
 #include "model/text/byte_fallback.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 constexpr std::size_t kLongestLookup = 64;           // bytes; longer words are rare and seldom one piece
 
-enum class Prefix { kNone, kSpace };  // what is put before each stretch of text between added tokens
+enum class Prefix { kNone, kSpace };  // what is put before each part of a text between added tokens
 
 class ByteFallback : public Tokenizer {
  public:
@@ -85,7 +85,7 @@ class ByteFallback : public Tokenizer {
     }
   }
 
-  // Up to the first space (or U+2581) that follows something else.
+  // The position of the first space (or U+2581) that follows something else.
   std::size_t word_end(std::string_view text, std::size_t begin) const {
     if (!cuts_) return text.size();
     const auto space = [&](std::size_t at) {

@@ -1,5 +1,6 @@
-// BPE over characters, with pieces <0x00>..<0xFF> for those that are not in the vocabulary, and U+2581 for
-// spaces: Gemma's tokenizer.json, and Llama-2's, which puts a U+2581 before every stretch of text.
+// BPE over characters, with pieces <0x00>..<0xFF> for characters that are not in the vocabulary, and U+2581
+// for spaces: Gemma's tokenizer.json, and Llama-2's, which puts a U+2581 before every part of a text between
+// added tokens.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// Most words of a text are one token. The bytes of every piece that its own merges rebuild are therefore in a
-// table of whole words, and only words that are not there go through the merges.
+// Most words of a text are one token. So the bytes of every piece that its own merges rebuild are in a table
+// of whole words, and only words that are not there go through the merges.
 //
 // A vocabulary may lack some bytes (SmolLM2 has no 0xF1). Hugging Face drops them and counts positions in the
 // word without them, in its own spelling of bytes as characters; so does drop_bytes().
@@ -14,7 +14,7 @@
 namespace preferd::text {
 namespace {
 
-// GPT-2's spelling of bytes: a printable Latin-1 byte is its own character, the others are U+0100 onwards.
+// GPT-2's spelling of bytes: a printable Latin-1 byte is its own character, the others are U+0100 and up.
 constexpr char32_t kFirstHidden = 0x100;
 
 constexpr bool visible(unsigned byte) {
@@ -29,7 +29,7 @@ constexpr std::array<unsigned char, 68> kHidden = [] {
   return out;
 }();
 
-// The bytes that a piece spells, or false when it holds another character.
+// The bytes that a piece spells; false if it contains another character.
 bool spelled_bytes(std::string_view piece, std::string& out) {
   out.clear();
   for (std::size_t at = 0; at < piece.size();) {
@@ -180,7 +180,7 @@ Result<bool> read_normalizer(const Json& normalizer) {
   return refuse("normalizer " + type + " is not supported for byte-level BPE (none or NFC)");
 }
 
-// Of the ByteLevel pre-tokenizer: whether it cuts words itself.
+// Reads a ByteLevel pre-tokenizer: whether it splits words itself.
 Result<bool> read_byte_level(const Json& component) {
   if (type_of(component) != "ByteLevel")
     return refuse("pre_tokenizer " + type_of(component) + " is not supported, expected ByteLevel");

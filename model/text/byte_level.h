@@ -1,4 +1,4 @@
-// Byte-level BPE (GPT-2's, as Llama-3, Qwen2 and SmolLM2 have it): text is cut into words, a word's bytes are
+// Byte-level BPE (GPT-2's, used by Llama-3, Qwen2 and SmolLM2): text is split into words, a word's bytes are
 // its characters, and merges join them.
 #pragma once
 

@@ -1,5 +1,5 @@
 // The expressions run in Oniguruma, whose tables are Unicode 16; Rust's are Unicode 17. ICU may be older, so
-// what it cannot know yet is listed here (all of it in scripts without words in any vocabulary).
+// what it cannot know yet is listed here (all of it in scripts that have no words in any vocabulary).
 #include "model/text/char_class.h"
 
 #include <algorithm>

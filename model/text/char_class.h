@@ -12,15 +12,15 @@ namespace preferd::text {
 
 enum class CharClass : std::uint8_t { kOther, kLetter, kNumber, kSpace };
 
-// Classes of the Basic Multilingual Plane in a table, the rest asked for one by one.
-// Immutable; any thread.
+// The classes of the Basic Multilingual Plane are in a table; the others are looked up one by one. Immutable;
+// any thread.
 class CharClasses {
  public:
   static const CharClasses& instance();
 
   CharClass of(char32_t c) const { return c < plane_.size() ? plane_[c] : compute(c); }
 
-  // Class of the code point at byte `at`, which moves past it. Requires at < text.size().
+  // The class of the code point at byte `at`, which is moved past it. Requires at < text.size().
   CharClass next(std::string_view text, std::size_t& at) const { return of(utf8::next(text, at)); }
 
  private:
@@ -30,7 +30,7 @@ class CharClasses {
   std::array<CharClass, 0x10000> plane_;
 };
 
-// Rust's char::is_numeric, which the Digits pre-tokenizer asks.
+// Rust's char::is_numeric, which the Digits pre-tokenizer uses.
 bool is_split_digit(char32_t c);
 
 }  // namespace preferd::text

@@ -2,8 +2,8 @@
 //
 //   u32 n | n bytes: trie units, u32 each | texts, each ended by a zero byte
 //
-// A unit holds bit 8: a value unit hangs at its offset; bits 0-7 and 31: its label; bits 10-30 and 9: the
-// offset, which is XORed with the unit's own index.
+// Bits of a unit: bit 8 says that a value unit is at its offset; bits 0-7 and 31 are its label; bits 10-30
+// and 9 are the offset, which is XORed with the unit's own index.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace preferd::text {
 class CharacterMap {
  public:
   CharacterMap() = default;  // no rules
-  // Errors: malformed.
+  // Errors: a malformed map.
   static Result<CharacterMap> create(std::string_view bytes);
 
   struct Match {

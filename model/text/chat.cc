@@ -8,7 +8,7 @@ namespace {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// The directory's template; empty when there is none.
+// The directory's template; empty if there is none.
 Result<std::string> read_template(const Files& files) {
   if (files.exists("chat_template.jinja")) {
     const Result<Bytes> bytes = files.open("chat_template.jinja");
@@ -62,8 +62,7 @@ Result<ChatWrapper> llama3(const ChatSpec& chat, const std::string& bos, std::st
 }
 
 // The text of the system turn that a template writes by itself, if it does: a literal from <|im_start|>system
-// to
-// <|im_end|> with nothing of Jinja between.
+// to <|im_end|> with no Jinja in between.
 std::optional<std::string> default_system(std::string_view jinja) {
   for (const std::string_view begin : {"<|im_start|>system\\n", "<|im_start|>system\n"}) {
     for (std::size_t at = jinja.find(begin); at != std::string_view::npos; at = jinja.find(begin, at + 1)) {

@@ -7,10 +7,10 @@
 //   ChatML   [system turn] user turn with CONTENT [<|im_start|>assistant\n]; turns are
 //            <|im_start|>ROLE\nTEXT<|im_end|>\n
 //
-// Gemma and Llama-3 trim what stands in a turn. Gemma has no system role: the text goes before the content,
-// with a blank line. A ChatML template may write a system turn of its own where none is given (Qwen2.5,
-// SmolLM2); its text is read from the directory's template. Some Llama-3 templates write the assistant header
-// whether asked or not.
+// Gemma and Llama-3 trim the text of a turn. Gemma has no system role: its text goes before the content, with
+// a blank line. A ChatML template may write a system turn of its own if none is given (Qwen2.5, SmolLM2); its
+// text is read from the directory's template. Some Llama-3 templates write the assistant header whether it is
+// requested or not.
 #pragma once
 
 #include <string>
@@ -31,8 +31,8 @@ struct ChatWrapper {
 // Whether a model directory has a template of its own: chat_template.jinja, or one in tokenizer_config.json.
 bool has_chat_template(const Files& model_directory);
 
-// The template is the directory's where it has one; the family is told by the control tokens. Errors: none of the families; a template that does not read like its
-// family's.
+// Uses the directory's template if there is one; the control tokens show the family. Errors: none of the
+// families; a template that differs from its family's.
 Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
                                  const Files& model_directory);
 

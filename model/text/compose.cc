@@ -12,7 +12,7 @@ struct Found {
   const ControlToken* token = nullptr;
 };
 
-// Leftmost, longest control token at or after `from`.
+// The leftmost, longest control token at or after `from`.
 Found find_control(std::string_view text, std::size_t from, const std::vector<ControlToken>& controls) {
   for (std::size_t at = from; at < text.size(); ++at)
     for (const ControlToken& token : controls)
@@ -71,8 +71,8 @@ class Composer {
     before_ = Before::kTokens;
   }
 
-  // Normalization may join what two parts hold apart. A part then ends where as many code points have passed
-  // as the parts up to it have when they are normalized without what follows.
+  // Normalization may join what two parts contain separately. A part then ends after as many code points as
+  // the parts up to it have when they are normalized without what follows.
   void clean_run() {
     const std::string raw = out_.text.substr(base_);
     const std::string clean = tokenizer_.clean(raw);
@@ -134,7 +134,7 @@ class Composer {
   const Tokenizer& tokenizer_;
   const Joining joining_;
   Composed out_;
-  std::vector<Piece> pieces_;  // of the run that is being gathered, which begins at base_
+  std::vector<Piece> pieces_;  // of the run that is being collected, which begins at base_
   std::vector<Token> tokens_;
   std::size_t base_ = 0;
   Before before_ = Before::kNothing;

@@ -1,8 +1,10 @@
-// Parts of a sequence (template text, fields, chat wrapper) to tokens that know which part they belong to.
+// From the parts of a sequence (template text, fields, chat wrapper) to tokens that know which part they
+// belong to.
 //
-// Text between two control tokens is one run. "joined" encodes a run at once; "segments" encodes each part of
-// it alone. Runs lie one after the other in one text, and tokens and parts are byte ranges of it, so that who
-// owns a token and what a cut loses are questions about intervals. Ranges begin and end at code points.
+// Text between two control tokens is one run. "joined" encodes a whole run at once; "segments" encodes each
+// part of it alone. Runs are stored one after the other in one text, and tokens and parts are byte ranges of
+// it, so the owner of a token and what a cut loses follow from intervals. Ranges begin and end at code
+// points.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,7 @@ struct PartText {
 struct OwnedToken {
   std::int32_t id;
   std::uint32_t begin, end;  // empty for control tokens
-  Owner owner;               // the field it touches first, else the template
+  Owner owner;               // the field that it touches first, otherwise the template
   Guard guard;               // kNeverCut if it touches such a part
   bool lead;                 // false: begins inside a code point
 };

@@ -12,13 +12,13 @@
 namespace preferd::text {
 namespace {
 
-// Bytes of a sequence before it is tokenized, so that positions fit 32 bits even where normalization makes a
-// text ten times longer.
+// Maximal number of bytes of a sequence before it is tokenized, so that positions fit into 32 bits even if
+// normalization makes a text ten times longer.
 constexpr std::size_t kLongestText = std::size_t{1} << 28;
 
 using Texts = std::vector<std::string_view>;  // by field of the layout
 
-// Of the prepared template: fixed text, or a field.
+// Part of the prepared template: fixed text, or a field.
 struct Slot {
   std::string text;
   Owner owner = kTemplateOwner;
@@ -117,7 +117,7 @@ class Builder : public InputBuilder {
     return Ok{};
   }
 
-  // What `content | trim` of a chat template does to the body as a whole.
+  // What `content | trim` in a chat template does to the whole body.
   void trim(std::span<PartText> body) const {
     if (trim_ == Trim::kBoth)
       for (PartText& part : body) {
@@ -131,7 +131,7 @@ class Builder : public InputBuilder {
       }
   }
 
-  // The sequence without the BOS and EOS that add_bos and add_eos ask for.
+  // The sequence without the BOS and EOS that add_bos and add_eos require.
   Composed content(const Texts& texts) const {
     std::vector<PartText> parts;
     for (const Slot& slot : slots_)
@@ -161,7 +161,7 @@ class Builder : public InputBuilder {
     return out;
   }
 
-  // Once, but for seams that make more tokens when the cut texts are joined again.
+  // One cut is enough, unless seams make more tokens when the cut texts are joined again.
   Result<Composed> cut_middles(const Texts& texts, LostByOwner& lost) const {
     std::int64_t budget = limit_ - empty_tokens_;
     if (budget < 0)
@@ -216,8 +216,8 @@ class Builder : public InputBuilder {
   const std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<Slot> slots_;  // with chat: the wrapper's before, the body, its after, the suffix
   Trim trim_ = Trim::kNone;
-  std::int64_t limit_ = 0;         // max_tokens without BOS and EOS
-  std::int64_t empty_tokens_ = 0;  // of the sequence with all fields empty
+  std::int64_t limit_ = 0;         // max_tokens minus BOS and EOS
+  std::int64_t empty_tokens_ = 0;  // of the sequence when all fields are empty
   std::int64_t marker_tokens_ = 0;
 };
 

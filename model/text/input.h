@@ -24,7 +24,7 @@ enum class Cut { kRight, kLeft, kRatio, kProportional };
 
 // Either a field ("prompt", "response_a", "response_b"; per_response: "prompt", "response") or fixed text.
 struct Segment {
-  std::string field;  // empty: fixed text
+  std::string field;  // empty: this is fixed text
   std::string text;
   bool special = false;  // fixed text is parsed for control tokens
 };
@@ -32,7 +32,7 @@ struct Segment {
 struct Truncation {
   Cut mode = Cut::kRight;
   double prompt = 0.2, response = 0.4;  // ratio: shares of the room
-  std::optional<double> head;           // part of a share kept at the front; ratio 0.75, proportional 0.5
+  std::optional<double> head;  // the part of a share that is kept at the front; ratio 0.75, proportional 0.5
   std::string marker = "......";
 };
 
@@ -48,7 +48,7 @@ struct InputSpec {
   std::vector<Segment> segments;  // the manifest's `template`
   Joining joining = Joining::kJoined;
   bool add_bos = false, add_eos = false;
-  int max_tokens = 0;  // per sequence, everything included
+  int max_tokens = 0;  // per sequence, including everything
   Truncation truncation;
   std::optional<ChatSpec> chat;
 };
@@ -64,14 +64,15 @@ class InputBuilder {
  public:
   virtual ~InputBuilder() = default;
 
-  // Refuses what would fail for every row: a field that the layout lacks, BOS or EOS to add but none named, a
-  // chat template that is absent or not supported, max_tokens below what the template alone takes.
+  // Refuses what would fail for every row: a field that the layout lacks, a BOS or EOS to add when none is
+  // named, a chat template that is missing or not supported, a max_tokens below what the template alone
+  // takes.
   static Result<std::shared_ptr<const InputBuilder>> create(InputSpec spec,
                                                             std::shared_ptr<const Tokenizer> tokenizer,
                                                             const Files& model_directory);
 
-  // Every sequence has at most max_tokens ids and no cut lies inside a code point, else kInvalid (kTooLarge
-  // for texts of hundreds of megabytes). Requires valid UTF-8.
+  // Every sequence has at most max_tokens ids, and no cut is inside a code point; otherwise kInvalid
+  // (kTooLarge for texts of hundreds of megabytes). Requires valid UTF-8.
   virtual Result<Inputs> build(const Pair& pair) const = 0;
 };
 

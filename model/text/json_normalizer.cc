@@ -9,11 +9,11 @@
 namespace preferd::text {
 namespace {
 
-constexpr std::size_t kWholeBelow = 6;  // bytes: shorter clusters are looked up whole first
+constexpr std::size_t kWholeBelow = 6;  // bytes: shorter clusters are first looked up whole
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: normalizer " + what); }
 
-// Nothing where it is no base64.
+// Nothing if it is not base64.
 std::optional<std::string> from_base64(std::string_view text) {
   std::string out;
   std::uint32_t bits = 0, count = 0;
@@ -34,7 +34,7 @@ std::optional<std::string> from_base64(std::string_view text) {
   return out;
 }
 
-// Text in the making, every byte with the byte of the source that it stands for.
+// A text under construction, each of whose bytes has the byte of the source that it stands for.
 class Writer {
  public:
   explicit Writer(const NormalizedText& from) : from_(from) { to_.text.reserve(from.text.size()); }
@@ -50,7 +50,8 @@ class Writer {
     to_.origin.insert(to_.origin.end(), text.size(), origin);
   }
 
-  // Characters of `text` for those of [begin, end), one for one; what is over stands for the last.
+  // Replaces the characters [begin, end) by those of `text`, one for one; surplus characters stand for the
+  // last one.
   void map(std::string_view text, std::size_t begin, std::size_t end) {
     std::size_t last = begin;
     for (std::size_t at = 0, old = begin; at < text.size();) {
@@ -100,8 +101,8 @@ std::pair<std::size_t, std::size_t> bare(std::string_view text, bool left, bool 
   return {left ? begin : 0, right ? end : text.size()};
 }
 
-// Replaces runs of characters that `in_run` takes, if they are two or more, or one that `alone` takes. The
-// content stands for the run's last character.
+// Replaces runs of characters that `in_run` accepts, if they are two or more, or one that `alone` accepts.
+// The content stands for the run's last character.
 template <class InRun, class Alone>
 NormalizedText replace(const NormalizedText& from, const std::string& content, InRun in_run, Alone alone) {
   Writer out(from);

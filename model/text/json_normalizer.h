@@ -1,12 +1,11 @@
-// Normalizers of tokenizer.json that Unigram models come with, one after the other.
+// The normalizers of tokenizer.json that Unigram models have, applied one after the other.
 //
 //   Strip        white space off either end
 //   Precompiled  SentencePiece's rules as `tokenizers` applies them: to grapheme clusters below 6 bytes,
-//   whose
-//                shortest rule replaces them whole, else to single characters
+//                whose shortest rule replaces them whole, otherwise to single characters
 //   Replace      runs of spaces (" {2,}"), or of white space and line ends (\s{2,}|[\n\r\t]), by one text
-//   NFC          done to the whole text before (cleans()); nothing that replaces characters may stand before
-//   it
+//   NFC          applied to the whole text beforehand (cleans()); nothing that replaces characters may come
+//                before it
 #pragma once
 
 #include <string>
@@ -24,7 +23,8 @@ namespace preferd::text {
 // Immutable; any thread.
 class JsonNormalizer {
  public:
-  // `normalizer`: the component, a Sequence of components, or null. Errors: others than the above.
+  // `normalizer`: the component, a Sequence of components, or null. Errors: components other than those
+  // above.
   static Result<JsonNormalizer> create(const Json& normalizer);
 
   bool cleans() const { return cleans_; }

@@ -1,4 +1,4 @@
-// What the kinds of models read from tokenizer.json in the same way.
+// What all kinds of models read from tokenizer.json in the same way.
 #pragma once
 
 #include <vector>
@@ -17,21 +17,21 @@ struct TokenTables {
   std::int32_t top_id = -1;
   std::vector<ControlToken> controls;
   AddedTokens raw;         // matched first
-  AddedTokens normalized;  // matched in what lies between, once it is normalized
+  AddedTokens normalized;  // matched in the text between, once it is normalized
 };
 
 struct BpeModel : TokenTables {
   Merges merges;
 };
 
-// Adds added_tokens of tokenizer.json to tables that hold the pieces. Errors: as below.
+// Adds added_tokens of tokenizer.json to tables that contain the pieces. Errors: as below.
 Status read_added_tokens(const Json& list, TokenTables& out);
 
-// Errors: a model that is not BPE; an option that is switched on and not supported; merges of pieces that do
-// not exist; added tokens that contradict the vocabulary.
+// Errors: a model that is not BPE; an option that is enabled but not supported; merges of pieces that do not
+// exist; added tokens that contradict the vocabulary.
 Result<BpeModel> read_bpe_model(const TokenizerJson& file);
 
-// BOS and EOS as the configuration files of a model directory name them; empty: not named.
+// BOS and EOS as named by the configuration files of a model directory; empty: not named.
 struct EndNames {
   std::string bos, eos;
 };
@@ -39,7 +39,7 @@ struct EndNames {
 // `object[key]`, or null.
 const Json& member(const Json& object, const char* key);
 
-// object.type, or "null" or "?" when there is none: for messages and comparisons.
+// object.type, or "null" or "?" if there is none: for messages and comparisons.
 std::string type_of(const Json& component);
 
 }  // namespace preferd::text

@@ -1,6 +1,6 @@
-// The model has scores of pieces, not a list of merges. A pair of symbols merges if its text is a piece, so
-// every way to cut a piece into two symbols is a merge, and its rank is the rank of the piece's score.
-// Symbols are pieces, and single characters of pieces that are no pieces themselves.
+// The model has scores of pieces instead of a list of merges. A pair of symbols merges if its text is a
+// piece, so every way to split a piece into two symbols is a merge, and its rank is the rank of the piece's
+// score. Symbols are pieces, and single characters of pieces that are not pieces themselves.
 #include <algorithm>
 
 #include "base/utf8.h"
@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 constexpr std::size_t kLongestLookup = 64;           // bytes; longer words are rare and seldom one piece
 
-// By id: pieces of equal score have equal ranks.
+// By id: pieces with equal scores have equal ranks.
 std::vector<std::uint32_t> ranks_of(const SentencePieceFile& file) {
   std::vector<float> scores;
   for (const auto& piece : file.pieces) scores.push_back(piece.score);

@@ -23,7 +23,7 @@ class Fields {
  public:
   explicit Fields(std::string_view message) : left_(message) {}
 
-  // Nothing at the end, or when the rest is malformed.
+  // Nothing at the end, or if the rest is malformed.
   std::optional<Field> next() {
     if (left_.empty()) return std::nullopt;
     Field out;

@@ -3,8 +3,8 @@
 //   ModelProto      1 pieces*, 2 trainer_spec, 3 normalizer_spec
 //   piece           1 text, 2 score (float), 3 type
 //   trainer_spec    3 model_type, 24 treat_whitespace_as_suffix, 35 byte_fallback, 46 bos_piece, 47 eos_piece
-//   normalizer_spec 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5
-//   escape_whitespaces
+//   normalizer_spec 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces,
+//                   5 escape_whitespaces
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct SentencePieceFile {
     float score = 0;
     int type = kNormal;
 
-    // Whether text can become it (not a control token, the unknown piece or a byte).
+    // Whether text can become it (which excludes control tokens, the unknown piece and bytes).
     bool matches() const { return type == kNormal || type == kUserDefined || type == kUnused; }
   };
 
@@ -38,11 +38,11 @@ struct SentencePieceFile {
   std::int32_t unknown = -1;
 };
 
-// Views point into `proto`. Errors: malformed; a piece that is empty, twice there or not UTF-8; a score that
-// is not finite; no unknown piece, or byte fallback without all 256 byte pieces.
+// Views point into `proto`. Errors: a malformed file; a piece that is empty, occurs twice or is not UTF-8; a
+// score that is not finite; no unknown piece, or byte fallback without all 256 byte pieces.
 Result<SentencePieceFile> read_sentence_piece_file(std::string_view proto);
 
-// The byte of a piece "<0x00>" to "<0xFF>", else -1.
+// The byte of a piece "<0x00>" to "<0xFF>", otherwise -1.
 int byte_of_piece(std::string_view piece);
 
 }  // namespace preferd::text

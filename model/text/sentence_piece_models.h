@@ -1,4 +1,4 @@
-// The two kinds of SentencePiece model that are supported: normalized text to pieces.
+// The two supported kinds of SentencePiece model: from normalized text to pieces.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace preferd::text {
 
 struct PieceSpan {
-  std::int32_t id;  // the unknown piece's for text that no piece matches
+  std::int32_t id;  // the unknown piece's id for text that no piece matches
   std::uint32_t begin, end;
 };
 
@@ -26,7 +26,7 @@ class SentencePieceModel {
   virtual void encode(std::string_view text, std::vector<PieceSpan>& out) const = 0;
 };
 
-// The segmentation of highest total score.
+// The segmentation with the highest total score.
 class UnigramModel : public SentencePieceModel {
  public:
   explicit UnigramModel(const SentencePieceFile& file);
@@ -40,11 +40,11 @@ class UnigramModel : public SentencePieceModel {
   std::int32_t unknown_;
 };
 
-// Neighbours merge when their text together is a piece: the one of highest score first, the leftmost of
-// equals.
+// Neighbours merge if their joined text is a piece: the pair with the highest score first, the leftmost of
+// equal ones.
 class SentencePieceBpe : public SentencePieceModel {
  public:
-  // Errors: pieces marked unused, which would have to be taken apart again.
+  // Errors: pieces marked unused, which would have to be split again.
   static Result<SentencePieceBpe> create(const SentencePieceFile& file);
   void encode(std::string_view text, std::vector<PieceSpan>& out) const override;
 
@@ -57,7 +57,7 @@ class SentencePieceBpe : public SentencePieceModel {
                    std::vector<Token>& tokens, std::vector<PieceSpan>& out) const;
 
   Trie user_defined_;   // never merged with anything
-  Vocabulary symbols_;  // pieces, and from no_piece_ on characters of pieces that are none themselves
+  Vocabulary symbols_;  // pieces, and from no_piece_ on characters of pieces that are not pieces themselves
   Vocabulary words_;    // pieces that their own merges rebuild
   Merges merges_;
   std::int32_t no_piece_, unknown_;

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 
-// Normalized text in the making.
+// A normalized text under construction.
 class Writer {
  public:
   Writer(NormalizedText& out, std::string_view space) : out_(out), space_(space) {}

@@ -1,4 +1,5 @@
-// SentencePiece's normalization: replacement rules, white space, the dummy prefix; with the way back.
+// SentencePiece's normalization: replacement rules, white space and the dummy prefix, with the positions in
+// the source.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct NormalizedText {
 // Immutable; any thread.
 class SentencePieceNormalizer {
  public:
-  // Errors: a character map that is malformed.
+  // Errors: a malformed character map.
   static Result<SentencePieceNormalizer> create(const SentencePieceFile& file);
 
   enum class Prefix { kAsTheModelSays, kNone };
@@ -31,7 +32,7 @@ class SentencePieceNormalizer {
   CharacterMap::Match match(std::string_view text) const;
 
   CharacterMap map_;   // the longest rule that matches wins
-  Trie user_defined_;  // left as they are
+  Trie user_defined_;  // these stay as they are
   std::string_view space_;
   bool dummy_prefix_ = true, remove_extra_spaces_ = true, space_as_suffix_ = false;
 };

@@ -11,7 +11,7 @@ constexpr std::string_view kLlama3Regex =
 constexpr std::string_view kQwen2Regex =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// One code point looked at: its class and where it ends.
+// A code point: its class and where it ends.
 struct Char {
   CharClass kind;
   std::size_t end;
@@ -46,7 +46,7 @@ class Scanner {
     return at;
   }
 
-  // White space from `at`, which ends before its last code point when something follows it.
+  // The end of the white space from `at` on; it ends before its last code point if something follows it.
   std::size_t gap(std::size_t at) const {
     std::size_t last = at, end = look(at).end;
     while (!done(end)) {
@@ -58,7 +58,7 @@ class Scanner {
     return end;
   }
 
-  // End of 's 't 're 've 'm 'll 'd at `at`, or `at`.
+  // The end of 's 't 're 've 'm 'll 'd at `at`, or `at`.
   std::size_t contraction(std::size_t at) const {
     const auto byte = [&](std::size_t i) { return i < text_.size() ? text_[i] : '\0'; };
     switch (byte(at + 1)) {
@@ -73,7 +73,7 @@ class Scanner {
     }
   }
 
-  // The same without regard to case; the long s folds to s.
+  // The same regardless of case; the long s folds to s.
   std::size_t any_contraction(std::size_t at) const {
     const auto byte = [&](std::size_t i) {
       const char c = i < text_.size() ? text_[i] : '\0';

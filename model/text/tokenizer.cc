@@ -22,7 +22,7 @@ Result<Json> read_config(const Files& files, const std::string& name) {
   return json;
 }
 
-// tokenizer_config.json first, null included; a name is a text or an object with "content".
+// tokenizer_config.json comes first, even if it says null; a name is a text or an object with "content".
 Result<std::string> read_name(const Json& config, const Json& map, const char* key) {
   const Json& token = config.contains(key) ? config[key] : member(map, key);
   const Json& content = token.is_object() ? member(token, "content") : token;

@@ -3,7 +3,7 @@
 // encode_special_tokens=True (text never yields control tokens; other added tokens are recognised), or of
 // sentencepiece.
 //
-// Time is O(n log n) in the length of the text whatever it holds.
+// Time is O(n log n) in the length of the text, whatever it contains.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,13 @@ struct ControlToken {
   std::int32_t id;
 };
 
-// A token that the model directory's configuration names. `id` is absent where the name is no control token.
+// A token that the model directory's configuration names. `id` is absent if the name is not a control token.
 struct NamedToken {
   std::string text;  // empty: not named
   std::optional<std::int32_t> id;
 };
 
-// What stands before a text: decides about SentencePiece's dummy prefix; BPE does not look at it.
+// What comes before a text; this decides about SentencePiece's dummy prefix, and BPE ignores it.
 enum class Before { kNothing, kTokens };
 
 // Immutable; any thread.
@@ -45,11 +45,11 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Appends the tokens of `text`, in order. Requires valid UTF-8 that clean() leaves as it is, below 2 GiB.
+  // Appends the tokens of `text`, in order. Requires valid UTF-8 that clean() leaves unchanged, below 2 GiB.
   virtual void encode(std::string_view text, Before before, std::vector<Token>& out) const = 0;
 
-  // Whether texts are put into normalization form C, and that form. Positions and counts of characters are
-  // those of the cleaned text.
+  // Whether texts are converted to normalization form C, and the conversion. Positions and counts of
+  // characters are those of the cleaned text.
   virtual bool cleans() const = 0;
   std::string clean(std::string_view text) const;
 
@@ -59,14 +59,14 @@ class Tokenizer {
   const NamedToken& bos() const { return bos_; }
   const NamedToken& eos() const { return eos_; }
 
-  // Largest id that exists, added tokens included.
+  // The largest id that exists, including added tokens.
   std::int32_t top_id() const { return top_id_; }
 
-  // The one id of a text that is a single token (head.tokens of token_pair), else nothing.
+  // The one id of a text that is a single token (head.tokens of token_pair), otherwise nothing.
   std::optional<std::int32_t> single(std::string_view text) const;
 
  protected:
-  // Sets controls, and BOS and EOS by their texts (empty: none).
+  // Sets the control tokens, and BOS and EOS by their texts (empty: none).
   void set_controls(std::vector<ControlToken> controls, std::string bos, std::string eos);
 
   std::vector<ControlToken> controls_;  // longest first
@@ -74,8 +74,8 @@ class Tokenizer {
   std::int32_t top_id_ = -1;
 };
 
-// Reads tokenizer.json, else the first *.model, with tokenizer_config.json and special_tokens_map.json for
-// the names of BOS and EOS. Errors name the file and the component that is malformed or not supported.
+// Reads tokenizer.json, or else the first *.model, with the names of BOS and EOS from tokenizer_config.json
+// and special_tokens_map.json. Errors name the file and the component that is malformed or not supported.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_directory);
 
 }  // namespace preferd::text

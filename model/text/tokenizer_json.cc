@@ -8,7 +8,8 @@ namespace {
 constexpr std::int64_t kLargestId = (1 << 24) - 1;
 constexpr std::size_t kDeepest = 64;
 
-// Parser events in: model.vocab and model.merges go to the arrays, all else becomes the document.
+// Consumes parser events: model.vocab and model.merges go to the arrays, everything else becomes the
+// document.
 class Reader : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return value(nullptr); }

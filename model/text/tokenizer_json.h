@@ -1,4 +1,4 @@
-// tokenizer.json taken apart: the two long tables as flat arrays, the rest as a document.
+// tokenizer.json in parts: the two long tables as flat arrays, the rest as a document.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ struct TokenizerJson {
     std::int32_t id;
   };
   struct Merge {
-    std::size_t begin, left_size, right_size;  // the two texts stand one after the other
+    std::size_t begin, left_size, right_size;  // the two texts are stored one after the other
   };
 
-  Json rest;  // the document without model.vocab and model.merges where those are a map and a list of pairs
+  Json rest;  // the document without model.vocab and model.merges if those are a map and a list of pairs
   std::string arena;
   std::vector<Piece> pieces;
   std::vector<Merge> merges;  // by rank
@@ -30,7 +30,7 @@ struct TokenizerJson {
   }
 };
 
-// Errors: not JSON; a piece whose id is no integer in [0, 2^24); a merge that is neither "a b" nor ["a",
+// Errors: not JSON; a piece whose id is not an integer in [0, 2^24); a merge that is neither "a b" nor ["a",
 // "b"].
 Result<TokenizerJson> read_tokenizer_json(std::string_view text);
 

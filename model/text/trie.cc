@@ -5,7 +5,7 @@
 namespace preferd::text {
 namespace {
 
-// Sorted entries [begin, end) share their first `depth` bytes, which lead to `node`.
+// The sorted entries [begin, end) share their first `depth` bytes, which lead to `node`.
 struct Range {
   std::size_t begin, end, depth;
   std::uint32_t node;

@@ -1,5 +1,5 @@
-// A set of byte strings with values, walked byte by byte. Children of a node lie side by side, so a step is
-// one search over at most 256 labels.
+// A set of byte strings with values, walked byte by byte. The children of a node are stored side by side, so
+// a step is one search over at most 256 labels.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class Trie {
   static constexpr std::uint32_t kRoot = 0, kDead = 0xFFFFFFFF;
 
   Trie() = default;
-  // Values >= 0. Of equal strings one is kept. The strings are not referred to afterwards.
+  // Values must be >= 0. Of equal strings one is kept. The strings are not used afterwards.
   explicit Trie(std::vector<std::pair<std::string_view, std::int32_t>> entries);
 
   bool empty() const { return nodes_.size() <= 1; }
@@ -35,7 +35,7 @@ class Trie {
   // The value of the string that ends at the node, or kNone.
   std::int32_t value(std::uint32_t node) const { return nodes_[node].value; }
 
-  // Size of the longest string that `text` begins with; 0 when there is none.
+  // The size of the longest string that `text` begins with; 0 if there is none.
   std::size_t longest_prefix(std::string_view text) const;
 
  private:

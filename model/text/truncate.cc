@@ -11,8 +11,8 @@ std::int64_t code_points(std::string_view text, std::size_t begin, std::size_t e
   return static_cast<std::int64_t>(utf8::length(text.substr(begin, end - begin)));
 }
 
-// Code points of the dropped tokens [from, to) that no kept token covers, by owner. Ends never decrease along
-// the tokens, so what the kept ones cover lies before `covered` and after `limit`.
+// Counts the code points of the dropped tokens [from, to) that no kept token covers, by owner. Ends never
+// decrease along the tokens, so what the kept ones cover is before `covered` and after `limit`.
 void count_lost_characters(const Composed& sequence, std::size_t from, std::size_t to, LostByOwner& lost) {
   const auto& tokens = sequence.tokens;
   std::uint32_t covered = from > 0 ? tokens[from - 1].end : 0;

@@ -1,7 +1,7 @@
 // Viterbi over byte positions: the best score of a segmentation that ends at each, and its last piece. Single
-// precision and the order of comparisons are sentencepiece's own (0.2), as segmentations of equal score are
-// common ("...." = "." + "..." = "..." + ".") and rounding decides between them. So is moving the scores back
-// towards zero in long texts.
+// precision and the order of comparisons are those of sentencepiece (0.2), because segmentations with equal
+// scores are common ("...." = "." + "..." = "..." + ".") and rounding decides between them. For the same
+// reason scores are moved back towards zero in long texts.
 #include <algorithm>
 #include <limits>
 

@@ -1,5 +1,5 @@
-// The path of highest score through a word, as `tokenizers` has it: of equal scores the one that was found
-// first stays, and neighbours that no piece matches are one unknown token.
+// The path with the highest score through a word, as in `tokenizers`: among equal scores the first one found
+// stays, and neighbours that no piece matches are one unknown token.
 #include "model/text/unigram_json.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ constexpr double kUnknownPenalty = 10;
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: " + what); }
 
-// Which stretches of text between added tokens get a U+2581 in front, where they have none.
+// Which parts of a text between added tokens get a U+2581 in front, if they have none.
 enum class Prepend { kAlways, kFirst, kNever };
 
 struct Metaspace {
@@ -80,7 +80,7 @@ class UnigramJson : public Tokenizer {
     }
   }
 
-  // Spaces as U+2581, with one in front where there is to be one.
+  // Spaces become U+2581, with one in front if the options require it.
   NormalizedText spaced(const NormalizedText& from, std::size_t base) const {
     NormalizedText out;
     const bool block = from.text.starts_with(' ') || from.text.starts_with(kBlock);

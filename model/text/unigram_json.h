@@ -1,8 +1,8 @@
-// Unigram of tokenizer.json: DeBERTa-v3's and mDeBERTa's fast tokenizers. Text is normalized, cut before each
-// U+2581 that stands for a space, and each word is segmented by highest total score.
+// Unigram models in tokenizer.json: the fast tokenizers of DeBERTa-v3 and mDeBERTa. Text is normalized and
+// split before each U+2581 that stands for a space, and each word is segmented by the highest total score.
 //
-// Ids are those of Hugging Face tokenizers, whose double-precision scores decide some ties otherwise than
-// SentencePiece's. One thing is not theirs: pieces that are control tokens are never made from text.
+// Ids are those of Hugging Face tokenizers, whose double-precision scores decide some ties differently from
+// SentencePiece. There is one difference from them: pieces that are control tokens are never made from text.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Strings to ids: an open-addressing table over one arena of text.
+// Maps strings to ids: an open-addressing table over one arena of text.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ class Vocabulary {
 
   void reserve(std::size_t pieces, std::size_t bytes);
 
-  // False when the text is there already. Requires id >= 0.
+  // False if the text is already there. Requires id >= 0.
   bool insert(std::string_view text, std::int32_t id);
 
-  // kNone when absent.
+  // kNone if absent.
   std::int32_t find(std::string_view text) const;
 
   struct Entry {
