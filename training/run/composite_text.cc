@@ -5,7 +5,7 @@
 namespace preferd::training {
 namespace {
 
-// Manifests and text sides of everything inside.
+// Adds manifests and text sides of everything inside.
 Status add_keys(const std::shared_ptr<const Files>& folder, std::string& key) {
   const auto kind = package::package_kind(*folder);
   if (!kind) return kind.error();

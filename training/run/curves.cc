@@ -9,7 +9,7 @@
 namespace preferd::training {
 namespace {
 
-// A figure that was not finite stands as null.
+// A figure that was not finite is stored as null.
 double figure(const Json& of, const char* name) {
   const Json& v = of.at(name);
   return v.is_null() ? kUndefined : v.get<double>();

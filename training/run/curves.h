@@ -16,10 +16,10 @@ struct Curves {
   std::vector<ValidationPoint> validation;
   std::optional<std::int64_t> best_step;  // the last evaluation that was the best so far
   std::int64_t tokens = 0;
-  double seconds = 0;  // of the steps alone
+  double seconds = 0;  // of the steps only
 };
 
-// Of metrics.jsonl. Errors: the file cannot be read; a line that is not as the run writes it.
+// Reads metrics.jsonl. Errors: the file cannot be read; a line that is not in the run's form.
 Result<Curves> read_curves(const std::string& path);
 
 }  // namespace preferd::training

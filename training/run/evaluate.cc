@@ -27,9 +27,9 @@ DataEvents data_events(const EvaluateEvents& events, const char* phase) {
   return out;
 }
 
-// How the package reads rows, and how its logits are to be read.
+// How the package reads rows, and how its logits must be interpreted.
 struct Reading {
-  std::shared_ptr<const scorer::PairEncoder> encoder;  // of a package; `text` borrows it
+  std::shared_ptr<const scorer::PairEncoder> encoder;  // for a package; `text` borrows it
   TextSide text;
   VerdictForm form;
 };

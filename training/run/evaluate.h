@@ -1,5 +1,5 @@
-// A package against rows with labels: scored by the engine that serves, measured, compared with what can be
-// had without a model.
+// Evaluates a package on rows with labels: scored by the engine that serves, measured, and compared with
+// baselines that need no model.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +19,14 @@ namespace preferd::training {
 
 struct EvaluateOptions {
   std::vector<std::string> inputs;
-  Ties ties = Ties::kAuto;  // kKeep needs a package of three classes
+  Ties ties = Ties::kAuto;  // kKeep requires a package with three classes
   Labels labels = Labels::kAuto;
   Resampling resampling;
   scorer::ComputeType compute = scorer::ComputeType::kAuto;
   std::vector<preferd::scorer::Device> devices = {preferd::scorer::Device{}};
   scorer::Residency residency = scorer::Residency::kAuto;
   int threads = 1;
-  std::string work_folder;  // rows and tokens are kept there; the caller removes it
+  std::string work_folder;  // rows and tokens are stored there; the caller removes it
 };
 
 struct EvaluateEvents {
@@ -38,16 +38,16 @@ struct Evaluation {
   scorer::ScorerInfo package;
   std::vector<std::string> files;
   DataCounts counts;
-  std::size_t bad = 0;  // rows that could not be read or encoded; they are no part of the figures
+  std::size_t bad = 0;  // rows that could not be read or encoded; the figures do not include them
   int threads = 1;
   Metrics metrics;
   Evaluated rows;
   std::vector<Scored> scored;
 };
 
-// Heads that see both responses at once score both orders: order_gap and flips are of those, everything else
-// is of the given order. Duplicates stay. Errors: load_scorer (golden pairs included), Dataset::open, a row
-// without finite logits.
+// Heads that see both responses at once score both orders: order_gap and flips come from both, everything
+// else from the given order. Duplicates stay. Errors: those of load_scorer (including golden pairs) and
+// Dataset::open, a row without finite logits.
 Result<Evaluation> evaluate_package(const std::shared_ptr<const Files>& package,
                                     const EvaluateOptions& options, const EvaluateEvents& events);
 

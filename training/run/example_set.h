@@ -1,4 +1,4 @@
-// One side of the data as the loop sees it: encoded on disk, labels in memory, either order.
+// One side of the data as the loop sees it: encoded on disk, labels in memory, in either order.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 
 namespace preferd::training {
 
-// Immutable; any thread. Examples are named by their place in the store.
+// Immutable; any thread. Examples are identified by their place in the store.
 class ExampleSet {
  public:
   ExampleSet(std::shared_ptr<const Dataset> data, std::shared_ptr<const EncodedStore> store, int classes)
@@ -28,14 +28,14 @@ class ExampleSet {
   double weight(std::uint32_t example) const { return data_->weight(number(example)); }
   std::string place(std::uint32_t example) const { return data_->corpus().place(number(example)); }
 
-  // The sample's order, alone.
+  // Only the sample's order.
   Result<scorer::Encoded> encoded(const Sample& sample) const;
   // With two classes the third is 0.
   Target target(const Sample& sample) const;
-  // Logs of the teacher's probabilities; nothing where it said nothing.
+  // Logarithms of the teacher's probabilities; nothing if the teacher has no answer.
   std::optional<std::array<double, 3>> teacher_logits(const Sample& sample) const;
-  // The teacher's pooled states, sequence by sequence. Swapped: the two sequences exchanged, which is right
-  // for layouts with one sequence a response. Requires Dataset::embedding_numbers() > 0.
+  // The teacher's pooled states, sequence by sequence. For a swapped sample the two sequences are exchanged,
+  // which is correct for layouts with one sequence per response. Requires Dataset::embedding_numbers() > 0.
   Result<std::vector<float>> teacher_embedding(const Sample& sample) const;
   std::size_t embedding_numbers() const { return data_->embedding_numbers(); }
 

@@ -1,4 +1,4 @@
-// Lines for people about what was scored and with what, at the head of a report.
+// Lines for people about what was scored and with what, at the top of a report.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ std::string compute_text(const scorer::ScorerInfo& info, int threads);
 // "208 rows; 3 bad rows skipped; 12 ties dropped"
 std::string counts_text(const DataCounts& counts);
 
-// "arena/a.jsonl, b.csv.gz": with no more than one folder each
+// "arena/a.jsonl, b.csv.gz": each with at most one folder
 std::string files_text(const std::vector<std::string>& files);
 
 // "1 h 12 min", "48 s".

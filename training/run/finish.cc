@@ -40,7 +40,7 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
   return tensors;
 }
 
-// Four digits: what people read in package.json is what is served.
+// Four digits: the value that people read in package.json is the value that is served.
 double rounded(double temperature) { return std::round(temperature * 1e4) / 1e4; }
 
 std::string trained_text(const TrainConfig& config, int threads) {

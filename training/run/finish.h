@@ -9,8 +9,9 @@
 
 namespace preferd::training {
 
-// Rewrites best/ with temperature and golden pairs; writes predictions.jsonl, evaluation.json, report.html.
-// Requires validation rows. Can be called again. Errors: a file; kCancelled, best/ being whole then.
+// Rewrites best/ with temperature and golden pairs; writes predictions.jsonl, evaluation.json and
+// report.html. Requires validation rows. May be called again. Errors: file errors; kCancelled, after which
+// best/ is whole.
 Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const Prepared& prepared,
                           int threads);
 

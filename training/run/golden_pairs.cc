@@ -7,7 +7,7 @@
 namespace preferd::training {
 namespace {
 
-// The shortest of each of `count` equal stretches of the store.
+// The shortest example in each of `count` equal parts of the store.
 std::vector<std::size_t> spread(const EncodedStore& store, std::size_t count) {
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < count; ++i) {

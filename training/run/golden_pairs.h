@@ -11,8 +11,8 @@
 
 namespace preferd::training {
 
-// golden.jsonl of the `count` examples with the shortest texts among every few, spread over the store; empty
-// when there are fewer than the 16 that a package needs.
+// The text of golden.jsonl for `count` examples, spread over the store, each with the shortest texts of its
+// part; empty if there are fewer than the 16 that a package needs.
 Result<std::string> golden_text(const Dataset& data, const EncodedStore& store,
                                 const std::vector<Scored>& scored, std::size_t count);
 

@@ -26,7 +26,7 @@ struct Closer {
 };
 using File = std::unique_ptr<std::FILE, Closer>;
 
-// Opens for appending and cuts a torn last line.
+// Opens for appending and cuts off an incomplete last line.
 Result<File> open_output(const std::string& path) {
   File file(std::fopen(path.c_str(), "ab+"));
   if (!file) return invalid("output " + path + ": cannot open for writing: " + std::strerror(errno));
@@ -40,7 +40,7 @@ Result<File> open_output(const std::string& path) {
   return file;
 }
 
-// Of the lines that are there, in order.
+// The ids of the existing lines, in order.
 Result<std::vector<Key>> ids_of(const std::string& path) {
   auto reader = rows::RecordReader::open(path, rows::RowFormat::kJsonLines);
   if (!reader) return reader.error();
@@ -114,7 +114,7 @@ class Labeller {
                    ": holds lines of other rows than the inputs, or in another order; expected another name");
   }
 
-  // `kept`: lines that were there. Before the last of them only rows that had failed may come.
+  // `kept`: number of existing lines. Before the last of them only rows that had failed may come.
   Status write(std::vector<Example>& rows, std::size_t kept) {
     std::vector<Result<scorer::Encoded>> encoded(rows.size(), Result<scorer::Encoded>(Error{}));
     const scorer::Swap swap =

@@ -1,9 +1,9 @@
-// A teacher's answers to the rows of a file, for `data.teachers` of another run.
+// Writes a teacher's answers to the rows of a file, for `data.teachers` of another run.
 //
 //   {"id": ..., "probabilities": {"model_a": p, "model_b": p[, "tie": p]}, "logits": [...]}
 //
-// Rows need no label. Lines come in the order of the rows, each chunk flushed before the next is read; a run
-// that was stopped goes on after the last whole line, which it finds by its id.
+// Rows need no label. Lines are in the order of the rows, and each chunk is flushed before the next is read;
+// a run that was stopped continues after the last complete line, whose row it finds by its id.
 #pragma once
 
 #include <cstdint>
@@ -25,22 +25,22 @@ struct LabelOptions {
   LabelOrders orders = LabelOrders::kGiven;
   Embeddings embeddings = Embeddings::kNone;
   std::int64_t batch_tokens = 16384;
-  int threads = 1;  // that encode
+  int threads = 1;  // threads that encode
 };
 
 struct LabelCounts {
-  std::uint64_t rows = 0, kept = 0, failed = 0;  // kept: lines that were there already
+  std::uint64_t rows = 0, kept = 0, failed = 0;  // kept: lines that existed already
   std::int64_t tokens = 0;
 };
 
 struct LabelEvents {
   std::function<void(const LabelCounts&)> progress;
   std::function<void(const std::string& line)>
-      bad_row;  // "FILE:LINE: why", of the first kListedRows; these get no line
+      bad_row;  // "FILE:LINE: why", for the first kListedRows; these rows get no line
 };
 
-// Errors: a file that cannot be read or written; an output whose lines are not of these rows,
-// in their order.
+// Errors: a file that cannot be read or written; an output whose lines are not those of these rows in their
+// order.
 Result<LabelCounts> label(TrainableModel& model, const LabelOptions& options, const LabelEvents& events);
 
 }  // namespace preferd::training

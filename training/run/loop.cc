@@ -23,7 +23,7 @@ at::Tensor rows_on(const std::vector<double>& values, std::int64_t rows, const a
   return at::tensor(values, at::kDouble).view({rows, -1}).to(options);
 }
 
-// One forward's examples, encoded, with their targets.
+// The examples of one forward, encoded, with their targets.
 struct Loaded {
   std::vector<scorer::Encoded> items;
   std::vector<const scorer::Encoded*> views;
@@ -69,7 +69,7 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
   return out;
 }
 
-// A number of its own for each forward of a run.
+// A different number for each forward of a run.
 std::uint64_t forward_key(std::int64_t seed, std::int64_t step, int rank, std::size_t forward) {
   return named_stream(
              static_cast<std::uint64_t>(seed),
@@ -127,7 +127,7 @@ class Loop {
     return step == steps_ || step % (every > 0 ? every : steps_an_epoch()) == 0;
   }
 
-  // Passes over the validation rows that are still to come, those of the end included.
+  // The number of passes over the validation rows that are still to come, including those at the end.
   double passes_left() const {
     if (in_.valid == nullptr) return 0;
     const std::int64_t every =
@@ -139,8 +139,8 @@ class Loop {
     return passes + (in_.model.output() == package::Output::kDifference ? 1 : 2);
   }
 
-  // True when some process was asked to end; where it did not make all of its forwards, the step
-  // is dropped, and with it what gradients there are.
+  // True if some process was asked to stop; if it did not complete all of its forwards, the step is dropped
+  // together with its gradients.
   Result<bool> step() {
     const auto start = Clock::now();
     const std::int64_t epoch = state_.step / steps_an_epoch(), index = state_.step % steps_an_epoch();
@@ -175,10 +175,11 @@ class Loop {
     return shared->asked > 0;
   }
 
-  // Sums over a step's forwards; then over the processes.
+  // Sums over a step's forwards, later over the processes.
   struct Sums {
     double loss = 0, tokens = 0;
-    double asked = 0, cut = 0;  // processes that were asked to end; that did not make all of their forwards
+    double asked = 0, cut = 0;  // number of processes that were asked to stop; number that did not complete
+                                // all of their forwards
   };
 
   Result<Sums> forwards(const StepPlan& plan, double total_weight) {
@@ -226,7 +227,7 @@ class Loop {
     return Ok{};
   }
 
-  // Of the step's examples, over all processes.
+  // The weight of the step's examples, over all processes.
   Result<double> step_weight(const StepPlan& plan) {
     double sum = 0;
     for (const MicroBatch& batch : plan.micro_batches)
@@ -237,7 +238,7 @@ class Loop {
     return shared.item<double>();
   }
 
-  // Sums gradients too.
+  // Sums over the processes, gradients included.
   Result<Sums> exchange(const Sums& own) {
     if (in_.group.size() == 1) return own;
     std::vector<at::Tensor> all;
@@ -267,7 +268,7 @@ class Loop {
     return {};
   }
 
-  // False: asked to end before all rows were seen.
+  // False: asked to stop before all rows were seen.
   Result<bool> evaluate() {
     const auto start = Clock::now();
     const auto found = live_probabilities(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
@@ -316,7 +317,7 @@ class Loop {
   std::int64_t epoch_number_ = 0;
   TimeLeft time_;
   double norm_ = 0, factor_ = 0;  // of the last step: gradient norm, factor of the rates
-  bool unsaved_ = false;          // something has changed since the last checkpoint
+  bool unsaved_ = false;          // whether something has changed since the last checkpoint
 };
 
 }  // namespace

@@ -2,12 +2,13 @@
 //
 //   step   its examples, over all processes, in forwards of at most batch_tokens; the loss of a forward is
 //          divided by the weight of the whole step, so that gradients add up to those of one big batch
-//          (the last, partial step of an epoch too); sum over processes; clip; AdamW
+//          (also for the last, partial step of an epoch); sum over processes; clip; AdamW
 //
-// Between steps: evaluation on the validation rows, best weights, checkpoints, early stopping. Who asks for
-// the end is heard between forwards: the step or the evaluation under way is dropped, and a resumed run makes
-// it again. All of it is a function of (configuration, data, seed): a run that was killed and resumed from a
-// checkpoint goes through the same weights, bit for bit, on the same CPU with the same number of threads.
+// Between steps come evaluation on the validation rows, best weights, checkpoints and early stopping. A
+// request to stop is noticed between forwards: the step or the evaluation in progress is dropped, and a
+// resumed run repeats it. Everything is a function of (configuration, data, seed): a run that was killed and
+// resumed from a checkpoint goes through the same weights, bit for bit, on the same CPU with the same number
+// of threads.
 #pragma once
 
 #include <atomic>
@@ -26,34 +27,34 @@
 namespace preferd::training {
 
 struct StepReport {
-  std::int64_t step = 0, steps = 0;  // done, of all
-  double epoch = 0;                  // done, with its fraction
+  std::int64_t step = 0, steps = 0;  // number done, number of all
+  double epoch = 0;                  // epochs done, with the fraction
   double loss = 0, lr = 0, gradient_norm = 0;
   std::int64_t tokens = 0;  // of this step, over all processes
   double seconds = 0;       // of this step
   double seconds_left = 0;  // estimate: steps, validation and the scoring at the end
 };
 
-// Within a step.
+// Progress within a step.
 struct StepProgress {
-  std::int64_t step = 0, steps = 0;  // under way, of all
+  std::int64_t step = 0, steps = 0;  // the current one, number of all
   std::int64_t done = 0, pairs = 0;  // of this process
 };
 
 struct ValidationReport {
   std::int64_t step = 0;
   double log_loss = 0,
-         accuracy = 0;  // of the current weights; rows without a winner do not count in accuracy
+         accuracy = 0;  // of the current weights; rows without a winner do not count for accuracy
   std::int64_t rows = 0;
   bool best = false;
 };
 
-// What the loop tells while it runs. Called on process 0 only.
+// What the loop reports while it runs. Called on process 0 only.
 struct LoopEvents {
   std::function<void(const StepProgress&)> stepping;  // may be empty
   std::function<void(const StepReport&)> step;
-  std::function<Status(const ValidationReport&)> evaluation;  // with `best`, keeps the weights
-  std::function<Status(const RunState&)> checkpoint;          // saves; before it metrics are flushed
+  std::function<Status(const ValidationReport&)> evaluation;  // with `best` it stores the weights
+  std::function<Status(const RunState&)> checkpoint;  // saves a checkpoint; metrics are flushed before
   std::function<void(double share)> evaluating;
 };
 
@@ -70,16 +71,16 @@ struct LoopInputs {
   const std::atomic<bool>& interrupted;
 };
 
-// What the configuration asks of the data and the model that these cannot give: objective.cosine without
+// Checks what the configuration requires of the data and the model. Errors: objective.cosine without
 // embeddings of the student's width, or with swapped copies of layout pair.
 Status check_loop(const LoopInputs& in);
 
-// Goes on from `state`, which it keeps up to date. Errors: a file, another process gone, teacher embeddings
-// that do not fit the model, a loss that is not finite (with the step and what to try).
+// Continues from `state`, which it keeps up to date. Errors: file errors, another process that is gone,
+// teacher embeddings that do not fit the model, a loss that is not finite (with the step and what to try).
 Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents& events);
 
-// Probabilities of every example of `set`, [size][classes], the same on every process. One order each.
-// kCancelled where `interrupted` was set on some process.
+// Probabilities of every example of `set`, [size][classes], the same on every process, in one order each.
+// kCancelled if `interrupted` was set on some process.
 Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& model, const ExampleSet& set,
                                                             std::int64_t batch_tokens, Group& group,
                                                             const std::atomic<bool>& interrupted,

@@ -25,7 +25,7 @@ std::array<double, 3> widened(std::span<const float> probabilities) {
   return out;
 }
 
-// Largest difference between a probability and its mirror.
+// The largest difference between a probability and its mirror.
 double gap_of(const std::array<double, 3>& given, const std::array<double, 3>& swapped) {
   return std::max(
       {std::fabs(given[0] - swapped[1]), std::fabs(given[1] - swapped[0]), std::fabs(given[2] - swapped[2])});

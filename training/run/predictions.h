@@ -1,4 +1,4 @@
-// Scored examples as an evaluation sees them.
+// Scored examples in the form that an evaluation needs.
 #pragma once
 
 #include <array>
@@ -19,17 +19,18 @@ namespace preferd::training {
 
 struct Evaluated {
   std::vector<Prediction> predictions;
-  std::vector<features::FeatureColumns> features;  // arena63_v2, of the same rows
+  std::vector<features::FeatureColumns> features;  // arena63_v2, for the same rows
 };
 
-// Logits in the order model_a, model_b[, tie]; a softmax over them is the verdict.
+// Logits in the order model_a, model_b[, tie], whose softmax is the verdict.
 std::array<double, 3> class_logits(package::Output output, std::span<const float> logits);
 
-// Temperature that fits the logits to the labels best.
+// The temperature with which the logits fit the labels best.
 Result<Calibration> calibrate(package::Output output, int classes, const Dataset& data,
                               const EncodedStore& store, const std::vector<Scored>& scored);
 
-// With the probabilities that a package of this output and temperature gives; texts cut to excerpts.
+// Predictions with the probabilities that a package with this output and temperature gives; texts are cut to
+// excerpts.
 struct VerdictForm {
   package::Output output = package::Output::kSigmoidB;
   float temperature = 1;
@@ -38,7 +39,7 @@ struct VerdictForm {
 Result<Evaluated> make_predictions(const VerdictForm& form, const Dataset& data, const EncodedStore& store,
                                    const std::vector<Scored>& scored);
 
-// predictions.jsonl: a line a row, with id, target, probabilities, logits.
+// predictions.jsonl: one line per row, with id, target, probabilities, logits.
 std::string predictions_text(const Evaluated& evaluated, const std::vector<Scored>& scored);
 
 }  // namespace preferd::training

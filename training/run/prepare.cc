@@ -24,7 +24,7 @@ std::int64_t outputs_of(const package::HeadSpec& head) {
 
 // What a run starts from instead of fresh tensors.
 struct Start {
-  std::shared_ptr<const Files> files;  // null: starts from none
+  std::shared_ptr<const Files> files;  // null: the run starts from fresh tensors
   std::optional<checkpoint::TensorMap> adapter, head;
   Json adapter_config;
   std::string features;
@@ -106,8 +106,8 @@ Result<std::string> statistics(const Dataset& data, const package::Manifest& man
   return statistics_text(*found);
 }
 
-// What adapter_config.json calls the base: a name that means something elsewhere, never a path of this
-// machine. `said`: by the adapter that the run starts from.
+// The base's name in adapter_config.json: a name that means something on other machines, never a path of this
+// one. `said`: the name in the adapter that the run starts from.
 std::string base_name(const scorer::PairEncoder& encoder, const std::string& said) {
   const auto is_name = [](const std::string& name) {
     return !name.empty() && !std::filesystem::path(name).is_absolute();
@@ -119,7 +119,7 @@ std::string base_name(const scorer::PairEncoder& encoder, const std::string& sai
   return std::filesystem::path(encoder.base().name()).filename().string();
 }
 
-// Model type of the base: its family's tensor prefix, and how many layers are built.
+// Reads facts about the base: its family's tensor prefix, and how many layers are built.
 Status read_base_facts(const scorer::PairEncoder& encoder, PackageForm& form, const AdapterConfig& adapter) {
   const auto shape = scorer::model_shape(encoder);
   if (!shape) return shape.error();
@@ -134,7 +134,7 @@ Status read_base_facts(const scorer::PairEncoder& encoder, PackageForm& form, co
   return Ok{};
 }
 
-// Where the configuration names the embedded base; else null.
+// The embedded base if the configuration names it; otherwise null.
 Result<std::shared_ptr<const Files>> embedded_base(const TrainConfig& config) {
   if (config.package["base"].value("path", Json()) != kEmbedded) return std::shared_ptr<const Files>();
   const auto package = embedded::default_package();
@@ -177,7 +177,7 @@ Status make_start(const TrainConfig& config, const Dataset& data, const package:
   return start->files ? start->files->intact(Look::kThorough) : Status(Ok{});
 }
 
-// What make_start() found, read back.
+// Reads back what make_start() found.
 Status read_form(const std::string& folder, const package::Manifest& manifest, PackageForm& form) {
   const auto files = open_directory(folder);
   if (!files) return files.error();
@@ -196,7 +196,7 @@ Status read_form(const std::string& folder, const package::Manifest& manifest, P
   return Ok{};
 }
 
-// What a row is to a run.
+// Appends what identifies a row for a run.
 void append(const Dataset& data, std::uint32_t example, std::string& text) {
   const IndexEntry& e = data.corpus().entries()[example];
   const Target target = data.target(example);

@@ -25,20 +25,20 @@ struct Prepared {
   std::shared_ptr<const ExampleSet> valid;  // null: no validation rows
   std::shared_ptr<const EncodedStore> valid_store;
   int classes = 2;
-  std::string identity;  // hash of configuration and rows: a resumed run must have the same
+  std::string identity;  // hash of configuration and rows: a resumed run must have the same one
 };
 
-// Any may be empty.
+// Any of them may be empty.
 struct PrepareEvents {
-  std::function<void(const std::string& line)> note;  // what was done or is bad, for people
+  std::function<void(const std::string& line)> note;  // what was done or what is bad, for people
   std::function<void(const std::string& phase, double share)> progress;
   std::function<bool()> cancelled;
 };
 
-// `config` without what a resumed run may change: folders, threads, and what is watched.
+// `config` without what a resumed run may change: folders, threads, and most of [watch].
 TrainConfig comparable(const TrainConfig& config);
 
-// Of each file the rows that are trained or validated on, as text: what a resumed run compares.
+// For each file the rows that are trained or validated on, as text: what a resumed run compares.
 std::string rows_text(const TrainConfig& config, const Dataset& data);
 
 // Writes start/ and work/ of the run. Rank 0 goes first; the others find its files. Errors: those of data,

@@ -33,7 +33,7 @@ Status check_configuration(const RunDirectory& run, const TrainConfig& config) {
   const std::string path = run.path("config.toml");
   const auto stored = load_config(path, "", {});
   if (!stored)
-    return Ok{};  // of another version, perhaps: the identity of the run says whether it is the same
+    return Ok{};  // perhaps from another version: the identity of the run says whether it is the same
   const auto found = differences(comparable(config), comparable(*stored));
   if (found.empty()) return Ok{};
   std::string keys;

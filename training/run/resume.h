@@ -1,4 +1,4 @@
-// Why a run cannot go on: its configuration or its rows are no longer those that it began with.
+// Why a run cannot continue: its configuration or its rows are not those that it began with.
 #pragma once
 
 #include "base/result.h"
@@ -8,11 +8,11 @@
 
 namespace preferd::training {
 
-// Errors: keys whose values differ from those in config.toml of the run, with both; but for the keys that may
-// change (comparable() in prepare.h).
+// Errors: keys whose values differ from those in the run's config.toml, with both values; except keys that
+// may change (comparable() in prepare.h).
 Status check_configuration(const RunDirectory& run, const TrainConfig& config);
 
-// The error for other rows, with the files that differ from those in rows.json of the run.
+// The error for different rows, with the files that differ from those in the run's rows.json.
 Error other_rows(const RunDirectory& run, const TrainConfig& config, const Dataset& data);
 
 }  // namespace preferd::training

@@ -1,10 +1,13 @@
 // A run's folder:
 //
-//   config.toml      the configuration, every key resolved          start/         the package it began with
-//   metrics.jsonl    a line a step and an evaluation                checkpoints/   step-NNNNNNNN, the newest
-//   few tensorboard/     the same for TensorBoard                       best/          the package to serve
-//   evaluation.json, predictions.jsonl, report.html                 work/          rows and tokens, can be
-//   deleted
+//   config.toml        the configuration, every key resolved
+//   start/             the package that it began with
+//   metrics.jsonl      one line for each step and each evaluation
+//   tensorboard/       the same for TensorBoard
+//   checkpoints/       step-NNNNNNNN, the newest few
+//   best/              the package to serve
+//   evaluation.json, predictions.jsonl, report.html
+//   work/              rows and tokens, can be deleted
 //
 // One run at a time: a lock is held while the object lives.
 #pragma once
@@ -21,10 +24,10 @@ enum class Begin { kFresh, kResume };
 
 class RunDirectory {
  public:
-  // Errors: the folder cannot be made or written; another process works in it; kFresh where a run has left
-  // checkpoints or a package (one that ended before either has nothing to lose); kResume where no run lies.
+  // Errors: the folder cannot be made or written; another process works in it; kFresh if a run has left
+  // checkpoints or a package (one that ended before either has nothing to lose); kResume if there is no run.
   static Result<RunDirectory> open(const std::string& path, Begin begin);
-  // For a process that is not the first: takes no lock.
+  // For processes other than the first: takes no lock.
   static RunDirectory view(const std::string& path) { return RunDirectory(path, -1); }
   ~RunDirectory();
   RunDirectory(RunDirectory&& other) noexcept;
@@ -34,7 +37,7 @@ class RunDirectory {
 
   std::string path(std::string_view name) const { return path_ + "/" + std::string(name); }
 
-  // Errors: fewer than `bytes` are free on its disk.
+  // Errors: fewer than `bytes` bytes are free on its disk.
   Status need(std::uint64_t bytes) const;
 
  private:
@@ -44,10 +47,10 @@ class RunDirectory {
   int lock_ = -1;
 };
 
-// metrics.jsonl: whole lines, each there when the call returns.
+// metrics.jsonl: complete lines, each of which is in the file when the call returns.
 class MetricsLog {
  public:
-  // What the file holds beyond `keep` bytes is cut off: lines that a resumed run writes again.
+  // Everything beyond `keep` bytes is cut off: a resumed run writes these lines again.
   static Result<MetricsLog> open(const std::string& path, std::uint64_t keep);
   ~MetricsLog();
   MetricsLog(MetricsLog&& other) noexcept;
@@ -56,7 +59,7 @@ class MetricsLog {
   MetricsLog& operator=(const MetricsLog&) = delete;
 
   Status line(std::string_view json);
-  // On the disk for good, as far as written.
+  // Makes what was written durable on the disk.
   Status sync();
   std::uint64_t bytes() const { return bytes_; }
 

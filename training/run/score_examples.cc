@@ -23,7 +23,7 @@ std::vector<float> logarithms(const std::vector<float>& probabilities) {
   return out;
 }
 
-// Of one call: enough for every device.
+// For one call: enough for every device.
 std::size_t tokens_of_call(const scorer::Scorer& scorer) {
   if (scorer.info().device == "cpu") return scorer::kForwardTokens;
   return scorer::kGpuForwardTokens * static_cast<std::size_t>(scorer.capacity().all);

@@ -1,4 +1,4 @@
-// Verdicts of a written package on examples that are encoded already: the engine that serves.
+// Verdicts of a written package on examples that are already encoded, by the engine that serves.
 #pragma once
 
 #include <functional>
@@ -11,12 +11,12 @@
 
 namespace preferd::training {
 
-// Of an ensemble or a cascade, which have no logits, they are the logarithms of its probabilities, those
-// below the smallest normal float taken as that: a softmax gives the probabilities again.
+// An ensemble or a cascade has no logits; instead these are the logarithms of its probabilities, with those
+// below the smallest normal float replaced by it, so that a softmax gives the probabilities again.
 struct Scored {
-  std::vector<float> logits;                  // of the given order, as the head gives them
-  std::optional<std::vector<float>> swapped;  // of the exchanged one, where the store has it
-  std::int64_t tokens = 0;                    // of the given order
+  std::vector<float> logits;                  // in the given order, as the head gives them
+  std::optional<std::vector<float>> swapped;  // in the exchanged order, if the store has it
+  std::int64_t tokens = 0;                    // in the given order
 };
 
 // Either may be empty; `cancelled` is asked between forwards.
@@ -25,8 +25,8 @@ struct ScoreEvents {
   std::function<bool()> cancelled;
 };
 
-// One a place of the store, in order. Errors: logits that are not finite, with the row's place in its file;
-// kCancelled.
+// One for each place of the store, in order. Errors: logits that are not finite, with the row's place in its
+// file; kCancelled.
 Result<std::vector<Scored>> score_examples(scorer::Scorer& scorer, const Dataset& data,
                                            const EncodedStore& store, const ScoreEvents& events);
 

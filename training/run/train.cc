@@ -130,7 +130,7 @@ Status resume(const RunDirectory& run, const TrainConfig& config, const Prepared
   return Ok{};
 }
 
-// What goes wrong once a run is under way is not the configuration's fault.
+// An error after the run has started is not the configuration's fault.
 Error while_running(Error error) {
   if (error.code == Code::kInvalid && error.param != kDataFault) error.code = Code::kUnavailable;
   return error;

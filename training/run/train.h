@@ -15,7 +15,7 @@
 
 namespace preferd::training {
 
-// What a run tells people; any may be empty. Called on process 0.
+// What a run reports to people; any may be empty. Called on process 0.
 struct TrainEvents {
   std::function<void(const std::string& line)> note;
   std::function<void(const std::string& phase, double share)> progress;
@@ -28,28 +28,28 @@ struct TrainInputs {
   const TrainConfig& config;
   Begin begin = Begin::kFresh;
   const Rank& rank;
-  const std::atomic<bool>& interrupted;  // set by a signal: save and end
+  const std::atomic<bool>& interrupted;  // set by a signal: save and stop
   TrainEvents events;
 };
 
-// What best/ is worth, on the validation rows.
+// How good best/ is on the validation rows.
 struct RunSummary {
   std::int64_t rows = 0;
-  double accuracy = 0, log_loss = 0;  // of rows with a winner; of all
+  double accuracy = 0, log_loss = 0;  // over rows with a winner; over all rows
   double longer_wins = 0;             // accuracy of "the longer response wins"
   std::string report;                 // path of report.html
 };
 
 struct TrainResult {
-  Ending ending = Ending::kFinished;  // kInterrupted: asked to end, in any part of the run
+  Ending ending = Ending::kFinished;  // kInterrupted: asked to stop, in any part of the run
   RunState state;
-  std::string best;  // folder of the package; empty when the run was interrupted before it had one
-  std::optional<RunSummary> summary;  // where the end of the run was made
-  bool is_saved = false;              // a checkpoint of state.step is there
+  std::string best;  // folder of the package; empty if the run was interrupted before it had one
+  std::optional<RunSummary> summary;  // set if the end of the run was reached
+  bool is_saved = false;              // whether there is a checkpoint of state.step
 };
 
-// Errors: bad configuration, data (param kDataFault), files; each before training starts where it can be
-// known then.
+// Errors: bad configuration, data (param kDataFault), files; each before training starts, if it can be known
+// then.
 Result<TrainResult> train(const TrainInputs& in);
 
 }  // namespace preferd::training
