@@ -1,4 +1,4 @@
-// CRC-32 (zlib's) of a byte string: against damage, not against malice.
+// CRC-32 (zlib's) of a byte string: it detects damage, not tampering.
 #pragma once
 
 #include <zlib.h>

@@ -37,7 +37,7 @@ Result<std::string> key_of(const CorpusOptions& options, std::uint64_t& total) {
   return hex(sha256(packer.bytes()));
 }
 
-// Distinct names in order of appearance.
+// Distinct names in order of first appearance.
 class Names {
  public:
   explicit Names(std::vector<std::string>& names) : names_(names) {}
@@ -59,7 +59,7 @@ class Names {
 
 }  // namespace
 
-// The one pass over the files.
+// The single pass over the files.
 class Ingest {
  public:
   Ingest(Corpus& corpus, FileWriter& spool, const CorpusOptions& options, const DataEvents& events,

@@ -1,8 +1,8 @@
-// All good rows of a run's files: what selection needs in memory (104 bytes a row), the texts in a spool on
-// disk, so that neither formats nor gzip are ever read twice and no text stays in memory.
+// All good rows of a run's files: memory holds what selection needs (104 bytes per row), and the texts are in
+// a spool on disk, so that neither formats nor gzip are ever read twice and no text stays in memory.
 //
 // A work folder holds data-KEY.spool and data-KEY.index. KEY is a hash of the files' paths, sizes and
-// modification times and of the options below; while it stays the same the two are used again.
+// modification times and of the options below; while it stays the same, both files are reused.
 #pragma once
 
 #include <array>
@@ -28,16 +28,16 @@ enum class BadRows { kStop, kSkip };
 inline constexpr std::size_t kListedRows = 20;
 
 struct CorpusOptions {
-  std::vector<std::string> files;  // in this order: of duplicates the first is kept
-  LabelRule rule;                  // the same for the same rule_name
+  std::vector<std::string> files;  // in this order: of several duplicates the first is kept
+  LabelRule rule;                  // must be the same for the same rule_name
   std::string rule_name;           // identifies `rule` in KEY
   BadRows bad_rows = BadRows::kStop;
 };
 
 struct DataEvents {
-  std::function<void(double share)> progress;            // 0..1, of the reading; may be empty
-  std::function<void(const std::string& line)> bad_row;  // the first kListedRows; may be empty
-  std::function<bool()> cancelled{};                     // ends the work with kCancelled; may be empty
+  std::function<void(double share)> progress;            // 0..1, progress of the reading; may be empty
+  std::function<void(const std::string& line)> bad_row;  // called for the first kListedRows; may be empty
+  std::function<bool()> cancelled{};                     // stops the work with kCancelled; may be empty
 
   bool is_cancelled() const { return cancelled && cancelled(); }
 };
@@ -47,7 +47,7 @@ inline Error cancelled_work() { return {Code::kCancelled, "the rows: interrupted
 struct IndexEntry {
   std::uint64_t offset = 0;  // in the spool
   std::uint32_t bytes = 0;
-  std::uint16_t file = 0, language = 0, source = 0;  // places in files(), languages(), sources()
+  std::uint16_t file = 0, language = 0, source = 0;  // indices into files(), languages(), sources()
   bool exchanged = false;                            // identity.h
   bool labelled = false;                             // false: Labels::kTeacher
   std::array<std::uint32_t, 3> lengths{};            // prompt, response_a, response_b in code points
@@ -61,7 +61,7 @@ struct IndexEntry {
 class Corpus {
  public:
   // Errors: a file that cannot be opened or is damaged, a work folder that cannot be written, more than
-  // 65,535 files, sources or languages; with BadRows::kStop bad rows (kDataFault), of all files, counted;
+  // 65,535 files, sources or languages; with BadRows::kStop bad rows (kDataFault), counted over all files;
   // kCancelled.
   static Result<std::shared_ptr<const Corpus>> open(const CorpusOptions& options,
                                                     const std::string& work_folder, const DataEvents& events);
@@ -76,7 +76,7 @@ class Corpus {
   bool reused() const { return reused_; }
 
   std::string place(std::size_t entry) const;  // "FILE:LINE"
-  // weight is 1, teacher empty. Errors: the spool was damaged since it was opened.
+  // weight is 1, teacher is empty. Errors: the spool was damaged after it was opened.
   Result<Example> load(std::size_t entry) const;
 
  private:

@@ -1,4 +1,4 @@
-// The examples of a run: training and validation, without duplicates, without a prompt on both sides.
+// The examples of a run: training and validation, without duplicates and without a prompt on both sides.
 //
 //   rows -> corpus -> duplicates -> ties -> split -> overlap -> limits -> teachers
 //
@@ -20,12 +20,12 @@
 
 namespace preferd::training {
 
-// Rows, and where they went.
+// The number of rows, and where they went.
 struct DataCounts {
   std::size_t rows = 0, bad = 0;
-  std::size_t repeated = 0, contradictory = 0;           // duplicates, by whether their label is the same
-  std::size_t ties_dropped = 0, ties_dropped_valid = 0;  // of both sides; of the validation side alone
-  std::size_t unlabelled_valid = 0;  // rows of Labels::kTeacher on the validation side: they do not validate
+  std::size_t repeated = 0, contradictory = 0;           // duplicates, with the same or with another label
+  std::size_t ties_dropped = 0, ties_dropped_valid = 0;  // on both sides; on the validation side only
+  std::size_t unlabelled_valid = 0;  // rows of Labels::kTeacher on the validation side, which cannot validate
   std::size_t shared_prompts = 0, shared_pairs = 0, dropped_overlap = 0;
   std::size_t over_limit = 0;
   std::size_t train = 0, valid = 0;
@@ -34,9 +34,9 @@ struct DataCounts {
 // Immutable; any thread.
 class Dataset {
  public:
-  // Errors: Corpus::open; options that cannot be (no files, both valid files and a share, ties kept with two
-  // classes, a source rule that no row has); of the data (kDataFault): overlap with Overlap::kError, teacher
-  // labels missing, two examples with one id when teachers are read, a side without examples.
+  // Errors: those of Corpus::open; impossible options (no files, both valid files and a share, ties kept with
+  // two classes, a source rule that no row has); data errors (kDataFault): overlap with Overlap::kError,
+  // missing teacher labels, two examples with the same id when teachers are read, a side without examples.
   static Result<std::shared_ptr<const Dataset>> open(const DataOptions& options,
                                                      const std::string& work_folder,
                                                      const DataEvents& events);
@@ -46,19 +46,20 @@ class Dataset {
   const DataCounts& counts() const { return counts_; }
   const Corpus& corpus() const { return *corpus_; }
 
-  // From memory. Targets are final: ties halved where so asked; of an unlabelled row, the teacher's.
+  // From memory. Targets are final: ties are halved if the options say so; an unlabelled row has the
+  // teacher's target.
   Target target(std::uint32_t example) const;
   double weight(std::uint32_t example) const;
-  // Null where there is none. With two classes a teacher's tie is halved.
+  // Null if there is none. With two classes a teacher's tie is halved.
   const TeacherLabel* teacher(std::uint32_t example) const;
-  // How many numbers a teacher's embedding has; 0 where none were read.
+  // The number of values in a teacher's embedding; 0 if none were read.
   std::size_t embedding_numbers() const;
   // Requires embedding_numbers() > 0 and a training example. Errors: TeacherEmbeddings::load.
   Result<std::vector<float>> teacher_embedding(std::uint32_t example) const;
   const std::string& source(std::uint32_t example) const;
   const std::string& language(std::uint32_t example) const;
 
-  // With its texts, by one read from disk. Errors: Corpus::load.
+  // With its texts, in one read from disk. Errors: Corpus::load.
   Result<Example> load(std::uint32_t example) const;
 
  private:

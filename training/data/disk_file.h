@@ -11,19 +11,19 @@
 
 namespace preferd::training {
 
-// Writes beside `path` and renames in commit(); without it the bytes are removed with the object. One
-// thread; several processes may write the same path at once, the last rename holds.
+// Writes beside `path` and renames in commit(); without commit() the bytes are removed with the object. One
+// thread; several processes may write the same path at once, and the last rename wins.
 class FileWriter {
  public:
-  // Creates the folders that are missing.
+  // Creates missing folders.
   static Result<std::unique_ptr<FileWriter>> create(const std::string& path);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
-  // Buffered; a disk that is full shows in a later call, at the latest in commit().
+  // Buffered; a full disk is reported by a later call, at the latest by commit().
   Status append(std::span<const std::byte> bytes);
-  // Over bytes appended before.
+  // Overwrites bytes that were appended before.
   Status overwrite(std::uint64_t offset, std::span<const std::byte> bytes);
   std::uint64_t size() const { return size_; }
   Status commit();
@@ -48,7 +48,7 @@ class FileReader {
 
   std::uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
-  // All of [offset, offset + count). Errors: a read error, or the file ends before.
+  // All of [offset, offset + count). Errors: a read error, or the file ends earlier.
   Result<std::string> read(std::uint64_t offset, std::size_t count) const;
 
  private:

@@ -1,7 +1,7 @@
-// What a teacher made of each pair: its pooled states, as many numbers for every pair, kept on disk.
+// A teacher's pooled states for each pair, the same number of values for every pair, kept on disk.
 //
-// The file holds the numbers of each pair as 32-bit floats, in the order of the teacher's files. Memory: 8
-// bytes a pair.
+// The file holds the values of each pair as 32-bit floats, in the order of the teacher's files. Memory: 8
+// bytes per pair.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,10 @@ namespace preferd::training {
 // Immutable; any thread.
 class TeacherEmbeddings {
  public:
-  // Of every pair: sequences x width.
+  // For every pair: sequences x width.
   std::size_t numbers() const { return numbers_; }
-  // Of the given order, the sequences one after the other. Requires a slot below size. Errors: the file was
-  // damaged since it was written.
+  // In the given order, the sequences one after the other. Requires a slot below size. Errors: the file was
+  // damaged after it was written.
   Result<std::vector<float>> load(std::uint32_t slot) const;
 
  private:
@@ -37,9 +37,10 @@ class EmbeddingWriter {
  public:
   static Result<std::unique_ptr<EmbeddingWriter>> create(const std::string& path, std::size_t slots);
 
-  // Errors: another count of numbers than before, none, a slot for the second time, a full disk.
+  // Errors: a different number of values than before, none, a slot that is set for the second time, a full
+  // disk.
   Status put(std::uint32_t slot, std::span<const float> numbers);
-  // Requires that every slot was put.
+  // Requires that every slot was set.
   Result<std::shared_ptr<const TeacherEmbeddings>> finish();
 
  private:

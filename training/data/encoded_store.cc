@@ -44,7 +44,7 @@ void put(Packer& out, const scorer::Encoded& encoded) {
 constexpr std::uint64_t kMostMembers = 64;  // of an ensemble or a cascade
 constexpr int kDeepest = 8;
 
-// False for what put() never wrote.
+// False for bytes that put() cannot have written.
 bool get(Unpacker& in, scorer::Encoded& encoded, int depth) {
   std::uint64_t orders = 0, cost = 0, members = 0;
   in.get(orders);
@@ -119,7 +119,7 @@ class EncodedStore::Build {
   struct Item {
     std::string bytes, fault;
     std::uint32_t tokens = 0;
-    std::optional<Error> error;  // that ends the run
+    std::optional<Error> error;  // ends the run
   };
 
   Item encode(std::uint32_t example) const {

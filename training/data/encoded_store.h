@@ -1,9 +1,9 @@
-// The examples of a split as a package's text side makes them, encoded once and kept on disk: token ids,
-// feature columns, costs. Nothing of it stays in memory but 16 bytes an example.
+// The examples of a split as a package's text side encodes them, encoded once and kept on disk: token ids,
+// feature columns, costs. Memory holds only 16 bytes per example.
 //
-// A folder holds tokens-KEY.bin. KEY is the SHA-256 of what makes the encoding: TextSide::key; the corpus;
-// the list of examples; the orders. A file with another key, cut short or with a damaged index is built anew;
-// each example carries a checksum of its own.
+// A folder holds tokens-KEY.bin. KEY is the SHA-256 of everything that determines the encoding:
+// TextSide::key; the corpus; the list of examples; the orders. A file with another key, that is truncated or
+// that has a damaged index is built anew; each example has a checksum of its own.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace preferd::training {
 
 struct StoreOptions {
   std::string folder;
-  Orders orders = Orders::kBoth;  // difference heads always have kGiven
+  Orders orders = Orders::kBoth;  // difference heads always use kGiven
   BadRows bad_rows = BadRows::kStop;
 };
 
@@ -30,15 +30,15 @@ struct StoreOptions {
 class EncodedStore {
  public:
   // Opens the file or makes it, on the pool's threads. Errors: the folder cannot be written; Dataset::load;
-  // with BadRows::kStop, examples that cannot be encoded (kDataFault; those of an empty sequence, say), all
-  // counted; kCancelled.
+  // with BadRows::kStop, examples that cannot be encoded (kDataFault; for example with an empty sequence),
+  // all counted; kCancelled.
   static Result<std::shared_ptr<const EncodedStore>> open(const Dataset& data, const Numbers& examples,
                                                           const TextSide& text, const StoreOptions& options,
                                                           ThreadPool& pool, const DataEvents& events);
 
   std::size_t size() const { return examples_.size(); }
   Orders orders() const { return orders_; }
-  // By place in the store: the example's number in the dataset; its tokens, all sequences whole, of the
+  // By place in the store: the example's number in the dataset; its tokens, with all sequences whole, in the
   // longer order.
   const Numbers& examples() const { return examples_; }
   const std::vector<std::uint32_t>& tokens() const { return tokens_; }
@@ -46,8 +46,8 @@ class EncodedStore {
   bool reused() const { return reused_; }
   const std::string& path() const { return path_; }
 
-  // orders[0] is the given order; orders[1], where the store has both, the exchanged one. Errors: the file
-  // was damaged since it was opened.
+  // orders[0] is the given order; orders[1], if the store has both, is the exchanged one. Errors: the file
+  // was damaged after it was opened.
   Result<scorer::Encoded> load(std::size_t place) const;
 
  private:

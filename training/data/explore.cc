@@ -109,7 +109,7 @@ class Split {
 
   SplitFacts& facts_;
   const ExploreOptions& options_;
-  std::unordered_map<Key, Outcome, KeyHash> pairs_;  // the first one's outcome, responses sorted
+  std::unordered_map<Key, Outcome, KeyHash> pairs_;  // outcome of the first occurrence; responses are sorted
   std::unordered_set<std::uint64_t> groups_;
   std::unordered_map<std::string, ModelRecord> models_;
 };

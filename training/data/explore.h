@@ -1,6 +1,6 @@
-// What there is to know of preference data before training on it, in one pass over the files.
+// What there is to know about preference data before training on it, in one pass over the files.
 //
-// Memory: about 100 bytes a row (its key and its prompt's hash), and names up to a limit.
+// Memory: about 100 bytes per row (its key and its prompt's hash), and names up to a limit.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace preferd::training {
 
-// By the likeliest outcome of each row's target; the first of equals.
+// By the most likely outcome of each row's target; the first of equal ones.
 struct Outcomes {
   std::uint64_t model_a = 0, model_b = 0, tie = 0;
   std::uint64_t unlabelled = 0;  // rows of Labels::kTeacher
@@ -32,16 +32,18 @@ struct ModelRecord {
 
 struct SplitFacts {
   std::uint64_t rows = 0, bad = 0;
-  Outcomes outcomes;  // position bias: model_a of decided()
-  // By name; beyond kMaxNames the rest as kOtherNames.
+  Outcomes outcomes;  // for position bias: model_a of decided()
+  // By name; beyond kMaxNames the rest counts as kOtherNames.
   std::map<std::string, Outcomes> by_source, by_language;
-  std::uint64_t prompts = 0;                      // distinct, normalised
-  std::uint64_t repeated = 0, contradictory = 0;  // rows whose pair stood before, by label (select.h)
-  // Of decided rows with responses of different lengths: how many, and where the longer one won.
+  std::uint64_t prompts = 0;                      // distinct, after normalisation
+  std::uint64_t repeated = 0, contradictory = 0;  // rows whose pair occurred before, by label (select.h)
+  // Among decided rows with responses of different lengths: how many there are, and in how many the longer
+  // one won.
   std::uint64_t different_length = 0, longer_won = 0;
   Lengths prompt_chars, response_chars;                 // code points; both responses
   Lengths prompt_tokens, response_tokens, pair_tokens;  // empty without a tokenizer; pair: all three texts
-  std::vector<ModelRecord> models;   // by falling number of games, then by name; without rows of no name
+  std::vector<ModelRecord> models;  // in order of decreasing number of games, then by name; without rows that
+                                    // have no name
   std::uint64_t unranked_games = 0;  // sides of rows whose model came after kMaxModels others
 };
 
@@ -60,11 +62,11 @@ struct ExploreOptions {
   std::function<std::size_t(std::string_view)> count_tokens;  // empty: tokens are not counted
 };
 
-// Errors: a file that cannot be opened or is damaged. Bad rows are counted and passed over.
+// Errors: a file that cannot be opened or is damaged. Bad rows are counted and skipped.
 Result<DataFacts> explore(const ExploreOptions& options, const DataEvents& events);
 
-// The facts as one object: "train", "valid", "shared_prompts", "shared_pairs", "bad_rows". Lengths are given
-// by mean, quantiles and maximum, and are absent where there are none.
+// The facts as one object: "train", "valid", "shared_prompts", "shared_pairs", "bad_rows". Lengths have mean,
+// quantiles and maximum, and are absent if there are none.
 std::string facts_json(const DataFacts& facts);
 
 }  // namespace preferd::training

@@ -4,7 +4,7 @@
 //   one-hot         "winner_model_a", "winner_model_b"[, "winner_tie"]: 0 or 1, exactly one of them 1
 //   soft            "p_b"[, "p_tie"]: probabilities; p_a is what is left
 //
-// In CSV the numbers are texts. A label of null is none.
+// In CSV the numbers are texts. A label of null counts as absent.
 #pragma once
 
 #include "base/json.h"
@@ -13,8 +13,8 @@
 
 namespace preferd::training {
 
-// kAuto: whichever the row has; two kinds in one row are refused. kTeacher: what the row says is ignored, its
-// target will be the teacher's.
+// kAuto: whichever the row has; two kinds in one row are refused. kTeacher: the row's own label is ignored,
+// and its target will be the teacher's.
 enum class Labels { kAuto, kWinner, kOneHot, kSoft, kTeacher };
 
 // Requires labels != kTeacher. Errors: no label, an unknown winner, not exactly one 1, a number out of range.

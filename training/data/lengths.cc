@@ -7,7 +7,7 @@
 namespace preferd::training {
 namespace {
 
-// Values below 2^kExactBits have buckets of their own; every octave above has 2^(kExactBits - 1).
+// Values below 2^kExactBits have buckets of their own; every octave above has 2^(kExactBits - 1) buckets.
 constexpr int kExactBits = 8;
 constexpr std::size_t kPerOctave = std::size_t{1} << (kExactBits - 1);
 

@@ -3,7 +3,7 @@
 
 namespace preferd::training {
 
-// kGiven: as the row has it, the only order where a head's two orders are mirrors (difference). kBoth: also
+// kGiven: as in the row, which is the only order if a head's two orders are mirrors (difference). kBoth: also
 // exchanged.
 enum class Orders { kGiven, kBoth };
 

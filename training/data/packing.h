@@ -1,5 +1,5 @@
-// Values laid end to end in a byte string, in the machine's own form: files of this machine's work folder,
-// never of a package. Strings and vectors are led by their size.
+// Values stored one after the other in a byte string, in the machine's own form: for files of this machine's
+// work folder, never of a package. Strings and vectors are preceded by their size.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ class Packer {
   std::string bytes_;
 };
 
-// Reads what Packer wrote. What does not fit leaves the value empty and ok() false from then on.
+// Reads what Packer wrote. If something does not fit, the value stays empty and ok() is false from then on.
 class Unpacker {
  public:
   explicit Unpacker(std::string_view bytes) : rest_(bytes) {}

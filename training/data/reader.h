@@ -1,6 +1,6 @@
 // Labelled pairs from a file: rows (rows/records.h) that also carry a label (labels.h), and may carry
-// language, source, model_a and model_b. The native form, the LMSYS and the WSDM Kaggle files are all this;
-// so are rows of prompt, chosen and rejected (rows/preference.h), which are votes for chosen.
+// language, source, model_a and model_b. The native form and the LMSYS and WSDM Kaggle files all have this
+// form. So do rows of prompt, chosen and rejected (rows/preference.h), which are votes for chosen.
 #pragma once
 
 #include <functional>
@@ -15,19 +15,19 @@
 
 namespace preferd::training {
 
-// Which label to read of rows of this source.
+// Which label to read in rows of this source.
 using LabelRule = std::function<Labels(const std::string& source)>;
 
 struct ExampleRead {
   std::string fault;  // what is wrong with the row, as "FILE:LINE: ..."; empty: nothing
-  // Of a good row; those of Labels::kTeacher have a target of zeros. group, weight and teacher are not set.
+  // For a good row; rows of Labels::kTeacher have a target of zeros. group, weight and teacher are not set.
   Example example;
 };
 
 // One thread.
 class ExampleReader {
  public:
-  // Rows without a source get the file's name without its endings. Errors: RecordReader::open.
+  // Rows without a source get the file's name without its extensions. Errors: RecordReader::open.
   static Result<std::unique_ptr<ExampleReader>> open(const std::string& path, LabelRule rule);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.

@@ -10,7 +10,7 @@
 namespace preferd::training {
 namespace {
 
-// Fisher and Yates, the k-th draw being a hash of (seed, epoch, k).
+// Fisher-Yates shuffle; the k-th draw is a hash of (seed, epoch, k).
 std::vector<std::uint32_t> permutation(std::size_t size, std::uint64_t seed, std::uint64_t epoch) {
   std::vector<std::uint32_t> order(size);
   std::iota(order.begin(), order.end(), 0);
@@ -24,7 +24,7 @@ void sort_by_length(std::vector<std::uint32_t>& examples, std::span<const std::u
                    [&](std::uint32_t a, std::uint32_t b) { return tokens[a] > tokens[b]; });
 }
 
-// orders: how often each example stands in the batch.
+// orders: how often each example is in the batch.
 std::vector<MicroBatch> packed(std::span<const std::uint32_t> longest_first,
                                std::span<const std::uint32_t> tokens, std::size_t max_tokens,
                                std::span<const Sample> orders) {

@@ -1,10 +1,10 @@
 // Which examples make up each optimizer step, and how they are packed.
 //
-// An epoch is a permutation of the examples, a function of (seed, epoch) alone, cut into steps of
-// `batch_examples`, the last one smaller. A step's examples are dealt to the ranks, the longest first, each
-// to the rank with the fewest tokens so far; so the union over ranks is the same set for any number of
-// ranks, and no rank waits long for another. Each rank packs its share by falling length into micro-batches
-// of at most `max_tokens` (an example that is longer alone gets one of its own).
+// An epoch is a permutation of the examples, a function of (seed, epoch) only, cut into steps of
+// `batch_examples`, with a smaller last step. A step's examples are dealt to the ranks, the longest first,
+// each to the rank with the fewest tokens so far; so the union over ranks is the same set for any number of
+// ranks, and no rank waits long for another. Each rank packs its share by decreasing length into
+// micro-batches of at most `max_tokens` (an example that is longer gets a micro-batch of its own).
 //
 // Nothing is drawn from a stream: a run resumes from (epoch, step) without a state to restore.
 #pragma once
@@ -19,28 +19,28 @@
 
 namespace preferd::training {
 
-// Which examples are shown with their responses exchanged: none; all of odd epochs (counted from 0); those of
+// Which examples are shown with their responses exchanged: none; all in odd epochs (counted from 0); those of
 // odd ranks; each example in both orders, side by side in one micro-batch.
 enum class SwapAugmentation { kNone, kEpoch, kRank, kSameBatch };
 
 struct SamplerOptions {
   std::uint64_t seed = 0;
-  std::size_t batch_examples = 32;  // a step, over all ranks; an example in both orders counts once
-  std::size_t max_tokens = 8192;    // a micro-batch
+  std::size_t batch_examples = 32;  // per step, over all ranks; an example in both orders counts once
+  std::size_t max_tokens = 8192;    // per micro-batch
   SwapAugmentation swap = SwapAugmentation::kNone;
   int ranks = 1;
 };
 
 struct Sample {
-  std::uint32_t example = 0;  // place in `tokens`
+  std::uint32_t example = 0;  // index into `tokens`
   bool swapped = false;
   bool operator==(const Sample&) const = default;
 };
 using MicroBatch = std::vector<Sample>;
 
 struct StepPlan {
-  std::vector<MicroBatch> micro_batches;  // this rank's; may be none in a last, small step
-  std::size_t examples = 0;               // of the step, over all ranks
+  std::vector<MicroBatch> micro_batches;  // of this rank; there may be none in a small last step
+  std::size_t examples = 0;               // in the step, over all ranks
 };
 
 // One epoch's order. Borrows its sampler. Immutable; any thread.
@@ -50,11 +50,11 @@ class Epoch;
 class Sampler {
  public:
   // tokens: of each example in one order. Requires batch_examples, max_tokens and ranks >= 1. Errors: no
-  // examples; a swap where `orders` has one only (kGiven); kRank with a single rank.
+  // examples; a swap if `orders` has only one order (kGiven); kRank with a single rank.
   static Result<Sampler> create(std::vector<std::uint32_t> tokens, Orders orders,
                                 const SamplerOptions& options);
 
-  std::size_t steps() const;  // of every epoch
+  std::size_t steps() const;  // the same in every epoch
   Epoch epoch(std::uint64_t number) const;
 
  private:

@@ -46,7 +46,8 @@ bool in_share(std::uint64_t group, double share, std::uint64_t seed) {
 
 Shared shared_between(std::span<const IndexEntry> index, const Numbers& train, const Numbers& valid) {
   Shared out;
-  std::unordered_map<std::uint64_t, std::uint32_t> groups;  // of the validation side, and the first row
+  std::unordered_map<std::uint64_t, std::uint32_t> groups;  // of the validation side, with the first row of
+                                                            // each
   std::unordered_set<Key, KeyHash> keys;
   for (const std::uint32_t i : valid) groups.emplace(index[i].group, i), keys.insert(index[i].key);
   std::unordered_set<std::uint64_t> seen;

@@ -1,8 +1,8 @@
 // Means and standard deviations of the feature columns, for packages with features.scaling = standard.
 //
-// What scikit-learn's StandardScaler fits: population variance, NaN left out, a column that is constant to
-// rounding has std 0 (which divides by 1). Welford's recurrence in float64, in the order of the examples: the
-// bits do not depend on the number of threads. (B. P. Welford, Technometrics 4(3), 1962.)
+// This is what scikit-learn's StandardScaler fits: population variance, without NaN, and std 0 (which divides
+// by 1) for a column that is constant up to rounding. Welford's recurrence in float64, in the order of the
+// examples: the bits do not depend on the number of threads. (B. P. Welford, Technometrics 4(3), 1962.)
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class Moments {
  public:
   explicit Moments(std::size_t columns) : columns_(columns) {}
 
-  // One row. Requires as many values as columns.
+  // Adds one row. Requires as many values as columns.
   void add(std::span<const double> row);
   features::Standardization statistics() const;
 
@@ -31,8 +31,8 @@ class Moments {
   std::vector<Column> columns_;
 };
 
-// kPair: the 63 columns of a pair in its given order. kResponse: the 41 of a response, over both responses of
-// each pair (difference heads).
+// kPair: the 63 columns of a pair in its given order. kResponse: the 41 columns of a response, over both
+// responses of each pair (difference heads).
 enum class Columns { kPair, kResponse };
 
 // One pass over the examples' texts. Requires set != kNone. Errors: Dataset::load; kCancelled.

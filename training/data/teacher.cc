@@ -20,7 +20,7 @@ struct Sums {
   std::array<double, 3> probabilities{}, logits{};
   std::size_t logit_count = 0;
   std::uint32_t files = 0;
-  std::uint32_t last_file = 0;  // place + 1
+  std::uint32_t last_file = 0;  // index + 1
 };
 
 Status read_probabilities(const Json& row, std::array<double, 3>& into) {

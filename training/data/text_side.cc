@@ -13,7 +13,7 @@ Result<std::string> digest_of(const Files& files, std::string_view name) {
   return hex(sha256(bytes->view));
 }
 
-// What the text side reads besides the two sections: everything small beside the weights.
+// What the text side reads besides the two sections: all small files beside the weights.
 bool is_text_side(std::string_view name) {
   const auto ends = [&](std::string_view e) { return name.ends_with(e); };
   return (ends(".json") && !ends(".index.json")) || ends(".model") || ends(".txt") || ends(".jinja");
