@@ -17,7 +17,7 @@ namespace preferd::training {
 namespace {
 
 constexpr const char* kFormat = "preferd-package/1";
-constexpr const char* kWrittenBase = "/start/base";  // of a run's folder
+constexpr const char* kWrittenBase = "/start/base";  // in a run's folder
 
 checkpoint::StoredTensor uniform(std::uint64_t seed, const std::string& name, std::vector<std::int64_t> shape,
                                  double bound) {
@@ -41,7 +41,7 @@ bool ends_with_module(const std::string& module, const std::string& target) {
 
 // "layers.3.mlp.up_proj" -> 3 of "layers"; "encoder.layer.0.output.dense" -> 0 of "layer".
 struct Layer {
-  std::int64_t number = -1;  // -1: no layer is named
+  std::int64_t number = -1;  // -1: the name contains no layer
   std::string list;
 };
 
@@ -56,7 +56,7 @@ Layer layer_of(const std::string& module) {
 
 std::string module_of(const checkpoint::Declared& d) { return d.name.substr(0, d.name.rfind('.')); }
 
-// What the family calls its layers.
+// The name of the family's list of layers.
 std::string list_of_layers(const scorer::ModelShape& shape) {
   for (const checkpoint::Declared& d : shape.tensors)
     if (const Layer layer = layer_of(module_of(d)); d.role == checkpoint::Role::kLinear && layer.number >= 0)
@@ -89,7 +89,7 @@ Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& enc
                                      [&](const std::string& t) { return ends_with_module(module, t); });
     if (target == a.targets.end()) continue;
     unused.erase(*target);
-    // PEFT adapts what stands in no layer where layers are not picked.
+    // If layers are not picked, PEFT also adapts modules that are in no layer.
     if (const std::int64_t layer = layer_of(module).number;
         layer < 0 ? picked : layer < a.first_layer || layer > last)
       continue;

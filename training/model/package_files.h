@@ -21,29 +21,30 @@ inline constexpr const char* kHeadFile = "head.safetensors";
 inline constexpr const char* kAdapterFolder = "adapter";
 inline constexpr const char* kFeaturesFile = "features.safetensors";
 
-// Tensors by the names of the file, with the memory they own.
+// Tensors under the names that they have in files, with the memory that they own.
 struct PackageTensors {
   checkpoint::TensorMap
       adapter;  // "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"; empty = no adapter
   checkpoint::TensorMap head;  // "layers.0.weight"; empty with token_pair
-  checkpoint::TensorMap base;  // method full: the body's tensors as a checkpoint names them; else empty
+  checkpoint::TensorMap base;  // method full: the body's tensors under their names in a checkpoint; otherwise
+                               // empty
 };
 
-// package.json of a run: the configuration's, with format, paths made absolute, and what training adds. The
-// embedded base is that in start/ of the run, where it is written. What else is missing or unknown
-// read_manifest() tells. Errors: no package; a key in it that training makes itself (adapter, golden,
+// package.json of a run: the configuration's, with format, absolute paths, and what training adds. The
+// embedded base is the one in start/ of the run, where it is written. read_manifest() reports anything else
+// that is missing or unknown. Errors: no package; a key in it that training makes itself (adapter, golden,
 // calibration, head.file).
 Result<Json> package_json(const TrainConfig& config);
 
 // adapter_config.json as PEFT writes it.
 Json adapter_config(const AdapterConfig& adapter, const std::string& base, const scorer::ModelShape& shape);
 
-// Fresh tensors: A uniform in +-1/sqrt(in), B zero (as PEFT), linears of the head uniform in +-1/sqrt(in)
-// with their biases (as torch.nn.Linear). Pure function of the seed and the names. Errors: a target that
-// names no linear of the body, with the names there are.
+// Fresh tensors: A uniform in +-1/sqrt(in), B zero (as in PEFT), linears of the head uniform in +-1/sqrt(in),
+// with their biases (as in torch.nn.Linear). A pure function of the seed and the names. Errors: a target that
+// names no linear of the body; the error lists the names that exist.
 Result<PackageTensors> initial_tensors(const TrainConfig& config, const scorer::PairEncoder& encoder);
 
-// A tensor of floats with memory of its own.
+// A tensor of floats that owns its memory.
 checkpoint::StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values);
 
 // features.safetensors: mean and std, fp32.

@@ -1,4 +1,4 @@
-// Puts a package on disk: what preferd serves and scores as it is.
+// Writes a package to disk, which preferd serves and scores without further steps.
 #pragma once
 
 #include <memory>
@@ -12,15 +12,15 @@
 
 namespace preferd::training {
 
-// What stays the same over a run.
+// What stays the same during a run.
 struct PackageForm {
   Json json;             // package.json
   Json adapter_config;   // adapter/adapter_config.json; null = no adapter
   std::string features;  // features.safetensors; empty = none
   AdapterDtype adapter_dtype = AdapterDtype::kFp32;
-  bool copy_base = false;     // the base's files as they are; a trained base lies in the package anyway
-  std::string weight_prefix;  // of the family, for a trained base: "model."
-  std::shared_ptr<const Files> base;  // whose files are written into the package as they are; null: none
+  bool copy_base = false;     // copies the base's files unchanged; a trained base is in the package anyway
+  std::string weight_prefix;  // the family's prefix, for a trained base: "model."
+  std::shared_ptr<const Files> base;  // its files are written into the package unchanged; null: none
 };
 
 struct Finish {
@@ -28,8 +28,8 @@ struct Finish {
   std::string golden{};  // golden.jsonl; empty = none
 };
 
-// Replaces `target` in one step. A base that was trained, or copied, lies in the package; else its absolute
-// path is kept. Errors: what the system says of a file.
+// Replaces `target` in one step. A base that was trained, or copied, is in the package; otherwise its
+// absolute path is stored. Errors: file errors of the system.
 Status write_package(const std::string& target, const PackageForm& form, const PackageTensors& tensors,
                      const Finish& finish);
 

@@ -1,5 +1,5 @@
-// Streams of random numbers by name, the same on every machine: initial weights and dropout keys are
-// functions of (seed, name).
+// Named streams of random numbers, the same on every machine: initial weights and dropout keys are functions
+// of (seed, name).
 #pragma once
 
 #include <cstdint>

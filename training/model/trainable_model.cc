@@ -16,11 +16,11 @@
 namespace preferd::training {
 namespace {
 
-constexpr const char* kAdapter = "adapter/";  // of names in TrainableWeights
+constexpr const char* kAdapter = "adapter/";  // prefix of names in TrainableWeights
 constexpr const char* kHead = "head/";
 constexpr const char* kBase = "base/";
 
-// The GPU's own kernels train adapters of causal decoders in bf16; everything else there is ATen's.
+// The GPU's own kernels train adapters of causal decoders in bf16; everything else there runs on ATen.
 bool has_kernels(const TrainableOptions& p, const scorer::ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
   const auto family = families::find_family(shape.family);
@@ -35,7 +35,7 @@ std::size_t linear_elements(const scorer::ModelShape& shape) {
   return static_cast<std::size_t>(elements);
 }
 
-// Weights stay dense where they take no more than half of what is free: activations are the larger part.
+// Weights stay dense if they take no more than half of the free memory, because activations take more.
 Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder& encoder,
                                                        const TrainableOptions& p,
                                                        const scorer::ModelShape& shape) {

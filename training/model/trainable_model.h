@@ -1,7 +1,7 @@
-// A package whose weights move: the layers that serve, with leaves in place of what is trained.
+// A package whose weights are trained: the layers that serve, with leaves in place of what is trained.
 //
-// method lora: A and B of every projection, and the head; full: every tensor of the base, and the head; head: the
-// head alone. One caller at a time.
+// method lora: A and B of every projection, and the head; full: every tensor of the base, and the head; head:
+// only the head. One caller at a time.
 #pragma once
 
 #include <memory>
@@ -23,18 +23,18 @@ struct TrainableOptions {
   Device device = Device::kCpu;
   Precision precision = Precision::kFp32;
   int threads = 1;
-  int device_index = 0;  // of several GPUs
+  int device_index = 0;  // which of several GPUs
 };
 
 struct Forward {
   at::Tensor states;  // [sequences, width]
-  at::Tensor logits;  // [pairs, classes]: model_a, model_b[, tie]; a softmax over them is the verdict
+  at::Tensor logits;  // [pairs, classes]: model_a, model_b[, tie]; their softmax is the verdict
 };
 
 class TrainableModel {
  public:
-  // Loads the package of `encoder`, strictly. Errors: as loading has; a placement that this build or machine
-  // lacks; method full over a quantized base or with a token_pair head.
+  // Loads the package of `encoder`, strictly. Errors: those of loading; a placement that this build or
+  // machine lacks; method full over a quantized base or with a token_pair head.
   static Result<std::unique_ptr<TrainableModel>> load(std::shared_ptr<const scorer::PairEncoder> encoder,
                                                       const TrainableOptions& placement);
 
@@ -42,19 +42,19 @@ class TrainableModel {
   package::Output output() const { return model_.adapters.front().spec.output; }
   int classes() const { return classes_; }
   std::int64_t width() const { return model_.bodies.front()->width(); }  // of a pooled state
-  at::TensorOptions options() const;                                     // device, and the type of logits
+  at::TensorOptions options() const;                                     // device and type of logits
 
-  // Every item has one order. Gradients are recorded where GradMode is on.
+  // Every item has one order. Gradients are recorded if GradMode is on.
   Forward forward(std::span<const scorer::Encoded* const> items);
 
-  // Of the forwards that follow.
+  // For the forwards that follow.
   void set_dropout(const ops::Dropout& dropout);
   void set_checkpointing(ops::TrainingStep::Blocks blocks);
 
   // The leaves, in a fixed order.
   std::vector<Parameter> parameters() const;
 
-  // Copies of the trained tensors under the names of their files.
+  // Copies of the trained tensors under the names that they have in files.
   PackageTensors tensors() const;
 
  private:
@@ -67,7 +67,7 @@ class TrainableModel {
   ops::TrainableWeights trainable_;
   scorer::AdaptedModel model_;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections_;
-  std::vector<ParameterGroup> groups_;  // of trainable_.weights()
+  std::vector<ParameterGroup> groups_;  // for trainable_.weights()
   int classes_ = 2;
 };
 
