@@ -29,7 +29,7 @@ Table design(std::span<const features::FeatureColumns> features) {
   return table;
 }
 
-// Column by column (x - mean) / deviation of the rows that `fitted` names; a constant column becomes 0.
+// For each column (x - mean) / deviation over the rows that `fitted` names; a constant column becomes 0.
 void standardise(Table& table, const std::vector<std::size_t>& fitted) {
   const auto n = static_cast<double>(fitted.size());
   for (std::size_t j = 0; j < table.columns; ++j) {

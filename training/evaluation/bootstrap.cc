@@ -9,7 +9,7 @@
 namespace preferd::training {
 namespace {
 
-// Of sorted values, linear between neighbours.
+// Percentile of sorted values, interpolated linearly between neighbours.
 double percentile(const std::vector<double>& sorted, double share) {
   const double at = share * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(at);

@@ -1,8 +1,8 @@
 // Percentile bootstrap (Efron and Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13).
 //
 // Rows are drawn with replacement, as many as there are; every statistic is computed on the same draws, so
-// that differences between them are paired. A draw is a count for each row. Draws are a function of the seed
-// and the number of rows: results repeat on any machine.
+// differences between them are paired. A draw is a count for each row. Draws are a function of the seed and
+// the number of rows: results repeat on any machine.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace preferd::training {
 
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-// A figure and its 95 % interval. NaN: undefined (no row that it could be computed on).
+// A figure and its 95 % interval. NaN: undefined (there is no row on which it could be computed).
 struct Estimate {
   double value = kUndefined;
   double low = kUndefined, high = kUndefined;
@@ -27,12 +27,12 @@ struct Resampling {
   std::uint64_t seed = 707;
 };
 
-// Fills one value a statistic for rows taken counts[i] times each; NaN where undefined.
+// Fills one value per statistic for rows taken counts[i] times each; NaN where undefined.
 using Statistics = std::function<void(std::span<const std::uint32_t> counts, std::span<double> values)>;
 
-// Values on the rows themselves (all counts 1), and the 2.5th and 97.5th percentiles over the draws, linear
-// between order statistics. Draws on which a statistic is undefined are left out; where that is more than
-// half of them there is no interval. One thread.
+// Values on the rows themselves (all counts 1), and the 2.5th and 97.5th percentiles over the draws,
+// interpolated linearly between order statistics. Draws on which a statistic is undefined are left out; if
+// that is more than half of them, there is no interval. One thread.
 std::vector<Estimate> bootstrap(std::size_t rows, std::size_t statistics, const Statistics& of,
                                 const Resampling& resampling);
 

@@ -1,5 +1,5 @@
-// Temperature scaling (Guo et al., arXiv 1706.04599): the one number T that logits are divided by so that the
-// log-loss on held-out rows is smallest.
+// Temperature scaling (Guo et al., arXiv 1706.04599): finds the number T by which logits are divided so that
+// the log-loss on held-out rows is smallest.
 //
 // The log-loss is convex in 1 / T; the root of its derivative is found by bisection in log T, to 1e-12.
 #pragma once
@@ -21,13 +21,18 @@ enum class Link {
   kSoftmax3,  // model_a, model_b, tie
 };
 
-// Two classes: a target's tie counts half for each response.
+// With two classes, a target's tie counts half for each response.
 struct LogitRow {
-  std::array<double, 3> logits{};  // the first one, two or three count
+  std::array<double, 3> logits{};  // the first one, two or three are used
   std::array<double, 3> target{};  // p(model_a), p(model_b), p(tie)
 };
 
-enum class Bound { kNone, kLowest, kHighest };  // kLowest, kHighest: the best lies there or beyond
+enum class Bound {
+  kNone,
+  kLowest,
+  kHighest
+};  // kLowest, kHighest: the best temperature is at this bound or
+    // beyond
 
 struct Calibration {
   double temperature = 1;
@@ -35,7 +40,7 @@ struct Calibration {
   Bound bound = Bound::kNone;
 };
 
-// T = 1 where every temperature is as good (all logits equal). Errors: no rows, a logit that is not finite.
+// T = 1 if all temperatures are equally good (all logits equal). Errors: no rows, a logit that is not finite.
 Result<Calibration> fit_temperature(std::span<const LogitRow> rows, Link link);
 
 }  // namespace preferd::training

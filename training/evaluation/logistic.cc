@@ -32,7 +32,8 @@ double loss(const Table& table, std::span<const double> targets, double penalty,
   return sum;
 }
 
-// Solves a x = b in place, a positive definite [n, n] of which the lower half counts (Cholesky).
+// Solves a x = b in place, where a is a positive definite [n, n] matrix of which only the lower half is read
+// (Cholesky).
 void solve(std::vector<double>& a, std::vector<double>& b) {
   const std::size_t n = b.size();
   for (std::size_t j = 0; j < n; ++j) {

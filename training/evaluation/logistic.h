@@ -4,7 +4,7 @@
 //     sum over rows of [ln(1 + exp z) - t z] + penalty / 2 |weights|^2,     z = x . weights + intercept
 //
 // which is scikit-learn's LogisticRegression with C = 1 / penalty; targets t may be anywhere in [0, 1]. The
-// intercept is held by 1e-6 only, so that it stays finite when all rows agree.
+// intercept has a penalty of only 1e-6, so that it stays finite when all rows agree.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct LogisticModel {
   double intercept = 0;
 };
 
-// Requires penalty > 0, finite values and a target a row.
+// Requires penalty > 0, finite values and one target per row.
 LogisticModel fit_logistic(const Table& table, std::span<const double> targets, double penalty);
 
 double logistic(const LogisticModel& model, std::span<const double> row);

@@ -1,15 +1,15 @@
 // The measures of a set of predictions, on any multiset of its rows. Pure functions; any thread.
 //
-// t is the label as asked_target() gives it, p the probabilities, natural logarithms:
+// t is the label as asked_target() gives it, p the probabilities; logarithms are natural:
 //
-//   accuracy   share of rows with a labelled winner on which the predicted winner is it
-//   log_loss   mean over all rows of -sum t ln p, p not below 2^-52 (as scikit-learn has it)
+//   accuracy   share of rows with a labelled winner on which the predicted winner is the labelled one
+//   log_loss   mean over all rows of -sum t ln p, with p at least 2^-52 (as in scikit-learn)
 //   brier      mean over all rows of sum (p - t)^2; with two classes halved, which is (p_b - t_b)^2
 //   ece        expected calibration error (Guo et al., arXiv 1706.04599) over rows with a labelled winner:
 //              15 bins of equal width of the winner's probability, right ends included; sum of
 //              share of rows x |accuracy - mean confidence|
 //   auc        over rows that a response has won: the chance that response_b_share() is larger where b won
-//              than where a won, equal ones counting half (midranks)
+//              than where a won, with equal ones counting half (midranks)
 //   flip_rate  share of rows with a known order_flip() that flip
 //   order_gap  mean of the known gaps
 #pragma once
@@ -28,7 +28,7 @@ inline constexpr std::size_t kCalibrationBins = 15;
 
 enum Measure { kAccuracy, kLogLoss, kBrier, kEce, kAuc, kFlipRate, kOrderGap, kMeasures };
 
-// Bin of a probability: (i / 15, (i + 1) / 15], 0 in the first.
+// The bin of a probability: (i / 15, (i + 1) / 15], with 0 in the first.
 std::size_t calibration_bin(double probability);
 
 class Measures {
@@ -41,7 +41,7 @@ class Measures {
   struct Row {
     double log_loss = 0, brier = 0, confidence = 0, order_gap = 0;
     std::uint8_t bin = 0;                   // of confidence
-    bool decided = false, correct = false;  // has a labelled winner; was it predicted?
+    bool decided = false, correct = false;  // whether there is a labelled winner; whether it was predicted
     bool has_gap = false, has_flip = false, flipped = false;
   };
   const std::vector<Row>& rows() const { return rows_; }

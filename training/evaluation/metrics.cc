@@ -25,7 +25,7 @@ std::array<ReliabilityBin, kCalibrationBins> reliability(std::span<const Predict
   return bins;
 }
 
-// Figures of each group, two estimates a group, all on the same draws.
+// The figures of each group, two estimates per group, all on the same draws.
 std::vector<Slice> slices(std::vector<RowGroup> groups, const Measures& measures,
                           const BaselineAnswers& longer, const Resampling& resampling) {
   const auto& rows = measures.rows();

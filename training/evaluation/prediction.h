@@ -1,4 +1,4 @@
-// What a model said of one labelled pair.
+// A model's answer for one labelled pair.
 #pragma once
 
 #include <array>
@@ -16,25 +16,25 @@ struct Prediction {
   std::int64_t tokens = 0;
   std::int64_t prompt_chars = 0, response_a_chars = 0, response_b_chars = 0;  // code points
   std::optional<double> order_gap{};  // largest difference between a probability and its mirror
-  std::optional<bool> flipped{};      // do the two orders name different winners? (metrics.h: where unset)
+  std::optional<bool> flipped{};      // whether the two orders name different winners (metrics.h: where it is
+                                      // unset)
   std::string prompt{}, response_a{}, response_b{};  // excerpts for people; may be empty
 };
 
-// The label as a model of two classes can be asked for it: half of the tie to each response. With three
-// classes the label itself.
+// The label as a model with two classes is asked for it: half of the tie goes to each response. With three
+// classes, the label itself.
 std::array<double, 3> asked_target(const Prediction& p);
 
-// Index of the label's unique largest class; none where two are equal, and with two classes where it is the
-// tie.
+// The index of the label's unique largest class; none if two are equal, or with two classes if it is the tie.
 std::optional<int> labelled_winner(const Prediction& p);
 
-// Index of the largest probability; the first of equals, as in verdicts.
+// The index of the largest probability; the first of equal ones, as in verdicts.
 int predicted_winner(const Prediction& p);
 
-// p(model_b) of the two responses alone; 0.5 where neither has any.
+// p(model_b) among the two responses only; 0.5 if neither has any probability.
 double response_b_share(const Prediction& p);
 
-// flipped; where it is unset and there are two classes, |p_b - p_a| < order_gap, which is the same; else
+// flipped; if it is unset and there are two classes, |p_b - p_a| < order_gap, which is equivalent; otherwise
 // nothing.
 std::optional<bool> order_flip(const Prediction& p);
 

@@ -1,4 +1,4 @@
-// Groups of rows that an evaluation looks at one by one.
+// Groups of rows that an evaluation reports on separately.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ enum class GroupBy { kLanguage, kSource };
 // Most rows first, then by name; "" is called "unknown".
 std::vector<RowGroup> group_rows(std::span<const Prediction> predictions, GroupBy by);
 
-// Up to four bins of tokens, cut at the quartiles; rows of the same length stay together. Short first;
-// names are "12–178".
+// Up to four bins of tokens, cut at the quartiles; rows of the same length stay together. Short first; names
+// are like "12–178".
 std::vector<RowGroup> group_by_length(std::span<const Prediction> predictions);
 
 }  // namespace preferd::training
