@@ -17,10 +17,10 @@ struct Scale {
 // About `wanted` round numbers (1, 2 or 5 times a power of ten) within [from, to].
 std::vector<double> ticks(double from, double to, int wanted);
 
-// A number with as few digits as set ticks apart: "0.65", "1.2k", "3M", "2e-05".
+// A number with as few digits as are needed to tell ticks apart: "0.65", "1.2k", "3M", "2e-05".
 std::string tick_text(double x, double step);
 
-// The range of the values that are finite, a little wider; [0, 1] where there are none.
+// The range of the finite values, slightly widened; [0, 1] if there are none.
 struct Range {
   double from = 0, to = 1;
 };

@@ -26,14 +26,14 @@ struct Series {
   std::string name;
   Colour colour = Colour::kBlue;
   Mark mark = Mark::kLine;
-  std::vector<ChartPoint> points;  // those that are not finite are left out
+  std::vector<ChartPoint> points;  // points that are not finite are left out
 };
 
-// Lines over a shared x axis. Long series are thinned to what can be seen.
+// Lines over a shared x axis. Long series are reduced to what can be seen.
 std::string line_chart(const std::vector<Series>& series, std::string_view x_name);
 
-// Running mean that forgets: each point weighs `keep` times the next (0 <= keep < 1), first ones unbiased as
-// in Adam.
+// A running mean that forgets: each point weighs `keep` times as much as the next (0 <= keep < 1); the first
+// ones are bias-corrected as in Adam.
 std::vector<ChartPoint> smoothed(const std::vector<ChartPoint>& points, double keep);
 
 // Stacked bars over equal or logarithmic bins.
@@ -43,16 +43,16 @@ struct HistogramPart {
   std::vector<std::int64_t> counts;  // [bins]
 };
 struct Histogram {
-  std::vector<std::string> bins;     // what each bin is, for tooltips; [bins]
-  std::vector<std::string> edges;    // texts under the axis, evenly spread from its left to its right end
+  std::vector<std::string> bins;     // the name of each bin, for tooltips; [bins]
+  std::vector<std::string> edges;    // texts under the axis, evenly spaced from its left to its right end
   std::vector<HistogramPart> parts;  // drawn from the axis upward
 };
 std::string histogram_chart(const Histogram& histogram);
 
-// Histogram parts of values in [from, to], the ends taking what lies beyond.
+// Histogram parts of values in [from, to]; the first and last bins include what lies beyond.
 std::vector<std::int64_t> binned(std::span<const double> values, double from, double to, std::size_t bins);
 
-// p(model_b) against what was observed, dots by the square root of their rows, counts below.
+// p(model_b) against what was observed, with dots sized by the square root of their rows, and counts below.
 std::string reliability_chart(std::span<const ReliabilityBin> bins);
 
 // An interval on a track with other marks, for a table's cell.

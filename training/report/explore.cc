@@ -10,7 +10,7 @@ namespace preferd::training {
 namespace {
 
 constexpr std::size_t kShownGroups = 20, kShownModels = 40;
-constexpr std::size_t kShownLine = 400;  // of a bad row's message, code points
+constexpr std::size_t kShownLine = 400;  // code points of a bad row's message
 
 std::string count_of(std::uint64_t n) { return count_text(static_cast<std::int64_t>(n)); }
 

@@ -22,7 +22,7 @@ std::string curves(const RunReport& r) {
     accuracy.push_back({static_cast<double>(p.step), 100 * p.accuracy});
   }
   if (loss.empty() && valid_loss.empty()) return "";
-  // A window of about a thirtieth of the run.
+  // A window of about one thirtieth of the run.
   const double keep = 1 - 1 / std::clamp(static_cast<double>(loss.size()) / 30, 1.0, 50.0);
   std::vector<std::string> shown;
   std::vector<Series> losses = {{"", Colour::kBlue, Mark::kFaintLine, loss},

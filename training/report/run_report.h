@@ -27,7 +27,7 @@ struct EvaluationReport {
   std::string name, subtitle;
   Facts facts;  // package, data, compute type, time ...
   Metrics metrics;
-  std::span<const Prediction> predictions;  // those that metrics are of; the caller keeps them
+  std::span<const Prediction> predictions;  // the predictions behind metrics; the caller keeps them
   std::optional<Calibration> calibration;   // of the package
 };
 

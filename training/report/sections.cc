@@ -9,7 +9,7 @@
 namespace preferd::training {
 namespace {
 
-constexpr std::size_t kOpenErrors = 8;  // the rest are folded away
+constexpr std::size_t kOpenErrors = 8;  // the others are folded away
 constexpr std::array<const char*, 4> kWinners = {"model_a", "model_b", "tie", "no single winner"};
 
 std::string confusion_table(const Metrics& m) {
@@ -74,7 +74,7 @@ std::string slice_table(const std::vector<Slice>& slices, Range range) {
   return out;
 }
 
-// One scale for all tables of slices, from those with enough rows to say something.
+// One scale for all tables of slices, from the slices with enough rows to be meaningful.
 Range shared_range(const Metrics& m) {
   std::vector<double> ends;
   for (const auto* slices : {&m.languages, &m.lengths, &m.sources})

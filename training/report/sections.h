@@ -1,4 +1,4 @@
-// What the report of a run and that of an evaluation have in common. All return HTML.
+// What the reports of a run and of an evaluation have in common. All functions return HTML.
 #pragma once
 
 #include <span>
@@ -22,7 +22,7 @@ std::string baselines_section(const Metrics& metrics);
 inline constexpr std::size_t kShownSlices = 16;
 std::string slices_section(const Metrics& metrics);
 
-// What exchanging the responses changes; empty where no row tells.
+// What exchanging the responses changes; empty if no row has both orders.
 std::string order_section(const Metrics& metrics, std::span<const Prediction> predictions);
 
 // The most confident errors, with excerpts.

@@ -1,4 +1,5 @@
-// The one style sheet of all reports. Charts name colours by class, so that dark and light are decided here.
+// The one style sheet of all reports. Charts name colours by class, so that the dark and light schemes are
+// defined here.
 #pragma once
 
 namespace preferd::training {
