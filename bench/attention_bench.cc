@@ -1,6 +1,6 @@
-// attention(), in fp32 and in integers, and its backward over one sequence, 9 query and 3 key heads of 64,
-// beside SGEMM of one of the model's linears. Counted are the products that causality asks for: 4 FLOP a
-// visible pair of positions, head and dimension; 10 in the backward.
+// attention(), in fp32 and in integers, and its backward over one sequence, with 9 query and 3 key heads of
+// 64, beside SGEMM of one of the model's linears. Only products that causality allows are counted: 4 FLOP for
+// each visible pair of positions, head and dimension; 10 in the backward.
 #include "bench/beside.h"
 #include "model/ops/attention_grad.h"
 
@@ -51,7 +51,7 @@ void attention(benchmark::State& state, ops::Arithmetic arithmetic) {
          "FLOP/s; SGEMM 512x576x576");
 }
 
-// The backward alone: five products where the forward has two.
+// Only the backward: five products where the forward has two.
 void attention_backward(benchmark::State& state) {
   Operands o(static_cast<std::int32_t>(state.range(0)));
   ops::Compute compute(static_cast<int>(state.range(1)));

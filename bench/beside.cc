@@ -7,8 +7,9 @@
 namespace preferd::bench {
 namespace {
 
-constexpr double kTurn = 0.002;  // seconds of a turn at least, about: short ones find gaps between neighbours
-constexpr double kRound = 0.040;  // seconds of turns that make a round
+constexpr double kTurn = 0.002;   // approximate minimum of seconds per turn: short turns find gaps between
+                                  // neighbours
+constexpr double kRound = 0.040;  // seconds of turns that make up a round
 
 double now(int threads) {
   timespec t{};
@@ -16,10 +17,10 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-// Work in turns of a fixed number of runs, so that reading the clock costs short ones nothing.
+// Runs the work in turns of a fixed number of runs, so that reading the clock costs short ones nothing.
 class Turns {
  public:
-  // Runs the work: first touch of memory, scratch and code.
+  // Runs the work once: first touch of memory, scratch and code.
   Turns(int threads, const Work& work) : threads_(threads), work_(work) {
     work_.run();
     while (runs_ < kMaxRuns && turn() * runs_ < kTurn / 2) runs_ *= 2;

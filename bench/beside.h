@@ -1,4 +1,4 @@
-// The body of every bench: a subject and its ceiling in turns, and the columns of the table.
+// The body of every bench: a subject and its ceiling in alternating turns, and the columns of the table.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ namespace preferd::bench {
 //   fraction        rate / ceiling
 //
 // Work of one thread is timed by that thread's CPU time, so that neighbours who take the core do not count;
-// work of several, by the clock on the wall. Register the bench with in_rounds().
+// work of several threads by wall-clock time. Register the bench with in_rounds().
 void beside(benchmark::State& state, int threads, const Work& subject, const Work& ceiling,
             const std::string& unit);
 

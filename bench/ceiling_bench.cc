@@ -1,4 +1,5 @@
-// The ceilings beside each other: SGEMM beside the FMA peak, a copy within the caches beside one beyond them.
+// The ceilings compared with each other: SGEMM with the FMA peak, a copy within the caches with one beyond
+// them.
 #include "bench/beside.h"
 
 namespace preferd::bench {

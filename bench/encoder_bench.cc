@@ -1,8 +1,8 @@
 // What encoders have besides linears. disentangled: attention_both_ways() over one sequence, 12 heads of 64,
 // with both kinds of relative positions, one row of the tables for each distance up to 128 and a share of 128
-// more for those beyond. Counted are its four products, 4 FLOP for each pair of tokens and for each pair of
-// token and row. recurrence: recur_both_ways() over sequences of 128 tokens, 8 FLOP a token, direction and
-// weight of a gate; nothing is counted for activations.
+// more rows for those beyond. Its four products are counted, 4 FLOP for each pair of tokens and for each pair
+// of a token and a row. recurrence: recur_both_ways() over sequences of 128 tokens, 8 FLOP for each token,
+// direction and weight of a gate; nothing is counted for activations.
 #include "bench/beside.h"
 #include "model/layers/buckets.h"
 #include "model/ops/disentangled.h"
@@ -13,7 +13,7 @@
 namespace preferd::bench {
 namespace {
 
-// Sequences of one length.
+// Sequences of equal length.
 ops::Batch sequences(std::int32_t count, std::int32_t length) {
   ops::Batch batch;
   batch.offsets = {0};
@@ -26,7 +26,7 @@ ops::Batch sequences(std::int32_t count, std::int32_t length) {
   return batch;
 }
 
-// Random rows that live as long as this.
+// Random rows, owned by this object.
 struct Rows {
   Rows(std::int64_t rows, std::int64_t width, unsigned seed)
       : values(random_floats(static_cast<std::size_t>(rows * width), seed)),

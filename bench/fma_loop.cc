@@ -13,12 +13,12 @@ namespace preferd::bench::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Returns the floating-point operations done.
+// Returns the number of floating-point operations done.
 double FmaLoop(std::size_t steps, float* sink) {
   const hn::CappedTag<float, 16> d;
   using V = hn::Vec<decltype(d)>;
   const V scale = hn::Set(d, 0.999f), shift = hn::LoadU(d, sink);
-  // Chains that begin differently, or the compiler would fold them into one.
+  // The chains begin differently; otherwise the compiler would fold them into one.
   V a = shift, b = hn::Add(a, shift), c = hn::Add(b, shift), e = hn::Add(c, shift), f = hn::Add(e, shift),
     g = hn::Add(f, shift), h = hn::Add(g, shift), i = hn::Add(h, shift), j = hn::Add(i, shift),
     k = hn::Add(j, shift), l = hn::Add(k, shift), m = hn::Add(l, shift);

@@ -1,5 +1,5 @@
-// Rounds of the thread pool a second, each of 16 items that do nothing, beside the same items on the caller
-// alone: what an op pays for being spread.
+// Rounds of the thread pool per second, each of 16 items that do nothing, beside the same items on the
+// calling thread alone: what an op pays for being spread over threads.
 #include "bench/beside.h"
 
 namespace preferd::bench {

@@ -1,5 +1,6 @@
-// Row-local kernels of the embedded package's shapes beside memcpy of as many bytes: bytes that are read and
-// written over two, so that a copy counts as what it copies. 512 rows are a short forward, 4096 a full one.
+// Row-local kernels on the embedded package's shapes beside memcpy of as many bytes: half of the bytes that
+// are read and written, so that a copy counts as what it copies. 512 rows are a short forward, 4096 a full
+// one.
 #include "bench/beside.h"
 #include "model/kernels/rows.h"
 

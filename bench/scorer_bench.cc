@@ -1,8 +1,8 @@
 // The embedded package from encoded pairs to verdicts, beside SGEMM of one of its linears.
 //
-// Tokens are those that the model sees: a prompt that both responses follow counts once. Counted FLOP are 2 a
-// parameter of base and adapter linears and token, and causal attention; the last layer, which computes keys
-// and values of all tokens and the rest for the last one of each sequence, is counted as that.
+// Tokens are those that the model sees: a prompt that both responses follow counts once. Counted FLOP are 2
+// for each token and parameter of base and adapter linears, and causal attention. The last layer counts what
+// it computes: keys and values of all tokens and the rest for the last one of each sequence.
 #include "base/json.h"
 #include "bench/beside.h"
 #include "bench/text.h"
@@ -55,7 +55,8 @@ double flops(const ops::Batch& batch) {
          4.0 * q * ((layers - 1) * visible + visible_last);
 }
 
-// A pair that packs to at least `tokens`, by less than a few words: a fifth prompt, the rest two responses.
+// A pair that packs to at least `tokens` and exceeds them by less than a few words: one fifth is the prompt,
+// the rest two responses.
 scorer::Encoded pair_of(const scorer::Scorer& from, std::size_t tokens, unsigned seed) {
   const std::string prompt = english(tokens * 4, seed), a = english(tokens * 4, seed + 1),
                     b = english(tokens * 4, seed + 2);

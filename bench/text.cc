@@ -136,7 +136,7 @@ class Source {
  public:
   explicit Source(unsigned seed) : random_(seed) {}
   std::size_t below(std::size_t n) { return random_() % n; }
-  // Small indices more often, as words are used.
+  // Small indices are more frequent, as in real texts.
   std::string_view often(Words words) { return words[below(1 + below(words.size()))]; }
   std::string_view any(Words words) { return words[below(words.size())]; }
 

@@ -1,7 +1,7 @@
 // A training step over the embedded default's base, beside its forward alone and SGEMM: rates of
-// floating-point operations, counted as 2 per weight of the linears and token forward, 4 forward and backward
-// (the base is frozen; attention and the adapter are left out). Also tokens a second, and the most memory the
-// process held.
+// floating-point operations, counted as 2 per weight of the linears and token for the forward, 4 for forward
+// and backward (the base is frozen; attention and the adapter are left out). Also tokens per second, and the
+// process's peak memory.
 #include <sys/resource.h>
 
 #include "base/check.h"

@@ -1,5 +1,5 @@
-// A process that has loaded libtorch and made one tensor, and nothing else: what startup.py and memory.py
-// hold preferd against. Prints the most memory it held, in KiB.
+// A process that has loaded libtorch and made one tensor, and nothing else: the baseline of startup.py and
+// memory.py. Prints its peak memory in KiB.
 #include <sys/resource.h>
 
 #include <cstdio>

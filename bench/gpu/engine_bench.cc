@@ -3,8 +3,8 @@
 //   engine_bench PACKAGE ROWS [--device cuda] [--residency auto] [--compute auto] [--pairs 8] [--repeats 10]
 //   engine_bench PACKAGE --tokens 64,128,512 [...]
 //
-// Pairs are encoded beforehand; those of --tokens are English, as near to that many tokens as words allow.
-// Prints one JSON line a batch: pairs/s and tokens/s of the median, its milliseconds, the device and what
+// Pairs are encoded beforehand; those of --tokens are English, as close to that many tokens as words allow.
+// Prints one JSON line per batch: pairs/s and tokens/s of the median, its milliseconds, the device and what
 // ran.
 #include <algorithm>
 #include <chrono>
@@ -99,7 +99,7 @@ std::vector<scorer::Encoded> encoded_rows(const Scorer& scorer, const Options& o
   return out;
 }
 
-// The nearest of some guesses, each from the length of the one before.
+// The best of some guesses, each from the length of the one before.
 Encoded pair_of(const Scorer& scorer, std::size_t tokens) {
   const auto of_length = [&](std::size_t bytes) {
     return encoded(scorer, {preferd::bench::english(bytes / 5, 1), preferd::bench::english(bytes * 2 / 5, 2),

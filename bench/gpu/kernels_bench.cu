@@ -59,8 +59,8 @@ class Array {
   void* data_ = nullptr;
 };
 
-// Of one launch, the median of 15 times that each are of many of them, about a millisecond: a launch that the
-// device waits for takes microseconds.
+// The time of one launch: the median of 15 measurements, each of many launches that take about a millisecond
+// together, because a launch that the device waits for takes microseconds.
 template <class F>
 double seconds(F work) {
   cudaEvent_t begin, end;
@@ -181,8 +181,7 @@ void decode_lines(const Ceilings& c) {
   const Array<std::uint8_t> codes(values / 2), absmax8(values / 64);
   const Array<float> absmax(values / 64, Fill::kScales), nested(values / 64 / 256 + 1, Fill::kScales),
       nested_code(256, Fill::kScales);
-  constexpr std::int64_t stride =
-      cols + 64;  // room for adapters, in lines of the cache, as the engine has it
+  constexpr std::int64_t stride = cols + 64;  // room for adapters, in cache lines, as in the engine
   const Array<Half> y(rows * stride);
   StoredMatrix m{
       .form = Stored::kBlock4, .rows = rows, .cols = cols, .data = codes.data(), .scale = absmax.data()};

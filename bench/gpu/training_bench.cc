@@ -1,12 +1,11 @@
-// Times a training step of a package's adapter on a GPU: forward and backward of packed sequences, the last
-// block for pooled rows alone, without the optimizer (a few million numbers).
+// Times a training step of a package's adapter on a GPU: forward and backward of packed sequences, with the
+// last block only for pooled rows, without the optimizer (a few million numbers).
 //
-//   training_bench PACKAGE [--sequences 4] [--tokens 2048] [--blocks kept|recomputed] [--residency
-//   dense|packed]
-//                  [--dropout 0] [--repeats 5] [--kernels yes|no]
+//   training_bench PACKAGE [--sequences 4] [--tokens 2048] [--blocks kept|recomputed]
+//                  [--residency dense|packed] [--dropout 0] [--repeats 5] [--kernels yes|no]
 //
 // Prints one JSON line: tokens/s of the median and peak memory. --kernels no: ATen's operations in bf16.
-// --dropout: of what LoRA's A reads.
+// --dropout: on what LoRA's A reads.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -2,9 +2,9 @@
 //
 //   preferd_pooled PACKAGE TOKENS.jsonl THREADS fp32|int16|int8
 //
-// Each line of the file is {"name", "sequences": [[ids]]}. Says `ready VERSION`, then answers each line `NAME
-// [FILE]` of standard input with the seconds of one forward of that line's sequences, packed, and writes the
-// states to FILE as fp32 rows (then a line `written`).
+// Each line of the file is {"name", "sequences": [[ids]]}. Prints `ready VERSION`, then answers each line
+// `NAME [FILE]` of standard input with the seconds of one forward of that line's sequences, packed, and
+// writes the states to FILE as fp32 rows (then prints a line `written`).
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 

@@ -1,6 +1,6 @@
-// For builds of llama.cpp with AMX by GCC 12 and 13, whose _tile_loadconfig tells the compiler of the first 8
-// bytes of the configuration alone: the rest is never stored, and the first tile that is loaded ends the
-// process with SIGILL. Include it before all else (-include).
+// For builds of llama.cpp with AMX by GCC 12 and 13, whose _tile_loadconfig tells the compiler only about the
+// first 8 bytes of the configuration: the rest is never stored, and the first tile that is loaded ends the
+// process with SIGILL. Include it before everything else (-include).
 #pragma once
 
 #ifdef __AMX_TILE__
