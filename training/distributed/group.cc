@@ -22,7 +22,7 @@
 namespace preferd::training {
 namespace {
 
-constexpr std::chrono::minutes kPatience{5};   // for the others to come
+constexpr std::chrono::minutes kPatience{5};   // how long to wait for the others
 constexpr std::chrono::hours kCollective{12};  // a collective's own limit; the watch ends a dead run sooner
 constexpr std::chrono::seconds kSign{2}, kGone{20};
 
@@ -86,7 +86,7 @@ class Watch {
 
   static std::string key(int rank) { return "alive/" + std::to_string(rank); }
 
-  static constexpr std::int64_t kLeft = std::int64_t{1} << 40;  // added by one that ends in order
+  static constexpr std::int64_t kLeft = std::int64_t{1} << 40;  // added by a process that ends normally
 
   Rank self_;
   c10::intrusive_ptr<c10d::TCPStore> store_;
@@ -104,7 +104,7 @@ class Alone : public Group {
   Status barrier() override { return Ok{}; }
 };
 
-// Over a c10d back end.
+// On top of a c10d back end.
 template <class Backend>
 class Linked : public Group {
  public:

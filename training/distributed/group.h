@@ -1,12 +1,12 @@
-// The processes of one training run and what they say to each other.
+// The processes of one training run and their communication.
 //
-// Who takes part comes from the environment, as torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR,
+// The environment says who takes part, as set by torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR,
 // MASTER_PORT), Kubeflow (the same) or Slurm (SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID, and the first node
-// of SLURM_JOB_NODELIST with MASTER_PORT or 29500) set it; without either a run is one process.
+// of SLURM_JOB_NODELIST with MASTER_PORT or 29500); without any of them a run is one process.
 //
-// All calls are collective, made by every process in the same order, by one thread. When a process dies, the
-// others end within 30 seconds: a collective fails, or a watch that every process keeps on the others' signs
-// of life (two seconds apart) says who is gone on standard error and exits with code 1.
+// All calls are collective: every process makes them in the same order, from one thread. When a process dies,
+// the others end within 30 seconds: a collective fails, or the watch that every process keeps on the others'
+// heartbeats (two seconds apart) reports on standard error who is gone and exits with code 1.
 #pragma once
 
 #include <memory>
@@ -22,11 +22,12 @@ namespace preferd::training {
 
 struct Rank {
   int rank = 0, size = 1, local_rank = 0;
-  std::string address;  // of rank 0
-  int port = 0;         // that rank 0 serves; where torchrun's agent keeps MASTER_PORT, the one after it
+  std::string address;  // address of rank 0
+  int port = 0;         // port that rank 0 serves; if torchrun's agent keeps MASTER_PORT, the next one
 };
 
-// Errors: variables that are missing beside others, no numbers, or contradict each other.
+// Errors: variables that are missing while others are set, that are not numbers, or that contradict each
+// other.
 Result<Rank> find_rank(const Environment& environment);
 
 // "gpu[03-05,9]" -> "gpu03"; "rack[1-2]n[3,4]-ib" -> "rack1n3-ib"; "a,b" -> "a".
@@ -40,9 +41,10 @@ class Group {
   int size() const { return self_.size; }
   bool leads() const { return self_.rank == 0; }
 
-  // Every process's tensors become the sum over all; in place, same shapes everywhere.
+  // Replaces every process's tensors by their sum over all processes, in place; shapes must be the same
+  // everywhere.
   virtual Status sum(std::span<at::Tensor> tensors) = 0;
-  // Rank 0's tensors everywhere; in place.
+  // Copies rank 0's tensors to all processes, in place.
   virtual Status broadcast(std::span<at::Tensor> tensors) = 0;
   virtual Status barrier() = 0;
 
@@ -53,8 +55,8 @@ class Group {
 
 enum class Transport { kGloo, kNccl };
 
-// Alone: size 1, nothing to do. Else waits up to five minutes for the others. Errors: this build lacks the
-// transport; nobody came.
+// A single process (size 1) has nothing to do. Otherwise waits up to five minutes for the others. Errors:
+// this build lacks the transport; nobody came.
 Result<std::unique_ptr<Group>> join_group(const Rank& self, Transport transport);
 
 }  // namespace preferd::training

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli; RFC 3720, appendix B.4), and the masked form that guards TFRecord frames.
+// CRC-32C (Castagnoli; RFC 3720, appendix B.4), and the masked form that protects TFRecord frames.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace preferd::training {
 
 std::uint32_t crc32c(std::string_view bytes);
 
-// Rotated by 15 bits to the right, plus a constant: a CRC stored among the bytes that it covers.
+// Rotated to the right by 15 bits, plus a constant: for a CRC that is stored among the bytes that it covers.
 std::uint32_t masked_crc32c(std::string_view bytes);
 
 }  // namespace preferd::training

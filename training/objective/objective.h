@@ -1,4 +1,4 @@
-// What training minimises: a weighted sum of terms, each a loss a pair.
+// What training minimises: a weighted sum of terms, each of which is a loss per pair.
 //
 //   cross-entropy   of the (smoothed, soft) target; for two classes this is BCE with logits
 //   distillation    T^2 KL(teacher_T || student_T)                    (Hinton et al., arXiv 1503.02531)
@@ -27,23 +27,23 @@ struct ObjectiveWeights {
   bool needs_teacher_logits() const { return distillation > 0 || probability_cosine > 0; }
 };
 
-// One row a pair. All on the device and in the dtype of the logits.
+// One row per pair. All tensors are on the device and in the dtype of the logits.
 struct Targets {
-  at::Tensor probability;        // [pairs, classes]; what voters said
+  at::Tensor probability;        // [pairs, classes]; from the votes
   at::Tensor teacher;            // [pairs, classes] logits, or undefined
   at::Tensor teacher_embedding;  // [sequences, width], or undefined
   at::Tensor weight;             // [pairs]
 };
 
-// Head logits as [pairs, classes] in the order model_a, model_b[, tie]: a softmax over them is the verdict.
-// One logit z of a pair becomes (0, z); a difference head's two rows become one.
+// Head logits as [pairs, classes] in the order model_a, model_b[, tie], whose softmax is the verdict. A
+// pair's single logit z becomes (0, z); a difference head's two rows become one.
 at::Tensor class_logits(package::Output output, const at::Tensor& logits);
 
-// How many classes the verdicts of a head have: 2 or 3.
+// The number of classes in the verdicts of a head: 2 or 3.
 int classes_of(package::Output output, std::int64_t head_outputs);
 
-// Sum over the pairs of weight * loss, divided by `total_weight`; a scalar that can be differentiated.
-// `states` [sequences, width]: the pooled states, needed by the cosine term only.
+// Sum over the pairs of weight * loss, divided by `total_weight`; a differentiable scalar. `states`
+// [sequences, width]: the pooled states, which only the cosine term needs.
 at::Tensor objective(const ObjectiveWeights& weights, const at::Tensor& class_logits,
                      const at::Tensor& states, const Targets& targets, double total_weight);
 

@@ -37,7 +37,7 @@ void AdamW::step(const std::function<Rate(ParameterGroup)>& rate) {
 
 double AdamW::gradient_norm() const {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> squares;  // one reading from the device for all
+  std::vector<at::Tensor> squares;  // copied from the device once for all of them
   for (const Parameter& p : parameters_)
     if (p.tensor.grad().defined()) squares.push_back(p.tensor.grad().norm(2, at::kDouble).square());
   return squares.empty() ? 0 : std::sqrt(at::stack(squares).sum().item<double>());

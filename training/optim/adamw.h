@@ -1,10 +1,10 @@
-// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), in the order of
-// operations that PyTorch's single-tensor implementation has:
+// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), with the order of
+// operations of PyTorch's single-tensor implementation:
 //
 //   p <- p (1 - lr wd);  m <- m + (1 - b1)(g - m);  v <- b2 v + (1 - b2) g^2
 //   p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 //
-// A group's rate and decay are given at each step. One thread.
+// The rate and decay of each group are given at each step. One thread.
 #pragma once
 
 #include <array>
@@ -27,10 +27,11 @@ struct Rate {
 
 class AdamW {
  public:
-  // Keeps handles to the tensors; they must stay leaves of the same storage.
+  // Keeps handles to the tensors, which must stay leaves of the same storage.
   AdamW(std::vector<Parameter> parameters, AdamWOptions options);
 
-  // Moves every parameter by its gradient (an undefined one counts as zero) and clears the gradients.
+  // Updates every parameter from its gradient (an undefined gradient counts as zero) and clears the
+  // gradients.
   void step(const std::function<Rate(ParameterGroup)>& rate);
 
   // Euclidean norm of all gradients, in double.
@@ -43,7 +44,7 @@ class AdamW {
     at::Tensor first, second;  // shaped as the parameter
   };
 
-  // In the order of the parameters. What a checkpoint holds, with steps().
+  // In the order of the parameters. A checkpoint stores these, with steps().
   std::span<Moments> moments() { return moments_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }

@@ -1,4 +1,4 @@
-// What an optimizer moves: tensors with names, sorted into groups that share a rate.
+// What an optimizer updates: named tensors, sorted into groups that share a rate.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ enum class ParameterGroup { kAdapterA, kAdapterB, kBase, kFeatures, kHead };
 const char* group_name(ParameterGroup group);
 
 struct Parameter {
-  std::string name;  // as the file that will hold it names it; unique within its group
+  std::string name;  // the name in the file that will hold it; unique within its group
   ParameterGroup group = ParameterGroup::kBase;
   at::Tensor tensor;  // leaf, requires grad, fp32 (fp64 in tests)
 };

@@ -1,11 +1,11 @@
 // The learning rate over a run, as a factor of the peak.
 //
-//   warm-up   linear from 0, (step + 1) / warm-up's steps; at most all but the last step
-//   then      with x in 0..1 over the steps that remain:
+//   warm-up   linear from 0, (step + 1) / warm-up steps; at most all but the last step
+//   then      with x in 0..1 over the remaining steps:
 //     constant  1
-//     linear    floor + (1 - floor) (1 - x)^power      power other than 1: polynomial decay
-//     cosine    floor + (1 - floor) (1 + cos(2 pi cycles x)) / 2      cycles .5 ends at the floor, .25
-//     halfway
+//     linear    floor + (1 - floor) (1 - x)^power      a power other than 1 is polynomial decay
+//     cosine    floor + (1 - floor) (1 + cos(2 pi cycles x)) / 2
+//               cycles .5 ends at the floor, .25 halfway
 #pragma once
 
 #include <cstdint>
