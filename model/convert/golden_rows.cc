@@ -19,7 +19,7 @@ Result<scorer::GoldenPair> golden_pair(const rows::RecordRead& record) {
   pair.id = record.id;
   pair.ask.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b)};
   if (const auto adapter = fields.find("adapter"); adapter != fields.end() && !adapter->is_null()) {
-    if (!adapter->is_string()) return invalid("adapter is no string", "adapter");
+    if (!adapter->is_string()) return invalid("adapter is not a string", "adapter");
     pair.ask.adapter = adapter->get<std::string>();
   }
   const auto logits = fields.find("logits");
@@ -83,10 +83,11 @@ Result<std::size_t> compare_logits(std::span<const scorer::GoldenPair> rows,
              ", off by " + difference;
   }
   if (off == 0) return compared;
-  return invalid(path + ": the logits of " + std::to_string(off) + " of " + std::to_string(compared) +
-                 " rows are not what the package gives in fp32, within 2e-4 (other tokens? preferd inspect "
-                 "--tokens shows them; another order of the classes? --labels):" +
-                 table);
+  return invalid(
+      path + ": the logits of " + std::to_string(off) + " of " + std::to_string(compared) +
+      " rows differ from what the package gives in fp32 by more than 2e-4 (other tokens? preferd inspect "
+      "--tokens shows them; another order of the classes? --labels):" +
+      table);
 }
 
 }  // namespace preferd::convert

@@ -52,14 +52,14 @@ Result<Labels> Labels::make(const std::vector<std::string>& names) {
       return invalid("labels: found '" + names[i] + "', expected model_a, model_b or tie");
     const auto ours = static_cast<std::size_t>(known - scorer::kClassNames.begin());
     if (names.size() == 1) {
-      if (names[i] == "tie") return invalid("labels: the one output is tie, expected model_a or model_b");
+      if (names[i] == "tie") return invalid("labels: the only output is tie, expected model_a or model_b");
       out.negated_ = ours == 0;
       return out;
     }
     if (ours >= names.size())
       return invalid("labels: tie is one of " + std::to_string(names.size()) +
                      " names, expected model_a and model_b");
-    if (from[ours] != names.size()) return invalid("labels: '" + names[i] + "' stands twice");
+    if (from[ours] != names.size()) return invalid("labels: '" + names[i] + "' occurs twice");
     from[ours] = i;
   }
   if (!std::is_sorted(from.begin(), from.end())) out.from_ = std::move(from);

@@ -153,7 +153,7 @@ Result<OrderedJson> stored_quantization(const Files& base) {
     const auto state = parse_json({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()},
                                   {.max_bytes = 65536});
     if (!state || !state->is_object() || !state->contains("quant_type") || !state->contains("blocksize"))
-      return invalid(base.name() + ": " + name + " is no quantization state of bitsandbytes");
+      return invalid(base.name() + ": " + name + " is not a quantization state of bitsandbytes");
     if (embedding)
       embeddings = "nf4";
     else

@@ -166,7 +166,7 @@ Status write_encoded(const Step& step, ThreadPool& pool, checkpoint::CheckpointW
   if (const auto* q = std::get_if<quant::Int8Row>(&matrix.form))
     if (!std::all_of(q->scale, q->scale + matrix.rows, [](float x) { return std::isfinite(x); }))
       return invalid(step.name +
-                     " holds values beyond fp16, through which int8 goes; expected at most 65504");
+                     " holds values beyond fp16, to which int8 converts them first; expected at most 65504");
   for (const checkpoint::WeightPart& part : checkpoint::weight_parts(*step.declared, step.name, matrix))
     if (const Status s = out.write(part.name, part.data()); !s) return s.error();
   return Ok{};
@@ -179,7 +179,7 @@ Result<QuantizeReport> quantize_files(const Files& files, const QuantizeOptions&
   const std::string where = files.name();
   if (shape->prequantized)
     return invalid(where +
-                   "/config.json: quantization_config is there, so the base is quantized already; expected a "
+                   "/config.json: has quantization_config, so the base is quantized already; expected a "
                    "dense checkpoint");
   if (std::none_of(shape->tensors.begin(), shape->tensors.end(),
                    [](const checkpoint::Declared& d) { return d.role == checkpoint::Role::kLinear; }))

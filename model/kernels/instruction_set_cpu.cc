@@ -82,7 +82,7 @@ Choice choose() {
     return choice;
   }
   choice.error =
-      std::string("PREFERD_INSTRUCTION_SET: '") + asked + "' is none of avx2, avx512, avx512vnni, amx";
+      std::string("PREFERD_INSTRUCTION_SET: '") + asked + "' is not one of avx2, avx512, avx512vnni, amx";
   return choice;
 }
 
@@ -91,7 +91,8 @@ Choice choose() {
 Choice choose() {
   const char* asked = std::getenv("PREFERD_INSTRUCTION_SET");
   if (asked == nullptr || *asked == '\0') return {};
-  return {std::string("PREFERD_INSTRUCTION_SET: '") + asked + "': there is no choice on this machine"};
+  return {std::string("PREFERD_INSTRUCTION_SET: '") + asked +
+          "': this machine has only one instruction set to choose"};
 }
 
 #endif

@@ -194,12 +194,12 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
     const std::string index = std::to_string(i);
     if (layer.in != width)
       return invalid("package.json: head.layers[" + index + "].in is " + std::to_string(layer.in) +
-                     ", what reaches it is " + std::to_string(width) + " wide");
+                     ", but its input is " + std::to_string(width) + " wide");
     head.linears_.back() = taker.linear("layers." + index, layer.out, layer.in, layer.bias);
     width = layer.out;
   }
   if (!fits(spec.output, width))
-    return invalid("package.json: the head ends " + std::to_string(width) +
+    return invalid("package.json: the head's output is " + std::to_string(width) +
                    " wide, which does not fit output " + package::output_name(spec.output));
   head.outputs_ = width;
   const Status status = taker.finish();

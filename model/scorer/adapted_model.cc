@@ -63,7 +63,7 @@ Result<BaseConfig> read_base_config(const PairEncoder& encoder) {
   if (base->options.lm_head == families::BodyOptions::LmHead::kBuild &&
       base->family->mask != families::AttentionMask::kCausal)
     return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
-                   ", which is no causal language model");
+                   ", which is not a causal language model");
   return base;
 }
 

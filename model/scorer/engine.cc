@@ -69,7 +69,7 @@ Status check_kernels(const AdaptedModel& model) {
                      ", expected a multiple of 8");
   for (const LoadedAdapter& adapter : model.adapters)
     if (adapter.projections.contains("embed_tokens"))
-      return invalid("device cuda: an adapter changes embed_tokens, which is computed on cpu alone");
+      return invalid("device cuda: an adapter changes embed_tokens, which is supported only on cpu");
   return Ok{};
 }
 
@@ -102,7 +102,7 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
   if (!kernels) {
     if (placement.residency != Residency::kAuto)
       return invalid("residency is " + std::string(name_of(placement.residency)) +
-                     ", expected auto: compute fp32 and encoders have no other on cuda");
+                     ", expected auto: compute fp32 and encoders have no other residency on cuda");
     at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
     engine.body.reset(new ops::Compute(ops::Compute::composed(cpu->pool().threads(), there, at::kFloat)));

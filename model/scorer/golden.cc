@@ -28,13 +28,13 @@ Result<GoldenPair> read_pair(std::string_view line) {
   }
   rows::flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
   if (json->contains("adapter")) {
-    if (!(*json)["adapter"].is_string()) return invalid("adapter is no name");
+    if (!(*json)["adapter"].is_string()) return invalid("adapter is not a name");
     row.ask.adapter = (*json)["adapter"].get<std::string>();
   }
   if (!json->contains("logits") || !(*json)["logits"].is_array())
-    return invalid("logits is missing or no array");
+    return invalid("logits is missing or not an array");
   for (const Json& z : (*json)["logits"]) {
-    if (!z.is_number()) return invalid("logits holds something that is no number");
+    if (!z.is_number()) return invalid("logits holds something that is not a number");
     row.logits.push_back(z.get<double>());
   }
   return row;

@@ -48,8 +48,8 @@ class Loader {
       const auto own = classes_of(spec, (*scorer)->info());
       if (!own) return invalid(where + "member " + spec.label() + ": " + own.error().what);
       if (classes != 0 && classes != *own)
-        return invalid(where + "member " + spec.label() + " tells " + std::to_string(*own) +
-                       " classes apart, the members before it " + std::to_string(classes));
+        return invalid(where + "member " + spec.label() + " has " + std::to_string(*own) +
+                       " classes, the members before it have " + std::to_string(classes));
       classes = *own;
       members.push_back({spec, std::move(*scorer), classes});
     }

@@ -323,8 +323,8 @@ Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Placement p
   std::array<char, 200> text{};
   std::snprintf(
       text.data(), text.size(),
-      "fp8 in the last %lld of %lld layers: in all, probabilities of the golden pairs are off by %.5f in "
-      "the mean, expected %.5f at most",
+      "fp8 in the last %lld of %lld layers: with fp8 in all layers, probabilities of the golden pairs are "
+      "off by %.5f on average, expected at most %.5f",
       static_cast<long long>(scorer.layers() - chosen->bf16), static_cast<long long>(scorer.layers()),
       chosen->drift, kFp8Drift);
   scorer.note(text.data());

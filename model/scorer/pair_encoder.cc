@@ -173,7 +173,7 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   if (cut && ask.overflow == Overflow::kError)
     return Error{Code::kTooLarge,
                  "the pair is longer than the limit of " + std::to_string(manifest_.input.max_tokens) +
-                     " tokens a sequence",
+                     " tokens per sequence",
                  "truncate"};
   encoded.cost_tokens = cost_of(encoded, prefixes());
   return encoded;

@@ -205,7 +205,7 @@ Result<Split> read_pre_tokenizer(const Json& component) {
     const Result<bool> cuts = read_byte_level(component);
     if (!cuts) return cuts.error();
     return *cuts ? Result<Split>(Split::kGpt2)
-                 : refuse("pre_tokenizer ByteLevel without use_regex stands alone");
+                 : refuse("pre_tokenizer ByteLevel without use_regex has no Split before it");
   }
   if (list.size() == 1) return read_pre_tokenizer(list[0]);
   const Result<bool> cuts = read_byte_level(list[1]);

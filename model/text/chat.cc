@@ -22,7 +22,7 @@ Result<std::string> read_template(const Files& files) {
   if (!config) return invalid("tokenizer_config.json: " + config.error().what);
   const auto at = config->find("chat_template");
   if (at == config->end() || at->is_null()) return std::string();
-  if (!at->is_string()) return invalid("tokenizer_config.json: chat_template is no text");
+  if (!at->is_string()) return invalid("tokenizer_config.json: chat_template is not a text");
   return at->get<std::string>();
 }
 

@@ -139,7 +139,7 @@ Result<JsonNormalizer::Step> JsonNormalizer::read(const Json& component) {
   if (type == "Precompiled") {
     const Json& map = member(component, "precompiled_charsmap");
     const auto bytes = map.is_string() ? from_base64(map.get<std::string>()) : std::nullopt;
-    if (!bytes) return refuse("Precompiled: precompiled_charsmap is no base64");
+    if (!bytes) return refuse("Precompiled: precompiled_charsmap is not base64");
     Result<CharacterMap> rules = CharacterMap::create(*bytes);
     if (!rules) return refuse("Precompiled: " + rules.error().what);
     return Step(std::move(*rules));
@@ -163,7 +163,7 @@ Result<JsonNormalizer> JsonNormalizer::create(const Json& normalizer) {
     if (type_of(component) == "NFC") {
       const auto maps = [](const Step& s) { return std::holds_alternative<CharacterMap>(s); };
       if (std::any_of(out.steps_.begin(), out.steps_.end(), maps))
-        return refuse("NFC behind Precompiled is not supported");
+        return refuse("NFC after Precompiled is not supported");
       out.cleans_ = true;
       continue;
     }

@@ -128,7 +128,7 @@ Status check_pieces(SentencePieceFile& file) {
     const auto& piece = file.pieces[id];
     const std::string where = "piece " + std::to_string(id);
     if (piece.text.empty() || !utf8::valid(piece.text)) return invalid(where + " is empty or not UTF-8");
-    if (!seen.insert(piece.text).second) return invalid(where + " is there twice");
+    if (!seen.insert(piece.text).second) return invalid(where + " occurs twice");
     if (!std::isfinite(piece.score)) return invalid(where + " has a score that is not finite");
     if (piece.type == SentencePieceFile::kUnknown) file.unknown = static_cast<std::int32_t>(id);
     if (piece.type != SentencePieceFile::kByte) continue;

@@ -27,7 +27,7 @@ Result<std::string> read_name(const Json& config, const Json& map, const char* k
   const Json& token = config.contains(key) ? config[key] : member(map, key);
   const Json& content = token.is_object() ? member(token, "content") : token;
   if (content.is_null()) return std::string();
-  if (!content.is_string()) return invalid(std::string("tokenizer_config.json: ") + key + " is no text");
+  if (!content.is_string()) return invalid(std::string("tokenizer_config.json: ") + key + " is not a text");
   return content.get<std::string>();
 }
 

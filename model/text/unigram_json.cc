@@ -146,20 +146,20 @@ class UnigramJson : public Tokenizer {
 
 Status read_vocabulary(const Json& model, UnigramTables& out) {
   const Json& vocabulary = member(model, "vocab");
-  if (!vocabulary.is_array() || vocabulary.empty()) return refuse("model.vocab is empty or no list");
+  if (!vocabulary.is_array() || vocabulary.empty()) return refuse("model.vocab is empty or not a list");
   if (vocabulary.size() >= 1 << 24) return refuse("model.vocab has too many pieces");
   for (const Json& piece : vocabulary) {
     const std::string where = "model.vocab: entry " + std::to_string(out.scores.size());
     if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number())
       return refuse(where + " is not a piece and its score");
     out.top_id = static_cast<std::int32_t>(out.scores.size());
-    if (!out.pieces.insert(piece[0].get<std::string>(), out.top_id)) return refuse(where + " is there twice");
+    if (!out.pieces.insert(piece[0].get<std::string>(), out.top_id)) return refuse(where + " occurs twice");
     out.scores.push_back(piece[1].get<double>());
   }
   const Json& unknown = member(model, "unk_id");
   if (!unknown.is_number_integer() || unknown.get<std::int64_t>() < 0 ||
       unknown.get<std::int64_t>() > out.top_id)
-    return refuse("model.unk_id is no id of model.vocab");
+    return refuse("model.unk_id is not an id of model.vocab");
   out.unknown = unknown.get<std::int32_t>();
   if (member(model, "byte_fallback") == Json(true))
     return refuse("model.byte_fallback is not supported for Unigram");

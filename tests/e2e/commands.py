@@ -324,7 +324,7 @@ class Others(Folder):
         pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")
         code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})
         self.assertEqual(code, 2)
-        self.assertRegex(err, "PREFERD_INSTRUCTION_SET: 'avx9' is none of ")
+        self.assertRegex(err, "PREFERD_INSTRUCTION_SET: 'avx9' is not one of ")
 
     def test_compare_prefers_the_answer(self):
         prompt = self.write("prompt.txt", "How do I boil an egg?")

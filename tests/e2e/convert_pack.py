@@ -75,7 +75,7 @@ class Pack(Folder):
         self.assertIn("outputs are model_a, model_b, tie\nthe head was put into that order, as --labels says", said)
         self.assertEqual((adapter / "adapter_model.safetensors").stat().st_nlink, 1)
         for labels, words in (("model_b,model_a", "2 names, the head's base_model.model.score.weight is [3, 64]"), ("model_a,b", "'b', expected model_a, model_b or tie"),
-                              ("model_a,model_a,tie", "'model_a' stands twice"), ("model_a,tie", "tie is one of 2 names"), ("tie", "expected model_a or model_b")):
+                              ("model_a,model_a,tie", "'model_a' occurs twice"), ("model_a,tie", "tie is one of 2 names"), ("tie", "expected model_a or model_b")):
             shutil.rmtree(self.out, ignore_errors=True)
             code, _, err = run("pack", "--output", self.out, *flags, "--labels", labels)
             self.assertIn(words, err)
@@ -106,7 +106,7 @@ class Pack(Folder):
         write(rows[:3] + [rows[3] | {"logits": [9, 9, 9]}, rows[4] | {"logits": rows[4]["logits"][:2]}] + rows[5:])
         code, _, err = run("pack", "--output", self.out, *flags)
         self.assertEqual((code, self.out.exists()), (1, False))
-        self.assertIn("the logits of 2 of 16 rows are not what the package gives in fp32, within 2e-4", err)
+        self.assertIn("the logits of 2 of 16 rows differ from what the package gives in fp32 by more than 2e-4", err)
         self.assertEqual(len(re.findall(r"\n  row .*: given \[.*\], the package says \[.*\], off by ", err)), 2, err)
         write(rows[:3] + [rows[3] | {"logits": "9"}] + rows[4:])
         self.assertIn("rows.jsonl:4: logits: expected an array of numbers", run("pack", "--output", self.out, *flags)[2])

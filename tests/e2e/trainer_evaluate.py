@@ -268,7 +268,7 @@ class Trainer(unittest.TestCase):
         self.assertGreater(losses[0], 1e-4)
         self.assertLess(sum(losses[-8:]), 0.7 * sum(losses[:8]))
         wide = write(self.dir / "wide.jsonl", [r | {"embedding": [1.0] * 96} for r in lines(labels)])
-        for word, *overrides in (("96 numbers a pair, the student's states 2 x 64", f'data.teachers=["{wide}"]', "objective.cosine=1"),
+        for word, *overrides in (("96 numbers per pair, the student's states 2 x 64", f'data.teachers=["{wide}"]', "objective.cosine=1"),
                                  ("data.teachers is empty", "objective.cosine=1"),
                                  ("loop.swap is set beside objective.cosine", *cosine, *PAIR, "loop.swap=same_batch")):
             p = subprocess.run([BUILD / "trainer", "train", "--config", self.config, f"output={self.dir / word[:9]}", *overrides],

@@ -206,8 +206,8 @@ class Disk(Folder):
     def test_a_run_is_not_overwritten(self):
         self.done(keys=SHORT)
         before = digests(self.out)
-        self.refused(2, "a run lies there; --resume goes on with it", keys=SHORT)
-        self.refused(2, "no run lies there to resume", self.dir / "other", SHORT, ["--resume"])
+        self.refused(2, "there is a run already; continue it with --resume", keys=SHORT)
+        self.refused(2, "there is no run to resume", self.dir / "other", SHORT, ["--resume"])
         self.refused(2, "optimizer.lr is 0.5, was 0.0002", keys=SHORT | {"optimizer.lr": .5}, flags=["--resume"])
         rows = self.rows("other.jsonl", ROWS[:50])
         self.refused(2, "data.train is ", keys=SHORT | {"data.train": [rows]}, flags=["--resume"])
@@ -218,7 +218,7 @@ class Disk(Folder):
         while p.poll() is None and not (self.out / "checkpoints").exists():
             time.sleep(.01)
         p.send_signal(signal.SIGSTOP)  # it holds the folder however fast it is
-        self.refused(2, "another process is at work there", keys=LONG, flags=["--resume"])
+        self.refused(2, "another process is working there", keys=LONG, flags=["--resume"])
         p.send_signal(signal.SIGCONT)
         _, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 0, err)

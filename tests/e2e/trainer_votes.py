@@ -220,7 +220,7 @@ class Ends(Folder):
 
     def test_a_run_without_validation_or_without_its_end_says_so(self):
         err = self.done(keys=SHORT | {"data.valid": []})
-        self.assertIn("no validation rows (data.valid or data.valid_share): nothing chooses among the weights", err)
+        self.assertIn("no validation rows (data.valid or data.valid_share): best/ will hold the last weights", err)
         self.assertNotIn("report:", err)
         err = self.done(self.dir / "unfinished", SHORT | {"watch.finish": False})
         self.assertIn("watch.finish is false: best/ is not calibrated", err)
@@ -239,10 +239,10 @@ class Ends(Folder):
                      keys=keys | {"loop.max_steps": 8, "optimizer.lr": .5}, flags=["--resume"])
         self.refused(2, ["package.head.pooling is \"mean\", was \"last\""], keys=keys | {"package.head.pooling": "mean"}, flags=["--resume"])
         self.rows("train.jsonl", ROWS[:50])
-        err = self.refused(2, ["other rows than the run began with", "train.jsonl (was 45 to train on", "is 37 to train on"], keys=keys, flags=["--resume"])
+        err = self.refused(2, ["the rows are not those that the run began with: ", "train.jsonl (was 45 to train on", "is 37 to train on"], keys=keys, flags=["--resume"])
         self.assertNotIn("valid.jsonl (", err)
         self.rows("train.jsonl", [r | {"winner": "model_a"} for r in ROWS[:60] if r["winner"] != "tie"] + [r for r in ROWS[:60] if r["winner"] == "tie"])
-        self.refused(2, "train.jsonl (as many rows with other texts or labels)", keys=keys, flags=["--resume"])
+        self.refused(2, "train.jsonl (as many rows, with different texts or labels)", keys=keys, flags=["--resume"])
         self.assertEqual(digests(self.out), before)
         self.rows("train.jsonl", ROWS[:60])
         self.done(keys=keys | {"watch.keep": 9, "threads": 2}, flags=["--resume"])

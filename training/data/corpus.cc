@@ -30,7 +30,7 @@ Result<std::string> key_of(const CorpusOptions& options, std::uint64_t& total) {
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0)
       return Error{Code::kNotFound, file + ": cannot open: " + std::strerror(errno), {}};
-    if (!S_ISREG(info.st_mode)) return invalid(file + ": is no plain file, expected JSON Lines or CSV");
+    if (!S_ISREG(info.st_mode)) return invalid(file + ": is not a plain file, expected JSON Lines or CSV");
     total += static_cast<std::uint64_t>(info.st_size);
     packer.put(file).put(info.st_size).put(info.st_mtim.tv_sec).put(info.st_mtim.tv_nsec);
   }

@@ -79,7 +79,8 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(const DataOptions& options,
   for (const auto& [name, rule] : options.sources)
     if (const auto& known = self->corpus_->sources();
         std::find(known.begin(), known.end(), name) == known.end())
-      return invalid("sources." + name + ": no row has this source, expected one of the data's", "sources");
+      return invalid("sources." + name + ": no row has this source, expected a source of the data",
+                     "sources");
   for (const std::string& source : self->corpus_->sources()) self->rules_.push_back(options.rule(source));
   if (const Status s = self->select(options); !s) return s.error();
   if (const Status s = self->join_teachers(options, work_folder); !s) return s.error();
@@ -194,7 +195,7 @@ Status Dataset::join_teachers(const DataOptions& options, const std::string& wor
               corpus_->place(train_[slot]);
   }
   if (same > 0)
-    return invalid("teachers: " + plural(same, "training example") + " with the id of another: " + some +
+    return invalid("teachers: " + plural(same, "training example") + " with the id of another one: " + some +
                        "; teacher labels are found by id, which must be unique",
                    kDataFault);
   std::unique_ptr<EmbeddingWriter> embeddings;

@@ -96,7 +96,7 @@ Result<std::shared_ptr<const FileReader>> FileReader::open(const std::string& pa
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
-    return invalid(path + ": is no plain file");
+    return invalid(path + ": is not a plain file");
   }
   return std::shared_ptr<const FileReader>(
       new FileReader(path, descriptor, static_cast<std::uint64_t>(info.st_size)));

@@ -31,7 +31,7 @@ Status read_probabilities(const Json& row, std::array<double, 3>& into) {
     const auto p = it->find(kNames[i]);
     if (p == it->end() && i == 2) continue;
     if (p == it->end() || !p->is_number() || !(p->get<double>() >= 0 && p->get<double>() <= 1))
-      return invalid(std::string("probabilities.") + kNames[i] + " is no number from 0 to 1");
+      return invalid(std::string("probabilities.") + kNames[i] + " is not a number from 0 to 1");
     into[i] = p->get<double>();
     sum += into[i];
   }
@@ -46,7 +46,7 @@ Status read_logits(const Json& row, std::array<double, 3>& into, std::size_t& co
   if (it == row.end() || it->is_null()) return Ok{};
   const bool good = it->is_array() && !it->empty() && it->size() <= into.size() &&
                     std::all_of(it->begin(), it->end(), [](const Json& v) { return v.is_number(); });
-  if (!good) return invalid("logits is no list of 1 to 3 numbers");
+  if (!good) return invalid("logits is not a list of 1 to 3 numbers");
   for (const Json& v : *it) into[count++] = v.get<double>();
   return Ok{};
 }
@@ -59,7 +59,7 @@ Result<std::vector<float>> read_embedding(const Json& row) {
     return v.is_number() && std::isfinite(static_cast<float>(v.get<double>()));
   };
   if (!it->is_array() || !std::all_of(it->begin(), it->end(), is_good))
-    return invalid("embedding is no list of numbers in the range of floats");
+    return invalid("embedding is not a list of numbers in the range of floats");
   return it->get<std::vector<float>>();
 }
 
@@ -86,7 +86,7 @@ class Reading {
     const auto slot = slots_.find(id_key(id));
     if (slot == slots_.end()) return Ok{};
     Sums& sums = sums_[slot->second];
-    if (sums.last_file == place + 1) return invalid("the id stands twice in the file");
+    if (sums.last_file == place + 1) return invalid("the id occurs twice in the file");
     std::array<double, 3> probabilities{}, logits{};
     std::size_t count = 0;
     if (const Status s = read_probabilities(fields, probabilities); !s) return s.error();

@@ -72,7 +72,7 @@ Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& enc
   const std::int64_t last = a.last_layer < 0 ? shape->layers - 1 : a.last_layer;
   if (last >= shape->layers || a.first_layer > last)
     return invalid("adapter.first_layer " + std::to_string(a.first_layer) + " to last_layer " +
-                   std::to_string(last) + " do not lie in the model's layers 0 to " +
+                   std::to_string(last) + " are not within the model's layers 0 to " +
                    std::to_string(shape->layers - 1));
   const std::string wrapped = encoder.manifest().output() == package::Output::kTokenPair
                                   ? "base_model.model.model."

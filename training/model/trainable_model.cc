@@ -100,7 +100,7 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
                    ", expected a dense base");
   if (placement.method == Method::kFull && encoder->manifest().output() == package::Output::kTokenPair)
     return invalid(
-        "method is full over a token_pair head, whose rows of the LM head stay as they are; expected method "
+        "method is full over a token_pair head, whose rows of the LM head are not trained; expected method "
         "lora or another head.output");
   std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));
   std::shared_ptr<checkpoint::WritableWeights> writable;

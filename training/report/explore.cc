@@ -147,7 +147,7 @@ std::string split(const SplitFacts& f, const std::string& of) {
   if (!f.models.empty())
     body += section("Models" + of,
                     "Share of won among won and lost rows, with 95 % Wilson intervals, sorted by their lower "
-                    "end. Opponents differ from model to model: this is no rating.",
+                    "end. Opponents differ from model to model: this is not a rating.",
                     card("", models_table(f)));
   return body;
 }

@@ -43,7 +43,7 @@ std::string curves(const RunReport& r) {
   std::string note;
   if (!r.train.empty())
     note = count_text(r.train.back().step) + " steps, " + number_text(r.train.back().epoch, 2) + " epochs.";
-  if (r.best_step) note += " The weights kept are those of step " + count_text(*r.best_step) + ".";
+  if (r.best_step) note += " The weights that were kept are those of step " + count_text(*r.best_step) + ".";
   return section("Training", note, cards(CardWidth::kWide, shown));
 }
 
@@ -51,7 +51,7 @@ Facts with_calibration(const EvaluationReport& r) {
   Facts facts = r.facts;
   if (r.calibration) {
     const Calibration& c = *r.calibration;
-    const std::string bound = c.bound == Bound::kNone ? "" : ", at the bound of what is searched";
+    const std::string bound = c.bound == Bound::kNone ? "" : ", at the bound of the search";
     facts.emplace_back("temperature", number_text(c.temperature, 4) + bound + " (log-loss " +
                                           number_text(c.log_loss_before, 4) + " → " +
                                           number_text(c.log_loss_after, 4) + ")");

@@ -108,8 +108,8 @@ std::string headline(const Metrics& m) {
 std::string calibration_section(const Metrics& m, std::span<const Prediction> predictions) {
   return section(
       "Probabilities",
-      "Dots on the diagonal mean that a stated probability is what happens. Point at anything for "
-      "its counts.",
+      "Dots on the diagonal mean that stated probabilities match what happens. Point at a dot or a bar to "
+      "see its counts.",
       cards(CardWidth::kNarrow, {card("Reliability", reliability_chart(m.reliability)),
                                  card("Distribution of p(model_b)", probability_histogram(predictions)),
                                  card("Confusion", confusion_table(m))}));
@@ -206,7 +206,8 @@ std::string errors_section(std::span<const Prediction> predictions) {
     first += "<div class=\"more\">" +
              details(count_text(static_cast<std::int64_t>(worst.size() - kOpenErrors)) + " more", rest) +
              "</div>";
-  return section("Most confident errors", "Rows whose labelled winner was missed, surest first.", first);
+  return section("Most confident errors", "Rows whose labelled winner was missed, most confident first.",
+                 first);
 }
 
 }  // namespace preferd::training

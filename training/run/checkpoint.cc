@@ -84,7 +84,7 @@ Result<RunState> read_state(const Files& files, const std::string& folder, AdamW
   });
   if (wrong.empty() && !tensors->empty()) wrong = tensors->begin()->first;
   if (!wrong.empty())
-    return invalid(folder + "/state.safetensors: tensor " + wrong + " is not as this run has it");
+    return invalid(folder + "/state.safetensors: tensor " + wrong + " differs from the one in this run");
   RunState s;
   try {
     const Json& j = *json;

@@ -114,7 +114,7 @@ std::string evaluation_page(const Evaluation& e) {
   DataCounts counts = e.counts;
   counts.bad = e.bad;
   return evaluation_html({.name = e.package.name,
-                          .subtitle = "What the package says of rows with human votes",
+                          .subtitle = "The package's answers for rows with human votes",
                           .facts = {{"package", package_text(e.package)},
                                     {"files", files_text(e.files)},
                                     {"rows", counts_text(counts)},

@@ -32,7 +32,7 @@ std::string counts_text(const DataCounts& c) {
   if (c.train > 0 && c.ties_dropped_valid > 0 && c.ties_dropped_valid < c.ties_dropped)
     text += " (" + std::to_string(c.ties_dropped_valid) + " from validation)";
   add(c.unlabelled_valid, "rows without a label of their own not validated on");
-  add(c.dropped_overlap, "dropped from training for a prompt of validation");
+  add(c.dropped_overlap, "dropped from training because validation has their prompt");
   add(c.over_limit, "over a source's limit");
   return text;
 }

@@ -95,7 +95,7 @@ Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const 
   const auto calibration = calibrate(output, prepared.classes, *prepared.data, store, *scored);
   if (!calibration) return calibration.error();
   if (calibration->bound != Bound::kNone && events.note)
-    events.note("calibration: the best temperature lies at the bound " +
+    events.note("calibration: the best temperature is at the bound " +
                 std::to_string(calibration->temperature));
   Finish end{.temperature = rounded(calibration->temperature)};
   auto golden = golden_text(*prepared.data, store, *scored, static_cast<std::size_t>(config.watch.golden));

@@ -54,8 +54,8 @@ Result<Loaded> load(const ExampleSet& set, const MicroBatch& samples, const Trai
     if (!config.objective.needs_teacher_logits()) continue;
     const auto said = set.teacher_logits(sample);
     if (!said)
-      return invalid("objective asks for a teacher and " + set.place(sample.example) +
-                     " has no teacher's label, expected one in data.teachers");
+      return invalid("objective requires a teacher and " + set.place(sample.example) +
+                     " has no teacher label, expected one in data.teachers");
     teacher.insert(teacher.end(), said->begin(), said->begin() + classes);
   }
   for (const scorer::Encoded& item : out.items) out.views.push_back(&item);
@@ -331,13 +331,13 @@ Status check_loop(const LoopInputs& in) {
   const bool is_pair = in.model.encoder().manifest().input.layout == text::Layout::kPair;
   if (is_pair && in.config.loop.swap != SwapAugmentation::kNone)
     return invalid(
-        "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding is of the given "
-        "order "
-        "alone, expected loop.swap none");
+        "loop.swap is set beside objective.cosine with layout pair: a teacher's embedding belongs only to "
+        "the "
+        "given order, expected loop.swap none");
   const std::int64_t sequences = is_pair ? 1 : 2;
   if (found == sequences * in.model.width()) return Ok{};
   return invalid("objective.cosine: the teacher's embeddings have " + std::to_string(found) +
-                 " numbers a pair, the student's states " + std::to_string(sequences) + " x " +
+                 " numbers per pair, the student's states " + std::to_string(sequences) + " x " +
                  std::to_string(in.model.width()) + "; expected a teacher of the same width and layout");
 }
 

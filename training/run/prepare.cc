@@ -46,7 +46,7 @@ Status read_start_adapter(const Files& folder, Start& into) {
   for (const auto& [name, tensor] : *tensors)
     if (!name.ends_with(".lora_A.weight") && !name.ends_with(".lora_B.weight"))
       return invalid("start " + folder.name() + ": tensor " + name +
-                     " would not be trained, expected an adapter of lora_A and lora_B alone");
+                     " would not be trained, expected an adapter with only lora_A and lora_B");
   into.adapter = std::move(*tensors);
   into.adapter_config = std::move(*json);
   return Ok{};
@@ -59,8 +59,7 @@ Result<Start> read_start(const TrainConfig& config) {
   if (!files) return invalid("start: " + files.error().what);
   start.files = *files;
   const auto no_adapter = [&] {
-    return invalid("start " + config.start +
-                   " has an adapter, which a run of another method than lora drops");
+    return invalid("start " + config.start + " has an adapter, which a method other than lora drops");
   };
   if ((*files)->exists("adapter_config.json")) {
     if (config.method != Method::kLora) return no_adapter();

@@ -23,7 +23,7 @@ std::string counts(const Json& file) {
 // "a.jsonl (486 to train on and 0 to validate, now 480 ...)"
 std::string change(const Json& was, const Json& is) {
   const std::string name = is.value("file", "");
-  return counts(was) == counts(is) ? name + " (as many rows with other texts or labels)"
+  return counts(was) == counts(is) ? name + " (as many rows, with different texts or labels)"
                                    : name + " (was " + counts(was) + ", is " + counts(is) + ")";
 }
 
@@ -41,8 +41,8 @@ Status check_configuration(const RunDirectory& run, const TrainConfig& config) {
     keys +=
         (i == 0 ? "" : "; ") + found[i].key + " is " + shown(found[i].one) + ", was " + shown(found[i].other);
   if (found.size() > kShownKeys) keys += "; and " + std::to_string(found.size() - kShownKeys) + " more";
-  return invalid(keys + ": a run goes on with what it began with (" + path +
-                 "), expected the same, or another output");
+  return invalid(keys + ": a run is resumed with the configuration that it began with (" + path +
+                 "); expected the same values, or another output");
 }
 
 Error other_rows(const RunDirectory& run, const TrainConfig& config, const Dataset& data) {
@@ -57,8 +57,8 @@ Error other_rows(const RunDirectory& run, const TrainConfig& config, const Datas
       changed += (changed.empty() ? "" : ", ") + change(was[i], is[i]);
   return invalid("data: " +
                  (changed.empty() ? std::string("the rows are not those that the run began with")
-                                  : "other rows than the run began with: " + changed) +
-                 "; expected the same, or another output");
+                                  : "the rows are not those that the run began with: " + changed) +
+                 "; expected the same rows, or another output");
 }
 
 }  // namespace preferd::training

@@ -35,8 +35,9 @@ Result<RunDirectory> RunDirectory::open(const std::string& path, Begin begin) {
   std::error_code ec;
   const bool there = fs::exists(path + "/config.toml", ec);
   if (begin == Begin::kFresh && has_work(path))
-    return invalid("output " + path + ": a run lies there; --resume goes on with it, or name another folder");
-  if (begin == Begin::kResume && !there) return invalid("output " + path + ": no run lies there to resume");
+    return invalid("output " + path +
+                   ": there is a run already; continue it with --resume, or name another folder");
+  if (begin == Begin::kResume && !there) return invalid("output " + path + ": there is no run to resume");
   fs::create_directories(path, ec);
   if (ec) return invalid("output " + path + ": cannot make the folder: " + ec.message());
   const std::string name = path + "/lock";
@@ -44,7 +45,7 @@ Result<RunDirectory> RunDirectory::open(const std::string& path, Begin begin) {
   if (lock < 0) return failed(name, "open for writing");
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock);
-    return invalid("output " + path + ": another process is at work there");
+    return invalid("output " + path + ": another process is working there");
   }
   return RunDirectory(path, lock);
 }
@@ -64,7 +65,7 @@ Status RunDirectory::need(std::uint64_t bytes) const {
   constexpr double kMiB = 1 << 20;
   const auto mib = [](double b) { return std::to_string(static_cast<std::int64_t>(b / kMiB) + 1) + " MiB"; };
   return invalid("output " + path_ + ": " + mib(static_cast<double>(space.available)) +
-                 " are free, checkpoints and package need " + mib(static_cast<double>(bytes)));
+                 " are free, but checkpoints and package need " + mib(static_cast<double>(bytes)));
 }
 
 Result<MetricsLog> MetricsLog::open(const std::string& path, std::uint64_t keep) {

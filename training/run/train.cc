@@ -126,7 +126,7 @@ Status resume(const RunDirectory& run, const TrainConfig& config, const Prepared
   if (!found) return found.error();
   if (found->identity != prepared.identity) return other_rows(run, config, *prepared.data);
   state = *found;
-  if (events.note) events.note("goes on from " + *folder);
+  if (events.note) events.note("continues from " + *folder);
   return Ok{};
 }
 
@@ -179,7 +179,7 @@ class Training {
     RunState state;
     state.identity = prepared->identity;
     if (anew && in_.begin == Begin::kResume && in_.events.note)
-      in_.events.note("no checkpoint yet: begins at step 0");
+      in_.events.note("no checkpoint yet: starting at step 0");
     if (!anew)
       if (const Status s = resume(run, in_.config, *prepared, optimizer, state, in_.events); !s)
         return s.error();
@@ -209,7 +209,7 @@ class Training {
     if ((*group)->leads()) {
       if (!anew && state.step == before && in_.events.note)
         in_.events.note("had finished at step " + std::to_string(before) +
-                        ": nothing to train, the end is made again");
+                        ": there is nothing left to train, only the end of the run is repeated");
       const bool has_best = std::filesystem::exists(run.path("best/package.json"));
       if (*ending != Ending::kInterrupted && !prepared->valid)
         if (const Status s = recorder.write_best(); !s) return while_running(s.error());
@@ -257,9 +257,8 @@ class Training {
                     " to train on, " + std::to_string(p.valid ? p.valid->size() : 0) + " to validate");
     if (!p.valid)
       in_.events.note(
-          "no validation rows (data.valid or data.valid_share): nothing chooses among the weights, best/ "
-          "will "
-          "be the last, without calibration, golden pairs and a report");
+          "no validation rows (data.valid or data.valid_share): best/ will hold the last weights, without "
+          "calibration, golden pairs and a report");
   }
 
   static Orders orders_of(const TrainableModel& model) {

@@ -63,7 +63,7 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::B
                               ops::Queries queries, const at::Tensor& q, const at::Tensor& k,
                               const at::Tensor& v, at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
-              " is not computed on cuda");
+              " is not supported on cuda");
   const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
   at::Tensor out = ops::empty_rows(q.size(0), q.size(1));
   if (log_sum_exp != nullptr)

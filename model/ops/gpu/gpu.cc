@@ -36,7 +36,7 @@ Result<cudaDeviceProp> properties_of(int device) {
   if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess)
     return cuda_error("device is cuda", e);
   if (device < 0 || device >= count)
-    return invalid(named(device) + " is not there, this machine has " + std::to_string(count) + " GPUs");
+    return invalid(named(device) + " does not exist, this machine has " + std::to_string(count) + " GPUs");
   cudaDeviceProp properties{};
   if (const cudaError_t e = cudaGetDeviceProperties(&properties, device); e != cudaSuccess)
     return cuda_error(named(device).c_str(), e);

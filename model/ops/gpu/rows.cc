@@ -118,7 +118,7 @@ at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const ops::Embeddin
                           const ops::Adapters& adapters) {
   for (const ops::AdapterRun& run : adapters.runs)
     TORCH_CHECK(adapters.find(run, embedding.module) == nullptr,
-                "an adapter of the embedding is not computed on cuda");
+                "an adapter of the embedding is not supported on cuda");
   StoredCopy& table = tables_[quant::stored_address(embedding.table)];
   if (table.memory.empty()) table = upload(embedding.table, device());
   at::Tensor y =

@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
                     j["input"]["template"][3]["field"] = "response_a";
                   });
                 },
-                {"package.json", "token_pair", "deberta_v2", "no causal language model"}},
+                {"package.json", "token_pair", "deberta_v2", "not a causal language model"}},
         Refusal{"position_kind",
                 "deberta",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["pos_att_type"] = "c2p|p2p"; }); },
@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
                     j["head"] = {{"output", "token_pair"}, {"tokens", {"a", "b"}}};
                   });
                 },
-                {"package.json", "token_pair", "no causal language model"}},
+                {"package.json", "token_pair", "not a causal language model"}},
         Refusal{"sizes_missing",
                 "bilstm",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j.erase("hidden_sizes"); }); },

@@ -87,11 +87,11 @@ INSTANTIATE_TEST_SUITE_P(
             "output_width",
             "dense",
             [](const PackageCopy& c) { manifest(c, [](Json& j) { j["head"]["output"] = "softmax_ab"; }); },
-            {"package.json", "the head ends 1 wide", "softmax_ab"}},
+            {"package.json", "the head's output is 1 wide", "softmax_ab"}},
         Refusal{"no_layers",
                 "dense",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["head"].erase("layers"); }); },
-                {"package.json", "the head ends 64 wide", "sigmoid_b"}},
+                {"package.json", "the head's output is 64 wide", "sigmoid_b"}},
         Refusal{"second_adapters_head",
                 "two_adapters",
                 [](const PackageCopy& c) {

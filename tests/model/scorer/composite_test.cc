@@ -279,7 +279,7 @@ TEST(Composite, RefusesMembersThatDoNotFit) {
     return folder.refusal();
   };
   EXPECT_THAT(members({{{"package", "dense"}}, {{"package", "dense_fp16_first"}}}),
-              HasSubstr("member dense_fp16_first tells 3 classes apart, the members before it 2"));
+              HasSubstr("member dense_fp16_first has 3 classes, the members before it have 2"));
   EXPECT_THAT(members({{{"package", "absent"}}}), HasSubstr("member absent: "));
   EXPECT_THAT(members({{{"package", "../dense"}}}), HasSubstr("ensemble.members[0].package is '../dense'"));
   std::filesystem::create_directory_symlink(kPackages + "lora", folder.path("outside"));

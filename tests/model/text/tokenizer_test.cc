@@ -133,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         Edit{"unigram_base64", "deberta", "/normalizer/normalizers/1/precompiled_charsmap", R"("?")",
              "base64"},
         Edit{"unigram_late_nfc", "deberta", "/normalizer/normalizers/2", R"({"type": "NFC"})",
-             "NFC behind Precompiled"},
+             "NFC after Precompiled"},
         Edit{"unigram_pattern", "deberta_5", "/normalizer/normalizers/0/pattern/Regex", R"("x+")", "Replace"},
         Edit{"unigram_bytes", "deberta_5", "/model/byte_fallback", "true", "byte_fallback"},
         Edit{"unigram_unknown", "deberta_5", "/model/unk_id", "null", "unk_id"},

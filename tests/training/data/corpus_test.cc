@@ -110,7 +110,7 @@ TEST(Corpus, RefusesFilesThatCannotBeRead) {
   const WorkFolder folder;
   EXPECT_THAT(Corpus::open(reading({"/nowhere.jsonl"}), folder.path(), {}).error().what,
               HasSubstr("/nowhere.jsonl: cannot open"));
-  EXPECT_THAT(Corpus::open(reading({"/"}), folder.path(), {}).error().what, HasSubstr("no plain file"));
+  EXPECT_THAT(Corpus::open(reading({"/"}), folder.path(), {}).error().what, HasSubstr("not a plain file"));
   EXPECT_THAT(Corpus::open(reading({folder.write("x.csv", "a,b\n1,2\n")}), folder.path(), {}).error().what,
               HasSubstr("no column prompt"));
   const std::string file = folder.write("x.jsonl", row("1", "p", "a", "b", won("tie")));

@@ -222,14 +222,14 @@ TEST(Teachers, ThatLackLabelsAreRefused) {
   EXPECT_THAT(with({taught("3", kSure)}), HasSubstr("2 of 2 examples have no label"));
   EXPECT_THAT(with({taught("1", kSure) + taught("2", kSure), taught("1", kSure)}),
               HasSubstr("fewer than the 2 labels of others"));
-  EXPECT_THAT(with({taught("1", kSure) + taught("1", kSure)}), HasSubstr("t0.jsonl:2: the id stands twice"));
+  EXPECT_THAT(with({taught("1", kSure) + taught("1", kSure)}), HasSubstr("t0.jsonl:2: the id occurs twice"));
   EXPECT_THAT(with({taught("1", R"("probabilities":{"model_a":0.9})")}), HasSubstr("probabilities.model_b"));
   EXPECT_THAT(with({taught("1", R"("probabilities":{"model_a":0.9,"model_b":0.2})")}),
               HasSubstr("sum to 1.1"));
   EXPECT_THAT(with({taught("1", kSure) + taught("2", R"("probabilities":{"model_a":1,"model_b":0})")}),
               HasSubstr("0 logits, rows before have 1"));
   EXPECT_THAT(with({taught("1", R"("probabilities":{"model_a":1,"model_b":0},"logits":["x"])")}),
-              HasSubstr("logits is no list"));
+              HasSubstr("logits is not a list"));
   EXPECT_THAT(with({"{\"probabilities\":{}}\n"}), HasSubstr("id is missing"));
   EXPECT_THAT(with({"junk\n"}), HasSubstr("t0.jsonl:1: line 1: not valid JSON"));
   options.train = {

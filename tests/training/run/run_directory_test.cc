@@ -34,7 +34,7 @@ TEST_F(RunFolder, OneProcessAtATime) {
   {
     const auto run = RunDirectory::open(path_, Begin::kFresh);
     ASSERT_TRUE(run) << run.error().what;
-    EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("another process is at work there"));
+    EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("another process is working there"));
   }
   EXPECT_EQ(refusal(Begin::kFresh), "");
 }
@@ -43,15 +43,15 @@ TEST_F(RunFolder, WorkOfARunIsNotOverwritten) {
   make("config.toml");
   EXPECT_EQ(refusal(Begin::kFresh), "");
   make("checkpoints/step-00000000/state.json");
-  EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("--resume goes on with it"));
+  EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("continue it with --resume"));
   EXPECT_EQ(refusal(Begin::kResume), "");
   fs::remove_all(path_);
   make("best/package.json");
-  EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("a run lies there"));
+  EXPECT_THAT(refusal(Begin::kFresh), HasSubstr("there is a run already"));
 }
 
 TEST_F(RunFolder, NothingToResume) {
-  EXPECT_THAT(refusal(Begin::kResume), HasSubstr("no run lies there to resume"));
+  EXPECT_THAT(refusal(Begin::kResume), HasSubstr("there is no run to resume"));
   EXPECT_FALSE(fs::exists(path_));
 }
 
