@@ -1,9 +1,9 @@
-"""Packages of Gemma-2-9B's shape with random weights, for benches: NF4 linears as bitsandbytes lays them out, bf16 embedding
-and norms, a small tokenizer, a LoRA adapter if wanted; and rows of a known number of tokens. Standard library only; 6.6 GB at
+"""Packages of Gemma-2-9B's shape with random weights, for benches: NF4 linears in bitsandbytes' layout, bf16 embedding
+and norms, a small tokenizer and optionally a LoRA adapter; and rows with a known number of tokens. Standard library only; writes 6.6 GB at
 the speed of the disk.
 
-Values come from one pool of random bytes, read at another place for every megabyte, so that no two weights are alike and the same seed
-makes the same package. Scales as in the real model: weights of standard deviation 0.025, an embedding of root mean square 0.02 that Gemma
+Values come from one pool of random bytes, read from a different position for every megabyte, so that no two weights are equal and the same
+seed makes the same package. Scales are those of the real model: weights of standard deviation 0.025, an embedding of root mean square 0.02 that Gemma
 multiplies by 60, norms of 1 (Gemma adds the one): states neither vanish nor explode.
 """
 import json, pathlib, random, shutil, struct
@@ -148,7 +148,7 @@ def write_package(folder, layers=LAYERS, outputs=1, r=0, max_tokens=2048, seed=7
 
 
 def single_characters():
-    """Characters that are one token each wherever they stand among themselves."""
+    """Characters that are one token each, whatever their neighbours are."""
     tokenizer = json.loads((TOKENIZER / "tokenizer.json").read_text())["model"]
     merged = {tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in tokenizer["merges"]}
     letters = [c for c in map(chr, range(48, 91)) if c.isalnum() and c in tokenizer["vocab"]]

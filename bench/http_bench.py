@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What HTTP adds to a forward: sequential POST /predict against a started `preferd serve` on 127.0.0.1.
+"""What HTTP adds to a forward: sequential POST /predict requests to a `preferd serve` that it starts on 127.0.0.1.
 
     http_bench.py [--requests N] [--scorer BENCH] COMMAND...      e.g. http_bench.py build/preferd serve --threads 1
-    http_bench.py --rows FILE [--clients 1,16] COMMAND...         pairs of a file of JSON Lines, by so many clients at once
+    http_bench.py --rows FILE [--clients 1,16] COMMAND...         pairs of a file of JSON Lines, from that many clients at once
 
-Each reply is asked for its `timing`. overhead is the client's latency minus `forward_ms` of that same request; encode and
+Each request asks for `timing`. overhead is the client's latency minus `forward_ms` of the same request; encode and
 queue, as the server reports them, are parts of it. fraction: median forward / median latency. With --scorer
 build/preferd_bench the scorer alone runs between the requests, in processes of its own (`score/pairs:1/tokens:300`, its
-best turn): beside it stands the p50 of pairs of as many tokens, which holds the scorer's slow turns too. --rows gives
-pairs a second as well; its forward is that of the batch a request shared. Standard library only.
+best turn); compare it with the p50 of pairs of as many tokens, which includes the scorer's slow turns. --rows also gives
+pairs per second; its forward is that of the batch that a request was part of. Standard library only.
 """
 import argparse
 import concurrent.futures
@@ -84,7 +84,7 @@ def measure_rows(port, bodies, clients, requests):
 
 
 def scorer_ms(bench, threads):
-    """Of a pair of 300 tokens: the best turn."""
+    """The best turn of a pair of 300 tokens."""
     out = subprocess.run([bench, f"--benchmark_filter=score/pairs:1/tokens:300/threads:{threads}", "--benchmark_format=json"],
                          check=True, capture_output=True, text=True).stdout
     return json.loads(out[out.index("{"):])["benchmarks"][0]["real_time"]

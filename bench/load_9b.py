@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long a 9B takes from start to ready, beside reading its files from the page cache in the same run.
+"""How long a 9B model takes from start to ready, compared with reading its files from the page cache in the same run.
 
     load_9b.py PREFERD FOLDER [--layers 42] [--golden] [--keep]
 

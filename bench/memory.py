@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The most memory that `preferd serve` with the embedded package holds, beside a process that has loaded libtorch.
+"""The peak memory of `preferd serve` with the embedded package, compared with a process that has loaded libtorch.
 
     memory.py [--rounds N] BUILD [flags of preferd serve]       e.g. memory.py build --threads 2
 
-POST /batch and POST /predict at once, pairs of 1,900 to 2,000 tokens, so that forwards are full: 4,096 tokens. Prints
-VmHWM after loading and after the traffic, and what of it is anonymous or backed by files at the end, in MB of 10^6 bytes.
+Sends POST /batch and POST /predict at once, with pairs of 1,900 to 2,000 tokens, so that forwards are full: 4,096 tokens.
+Prints VmHWM after loading and after the traffic, and how much is anonymous or backed by files at the end, in MB of 10^6 bytes.
 Standard library only.
 """
 import argparse

@@ -3,9 +3,9 @@
 
     startup.py [--rounds N] [--words N] BUILD       e.g. startup.py build
 
-In turns: `preferd compare` of one pair by the embedded package, and preferd_bare, which loads libtorch and makes one
-tensor. The forward is `forward_ms` of the same pair from a warm `preferd serve`. Medians in ms; the bound that is held
-against is 1.5 * (bare + forward + 150). Standard library only.
+Alternates `preferd compare` of one pair by the embedded package with preferd_bare, which loads libtorch and makes one
+tensor. The forward is `forward_ms` of the same pair from a warm `preferd serve`. Prints medians in ms, and compares them
+with the bound 1.5 * (bare + forward + 150). Standard library only.
 """
 import argparse
 import json

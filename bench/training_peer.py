@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A training step of the trainer beside PyTorch + PEFT on the same work, in turns: 16 sequences of 512 tokens through 12
-layers of SmolLM2-135M's shape, LoRA r 16 on all linears, no checkpointing, fp32 arithmetic. Ours over the NF4 base, theirs
-over a dense fp32 one (which is faster for them than a quantized one).
+"""Alternates a training step of the trainer with one of PyTorch + PEFT on the same work: 16 sequences of 512 tokens through 12
+layers of SmolLM2-135M's shape, LoRA r 16 on all linears, no checkpointing, fp32 arithmetic. Ours runs over the NF4 base, theirs
+over a dense fp32 one (which is faster for them than a quantized base).
 
     training_peer.py build/preferd_bench [--threads 1] [--rounds 2]        needs Python with torch, transformers, peft
 """

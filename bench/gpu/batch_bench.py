@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Pairs a minute through POST /batch, as fast as the server answers, against a started `preferd serve`.
+"""Measures pairs per minute through POST /batch, as fast as the server answers, on a `preferd serve` that it starts.
 
     batch_bench.py [--clients 8] [--items 256] [--tokens 300] [--seconds 20] COMMAND...     e.g. preferd serve --device cuda
 
-Clients are processes, each with two requests on their way; bodies are made beforehand from random English words, so that a
-pair has about --tokens tokens, both sequences together; what it had in truth is read from the replies. Prints one JSON line.
+Clients are processes, each with two requests in flight; bodies are made beforehand from random English words, so that a
+pair has about --tokens tokens in both sequences together; the actual number is read from the replies. Prints one JSON line.
 Standard library only.
 """
 import argparse, http.client, json, multiprocessing, pathlib, random, subprocess, sys, threading, time

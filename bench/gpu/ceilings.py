@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The two ceilings of this GPU, through torch: bf16 products of random matrices, and a copy of 4 GiB (bytes read and bytes written).
-Prints a line of JSON each. Needs torch with CUDA."""
+"""Measures the two ceilings of this GPU through torch: bf16 products of random matrices, and a copy of 4 GiB (bytes read and bytes written).
+Prints one line of JSON for each. Needs torch with CUDA."""
 import json, statistics
 
 import torch

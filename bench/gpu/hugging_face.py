@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What transformers + PEFT take for the work that preferd does on a GPU: Gemma-2-9B's shape with random weights, a head of 3 outputs,
-LoRA r 16 on q, k, v, unmerged; bf16, or NF4 where bitsandbytes can be imported.
+"""How long transformers + PEFT take for the work that preferd does on a GPU: Gemma-2-9B's shape with random weights, a head of 3 outputs,
+LoRA r 16 on q, k, v, unmerged; bf16, or NF4 if bitsandbytes can be imported.
 
     hugging_face.py [--only score,latency,train] [--base bf16,nf4] [--attention eager,sdpa] [--layers 42] [--seconds 4]
 
 score    8 x 2048 tokens forward         latency    1 x 512 forward        train    forward and backward of 4 x 2048, or of fewer
-                                                                                    sequences where that does not fit
-Prints a line of JSON a measurement and a table at the end. Of each the median of as many repetitions as fit, three at least, after two
-that do not count. `eager` and `flex_attention` (compiled at the first call) cap attention's logits as the model wants; `sdpa` leaves the cap out, so its
-results are those of another model. No padding and no mask, the KV cache off, adapters in bf16: all in favour of speed. Needs torch with CUDA, transformers and peft.
+                                                                                    sequences if that does not fit
+Prints one line of JSON per measurement and a table at the end. Each figure is the median of as many repetitions as fit, at least three, after two
+that do not count. `eager` and `flex_attention` (compiled at the first call) apply the model's soft-cap to attention's logits; `sdpa` leaves it out, so
+its results are those of another model. No padding and no mask, the KV cache off, adapters in bf16: all in favour of speed. Needs torch with CUDA, transformers and peft.
 """
 import argparse, importlib.util, json, pathlib, statistics, sys
 
@@ -54,7 +54,7 @@ def make_model(base, layers):
 
 
 def timed(work, seconds):
-    """Milliseconds, median, by the device's clock."""
+    """Median milliseconds by the device's clock."""
     def once():
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         begin.record()

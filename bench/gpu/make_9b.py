@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A package of Gemma-2-9B's shape with random weights, and rows for it of a known number of tokens.
+"""A package of Gemma-2-9B's shape with random weights, and rows for it with a known number of tokens.
 
     make_9b.py package FOLDER [--layers 42] [--rank 16] [--max-tokens 4096]     NF4, LoRA on q, k, v, a head of 3 outputs; 6.6 GB
-    make_9b.py rows FILE [--count 64] [--tokens 2048] [--at-least N]            JSON Lines; lengths from N to --tokens, all --tokens without
+    make_9b.py rows FILE [--count 64] [--tokens 2048] [--at-least N]            JSON Lines; lengths from N to --tokens; without --at-least all have --tokens
 
 Standard library only.
 """

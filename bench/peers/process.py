@@ -1,9 +1,9 @@
-"""The processes that compare.py asks: a line in, a line out."""
+"""The processes that compare.py talks to: one line in, one line out."""
 import os, pathlib, subprocess
 
 
 class Process:
-    """A worker or the calibrator. A line in, a line out; whatever goes wrong is a RuntimeError that says what."""
+    """A worker or the calibrator. One line in, one line out; every failure is a RuntimeError that names it."""
 
     def __init__(self, command, hidden, home, log, **environment):
         env = {**os.environ, **environment, "HIDE_ISA": hidden}

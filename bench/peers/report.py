@@ -1,4 +1,4 @@
-"""Records of compare.py in, Markdown tables and one plot out."""
+"""From records of compare.py to Markdown tables and one plot."""
 import collections, json, statistics
 
 LINEAR, ATTENTION = 212.3e6, 69120  # FLOP a token; attention: times (T + 1) / 2 for a sequence of T
@@ -37,7 +37,7 @@ def groups(records):
 
 
 def failures(records, args):
-    """(section, threads, engine) -> why there is no figure, of what was asked for."""
+    """(section, threads, engine) -> why a requested row has no figure."""
     ran = {(r["section"], r["threads"], r["engine"], r["workload"]) for r in records if "workload" in r}
     why = {(r["section"], r["threads"], r["engine"]): r["failed"] for r in records if "failed" in r}
     out = {}
@@ -69,7 +69,7 @@ def table(records, args):
 
 
 def plot(records):
-    """SVG: tokens/s per calibrated GFLOP/s over cosine, a panel a section, of the first workload at the fewest threads. The cosine's axis is
+    """SVG: tokens/s per calibrated GFLOP/s over cosine, one panel per section, for the first workload with the fewest threads. The cosine's axis is
     -log10(1 - cosine), cut at 6."""
     import math
     fewest, first = min(threads for _, threads, _ in groups(records)), next(iter(groups(records)))[2]

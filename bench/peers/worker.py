@@ -1,5 +1,5 @@
 """One engine in a process of its own: loads, says `ready VERSION`, then answers each line `WORKLOAD [FILE]` with the seconds that the
-workload's sequences took one after the other, and writes what they gave to FILE as fp32 rows. bench/peers/pooled.cc speaks the same.
+workload's sequences took one after the other, and writes the states to FILE as fp32 rows. bench/peers/pooled.cc has the same protocol.
 
     worker.py ENGINE --home FOLDER --threads N --tokens FILE.jsonl [--llama FOLDER]
 """
@@ -109,7 +109,7 @@ def main():
     ap.add_argument("--llama")
     args = ap.parse_args()
     replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what engines print is no reply
+    os.dup2(2, 1)  # what engines print must not be taken for a reply
     make, form, _ = ENGINES[args.engine]
     version, prepare, run = make(args, form)
     work = {w["name"]: [prepare(ids) for ids in w["sequences"]] for w in map(json.loads, open(args.tokens))}

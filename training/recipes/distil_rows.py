@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Rows and soft labels for distilled.toml, from folders of sources and a teacher's scores.
+"""Makes rows and soft labels for distilled.toml from folders of sources and a teacher's scores.
 
     distil_rows.py --labels LABELS --out OUT [--without SOURCE ...] [--also SOURCE ...] DATA [DATA ...]
 
-DATA     folders with one folder a source, each with train.jsonl.gz (docs/training.md); a row's winner may be null
-LABELS   a folder with SOURCE.jsonl.gz, a line a row: {"id", "s_a", "s_b", "seen"}, where s is the teacher's score of a
-         response and seen is 2 where the teacher was trained on the very pair
-OUT      gets SOURCE/train.jsonl.gz, texts and votes alone, and teacher.jsonl.gz, as `trainer label` writes it
+DATA     folders with one folder per source, each with train.jsonl.gz (docs/training.md); a row's winner may be null
+LABELS   a folder with SOURCE.jsonl.gz, one line per row: {"id", "s_a", "s_b", "seen"}, where s is the teacher's score of a
+         response and seen is 2 if the teacher was trained on this pair
+OUT      receives SOURCE/train.jsonl.gz, with only texts and votes, and teacher.jsonl.gz, as `trainer label` writes it
 
-A teacher leans to the votes that it was trained on: of pairs with seen 2 and a winner, LEAN is taken off the difference of the
-scores, towards the other side. TEMPERATURE is the one that fits the teacher's validation rows.
+A teacher is biased towards the votes that it was trained on: for pairs with seen 2 and a winner, LEAN is subtracted from the difference
+of the scores, towards the other side. TEMPERATURE is the one that fits the teacher's validation rows.
 
-Only sources of LICENSED are read, with what stands at their publishers; --also adds others, for a judge that stays at home.
+Only the sources in LICENSED are read, with the licences that their publishers state; --also adds others, for a judge that is not published.
 """
 import argparse, gzip, json, math, os, sys
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The embedded judge from data and a teacher's scores: rows and labels, the arena half that chooses, three runs.
+# Makes a judge in the form of the embedded one from data and a teacher's scores: rows and labels, the arena half for choosing, three runs.
 #
 #   distilled.sh DATA[:DATA...] LABELS OUT [KEY=VALUE ...]
 #
-# DATA has one folder a source with train.jsonl.gz, those of the arena valid.jsonl.gz too; LABELS is as distil_rows.py says; OUT gets
-# rows/, pools/, cooled/ and settled/, whose best/ is the judge. Keys of `trainer train` may follow: device=cpu precision=fp32, say.
+# DATA has one folder per source with train.jsonl.gz, and for the arena also valid.jsonl.gz; distil_rows.py describes LABELS; OUT receives
+# rows/, pools/, cooled/ and settled/, whose best/ is the judge. Keys of `trainer train` may follow, for example device=cpu precision=fp32.
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 labels=$(realpath "$2") valid=()

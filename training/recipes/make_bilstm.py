@@ -3,7 +3,7 @@
 
     make_bilstm.py --tokenizer FOLDER --vocabulary N --out BASE [--embedding 768] [--hidden 64 32] [--seed 1]
 
-FOLDER holds tokenizer.json or a SentencePiece .model, N is above its largest id. Standard library alone; an embedding of 250,000
+FOLDER holds tokenizer.json or a SentencePiece .model, N must be above its largest id. Standard library only; an embedding of 250,000
 rows takes minutes.
 """
 import argparse, array, json, math, pathlib, random, shutil, struct, sys

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Cuts rows in two halves by a hash of their id, so that one half can choose and the other report.
+"""Splits rows into two halves by a hash of their id: one half to choose runs on, the other to report on.
 
     split_by_id.py OUT ROWS.jsonl.gz [ROWS.jsonl.gz ...]      writes OUT/choose.jsonl.gz and OUT/report.jsonl.gz
 
-A row goes to `choose` where the first byte of SHA-256(id) is even.
+A row goes to `choose` if the first byte of SHA-256(id) is even.
 """
 import gzip, hashlib, json, os, sys
 
