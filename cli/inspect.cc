@@ -129,8 +129,8 @@ int inspect_composite(const std::shared_ptr<const Files>& folder, const InspectO
                   kBadUsage);
   const auto manifest = package::read_composite(*folder);
   if (!manifest) return report(manifest.error(), kFailed);
-  print_row(package::kind_name(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
-                                                    manifest->revision + "  (" + folder->name() + ")");
+  print_row(word_of(manifest->kind), manifest->name + (manifest->revision.empty() ? "" : " ") +
+                                         manifest->revision + "  (" + folder->name() + ")");
   print_row("digest", manifest->digest);
   for (std::size_t i = 0; i < manifest->members.size(); ++i) print_row("member", member_text(*manifest, i));
   if (o.verify) {  // as a whole: what members must agree on

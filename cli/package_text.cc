@@ -25,8 +25,8 @@ void print_package(const scorer::PairEncoder& encoder, const scorer::Inspection&
   print_row("base", seen.family + ", " + std::to_string(seen.layers) + " of " +
                         std::to_string(seen.all_layers) + " layers, " +
                         std::to_string(seen.parameters / 1000) + " k parameters");
-  print_row("quantization", std::string(checkpoint::scheme_name(m.quantization.scheme)) +
-                                (m.quantization.double_quant ? ", double" : ""));
+  print_row("quantization",
+            std::string(word_of(m.quantization.scheme)) + (m.quantization.double_quant ? ", double" : ""));
   std::string adapters;
   for (const package::AdapterSpec& a : m.adapters)
     adapters += (adapters.empty() ? "" : ", ") + (a.path ? a.name + " (" + *a.path + ")" : "none");
@@ -37,7 +37,7 @@ void print_package(const scorer::PairEncoder& encoder, const scorer::Inspection&
     print_row("chat template", text::has_chat_template(encoder.base())
                                    ? "the base's"
                                    : "none in the base: that of its control tokens' family is assumed");
-  print_row("head", package::output_name(m.output()));
+  print_row("head", word_of(m.output()));
   print_row("features", m.features.set == features::FeatureSet::kNone
                             ? "none"
                             : std::to_string(encoder.columns()) + " columns" +

@@ -78,9 +78,9 @@ int quantize(const Arguments& arguments) {
   if (o.quiet) return kDone;
   std::fprintf(stderr,
                "%s: %s, %zu weights as %s, %zu tensors as they were, %.1f MB from %.1f MB, %zu file%s\n",
-               o.output.c_str(), done->family.c_str(), done->quantized, checkpoint::scheme_name(form.scheme),
-               done->dense, static_cast<double>(done->bytes_out) / 1e6,
-               static_cast<double>(done->bytes_in) / 1e6, done->shards, done->shards == 1 ? "" : "s");
+               o.output.c_str(), done->family.c_str(), done->quantized, word_of(form.scheme), done->dense,
+               static_cast<double>(done->bytes_out) / 1e6, static_cast<double>(done->bytes_in) / 1e6,
+               done->shards, done->shards == 1 ? "" : "s");
   return kDone;
 }
 

@@ -16,9 +16,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/words.h"
+
 namespace preferd::features {
 
 enum class FeatureSet { kNone, kArena63, kArena63V2 };
+constexpr auto words(FeatureSet) {
+  return word_list<FeatureSet>({{"none", FeatureSet::kNone},
+                                {"arena63", FeatureSet::kArena63},
+                                {"arena63_v2", FeatureSet::kArena63V2}});
+}
 
 inline constexpr std::size_t kPairColumns = 63;
 inline constexpr std::size_t kResponseColumns = 41;

@@ -12,10 +12,15 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/words.h"
 
 namespace preferd::rows {
 
 enum class RowFormat { kAuto, kJsonLines, kCsv };  // kAuto: by ending (.csv, .csv.gz), else JSON Lines
+constexpr auto words(RowFormat) {
+  return word_list<RowFormat>(
+      {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}});
+}
 
 // What a CSV header must have: prompt, response_a, response_b; or these or prompt, chosen, rejected.
 enum class RowTexts { kPair, kPairOrPreference };

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/words.h"
 #include "rows/records.h"
 
 namespace preferd::rows {
@@ -18,6 +19,10 @@ namespace preferd::rows {
 // The Kaggle competition whose files have such rows: LMSYS has columns winner_model_a … winner_tie, or three
 // LMSYS turn lists; WSDM has a column winner or scored. kUnknown: neither can be told.
 enum class Competition { kUnknown, kLmsys, kWsdm };
+constexpr auto words(Competition) {
+  return word_list<Competition>(
+      {{"auto", Competition::kUnknown}, {"wsdm", Competition::kWsdm}, {"lmsys", Competition::kLmsys}});
+}
 
 struct Row {
   std::string id;  // as JSON: "\"a1\"", "17"

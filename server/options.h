@@ -5,10 +5,18 @@
 #include <string>
 
 #include "base/settings.h"
+#include "base/words.h"
 
 namespace preferd::server {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
+constexpr auto words(LogLevel) {
+  return word_list<LogLevel>({{"debug", LogLevel::kDebug},
+                              {"info", LogLevel::kInfo},
+                              {"warning", LogLevel::kWarning},
+                              {"error", LogLevel::kError},
+                              {"off", LogLevel::kOff}});
+}
 
 struct ServeOptions {
   std::string host = "127.0.0.1";

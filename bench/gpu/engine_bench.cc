@@ -76,8 +76,7 @@ scorer::LoadOptions load_options(const Options& o) {
   const auto devices = scorer::parse_devices(o.device);
   if (!devices) die(devices.error().what);
   scorer::LoadOptions load{.golden = scorer::Golden::kSkip, .devices = *devices};
-  for (const Residency r : {Residency::kAuto, Residency::kPacked, Residency::kDense, Residency::kFp8})
-    if (o.residency == scorer::name_of(r)) load.residency = r;
+  if (const auto residency = value_of<scorer::Residency>(o.residency)) load.residency = *residency;
   if (o.compute == "fp32") load.compute = scorer::ComputeType::kFp32;
   return load;
 }

@@ -202,7 +202,7 @@ Matrix BaseWeights::stored_int8(const Declared& wanted, const StoredTensor& tens
   };
   if (wanted.role == Role::kPlain || wanted.shape.size() != 2) return fail("is int8, expected floats");
   if (quantization_.scheme != Quantization::Scheme::kInt8 && wanted.role != Role::kEmbedding)
-    return fail(std::string("is int8, package.json says scheme ") + scheme_name(quantization_.scheme));
+    return fail(std::string("is int8, package.json says scheme ") + word_of(quantization_.scheme));
   const StoredTensor& scb = parts["SCB"];
   if (tensor.dtype != DType::kI8 || tensor.shape != wanted.shape || !quant::is_floating(scb.dtype) ||
       scb.elements() != wanted.shape[0])
@@ -257,7 +257,7 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
   if (!json->contains("shape") || (*json)["shape"] != Json(wanted.shape))
     return fail("says another shape in its quantization state, expected " + shape_text(wanted.shape));
 
-  const std::string scheme = wanted.role == Role::kEmbedding ? "nf4" : scheme_name(quantization_.scheme);
+  const std::string scheme = wanted.role == Role::kEmbedding ? "nf4" : word_of(quantization_.scheme);
   if (type != scheme || nested != quantization_.double_quant || block != quantization_.block_size)
     return fail("is " + type + (nested ? " with" : " without") + " double quantization in blocks of " +
                 std::to_string(block) + ", package.json says " + scheme +

@@ -76,10 +76,7 @@ std::vector<PlannedTensor> planned_parts(const Declared& weight, const std::stri
       {name, DType::kU8, {ceil_div(n, 2), 1}},
       {name + ".absmax", form.double_quant ? DType::kU8 : DType::kF32, {blocks}},
       {name + ".quant_map", DType::kF32, {16}},
-      {state_name(name, scheme_name(form.scheme)),
-       DType::kU8,
-       {kLongestState},
-       PlannedTensor::Length::kAtMost}};
+      {state_name(name, word_of(form.scheme)), DType::kU8, {kLongestState}, PlannedTensor::Length::kAtMost}};
   if (form.double_quant) {
     parts.push_back({name + ".nested_absmax", DType::kF32, {ceil_div(blocks, kNestedBlock)}});
     parts.push_back({name + ".nested_quant_map", DType::kF32, {256}});

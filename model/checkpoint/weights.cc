@@ -22,11 +22,6 @@ quant::Matrix zeros(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-const char* scheme_name(Quantization::Scheme scheme) {
-  constexpr const char* kNames[] = {"none", "nf4", "fp4", "int8"};
-  return kNames[static_cast<int>(scheme)];
-}
-
 quant::Matrix WeightSource::ask(const std::string& name, Role role, std::vector<std::int64_t> shape) {
   for (const Declared& d : declared_)  // a tied embedding is asked for twice and declared once
     if (d.name == name && d.shape == shape) return get(d);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/words.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/quant/matrix.h"
 
@@ -78,7 +79,17 @@ struct Quantization {
   std::vector<std::string> skip;
   Embeddings embeddings = Embeddings::kNone;
 };
-const char* scheme_name(Quantization::Scheme scheme);
+constexpr auto words(Quantization::Scheme) {
+  return word_list<Quantization::Scheme>({{"none", Quantization::Scheme::kNone},
+                                          {"nf4", Quantization::Scheme::kNf4},
+                                          {"fp4", Quantization::Scheme::kFp4},
+                                          {"int8", Quantization::Scheme::kInt8}});
+}
+constexpr auto words(Quantization::Embeddings) {
+  return word_list<Quantization::Embeddings>({{"none", Quantization::Embeddings::kNone},
+                                              {"int8_row", Quantization::Embeddings::kInt8Row},
+                                              {"nf4", Quantization::Embeddings::kNf4}});
+}
 
 // `module` ("layers.0.mlp.up_proj") is an entry of `skip`, ends with "." + one, or starts with one + ".".
 bool skipped(const std::vector<std::string>& skip, const std::string& module);

@@ -58,7 +58,7 @@ Result<const package::AdapterSpec*> choose(const package::Manifest& manifest, co
 
 // How the base is quantized; empty if it is dense.
 std::string quantized_how(const checkpoint::Quantization& q, const scorer::ModelShape& shape) {
-  if (q.scheme != checkpoint::Quantization::Scheme::kNone) return checkpoint::scheme_name(q.scheme);
+  if (q.scheme != checkpoint::Quantization::Scheme::kNone) return word_of(q.scheme);
   if (q.embeddings != checkpoint::Quantization::Embeddings::kNone) return "its input embedding";
   return shape.prequantized ? "config.json says so" : "";
 }

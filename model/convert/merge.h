@@ -12,11 +12,18 @@
 
 #include "base/atomic_file.h"
 #include "base/result.h"
+#include "base/words.h"
 #include "model/convert/quantize.h"
 
 namespace preferd::convert {
 
 enum class MergedType { kKept, kF32, kBF16, kF16 };  // kKept: each tensor keeps the base's type
+constexpr auto words(MergedType) {
+  return word_list<MergedType>({{"keep", MergedType::kKept},
+                                {"fp32", MergedType::kF32},
+                                {"bf16", MergedType::kBF16},
+                                {"fp16", MergedType::kF16}});
+}
 
 struct MergeOptions {
   std::string adapter;  // name; empty: the default

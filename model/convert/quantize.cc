@@ -124,7 +124,7 @@ Json quantization_config(const checkpoint::Quantization& form, const std::vector
           {"_load_in_8bit", !four},
           {"bnb_4bit_compute_dtype", compute},
           {"bnb_4bit_quant_storage", "uint8"},
-          {"bnb_4bit_quant_type", four ? checkpoint::scheme_name(form.scheme) : "fp4"},
+          {"bnb_4bit_quant_type", four ? word_of(form.scheme) : "fp4"},
           {"bnb_4bit_use_double_quant", form.double_quant},
           {"llm_int8_enable_fp32_cpu_offload", false},
           {"llm_int8_has_fp16_weight", false},

@@ -200,7 +200,7 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
   }
   if (!fits(spec.output, width))
     return invalid("package.json: the head's output is " + std::to_string(width) +
-                   " wide, which does not fit output " + package::output_name(spec.output));
+                   " wide, which does not fit output " + word_of(spec.output));
   head.outputs_ = width;
   const Status status = taker.finish();
   if (!status) return status.error();

@@ -12,11 +12,6 @@ namespace preferd::ops {
 
 Compute::Compute(int threads) : Compute(threads, false, nullptr, at::kCPU, at::kFloat) {}
 
-const char* arithmetic_name(Arithmetic arithmetic) {
-  if (arithmetic == Arithmetic::kFp32) return "fp32";
-  return arithmetic == Arithmetic::kInt16 ? "int16" : "int8";
-}
-
 Compute::Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
                  at::ScalarType dtype)
     : pool_(threads),

@@ -29,6 +29,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "base/parallel.h"
+#include "base/words.h"
 #include "model/ops/dropout.h"
 #include "model/quant/matrix.h"
 
@@ -42,7 +43,10 @@ struct PaddedBatch;
 // are quantized to integers of 14 and 11 bits, or of 8 and 7 bits, which share a scale over groups of at most
 // 256 (model/quant/int_groups.h).
 enum class Arithmetic { kFp32, kInt16, kInt8 };
-const char* arithmetic_name(Arithmetic arithmetic);  // "fp32", "int16", "int8"
+constexpr auto words(Arithmetic) {
+  return word_list<Arithmetic>(
+      {{"fp32", Arithmetic::kFp32}, {"int16", Arithmetic::kInt16}, {"int8", Arithmetic::kInt8}});
+}
 
 // What a training step adds to a forward; empty when serving.
 struct TrainingStep {

@@ -65,19 +65,9 @@ std::optional<PackageKind> kind_of(const Json& json) {
 
 }  // namespace
 
-const char* kind_name(PackageKind kind) {
-  constexpr const char* kNames[] = {"package", "ensemble", "cascade"};
-  return kNames[static_cast<int>(kind)];
-}
-
-const char* order_name(MemberOrder order) {
-  constexpr const char* kNames[] = {"given", "swapped", "average"};
-  return kNames[static_cast<int>(order)];
-}
-
 std::string MemberSpec::label() const {
   return package + (adapter.empty() ? "" : ":" + adapter) +
-         (order == MemberOrder::kGiven ? "" : std::string(" (") + order_name(order) + ")");
+         (order == MemberOrder::kGiven ? "" : std::string(" (") + word_of(order) + ")");
 }
 
 Result<PackageKind> package_kind(const Files& package) {
@@ -96,7 +86,7 @@ Result<CompositeManifest> read_composite(const Files& package) {
   const auto kind = kind_of(document->json);
   PREFERD_CHECK(kind && *kind != PackageKind::kPackage);
   std::optional<Error> failure;
-  Section s(document->json, kind_name(*kind), failure);
+  Section s(document->json, word_of(*kind), failure);
   CompositeManifest m;
   m.kind = *kind;
   m.digest = document->digest;

@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "base/words.h"
 
 namespace preferd::package {
 
@@ -21,11 +22,19 @@ namespace preferd::package {
 inline constexpr int kDeepestComposite = 4;
 
 enum class PackageKind { kPackage, kEnsemble, kCascade };
-const char* kind_name(PackageKind kind);  // "package", "ensemble", "cascade"
+constexpr auto words(PackageKind) {
+  return word_list<PackageKind>({{"package", PackageKind::kPackage},
+                                 {"ensemble", PackageKind::kEnsemble},
+                                 {"cascade", PackageKind::kCascade}});
+}
 
 // Which order of the responses a member is shown, whatever order was asked for; kAverage: both, averaged.
 enum class MemberOrder { kGiven, kSwapped, kAverage };
-const char* order_name(MemberOrder order);  // as in the manifest
+constexpr auto words(MemberOrder) {
+  return word_list<MemberOrder>({{"given", MemberOrder::kGiven},
+                                 {"swapped", MemberOrder::kSwapped},
+                                 {"average", MemberOrder::kAverage}});
+}
 
 struct MemberSpec {
   std::string package;  // folder, relative

@@ -180,7 +180,7 @@ checkpoint::Quantization read_quantization(Section s) {
     s.fail("quantization.block_size is " + std::to_string(block) + ", expected a power of two in 32..4096");
   if ((doubled || sized) && (q.scheme == Scheme::kNone || q.scheme == Scheme::kInt8))
     s.fail(std::string("quantization.double_quant and block_size mean nothing for scheme ") +
-           checkpoint::scheme_name(q.scheme));
+           word_of(q.scheme));
   if (q.embeddings == checkpoint::Quantization::Embeddings::kNf4 && q.scheme != Scheme::kNf4)
     s.fail("quantization.embeddings nf4 goes with scheme nf4 only");
   q.block_size = static_cast<int>(block);
@@ -208,7 +208,7 @@ FeatureSpec read_features(Section s) {
 void check_heads(Section& s, const Manifest& m) {
   for (const AdapterSpec& adapter : m.adapters) {
     const HeadSpec& head = adapter.head;
-    const std::string output = output_name(head.output);
+    const std::string output = word_of(head.output);
     if (per_response(head.output) != (m.input.layout == text::Layout::kPerResponse))
       s.fail("head.output " + output + " does not go with input.layout " +
              (m.input.layout == text::Layout::kPair ? "pair" : "per_response"));
@@ -258,12 +258,6 @@ void read_adapters(Section& s, Manifest& m, std::optional<Error>& failure) {
 }
 
 }  // namespace
-
-const char* output_name(Output output) {
-  constexpr const char* kNames[] = {"sigmoid_b",  "softmax_ab", "softmax_abt",
-                                    "token_pair", "difference", "siamese"};
-  return kNames[static_cast<int>(output)];
-}
 
 Result<Manifest> read_manifest(const Files& package) {
   const auto file = read_manifest_file(package);

@@ -84,7 +84,7 @@ Status check_linears(const families::Family& family, const package::Manifest& ma
   const std::string what = std::string(family.model_type) + " has no linear layers";
   if (manifest.quantization.scheme != checkpoint::Quantization::Scheme::kNone)
     return invalid(std::string("package.json: quantization.scheme is ") +
-                   checkpoint::scheme_name(manifest.quantization.scheme) + ", expected none, as " + what);
+                   word_of(manifest.quantization.scheme) + ", expected none, as " + what);
   for (const package::AdapterSpec& adapter : manifest.adapters)
     if (adapter.path)
       return invalid("package.json: adapter.path is '" + *adapter.path + "', expected no adapter, as " +

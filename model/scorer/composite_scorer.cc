@@ -65,7 +65,7 @@ CompositeScorer::CompositeScorer(package::CompositeManifest manifest, std::vecto
   PREFERD_CHECK(!members_.empty());
   info_.name = manifest.name;
   info_.revision = manifest.revision;
-  info_.kind = info_.output = package::kind_name(manifest.kind);
+  info_.kind = info_.output = word_of(manifest.kind);
   std::string digests = manifest.digest;
   std::set<const Scorer*> distinct;
   for (const Member& m : members_) {

@@ -31,16 +31,6 @@ std::string name_of(const Device& device) {
   return device.kind == Device::Kind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
 }
 
-const char* name_of(Residency residency) {
-  switch (residency) {
-    case Residency::kPacked: return "packed";
-    case Residency::kDense: return "dense";
-    case Residency::kFp8: return "fp8";
-    case Residency::kAuto: break;
-  }
-  return "auto";
-}
-
 int gpu_count() { return gpu::device_count(); }
 
 Result<std::vector<Device>> parse_devices(std::string_view text) {

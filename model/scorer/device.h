@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/words.h"
 
 namespace preferd::scorer {
 
@@ -33,6 +34,11 @@ enum class Residency {
   kDense,   // decoded once, to bf16; gives the same bits
   kFp8,     // 8-bit floating point with one scale per row
 };
-const char* name_of(Residency residency);
+constexpr auto words(Residency) {
+  return word_list<Residency>({{"auto", Residency::kAuto},
+                               {"packed", Residency::kPacked},
+                               {"dense", Residency::kDense},
+                               {"fp8", Residency::kFp8}});
+}
 
 }  // namespace preferd::scorer

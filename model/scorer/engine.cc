@@ -48,7 +48,7 @@ Result<Residency> fitting(const Placement& placement, const AdaptedModel& model,
   if (choose && needed_bytes(model, residency, 0) > free) residency = Residency::kPacked;
   if (const std::size_t needed = needed_bytes(model, residency, placement.bf16_layers); needed > free)
     return Error{Code::kTooLarge,
-                 "device " + name_of(placement.device) + ": residency " + name_of(residency) + " needs " +
+                 "device " + name_of(placement.device) + ": residency " + word_of(residency) + " needs " +
                      gibibytes(needed) + " of its memory, " + gibibytes(free) + " are free",
                  {}};
   return residency;
@@ -101,7 +101,7 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
       (*family)->mask == families::AttentionMask::kCausal && placement.compute != ComputeType::kFp32;
   if (!kernels) {
     if (placement.residency != Residency::kAuto)
-      return invalid("residency is " + std::string(name_of(placement.residency)) +
+      return invalid("residency is " + std::string(word_of(placement.residency)) +
                      ", expected auto: compute fp32 and encoders have no other residency on cuda");
     at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
@@ -119,7 +119,7 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
   if (!accelerator) return accelerator.error();
   engine.device += " " + (*accelerator)->name();
   engine.compute = (*accelerator)->arithmetic();
-  engine.residency = name_of(*residency);
+  engine.residency = word_of(*residency);
   engine.body.reset(new ops::Compute(ops::Compute::accelerated(1, *accelerator)));
   return engine;
 }
@@ -130,12 +130,12 @@ Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Comp
                            const AdaptedModel& model) {
   if (placement.device.kind == Device::Kind::kCuda) {
     if (placement.compute == ComputeType::kInt16 || placement.compute == ComputeType::kInt8)
-      return invalid(std::string("compute is ") + ops::arithmetic_name(arithmetic_of(placement.compute)) +
+      return invalid(std::string("compute is ") + word_of(arithmetic_of(placement.compute)) +
                      ", expected auto or fp32 on device cuda");
     return on_gpu(placement, std::move(cpu), model);
   }
   if (placement.residency != Residency::kAuto)
-    return invalid("residency is " + std::string(name_of(placement.residency)) +
+    return invalid("residency is " + std::string(word_of(placement.residency)) +
                    ", expected auto on device cpu");
   const ops::Arithmetic arithmetic = arithmetic_of(placement.compute);
   return Engine{.body = cpu,
@@ -143,7 +143,7 @@ Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Comp
                 .arithmetic = arithmetic,
                 .forward_tokens = kForwardTokens,
                 .device = "cpu",
-                .compute = ops::arithmetic_name(arithmetic),
+                .compute = word_of(arithmetic),
                 .residency = {}};
 }
 

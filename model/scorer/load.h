@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "base/words.h"
 #include "model/scorer/device.h"
 #include "model/scorer/scorer.h"
 
@@ -14,6 +15,12 @@ namespace preferd::scorer {
 // are skipped), otherwise fp32. It never means int8, whose tolerance is wider: int8 must be asked for. On a
 // GPU, kAuto means bf16, or fp8 with Residency::kFp8; kFp32 means ATen; integers are not available.
 enum class ComputeType { kAuto, kFp32, kInt16, kInt8 };
+constexpr auto words(ComputeType) {
+  return word_list<ComputeType>({{"auto", ComputeType::kAuto},
+                                 {"fp32", ComputeType::kFp32},
+                                 {"int16", ComputeType::kInt16},
+                                 {"int8", ComputeType::kInt8}});
+}
 enum class Golden { kVerify, kSkip };
 
 struct LoadOptions {

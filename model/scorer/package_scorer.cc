@@ -41,8 +41,8 @@ class PackageScorer : public Scorer {
     info_.revision = m.revision;
     info_.layout = m.input.layout == text::Layout::kPair ? "pair" : "per_response";
     info_.family = model_.family;
-    info_.quantization = checkpoint::scheme_name(m.quantization.scheme);
-    info_.output = package::output_name(m.output());
+    info_.quantization = word_of(m.quantization.scheme);
+    info_.output = word_of(m.output());
     info_.digest = m.digest;
     info_.max_tokens = m.input.max_tokens;
     for (std::size_t i = 0; i < m.adapters.size(); ++i) {

@@ -19,12 +19,18 @@
 
 #include "base/mapped_file.h"
 #include "base/result.h"
+#include "base/words.h"
 #include "model/text/pair.h"
 
 namespace preferd::scorer {
 
 enum class Swap { kNone, kAverage };       // kAverage: mean of both orders' probabilities
 enum class Overflow { kPackage, kError };  // too long: truncate as the package says, or refuse
+
+constexpr auto words(Swap) { return word_list<Swap>({{"none", Swap::kNone}, {"average", Swap::kAverage}}); }
+constexpr auto words(Overflow) {
+  return word_list<Overflow>({{"package", Overflow::kPackage}, {"error", Overflow::kError}});
+}
 inline constexpr std::array<const char*, 3> kClassNames = {"model_a", "model_b", "tie"};
 
 struct Ask {

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "base/words.h"
 #include "model/text/pair.h"
 #include "model/text/tokenizer.h"
 
@@ -21,6 +22,19 @@ namespace preferd::text {
 enum class Layout { kPair, kPerResponse };
 enum class Joining { kJoined, kSegments };
 enum class Cut { kRight, kLeft, kRatio, kProportional };
+
+constexpr auto words(Layout) {
+  return word_list<Layout>({{"pair", Layout::kPair}, {"per_response", Layout::kPerResponse}});
+}
+constexpr auto words(Joining) {
+  return word_list<Joining>({{"joined", Joining::kJoined}, {"segments", Joining::kSegments}});
+}
+constexpr auto words(Cut) {
+  return word_list<Cut>({{"right", Cut::kRight},
+                         {"left", Cut::kLeft},
+                         {"ratio", Cut::kRatio},
+                         {"proportional", Cut::kProportional}});
+}
 
 // Either a field ("prompt", "response_a", "response_b"; per_response: "prompt", "response") or fixed text.
 struct Segment {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/words.h"
 #include "training/config/fields.h"
 #include "training/data/options.h"
 #include "training/data/sampler.h"
@@ -19,6 +20,18 @@ enum class Method { kLora, kFull, kHead };
 enum class Device { kCpu, kCuda };
 enum class Precision { kFp32, kBf16, kFp64 };
 enum class AdapterDtype { kFp32, kBf16 };
+
+constexpr auto words(Method) {
+  return word_list<Method>({{"lora", Method::kLora}, {"full", Method::kFull}, {"head", Method::kHead}});
+}
+constexpr auto words(Device) { return word_list<Device>({{"cpu", Device::kCpu}, {"cuda", Device::kCuda}}); }
+constexpr auto words(Precision) {
+  return word_list<Precision>(
+      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp64", Precision::kFp64}});
+}
+constexpr auto words(AdapterDtype) {
+  return word_list<AdapterDtype>({{"fp32", AdapterDtype::kFp32}, {"bf16", AdapterDtype::kBf16}});
+}
 
 struct AdapterConfig {
   std::int64_t r = 16;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/words.h"
 #include "training/data/disk_file.h"
 #include "training/data/example.h"
 #include "training/data/identity.h"
@@ -25,6 +26,9 @@ namespace preferd::training {
 inline constexpr const char* kDataFault = "data";
 
 enum class BadRows { kStop, kSkip };
+constexpr auto words(BadRows) {
+  return word_list<BadRows>({{"stop", BadRows::kStop}, {"skip", BadRows::kSkip}});
+}
 inline constexpr std::size_t kListedRows = 20;
 
 struct CorpusOptions {

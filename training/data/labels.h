@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "base/words.h"
 #include "training/data/example.h"
 
 namespace preferd::training {
@@ -16,6 +17,13 @@ namespace preferd::training {
 // kAuto: whichever the row has; two kinds in one row are refused. kTeacher: the row's own label is ignored,
 // and its target will be the teacher's.
 enum class Labels { kAuto, kWinner, kOneHot, kSoft, kTeacher };
+constexpr auto words(Labels) {
+  return word_list<Labels>({{"auto", Labels::kAuto},
+                            {"winner", Labels::kWinner},
+                            {"one_hot", Labels::kOneHot},
+                            {"soft", Labels::kSoft},
+                            {"teacher", Labels::kTeacher}});
+}
 
 // Requires labels != kTeacher. Errors: no label, an unknown winner, not exactly one 1, a number out of range.
 Result<Target> label_of(const Json& fields, Labels labels);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/words.h"
 #include "training/data/corpus.h"
 #include "training/data/labels.h"
 
@@ -17,6 +18,10 @@ namespace preferd::training {
 // each response; kAuto keeps ties with three classes and drops them with two. With two classes the tie's
 // share of other soft labels is halved too.
 enum class Ties { kAuto, kKeep, kHalf, kDrop };
+constexpr auto words(Ties) {
+  return word_list<Ties>(
+      {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}});
+}
 
 struct SourceRule {
   double weight = 1;  // of the loss of each example; > 0
@@ -27,7 +32,14 @@ struct SourceRule {
 
 // What happens to a prompt on both sides. kDropFromTrain: its training rows are dropped.
 enum class Overlap { kError, kDropFromTrain, kAllow };
+constexpr auto words(Overlap) {
+  return word_list<Overlap>(
+      {{"error", Overlap::kError}, {"drop_from_train", Overlap::kDropFromTrain}, {"allow", Overlap::kAllow}});
+}
 enum class Duplicates { kDrop, kKeep };
+constexpr auto words(Duplicates) {
+  return word_list<Duplicates>({{"drop", Duplicates::kDrop}, {"keep", Duplicates::kKeep}});
+}
 enum class ReadEmbeddings { kNo, kYes };
 
 struct DataOptions {

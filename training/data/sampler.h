@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/words.h"
 #include "training/data/orders.h"
 
 namespace preferd::training {
@@ -22,6 +23,12 @@ namespace preferd::training {
 // Which examples are shown with their responses exchanged: none; all in odd epochs (counted from 0); those of
 // odd ranks; each example in both orders, side by side in one micro-batch.
 enum class SwapAugmentation { kNone, kEpoch, kRank, kSameBatch };
+constexpr auto words(SwapAugmentation) {
+  return word_list<SwapAugmentation>({{"none", SwapAugmentation::kNone},
+                                      {"epoch", SwapAugmentation::kEpoch},
+                                      {"rank", SwapAugmentation::kRank},
+                                      {"same_batch", SwapAugmentation::kSameBatch}});
+}
 
 struct SamplerOptions {
   std::uint64_t seed = 0;

@@ -28,7 +28,7 @@ Result<TextSide> text_side(const scorer::PairEncoder& encoder) {
   if (!manifest) return manifest.error();
   Packer packer;
   packer.put((*manifest)["input"].dump()).put(manifest->value("features", Json()).dump());
-  packer.put(std::string(package::output_name(encoder.manifest().output())));
+  packer.put(std::string(word_of(encoder.manifest().output())));
   for (const std::string& name : encoder.base().list("")) {
     if (!is_text_side(name)) continue;
     const auto digest = digest_of(encoder.base(), name);

@@ -96,8 +96,7 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
   if (placement.method == Method::kFull &&
       encoder->manifest().quantization.scheme != checkpoint::Quantization::Scheme::kNone)
     return invalid("method is full over a base quantized as " +
-                   std::string(checkpoint::scheme_name(encoder->manifest().quantization.scheme)) +
-                   ", expected a dense base");
+                   std::string(word_of(encoder->manifest().quantization.scheme)) + ", expected a dense base");
   if (placement.method == Method::kFull && encoder->manifest().output() == package::Output::kTokenPair)
     return invalid(
         "method is full over a token_pair head, whose rows of the LM head are not trained; expected method "

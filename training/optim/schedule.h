@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "base/words.h"
+
 namespace preferd::training {
 
 struct Schedule {
@@ -21,6 +23,11 @@ struct Schedule {
   double power = 1;
   std::int64_t warmup_steps = 0;  // instead of the share; 0 = the share
 };
+constexpr auto words(Schedule::Shape) {
+  return word_list<Schedule::Shape>({{"cosine", Schedule::Shape::kCosine},
+                                     {"linear", Schedule::Shape::kLinear},
+                                     {"constant", Schedule::Shape::kConstant}});
+}
 
 // 0 <= step < steps. Pure.
 double schedule_factor(const Schedule& schedule, std::int64_t step, std::int64_t steps);

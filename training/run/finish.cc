@@ -44,12 +44,8 @@ Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm
 double rounded(double temperature) { return std::round(temperature * 1e4) / 1e4; }
 
 std::string trained_text(const TrainConfig& config, int threads) {
-  const char* precision = config.precision == Precision::kBf16   ? "bf16"
-                          : config.precision == Precision::kFp64 ? "fp64"
-                                                                 : "fp32";
-  const char* device = config.device == Device::kCuda ? "cuda" : "cpu";
-  return std::string(precision) + " on " + device + ", " + std::to_string(threads) +
-         (threads == 1 ? " thread" : " threads");
+  return std::string(word_of(config.precision)) + " on " + word_of(config.device) + ", " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads");
 }
 
 Facts facts_of(const TrainConfig& config, const Prepared& prepared, const scorer::ScorerInfo& info,

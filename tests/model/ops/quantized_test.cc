@@ -135,13 +135,13 @@ INSTANTIATE_TEST_SUITE_P(
                                      Case{Form::kBf16, 2, 9000, 5})),
     [](const auto& c) {
       const Case& shape = std::get<1>(c.param);
-      return std::string(arithmetic_name(std::get<0>(c.param))) + "_" + std::to_string(shape.rows) + "x" +
+      return std::string(word_of(std::get<0>(c.param))) + "_" + std::to_string(shape.rows) + "x" +
              std::to_string(shape.in) + "x" + std::to_string(shape.out);
     });
 
 class RoundingOf : public testing::TestWithParam<Arithmetic> {};
 INSTANTIATE_TEST_SUITE_P(Widths, RoundingOf, testing::ValuesIn(kBoth),
-                         [](const auto& c) { return std::string(arithmetic_name(c.param)); });
+                         [](const auto& c) { return std::string(word_of(c.param)); });
 
 // Rows under an adapter, under another, and under none, in one batch.
 TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
