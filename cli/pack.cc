@@ -114,19 +114,6 @@ void declare_pack(Settings& settings, Options& o) {
       .toggle("quiet", o.quiet, "print nothing");
 }
 
-// How the head's outputs were read, which nothing can check.
-const char* outputs_of(package::Output output) {
-  switch (output) {
-    case package::Output::kSigmoidB: return "the head's output is the logit of \"B is better\"";
-    case package::Output::kSoftmaxAb: return "the head's outputs are model_a, model_b";
-    case package::Output::kSoftmaxAbt: return "the head's outputs are model_a, model_b, tie";
-    case package::Output::kTokenPair: return "the first answer token stands for A, the second for B";
-    case package::Output::kDifference: return "the response with the higher output wins";
-    case package::Output::kSiamese: return "the head reads response_a, then response_b";
-  }
-  return "";
-}
-
 int run(Options& o) {
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);
@@ -143,7 +130,7 @@ int run(Options& o) {
   print_package(**encoder, *seen);
   std::printf(
       "\nevery tensor is accounted for and golden pairs agree with themselves when loaded again; %s\n",
-      outputs_of((*encoder)->manifest().output()));
+      package::traits((*encoder)->manifest().output()).meaning);
   if (!o.pack.labels.ours()) std::printf("the head was put into that order, as --labels says\n");
   if (!o.pack.golden_rows.empty())
     std::printf("logits of your own: %zu rows of %s brought some, %s\n", made->compared,

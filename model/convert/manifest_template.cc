@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/checkpoint/weights.h"
+#include "model/package/output.h"
 
 namespace preferd::convert {
 namespace {
@@ -96,18 +97,17 @@ Result<OrderedJson> head_template(const TemplateOptions& options, bool per_respo
   if (!linear)
     return invalid("the head is more than one linear layer (" + names +
                    "); expected a manifest that says how they go together");
-  const char* output = per_response       ? (linear->out == 1 ? "difference" : nullptr)
-                       : linear->out == 1 ? "sigmoid_b"
-                       : linear->out == 2 ? "softmax_ab"
-                       : linear->out == 3 ? "softmax_abt"
-                                          : nullptr;
-  if (output == nullptr)
+  const auto output = std::ranges::find_if(package::kOutputs, [&](const package::OutputTraits& o) {
+    const auto reads = per_response ? package::HeadInput::kEachResponse : package::HeadInput::kPair;
+    return o.input == reads && o.fits(linear->out);
+  });
+  if (output == std::end(package::kOutputs))
     return invalid(
         "the head gives " + std::to_string(linear->out) + " values, expected " +
         (per_response ? "1 for a template with {response}" : "1, 2 or 3 for a template of both responses"));
   OrderedJson layer = {{"type", "linear"}, {"in", linear->in}, {"out", linear->out}};
   if (!linear->bias) layer["bias"] = false;
-  return OrderedJson{{"layers", OrderedJson::array({layer})}, {"output", output}};
+  return OrderedJson{{"layers", OrderedJson::array({layer})}, {"output", output->word}};
 }
 
 }  // namespace

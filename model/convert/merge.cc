@@ -189,7 +189,7 @@ Result<OrderedJson> write_head(const Source& source, AtomicFolder& folder) {
   const std::string revision = json.value("revision", "");
   json["revision"] = revision.empty() ? "merged" : revision + "-merged";
   const package::HeadSpec& spec = source.adapter->head;
-  if (spec.output == package::Output::kTokenPair) return json;
+  if (package::traits(spec.output).reads_lm_head()) return json;
   json["head"]["file"] = kHead;
   if (spec.file) {
     const auto file = source.package->open(*spec.file);

@@ -139,7 +139,7 @@ at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const op
                   std::span<const ops::Linear> linears, const at::Tensor& states,
                   const at::Tensor& features) {
   at::Tensor x = normalized(spec.normalize, states.to(compute.wide()));
-  if (spec.output == package::Output::kSiamese) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
+  if (package::traits(spec.output).joins_responses()) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features.to(compute.device(), compute.wide());
     if (spec.projection) {
@@ -161,18 +161,6 @@ at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const op
 
 }  // namespace differentiable
 
-bool fits(package::Output output, std::int64_t width) {
-  switch (output) {
-    case package::Output::kSigmoidB:
-    case package::Output::kDifference: return width == 1;
-    case package::Output::kSoftmaxAb: return width == 2;
-    case package::Output::kSoftmaxAbt: return width == 3;
-    case package::Output::kSiamese: return width >= 1 && width <= 3;
-    case package::Output::kTokenPair: return false;
-  }
-  return false;
-}
-
 }  // namespace
 
 Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, std::int64_t features,
@@ -180,7 +168,7 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
   Head head;
   head.spec_ = spec;
   Taker taker(std::move(tensors), where);
-  std::int64_t width = hidden * (spec.output == package::Output::kSiamese ? 2 : 1);
+  std::int64_t width = hidden * (package::traits(spec.output).joins_responses() ? 2 : 1);
   if (spec.projection) {
     head.projection_ = taker.linear("feature_projection", spec.projection->out, features, true);
     width += spec.projection->out;
@@ -198,7 +186,7 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
     head.linears_.back() = taker.linear("layers." + index, layer.out, layer.in, layer.bias);
     width = layer.out;
   }
-  if (!fits(spec.output, width))
+  if (!package::traits(spec.output).fits(width))
     return invalid("package.json: the head's output is " + std::to_string(width) +
                    " wide, which does not fit output " + word_of(spec.output));
   head.outputs_ = width;
@@ -220,7 +208,7 @@ at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const a
   if (compute.copies_weights() || wants_gradient(compute, states))
     return differentiable::logits(compute, spec_, projection_, linears_, states, features);
   at::Tensor x = normalized(spec_.normalize, states);
-  if (spec_.output == package::Output::kSiamese) x = x.view({x.size(0) / 2, 2 * x.size(1)});
+  if (package::traits(spec_.output).joins_responses()) x = x.view({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features;
     if (spec_.projection) {

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "base/words.h"
+#include "model/package/output.h"
 
 namespace preferd::package {
 
 enum class Pooling { kLast, kFirst, kMean };           // over real tokens
 enum class Normalize { kNone, kL2, kLayerNorm };       // of each pooled vector
 enum class Activation { kNone, kRelu, kGelu, kTanh };  // gelu: exact
-enum class Output { kSigmoidB, kSoftmaxAb, kSoftmaxAbt, kTokenPair, kDifference, kSiamese };
 
 constexpr auto words(Pooling) {
   return word_list<Pooling>({{"last", Pooling::kLast}, {"mean", Pooling::kMean}, {"first", Pooling::kFirst}});
@@ -25,14 +25,6 @@ constexpr auto words(Activation) {
                                 {"relu", Activation::kRelu},
                                 {"gelu", Activation::kGelu},
                                 {"tanh", Activation::kTanh}});
-}
-constexpr auto words(Output) {
-  return word_list<Output>({{"sigmoid_b", Output::kSigmoidB},
-                            {"softmax_ab", Output::kSoftmaxAb},
-                            {"softmax_abt", Output::kSoftmaxAbt},
-                            {"token_pair", Output::kTokenPair},
-                            {"difference", Output::kDifference},
-                            {"siamese", Output::kSiamese}});
 }
 
 struct HeadLayer {
@@ -58,10 +50,5 @@ struct HeadSpec {
   Output output = Output::kSigmoidB;
   std::vector<std::string> tokens;  // token_pair: exactly two
 };
-
-// Two sequences a pair, one for each response?
-inline bool per_response(Output output) {
-  return output == Output::kDifference || output == Output::kSiamese;
-}
 
 }  // namespace preferd::package

@@ -82,7 +82,7 @@ HeadSpec read_head(Section s, std::optional<Error>& failure) {
             {"siamese", Output::kSiamese}},
            head.output);
   s.strings("tokens", head.tokens);
-  if (head.output == Output::kTokenPair) head.pooling = Pooling::kLast;
+  if (traits(head.output).reads_lm_head()) head.pooling = Pooling::kLast;
   s.close();
   return head;
 }
@@ -209,16 +209,16 @@ void check_heads(Section& s, const Manifest& m) {
   for (const AdapterSpec& adapter : m.adapters) {
     const HeadSpec& head = adapter.head;
     const std::string output = word_of(head.output);
-    if (per_response(head.output) != (m.input.layout == text::Layout::kPerResponse))
+    if (traits(head.output).per_response() != (m.input.layout == text::Layout::kPerResponse))
       s.fail("head.output " + output + " does not go with input.layout " +
              (m.input.layout == text::Layout::kPair ? "pair" : "per_response"));
-    if (head.output == Output::kTokenPair && m.features.set != features::FeatureSet::kNone)
+    if (traits(head.output).reads_lm_head() && m.features.set != features::FeatureSet::kNone)
       s.fail("head.output token_pair cannot take features");
-    if ((head.output == Output::kDifference) != (m.output() == Output::kDifference))
+    if (traits(head.output).scores_each_response() != traits(m.output()).scores_each_response())
       s.fail("heads of one package see the same feature columns: difference does not mix with other outputs");
     if (head.projection && m.features.set == features::FeatureSet::kNone)
       s.fail("head.feature_projection without features");
-    if (head.output == Output::kTokenPair) {
+    if (traits(head.output).reads_lm_head()) {
       if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
       if (head.tokens.size() != 2)
         s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, token_pair needs two");

@@ -58,7 +58,7 @@ Result<BaseConfig> read_base_config(const PairEncoder& encoder) {
   if (!base) return base.error();
   base->options.positions = manifest.input.max_tokens;
   for (const package::AdapterSpec& adapter : manifest.adapters)
-    if (adapter.head.output == package::Output::kTokenPair)
+    if (package::traits(adapter.head.output).reads_lm_head())
       base->options.lm_head = families::BodyOptions::LmHead::kBuild;
   if (base->options.lm_head == families::BodyOptions::LmHead::kBuild &&
       base->family->mask != families::AttentionMask::kCausal)
@@ -223,7 +223,7 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
       }
     }
     const families::Body& own = *model.bodies[adapter.body];
-    if (spec.head.output != package::Output::kTokenPair) {
+    if (!package::traits(spec.head.output).reads_lm_head()) {
       auto made = make_head(encoder, spec.head, std::move(head), folder_name, own.width());
       if (!made) return made.error();
       adapter.head = std::move(*made);

@@ -11,10 +11,10 @@ Result<AdapterFiles> read_adapter(const PairEncoder& encoder, const ModelShape& 
   if (!folder) return invalid("package.json: adapter.path: " + folder.error().what);
   std::string wrapper = shape.prefix;
   if (!wrapper.empty()) wrapper.pop_back();  // the dot
-  auto peft =
-      checkpoint::read_peft(**folder, shape.tensors, wrapper,
-                            spec.head.output == package::Output::kTokenPair ? checkpoint::Wrapping::kCausalLm
-                                                                            : checkpoint::Wrapping::kBody);
+  auto peft = checkpoint::read_peft(**folder, shape.tensors, wrapper,
+                                    package::traits(spec.head.output).reads_lm_head()
+                                        ? checkpoint::Wrapping::kCausalLm
+                                        : checkpoint::Wrapping::kBody);
   if (!peft) return peft.error();
   return AdapterFiles{std::move(*peft), (*folder)->name()};
 }

@@ -117,7 +117,7 @@ Status account_adapter(const PairEncoder& encoder, const ModelShape& shape,
     folder = adapter->folder;
     head = std::move(adapter->peft.head);
   }
-  if (spec.head.output != package::Output::kTokenPair) {
+  if (!package::traits(spec.head.output).reads_lm_head()) {
     const auto made = make_head(encoder, spec.head, std::move(head), folder, shape.width);
     return made ? Status(Ok{}) : Status(made.error());
   }

@@ -47,7 +47,7 @@ class PackageScorer : public Scorer {
     info_.max_tokens = m.input.max_tokens;
     for (std::size_t i = 0; i < m.adapters.size(); ++i) {
       const LoadedAdapter& a = model_.adapters[i];
-      const int classes = a.head ? std::max(2, static_cast<int>(a.head->outputs())) : 2;
+      const int classes = package::traits(a.spec.output).classes(a.head ? a.head->outputs() : 0);
       info_.adapters.push_back({m.adapters[i].name, classes});
       info_.classes = std::max(info_.classes, classes);
     }
@@ -262,7 +262,7 @@ class PackageScorer : public Scorer {
     const at::Tensor logits =
         item_logits(*engine_.heads, model_, projections_, items, encoder_->columns(), states);
     const auto width = static_cast<std::size_t>(logits.size(1));
-    const bool difference = adapter.spec.output == package::Output::kDifference;
+    const bool difference = package::traits(adapter.spec.output).scores_each_response();
     const float* at = logits.data_ptr<float>();
     for (const Encoded* item : items) {
       std::vector<std::vector<float>> orders;

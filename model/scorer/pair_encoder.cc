@@ -106,7 +106,7 @@ Prefixes PairEncoder::prefixes() const {
 
 std::int64_t PairEncoder::columns() const {
   if (manifest_.features.set == features::FeatureSet::kNone) return 0;
-  return static_cast<std::int64_t>(manifest_.output() == package::Output::kDifference
+  return static_cast<std::int64_t>(package::traits(manifest_.output()).scores_each_response()
                                        ? features::kResponseColumns
                                        : features::kPairColumns);
 }
@@ -131,7 +131,7 @@ Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, text::Inp
   if (manifest_.features.set == features::FeatureSet::kNone) return order;
   const features::FeatureColumns columns =
       features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
-  if (manifest_.output() != package::Output::kDifference) {
+  if (!package::traits(manifest_.output()).scores_each_response()) {
     order.features = features::standardized(columns, statistics_);
     return order;
   }
@@ -164,7 +164,7 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
     return std::any_of(t.begin(), t.end(), [](const text::Lost& l) { return l.any(); });
   };
   bool cut = lost(encoded.truncated);
-  if (ask.swap == Swap::kAverage && manifest_.output() != package::Output::kDifference) {
+  if (ask.swap == Swap::kAverage && !package::traits(manifest_.output()).scores_each_response()) {
     auto other = encode_order(exchanged(ask.pair), inputs);
     if (!other) return other.error();
     encoded.orders.push_back(std::move(*other));

@@ -33,7 +33,7 @@ Verdict verdict_of(std::vector<std::vector<float>> by_order) {
 }
 
 std::vector<float> probabilities(package::Output output, std::span<const float> logits, float temperature) {
-  if (output == package::Output::kDifference) {
+  if (package::traits(output).scores_each_response()) {
     const float z = logits[1] / temperature - logits[0] / temperature;
     return {sigmoid(-z), sigmoid(z)};
   }

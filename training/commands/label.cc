@@ -55,7 +55,7 @@ int label_command(const Arguments& arguments) {
   options.embeddings = embeddings ? Embeddings::kWrite : Embeddings::kNone;
   auto model = open_model(package, placement);
   if (!model) return report(model.error(), kFailed);
-  if (swap && (*model)->output() == package::Output::kDifference)
+  if (swap && package::traits((*model)->output()).scores_each_response())
     return report(invalid("flag --swap means nothing for a difference head, whose orders are mirrors"),
                   kBadUsage);
   Terminal terminal(quiet ? Verbosity::kQuiet : Verbosity::kNormal);

@@ -41,7 +41,8 @@ Result<TextSide> text_side(const scorer::PairEncoder& encoder) {
     packer.put(*digest);
   }
   return TextSide{[&encoder](const scorer::Ask& ask) { return encoder.encode(ask); },
-                  std::move(packer.bytes()), encoder.manifest().output() == package::Output::kDifference};
+                  std::move(packer.bytes()),
+                  package::traits(encoder.manifest().output()).scores_each_response()};
 }
 
 }  // namespace preferd::training

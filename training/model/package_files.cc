@@ -74,7 +74,7 @@ Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& enc
     return invalid("adapter.first_layer " + std::to_string(a.first_layer) + " to last_layer " +
                    std::to_string(last) + " are not within the model's layers 0 to " +
                    std::to_string(shape->layers - 1));
-  const std::string wrapped = encoder.manifest().output() == package::Output::kTokenPair
+  const std::string wrapped = package::traits(encoder.manifest().output()).reads_lm_head()
                                   ? "base_model.model.model."
                                   : "base_model.model.";
   const auto seed = static_cast<std::uint64_t>(config.seed);

@@ -97,7 +97,7 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
       encoder->manifest().quantization.scheme != checkpoint::Quantization::Scheme::kNone)
     return invalid("method is full over a base quantized as " +
                    std::string(word_of(encoder->manifest().quantization.scheme)) + ", expected a dense base");
-  if (placement.method == Method::kFull && encoder->manifest().output() == package::Output::kTokenPair)
+  if (placement.method == Method::kFull && package::traits(encoder->manifest().output()).reads_lm_head())
     return invalid(
         "method is full over a token_pair head, whose rows of the LM head are not trained; expected method "
         "lora or another head.output");
@@ -120,14 +120,14 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
   self->train_head();
   for (const scorer::LoadedAdapter& a : self->model_.adapters) self->projections_.push_back(&a.projections);
   const scorer::LoadedAdapter& adapter = self->model_.adapters.front();
-  self->classes_ = adapter.head ? classes_of(adapter.spec.output, adapter.head->outputs()) : 2;
+  self->classes_ = package::traits(adapter.spec.output).classes(adapter.head ? adapter.head->outputs() : 0);
   if (const Status s = self->encoder_->intact(Look::kThorough); !s) return s.error();
   return self;
 }
 
 void TrainableModel::train_adapter() {
   const std::string prefix =
-      output() == package::Output::kTokenPair ? "base_model.model.model." : "base_model.model.";
+      package::traits(output()).reads_lm_head() ? "base_model.model.model." : "base_model.model.";
   for (auto& [module, projection] : model_.adapters.front().projections) {
     trainable_.train(kAdapter + prefix + module + ".lora_A.weight", projection.a);
     groups_.push_back(ParameterGroup::kAdapterA);

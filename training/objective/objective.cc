@@ -35,13 +35,8 @@ at::Tensor cosine_distance(const at::Tensor& states, const at::Tensor& teacher, 
 
 }  // namespace
 
-int classes_of(package::Output output, std::int64_t head_outputs) {
-  if (output == package::Output::kSoftmaxAbt) return 3;
-  return output == package::Output::kSiamese && head_outputs == 3 ? 3 : 2;
-}
-
 at::Tensor class_logits(package::Output output, const at::Tensor& logits) {
-  if (output == package::Output::kDifference) return logits.view({-1, 2});
+  if (package::traits(output).scores_each_response()) return logits.view({-1, 2});
   if (logits.size(1) > 1) return logits;
   return at::cat({at::zeros_like(logits), logits}, 1);
 }

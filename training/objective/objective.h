@@ -39,9 +39,6 @@ struct Targets {
 // pair's single logit z becomes (0, z); a difference head's two rows become one.
 at::Tensor class_logits(package::Output output, const at::Tensor& logits);
 
-// The number of classes in the verdicts of a head: 2 or 3.
-int classes_of(package::Output output, std::int64_t head_outputs);
-
 // Sum over the pairs of weight * loss, divided by `total_weight`; a differentiable scalar. `states`
 // [sequences, width]: the pooled states, which only the cosine term needs.
 at::Tensor objective(const ObjectiveWeights& weights, const at::Tensor& class_logits,

@@ -88,7 +88,7 @@ Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const 
   if (!scored) return scored.error();
   at("calibrating", 0);
   const package::Output output = prepared.encoder->manifest().output();
-  const auto calibration = calibrate(output, prepared.classes, *prepared.data, store, *scored);
+  const auto calibration = calibrate(prepared.classes, *prepared.data, store, *scored);
   if (!calibration) return calibration.error();
   if (calibration->bound != Bound::kNone && events.note)
     events.note("calibration: the best temperature is at the bound " +

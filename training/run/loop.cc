@@ -136,7 +136,7 @@ class Loop {
     if (steps_ % every != 0 && state_.step < steps_) ++passes;
     if (is_due(state_.step) && state_.evaluated_step != state_.step) ++passes;
     if (!in_.config.watch.finish) return passes;
-    return passes + (in_.model.output() == package::Output::kDifference ? 1 : 2);
+    return passes + (package::traits(in_.model.output()).scores_each_response() ? 1 : 2);
   }
 
   // True if some process was asked to stop; if it did not complete all of its forwards, the step is dropped

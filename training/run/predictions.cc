@@ -33,18 +33,18 @@ double gap_of(const std::array<double, 3>& given, const std::array<double, 3>& s
 
 }  // namespace
 
-std::array<double, 3> class_logits(package::Output output, std::span<const float> logits) {
-  if (logits.size() == 1 && output != package::Output::kDifference) return {0, logits[0], 0};
+std::array<double, 3> class_logits(std::span<const float> logits) {
+  if (logits.size() == 1) return {0, logits[0], 0};
   std::array<double, 3> out{};
   std::copy(logits.begin(), logits.end(), out.begin());
   return out;
 }
 
-Result<Calibration> calibrate(package::Output output, int classes, const Dataset& data,
-                              const EncodedStore& store, const std::vector<Scored>& scored) {
+Result<Calibration> calibrate(int classes, const Dataset& data, const EncodedStore& store,
+                              const std::vector<Scored>& scored) {
   std::vector<LogitRow> rows;
   for (std::size_t i = 0; i < scored.size(); ++i)
-    rows.push_back({class_logits(output, scored[i].logits), data.target(store.examples()[i])});
+    rows.push_back({class_logits(scored[i].logits), data.target(store.examples()[i])});
   return fit_temperature(rows, classes == 3 ? Link::kSoftmax3 : Link::kSoftmax2);
 }
 

@@ -23,11 +23,11 @@ struct Evaluated {
 };
 
 // Logits in the order model_a, model_b[, tie], whose softmax is the verdict.
-std::array<double, 3> class_logits(package::Output output, std::span<const float> logits);
+std::array<double, 3> class_logits(std::span<const float> logits);
 
 // The temperature with which the logits fit the labels best.
-Result<Calibration> calibrate(package::Output output, int classes, const Dataset& data,
-                              const EncodedStore& store, const std::vector<Scored>& scored);
+Result<Calibration> calibrate(int classes, const Dataset& data, const EncodedStore& store,
+                              const std::vector<Scored>& scored);
 
 // Predictions with the probabilities that a package with this output and temperature gives; texts are cut to
 // excerpts.

@@ -99,7 +99,7 @@ Result<package::Manifest> manifest_of(const Json& json) {
 Result<std::string> statistics(const Dataset& data, const package::Manifest& manifest, ThreadPool& pool,
                                const DataEvents& events) {
   const auto columns =
-      manifest.output() == package::Output::kDifference ? Columns::kResponse : Columns::kPair;
+      package::traits(manifest.output()).scores_each_response() ? Columns::kResponse : Columns::kPair;
   const auto found = feature_statistics(data, data.train(), manifest.features.set, columns, pool, events);
   if (!found) return found.error();
   return statistics_text(*found);
@@ -265,7 +265,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (o.needs_teacher_logits() && config.data.teachers.empty())
     return invalid("objective." + std::string(o.distillation > 0 ? "distillation" : "probability_cosine") +
                    " is set and data.teachers is empty, expected files of trainer label");
-  out.classes = classes_of(manifest->output(), outputs_of(manifest->adapters.front().head));
+  out.classes = package::traits(manifest->output()).classes(outputs_of(manifest->adapters.front().head));
 
   DataOptions options = config.data.resolved();
   options.classes = out.classes;

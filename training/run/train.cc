@@ -262,7 +262,7 @@ class Training {
   }
 
   static Orders orders_of(const TrainableModel& model) {
-    return model.output() == package::Output::kDifference ? Orders::kGiven : Orders::kBoth;
+    return package::traits(model.output()).scores_each_response() ? Orders::kGiven : Orders::kBoth;
   }
 
   SamplerOptions sampler_options(const Group& group) const {

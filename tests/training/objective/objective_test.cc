@@ -69,13 +69,5 @@ TEST(ClassLogits, SeveralColumnsStayAsTheyAre) {
   EXPECT_EQ(class_logits(package::Output::kSiamese, tensor_of(Json{{1}, {2}})).size(1), 2);
 }
 
-TEST(Classes, AreThreeWithTies) {
-  EXPECT_EQ(classes_of(package::Output::kSoftmaxAbt, 3), 3);
-  EXPECT_EQ(classes_of(package::Output::kSiamese, 3), 3);
-  EXPECT_EQ(classes_of(package::Output::kSiamese, 1), 2);
-  EXPECT_EQ(classes_of(package::Output::kDifference, 1), 2);
-  EXPECT_EQ(classes_of(package::Output::kTokenPair, 0), 2);
-}
-
 }  // namespace
 }  // namespace preferd::training
