@@ -81,13 +81,13 @@ scorer::LoadOptions load_options(const Options& o) {
   return load;
 }
 
-scorer::Encoded encoded(const Scorer& scorer, const text::Pair& pair) {
+scorer::Encoded encoded(const scorer::Scorer& scorer, const text::Pair& pair) {
   auto e = scorer.encode({pair, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
   if (!e) die(e.error().what);
   return std::move(*e);
 }
 
-std::vector<scorer::Encoded> encoded_rows(const Scorer& scorer, const Options& o) {
+std::vector<scorer::Encoded> encoded_rows(const scorer::Scorer& scorer, const Options& o) {
   std::ifstream in(o.rows);
   std::vector<scorer::Encoded> out;
   for (std::string line; out.size() < o.pairs && std::getline(in, line);) {
@@ -99,7 +99,7 @@ std::vector<scorer::Encoded> encoded_rows(const Scorer& scorer, const Options& o
 }
 
 // The best of some guesses, each from the length of the one before.
-Encoded pair_of(const Scorer& scorer, std::size_t tokens) {
+scorer::Encoded pair_of(const scorer::Scorer& scorer, std::size_t tokens) {
   const auto of_length = [&](std::size_t bytes) {
     return encoded(scorer, {preferd::bench::english(bytes / 5, 1), preferd::bench::english(bytes * 2 / 5, 2),
                             preferd::bench::english(bytes * 2 / 5, 3)});
@@ -126,7 +126,7 @@ struct Times {
   Clock::time_point first;         // when the first batch was done
 };
 
-Times timed(Scorer& scorer, const std::vector<const scorer::Encoded*>& items, int repeats) {
+Times timed(scorer::Scorer& scorer, const std::vector<const scorer::Encoded*>& items, int repeats) {
   constexpr int kWarm = 3;
   Times times;
   std::vector<double> all;
@@ -144,7 +144,8 @@ Times timed(Scorer& scorer, const std::vector<const scorer::Encoded*>& items, in
   return times;
 }
 
-void report(Scorer& scorer, const std::vector<scorer::Encoded>& rows, int repeats, Clock::time_point begin) {
+void report(scorer::Scorer& scorer, const std::vector<scorer::Encoded>& rows, int repeats,
+            Clock::time_point begin) {
   std::vector<const scorer::Encoded*> items;
   std::size_t tokens = 0;
   for (const scorer::Encoded& e : rows)

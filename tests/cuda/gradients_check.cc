@@ -51,7 +51,7 @@ std::unique_ptr<ops::Compute> make_compute(How how, std::int64_t rank) {
 
 // A prompt with two answers, and sequences of their own; none is longer than 96 tokens, which the packages
 // take.
-Batch batch_of(std::int64_t vocabulary) {
+ops::Batch batch_of(std::int64_t vocabulary) {
   constexpr std::int32_t kPrompt = 30;
   struct Segment {
     std::int32_t tokens, parent;

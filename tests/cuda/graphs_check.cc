@@ -31,8 +31,8 @@ using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // A prompt with two answers and a sequence of its own; none is longer than 96 tokens, which the packages
 // take.
-Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std::int32_t adapter,
-               std::int64_t vocabulary) {
+ops::Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std::int32_t adapter,
+                    std::int64_t vocabulary) {
   ops::Batch b;
   b.offsets = {0};
   const auto segment = [&](std::int32_t tokens, std::int32_t parent) {
@@ -50,7 +50,7 @@ Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std
 }
 
 // One behind the other.
-Batch joined(const std::vector<ops::Batch>& batches) {
+ops::Batch joined(const std::vector<ops::Batch>& batches) {
   ops::Batch all;
   all.offsets = {0};
   for (const ops::Batch& b : batches) {
@@ -86,7 +86,7 @@ class Check {
     for (std::int32_t i = 0; i < 18; ++i)
       batches.push_back(batch_of(5 + i % 6 * 5, 3 + i % 6 * 9, 1 + i * 5, i % 3, vocabulary()));
     const ops::Batch all = joined(batches);
-    if (all.rows() <= kMaxBucketRows) return "the large batch is a small one";
+    if (all.rows() <= ops::kMaxBucketRows) return "the large batch is a small one";
     std::string wrong;
     for (const package::Pooling pooling : {package::Pooling::kLast, package::Pooling::kMean}) {
       const at::Tensor want = states(all, pooling);

@@ -65,7 +65,7 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::B
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not supported on cuda");
   const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
-  at::Tensor out = ops::empty_rows(q.size(0), q.size(1));
+  at::Tensor out = empty_rows(q.size(0), q.size(1));
   if (log_sum_exp != nullptr)
     *log_sum_exp = at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, options(at::kFloat));
   require(cuda::attend(stream(), shape, plan.tiles, plan.count, plan.runs, rows_of<const Half>(q),

@@ -51,7 +51,7 @@ class CudaGpu : public ops::Accelerator {
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
   at::Tensor embed(std::span<const std::int32_t> ids, const ops::Embedding& embedding,
                    const ops::Adapters& adapters) override;
-  std::vector<at::Tensor> linears(const ops::Compute& compute, const Operand& x,
+  std::vector<at::Tensor> linears(const ops::Compute& compute, const ops::Operand& x,
                                   std::span<const ops::Linear* const> projections,
                                   const ops::Adapters& adapters, ops::Values values) override;
   at::Tensor attention(const kernels::AttentionShape& shape, const ops::Batch& batch, ops::Queries queries,
@@ -130,7 +130,7 @@ class CudaGpu : public ops::Accelerator {
   // not.
   bool trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
               const ops::Adapters& adapters) const;
-  std::vector<at::Tensor> recorded_linears(const ops::Compute& compute, const Operand& x,
+  std::vector<at::Tensor> recorded_linears(const ops::Compute& compute, const ops::Operand& x,
                                            std::span<const ops::Linear* const> linears,
                                            const ops::Adapters& adapters, ops::Values values);
 

@@ -28,7 +28,7 @@ struct Layout {
   explicit Layout(const InputSizes& s)
       : ids(0),
         positions(ids + words_of<std::int32_t>(s.rows)),
-        layers::last_rows(positions + words_of<std::int32_t>(s.rows)),
+        last_rows(positions + words_of<std::int32_t>(s.rows)),
         last_positions(last_rows + words_of<std::int32_t>(s.pooled)),
         tiles(last_positions + words_of<std::int32_t>(s.pooled)),
         pooled_tiles(tiles + words_of<AttentionTile>(s.tiles)),

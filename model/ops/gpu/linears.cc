@@ -149,7 +149,7 @@ void CudaGpu::multiply(cuda::Product product) { require(gemm_->multiply(stream()
 
 at::Tensor CudaGpu::with_room(const at::Tensor& x) {
   if (x.stride(0) >= padded(x.size(1)) + room_) return x;
-  at::Tensor copy = ops::empty_rows(x.size(0), x.size(1));
+  at::Tensor copy = empty_rows(x.size(0), x.size(1));
   copy.copy_(x);
   return copy;
 }
@@ -283,7 +283,7 @@ void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, con
   multiply(more);
 }
 
-std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const Operand& operand,
+std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const ops::Operand& operand,
                                          std::span<const ops::Linear* const> linears,
                                          const ops::Adapters& adapters, ops::Values values) {
   PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
@@ -292,7 +292,7 @@ std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const Oper
     return recorded_linears(compute, operand, linears, adapters, values);
   Projection& projection = projection_of(linears);
   decode_projection(projection);
-  const at::Tensor x = with_room(operand.value), y = ops::empty_rows(x.size(0), projection.out);
+  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), projection.out);
   // W must be the matrix for both. Where the width of the input is not a multiple of 8, the columns between
   // are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());

@@ -112,7 +112,7 @@ void CudaGpu::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, co
           "dropout");
 }
 
-std::vector<at::Tensor> CudaGpu::recorded_linears(const ops::Compute& compute, const Operand& x,
+std::vector<at::Tensor> CudaGpu::recorded_linears(const ops::Compute& compute, const ops::Operand& x,
                                                   std::span<const ops::Linear* const> linears,
                                                   const ops::Adapters& adapters, ops::Values values) {
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
@@ -136,7 +136,7 @@ std::vector<at::Tensor> CudaGpu::recorded_linears(const ops::Compute& compute, c
       project(input, low);
     }
     if (adapted) h = behind(input, low.rank).contiguous();
-    const at::Tensor y = ops::empty_rows(input.size(0), projection.out);
+    const at::Tensor y = empty_rows(input.size(0), projection.out);
     if (values == ops::Values::kUnread) return columns_of(y, projection);
     decode_projection(projection);
     apply(projection, adapted ? &low : nullptr, input, y);

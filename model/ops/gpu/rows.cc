@@ -105,7 +105,7 @@ void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<con
 at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
   const auto count = static_cast<std::int64_t>(rows.size()),
              size = static_cast<std::int64_t>(x.element_size());
-  at::Tensor y = x.scalar_type() == at::kBFloat16 ? ops::empty_rows(count, x.size(1))
+  at::Tensor y = x.scalar_type() == at::kBFloat16 ? empty_rows(count, x.size(1))
                                                   : at::empty({count, x.size(1)}, x.options());
   require(cuda::gather(stream(), count, x.size(1) * size,
                        {static_cast<const std::byte*>(x.data_ptr()), x.stride(0) * size}, uploaded(rows),
