@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/check.h"
+#include "model/quant/matrix.h"
+#include "model/quant/nibbles.h"
 
 namespace preferd::quant {
 namespace {
@@ -75,6 +77,41 @@ float compress_scales(Buffers& buffers) {
 }
 
 }  // namespace
+
+// One table of 16 finished values per block, then two look-ups per byte.
+void Block4::decode(const RowRun& run, float* out) const {
+  const auto size = static_cast<std::size_t>(block);
+  const std::size_t begin = run.begin, end = begin + run.count;
+  std::array<float, 16> table;
+  BlockScales scales(*this, begin / size);
+  for (std::size_t at = begin, stop = begin / size * size; at < end;) {
+    stop = std::min(end, stop + size);
+    const float scale = scales.next();
+    if (dtype == DType::kBF16) {
+      scale_table_bf16(code.data(), scale, table.data());
+    } else {
+      for (std::size_t c = 0; c < 16; ++c) table[c] = rounded_to(dtype, code[c] * scale);
+    }
+    if (at % 2 == 1) *out++ = table[codes[at++ / 2] & 15];
+    const std::size_t whole = (stop - at) / 2;
+    look_up_nibbles(codes + at / 2, whole, table.data(), out);
+    at += 2 * whole;
+    out += 2 * whole;
+    if (at < stop) *out++ = table[codes[at++ / 2] >> 4];
+  }
+}
+
+std::size_t Block4::bytes(std::size_t rows, std::size_t cols) const {
+  const auto ceil_div = [](std::size_t a, int b) {
+    return (a + static_cast<std::size_t>(b) - 1) / static_cast<std::size_t>(b);
+  };
+  const std::size_t n = rows * cols, blocks = ceil_div(n, block);
+  const std::size_t scales =
+      absmax != nullptr ? 4 * blocks : blocks + 4 * ceil_div(blocks, nested_block) + 1024;
+  return ceil_div(n, 2) + scales;
+}
+
+const char* Block4::name() const { return code == kFp4Code ? "fp4" : "nf4"; }
 
 Matrix encode_block4(const Matrix& source, Code4 kind, int block_size, ScaleForm scales, ThreadPool* pool) {
   const auto& dense = std::get<Dense>(source.form);

@@ -1,14 +1,66 @@
-// NF4 and FP4, the 4-bit formats of bitsandbytes (QLoRA, arXiv 2305.14314): encoding a dense matrix with the
-// bytes that bitsandbytes' CPU backend gives, with or without double quantization of the block scales.
+// NF4 and FP4, the 4-bit formats of bitsandbytes (QLoRA, arXiv 2305.14314): the stored form, and encoding a
+// dense matrix with the bytes that bitsandbytes' CPU backend gives, with or without double quantization of the block scales.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/parallel.h"
-#include "model/quant/matrix.h"
+#include "model/quant/dtype.h"
+#include "model/quant/stored_form.h"
 
 namespace preferd::quant {
+
+struct Matrix;
+
+// NF4 or FP4 in bitsandbytes' layout: the matrix is flattened row by row into n = rows * cols values, with
+// value 2i in the HIGH nibble of byte i; block b holds values [b * block, (b + 1) * block), across row ends.
+//   value = rounded_to(dtype, code[nibble] * absmax[b])
+// With double quantization absmax itself is 8-bit, in blocks of `nested_block`:
+//   absmax[b] = nested_code[absmax8[b]] * nested_absmax[b / nested_block] + offset    (two roundings)
+struct Block4 {
+  const std::uint8_t* codes = nullptr;  // ceil(n / 2)
+  std::array<float, 16> code{};
+  int block = 64;
+  DType dtype = DType::kBF16;     // the type to which values are rounded
+  const float* absmax = nullptr;  // ceil(n / block), or null when nested
+  const std::uint8_t* absmax8 = nullptr;
+  const float* nested_absmax = nullptr;
+  const float* nested_code = nullptr;  // 256
+  int nested_block = 256;
+  float offset = 0;
+
+  void decode(const RowRun& run, float* out) const;
+  const void* address() const { return codes; }
+  std::size_t bytes(std::size_t rows, std::size_t cols) const;
+  const char* name() const;  // "nf4" or "fp4"
+};
+static_assert(StoredForm<Block4>);
+
+// The absmax of one block after the other, from `block` on.
+class BlockScales {
+ public:
+  BlockScales(const Block4& of, std::size_t block)
+      : of_(of),
+        block_(block),
+        nested_(block / nested_block()),
+        left_(nested_block() - block % nested_block()) {}
+
+  float next() {
+    const std::size_t b = block_++;
+    if (of_.absmax != nullptr) return of_.absmax[b];
+    if (left_ == 0) ++nested_, left_ = nested_block();
+    --left_;
+    return of_.nested_code[of_.absmax8[b]] * of_.nested_absmax[nested_] + of_.offset;
+  }
+
+ private:
+  std::size_t nested_block() const { return static_cast<std::size_t>(of_.nested_block); }
+
+  const Block4& of_;
+  std::size_t block_, nested_, left_;
+};
 
 enum class Code4 { kNf4, kFp4 };
 enum class ScaleForm { kFloat, kDouble };  // fp32 absmax, or 8-bit absmax in blocks of 256

@@ -4,10 +4,30 @@
 // 127 / SCB is computed as (1 / SCB) * 127, rounded twice: PyTorch does so, and it decides exact ties.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "base/parallel.h"
-#include "model/quant/matrix.h"
+#include "model/quant/stored_form.h"
 
 namespace preferd::quant {
+
+struct Matrix;
+
+// value = code * scale[row] * (1 / 127), in fp32.
+struct Int8Row {
+  const std::int8_t* codes = nullptr;
+  const float* scale = nullptr;  // [rows]
+
+  void decode(const RowRun& run, float* out) const {
+    for (std::size_t i = 0; i < run.count; ++i)
+      out[i] = static_cast<float>(codes[run.begin + i]) * scale[run.row] * (1.0f / 127.0f);
+  }
+  const void* address() const { return codes; }
+  std::size_t bytes(std::size_t rows, std::size_t cols) const { return rows * cols + 4 * rows; }
+  const char* name() const { return "int8"; }
+};
+static_assert(StoredForm<Int8Row>);
 
 enum class Int8Source {
   kThroughFp16,  // linears: bitsandbytes casts the weight to fp16 first

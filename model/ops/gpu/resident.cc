@@ -41,6 +41,40 @@ class Uploader {
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
+// One overload for each stored form: what of it goes to the device, as the kernels read it.
+
+std::size_t count_of(const kernels::cuda::StoredMatrix& m) {
+  return static_cast<std::size_t>(m.rows * m.cols);
+}
+
+void describe(const quant::Dense& dense, Uploader& upload, kernels::cuda::StoredMatrix& m) {
+  m.form = stored_as(dense.dtype);
+  m.data = upload.bytes(dense.data, count_of(m) * quant::size_of(dense.dtype));
+}
+
+void describe(const quant::Int8Row& row, Uploader& upload, kernels::cuda::StoredMatrix& m) {
+  m.form = Stored::kInt8Row;
+  m.data = upload.bytes(row.codes, count_of(m));
+  m.scale = upload.values(row.scale, static_cast<std::size_t>(m.rows));
+}
+
+void describe(const quant::Block4& block, Uploader& upload, kernels::cuda::StoredMatrix& m) {
+  const std::size_t blocks = ceil_div(count_of(m), static_cast<std::size_t>(block.block));
+  m.form = Stored::kBlock4;
+  m.data = upload.bytes(block.codes, ceil_div(count_of(m), 2));
+  std::copy(block.code.begin(), block.code.end(), m.code);
+  m.rounding = stored_as(block.dtype);
+  m.block = block.block;
+  m.nested_block = block.nested_block;
+  m.offset = block.offset;
+  m.scale = upload.values(block.absmax, blocks);
+  if (block.absmax != nullptr) return;
+  m.absmax8 = upload.values(block.absmax8, blocks);
+  m.nested_absmax =
+      upload.values(block.nested_absmax, ceil_div(blocks, static_cast<std::size_t>(block.nested_block)));
+  m.nested_code = upload.values(block.nested_code, 256);
+}
+
 }  // namespace
 
 StoredCopy upload(const quant::Matrix& matrix, at::Device device) {
@@ -49,32 +83,7 @@ StoredCopy upload(const quant::Matrix& matrix, at::Device device) {
   kernels::cuda::StoredMatrix& m = copy.matrix;
   m.rows = matrix.rows;
   m.cols = matrix.cols;
-  const auto count = static_cast<std::size_t>(matrix.rows * matrix.cols);
-  if (const auto* dense = std::get_if<quant::Dense>(&matrix.form)) {
-    m.form = stored_as(dense->dtype);
-    m.data = upload.bytes(dense->data, count * quant::size_of(dense->dtype));
-  } else if (const auto* row = std::get_if<quant::Int8Row>(&matrix.form)) {
-    m.form = Stored::kInt8Row;
-    m.data = upload.bytes(row->codes, count);
-    m.scale = upload.values(row->scale, static_cast<std::size_t>(matrix.rows));
-  } else {
-    const auto& block = std::get<quant::Block4>(matrix.form);
-    const std::size_t blocks = ops::ceil_div(count, static_cast<std::size_t>(block.block));
-    m.form = Stored::kBlock4;
-    m.data = upload.bytes(block.codes, ops::ceil_div(count, 2));
-    std::copy(block.code.begin(), block.code.end(), m.code);
-    m.rounding = stored_as(block.dtype);
-    m.block = block.block;
-    m.nested_block = block.nested_block;
-    m.offset = block.offset;
-    m.scale = upload.values(block.absmax, blocks);
-    if (block.absmax == nullptr) {
-      m.absmax8 = upload.values(block.absmax8, blocks);
-      m.nested_absmax = upload.values(block.nested_absmax,
-                                      ops::ceil_div(blocks, static_cast<std::size_t>(block.nested_block)));
-      m.nested_code = upload.values(block.nested_code, 256);
-    }
-  }
+  std::visit([&](const auto& form) { describe(form, upload, m); }, matrix.form);
   return copy;
 }
 

@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "model/quant/matrix.h"
+
 namespace preferd::quant {
 namespace {
 

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "model/quant/matrix.h"
+
 namespace preferd::quant {
 namespace {
 
