@@ -24,7 +24,7 @@ class Causal : public Body {
   ops::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
   std::vector<layers::DecoderBlock> blocks;
-  ops::Norm final_norm;
+  backend::Norm final_norm;
   ops::Linear output;
   float output_softcap;
   layers::RopeTable rope;
@@ -122,7 +122,7 @@ class Causal : public Body {
       const bool last = i + 1 == blocks.size();
       stream = layers::advance(forward, blocks[i], std::move(stream),
                                last ? final_norm : blocks[i + 1].before_attention,
-                               last ? ops::Reader::kHead : ops::Reader::kLinears, wanted(blocks[i]));
+                               last ? backend::Reader::kHead : backend::Reader::kLinears, wanted(blocks[i]));
     }
     return stream.normed;
   }
@@ -199,7 +199,7 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
     return l;
   };
   const auto norm = [&](const std::string& name) {
-    return ops::Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
+    return backend::Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
   };
   body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
   body->embedding_scale = s.embedding_scale;

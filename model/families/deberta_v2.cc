@@ -31,7 +31,7 @@ namespace {
 struct Beside {
   ops::Convolution convolution;
   kernels::Activation activation;
-  ops::LayerNorm norm;
+  backend::LayerNorm norm;
 };
 
 // What the blocks of one forward share. Blocks that are recomputed in backward outlive the forward, and so
@@ -49,9 +49,9 @@ class DebertaV2 : public Body {
   DebertaV2Config config;
   ops::Embedding words, places, types;  // [.., e]; the last two may be empty
   ops::Linear projection;               // [h, e] or empty
-  ops::LayerNorm embedding_norm;
+  backend::LayerNorm embedding_norm;
   ops::Embedding positions;  // [2 span, h] or empty: relative positions
-  std::optional<ops::LayerNorm> position_norm;
+  std::optional<backend::LayerNorm> position_norm;
   layers::Buckets buckets;
   std::vector<layers::EncoderBlock> blocks;
   std::optional<Beside> beside;
@@ -171,8 +171,8 @@ class Builder {
     return l;
   }
 
-  ops::LayerNorm norm(const std::string& module) {
-    ops::LayerNorm n;
+  backend::LayerNorm norm(const std::string& module) {
+    backend::LayerNorm n;
     n.weight = weights_.vector(module + ".weight", c_.hidden);
     n.bias = weights_.vector(module + ".bias", c_.hidden);
     n.eps = c_.eps;

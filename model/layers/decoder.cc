@@ -18,7 +18,7 @@ ops::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& g
 }
 
 // y; recomputed by `norm` from the sum.
-ops::Operand normed(ops::Compute& compute, const ops::Norm& norm, const ops::Added& t) {
+ops::Operand normed(ops::Compute& compute, const backend::Norm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
@@ -29,10 +29,10 @@ ops::Operand normed(ops::Compute& compute, const ops::Norm& norm, const ops::Add
 // Rotates queries and keys by their positions, in place if nothing is recorded.
 void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
                         std::span<at::Tensor> tensors) {
-  const auto dim = static_cast<std::int64_t>(layer.shape.head_dim);
+  const backend::Angles angles{f.rope.cosine, f.rope.sine, static_cast<std::int64_t>(layer.shape.head_dim)};
   if (!f.compute.composed() && !at::GradMode::is_enabled())
-    return ops::rotate_in_place(f.compute, tensors, positions, f.rope.cosine, f.rope.sine, dim);
-  for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, f.rope.cosine, f.rope.sine, dim);
+    return ops::rotate_in_place(f.compute, tensors, positions, angles);
+  for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);
 }
 
 // Attention's result for the output rows, [.., q]; x is released as soon as it has been read.
@@ -86,7 +86,7 @@ at::Tensor gated_mlp_in_place(ops::Compute& compute, const GatedMlp& layer, cons
 
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
                               const OutputRows& output, ops::Values values) {
-  static const std::optional<ops::Norm> kNone;
+  static const std::optional<backend::Norm> kNone;
   const ops::Adapters adapters = output_adapters(f, output);
   const ops::Linear* out[] = {&block.attention.out};
   const ops::Added x = ops::added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone,
@@ -99,21 +99,21 @@ PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const
           &block};
 }
 
-at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const ops::Norm& norm) {
-  return ops::added(compute, in.x, in.z, in.block->after_mlp, norm, ops::Reader::kHead).y;
+at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm) {
+  return ops::added(compute, in.x, in.z, in.block->after_mlp, norm, backend::Reader::kHead).y;
 }
 
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const ops::Norm& next,
-               ops::Reader reader, const OutputRows& output) {
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm& next,
+               backend::Reader reader, const OutputRows& output) {
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
   Stream to{output_rows(f, stream.x, output), {}};
   stream.x.reset();
   // A chunk's rows of attention's result have been read by the time its norm is written.
   const bool fits = seen.sizes() == to.x.sizes() &&
-                    (reader == ops::Reader::kLinears || seen.scalar_type() == to.x.scalar_type());
-  to.normed = fits                              ? seen
-              : reader == ops::Reader::kLinears ? ops::empty_rows(f.compute, to.x.size(0), to.x.size(1))
-                                                : at::empty_like(to.x);
+                    (reader == backend::Reader::kLinears || seen.scalar_type() == to.x.scalar_type());
+  to.normed = fits                                  ? seen
+              : reader == backend::Reader::kLinears ? ops::empty_rows(f.compute, to.x.size(0), to.x.size(1))
+                                                    : at::empty_like(to.x);
   const ops::Linear* out[] = {&block.attention.out};
   over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
               [&](std::int64_t first, std::int64_t rows, const ops::Adapters& here) {

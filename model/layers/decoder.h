@@ -32,8 +32,8 @@ struct GatedMlp {
 };
 
 struct DecoderBlock {
-  ops::Norm before_attention, before_mlp;               // [h]
-  std::optional<ops::Norm> after_attention, after_mlp;  // [h]
+  backend::Norm before_attention, before_mlp;               // [h]
+  std::optional<backend::Norm> after_attention, after_mlp;  // [h]
   SelfAttention attention;
   GatedMlp mlp;
 };
@@ -69,7 +69,7 @@ PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const
                               const OutputRows& output, ops::Values values);
 
 // The states after the last block and the final norm, for a head.
-at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const ops::Norm& norm);
+at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm);
 
 // The residual stream and its norm, which the next block or the head reads: [rows, h] each.
 struct Stream {
@@ -79,7 +79,7 @@ struct Stream {
 // decoder_block() without recording, in the memory of the stream; the bits are the same on the CPU. Row-local
 // parts run in chunks of rows, and each sum is computed in place together with the norm that follows. `next`:
 // the norm after the block, for the linears of the next block or for a head.
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const ops::Norm& next,
-               ops::Reader reader, const OutputRows& output);
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm& next,
+               backend::Reader reader, const OutputRows& output);
 
 }  // namespace preferd::layers

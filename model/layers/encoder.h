@@ -36,9 +36,9 @@ struct PlainMlp {
 
 struct EncoderBlock {
   DisentangledAttention attention;
-  ops::LayerNorm after_attention;
+  backend::LayerNorm after_attention;
   PlainMlp mlp;
-  ops::LayerNorm after_mlp;
+  backend::LayerNorm after_mlp;
 };
 
 // What all blocks of one forward share.

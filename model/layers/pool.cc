@@ -61,7 +61,7 @@ at::Tensor mean_backward(const at::Tensor& dy, const ops::Batch& batch) {
   return dx;
 }
 
-at::Tensor composed_mean(const ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch) {
+at::Tensor composed_mean(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch) {
   std::vector<at::Tensor> means;
   for (const std::int32_t segment : batch.pooled)
     means.push_back(ops::gather(compute, x, rows_of_line(batch, segment)).mean(0));

@@ -1,11 +1,5 @@
-// A device with kernels of its own, as the ops see it. One caller at a time, with the device current.
-//
-// Tensors are on device(); gradients are too, and have the type of what they belong to. The residual stream
-// and the states for heads are fp32; what linears read and write is bf16. The stride of rows may exceed their
-// width: empty_rows(), and the results of linears, leave room after each row for what adapters add to the
-// next linears.
-//
-// Device failures throw c10::Error; running out of device memory throws c10::OutOfMemoryError.
+// What a device with kernels of its own does besides row-local ops (model/backend/backend.h, with its rules):
+// embeddings, linears, attention, and whole forwards that it may replay.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +10,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/backend/backend.h"
 #include "model/kernels/attention.h"
-#include "model/kernels/rows.h"
 #include "model/ops/attention_plan.h"
 #include "model/ops/batch.h"
 
@@ -26,16 +20,9 @@ namespace preferd::ops {
 struct Adapters;
 struct Embedding;
 struct Linear;
-struct Norm;
 struct Operand;
 enum class Values;
 class Compute;
-
-// Rotary tables, borrowed for the life of the accelerator.
-struct Angles {
-  std::span<const float> cosine, sine;  // [positions, head_dim / 2]
-  std::int64_t head_dim;
-};
 
 // What the backward of attention needs besides the gradient of `out`.
 struct AttentionSaved {
@@ -59,9 +46,8 @@ struct GraphUse {
   std::string note = {};  // why no more are captured
 };
 
-class Accelerator {
+class Accelerator : public backend::KernelBackend {
  public:
-  virtual ~Accelerator() = default;
   virtual at::Device device() const = 0;
   virtual std::string name() const = 0;        // "NVIDIA H200"
   virtual std::string arithmetic() const = 0;  // of linears: "bf16", "fp8"
@@ -75,9 +61,6 @@ class Accelerator {
   virtual std::function<at::Tensor()> to_host(const at::Tensor& x) = 0;
 
   virtual GraphUse graphs() const = 0;  // any thread
-
-  virtual at::Tensor empty_rows(std::int64_t rows, std::int64_t width) = 0;                // bf16
-  virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;  // fp32 or bf16
 
   // Where no contract is given, it is that of the op of the same name.
 
@@ -98,26 +81,6 @@ class Accelerator {
   virtual std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const Batch& batch,
                                                      Queries queries, const AttentionSaved& saved,
                                                      const at::Tensor& dout) = 0;
-
-  // fp32 to fp32 or bf16, bf16 to bf16.
-  virtual void rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& y) = 0;
-  virtual at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy) = 0;
-  // sum = x + z, or x + after(z) if `after` is not null; y = norm(sum). x and sum, which may be the same
-  // tensor, are fp32; z is bf16.
-  virtual void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
-                            const at::Tensor& sum, const at::Tensor& y) = 0;
-  // Gradients of x and z.
-  virtual std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                                        const Norm* after, const Norm& norm,
-                                                        const at::Tensor& dsum, const at::Tensor& dy) = 0;
-
-  // y may be gate.
-  virtual void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) = 0;
-  virtual std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate,
-                                               const at::Tensor& up, const at::Tensor& dy) = 0;
-
-  virtual void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                               const Angles& angles, kernels::Direction direction) = 0;
 };
 
 }  // namespace preferd::ops

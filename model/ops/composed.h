@@ -25,18 +25,6 @@ std::vector<at::Tensor> linears(ops::Compute& compute, const at::Tensor& x,
 at::Tensor embed(ops::Compute& compute, std::span<const std::int32_t> ids, const ops::Embedding& embedding,
                  const ops::Adapters& adapters);
 
-// Computes in wide(); y has the type of x.
-at::Tensor rms_norm(ops::Compute& compute, const at::Tensor& x, const ops::Norm& norm);
-at::Tensor rotate(ops::Compute& compute, const at::Tensor& x, std::span<const std::int32_t> positions,
-                  std::span<const float> cosine, std::span<const float> sine, std::int64_t head_dim);
-
-// Computes in wide(), including weight and bias; y has the type of x.
-at::Tensor layer_norm(const ops::Compute& compute, const at::Tensor& x, const at::Tensor& weight,
-                      const at::Tensor& bias, float eps);
-at::Tensor activate(kernels::Activation kind, const at::Tensor& x);
-
-at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
-
 // Softmax in wide(). Trees of segments are padded to the longest of their group.
 at::Tensor attention(ops::Compute& compute, const kernels::AttentionShape& shape, const ops::Batch& batch,
                      ops::Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);

@@ -5,6 +5,8 @@
 #include <c10/core/InferenceMode.h>
 
 #include "base/check.h"
+#include "model/backend/cpu/cpu_backend.h"
+#include "model/backend/reference/reference_backend.h"
 #include "model/ops/accelerator.h"
 #include "model/ops/trainable.h"
 
@@ -19,7 +21,14 @@ Compute::Compute(int threads, bool composed, std::shared_ptr<Accelerator> accele
       composed_(composed),
       accelerator_(std::move(accelerator)),
       device_(device),
-      dtype_(dtype) {}
+      dtype_(dtype) {
+  if (accelerator_ != nullptr)
+    backend_ = accelerator_;
+  else if (composed)
+    backend_ = std::make_shared<backend::ReferenceBackend>(device, wide());
+  else
+    backend_ = std::make_shared<backend::CpuBackend>(pool_);
+}
 
 Compute Compute::accelerated(int threads, std::shared_ptr<Accelerator> accelerator) {
   const at::Device device = accelerator->device();

@@ -30,6 +30,7 @@
 
 #include "base/parallel.h"
 #include "base/words.h"
+#include "model/backend/backend.h"
 #include "model/ops/dropout.h"
 #include "model/quant/matrix.h"
 
@@ -78,6 +79,8 @@ class Compute {
     return buffer.data() + (kLine - past) % kLine;
   }
 
+  // What ops call. Where it has no kernels, ops are compositions of ATen's.
+  backend::Backend& backend() { return *backend_; }
   bool composed() const { return composed_; }
 
   // Whether ops read copies of the weights, on device(), instead of the weights.
@@ -98,6 +101,11 @@ class Compute {
   // The tensor that is trained in place of a weight, or null.
   const at::Tensor* trainable(const quant::Matrix& matrix) const;
   const at::Tensor* trainable(std::span<const float> values) const;
+  // The same, undefined instead of null.
+  at::Tensor leaf(std::span<const float> values) const {
+    const at::Tensor* found = trainable(values);
+    return found == nullptr ? at::Tensor() : *found;
+  }
 
   // The dropout of this forward; absent if no gradient is recorded.
   std::optional<Dropout> dropout() const;
@@ -111,14 +119,6 @@ class Compute {
   // For composed attention: the padded forms of the last batch, one per window and kind of queries.
   std::vector<std::shared_ptr<const PaddedBatch>>& padded() { return padded_; }
 
-  // For composed rotation: the cosines and sines of the last positions.
-  struct RotaryCache {
-    const float* cosine_table = nullptr;
-    std::vector<std::int32_t> positions;
-    at::Tensor cosine, sine;
-  };
-  RotaryCache& rotary_cache() { return rotary_cache_; }
-
  private:
   Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
           at::ScalarType dtype);
@@ -128,13 +128,13 @@ class Compute {
   std::vector<std::vector<float>> scratch_;
   bool composed_;
   std::shared_ptr<Accelerator> accelerator_;
+  std::shared_ptr<backend::Backend> backend_;  // the accelerator, if there is one
   at::Device device_;
   at::ScalarType dtype_;
   Arithmetic arithmetic_ = Arithmetic::kFp32;
   TrainingStep step_;
   std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
   std::vector<std::shared_ptr<const PaddedBatch>> padded_;
-  RotaryCache rotary_cache_;
 };
 
 }  // namespace preferd::ops

@@ -35,7 +35,7 @@ kernels::cuda::Rows<T> rows_of(const at::Tensor& t) {
   return {static_cast<T*>(t.data_ptr()), t.stride(0)};
 }
 
-class CudaGpu : public ops::Accelerator {
+class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
  public:
   CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm);
 
@@ -60,18 +60,40 @@ class CudaGpu : public ops::Accelerator {
   std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const ops::Batch& batch,
                                              ops::Queries queries, const ops::AttentionSaved& saved,
                                              const at::Tensor& dout) override;
-  void rms_norm(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& y) override;
-  at::Tensor rms_norm_dx(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& dy) override;
-  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const ops::Norm* after, const ops::Norm& norm,
-                    const at::Tensor& sum, const at::Tensor& y) override;
-  std::vector<at::Tensor> add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                                const ops::Norm* after, const ops::Norm& norm,
-                                                const at::Tensor& dsum, const at::Tensor& dy) override;
-  void glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) override;
-  std::vector<at::Tensor> glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
-                                       const at::Tensor& dy) override;
+  at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
+  at::Tensor rms_norm(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& weight,
+                      backend::Reader reader) override;
+  backend::Tensors rms_norm_backward(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& dy,
+                                     std::array<bool, 2> wanted) override;
+  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backend::Norm* after,
+                    const backend::Norm& norm, const at::Tensor& sum, const at::Tensor& y) override;
+  FusedAddNorm* fused_add_norm() override { return this; }
+  backend::Tensors add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
+                                         const backend::Norm* after, const backend::Norm& norm,
+                                         const at::Tensor& dsum, const at::Tensor& dy) override;
+  at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
+  backend::Tensors glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+                                const at::Tensor& dy) override;
+  void glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
+  void scale_in_place(const at::Tensor& x, float factor) override;
+  // Both in the memory of their input.
+  at::Tensor rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
+                    const backend::Angles& angles) override;
+  at::Tensor rotate_backward(const at::Tensor& dy, std::span<const std::int32_t> positions,
+                             const backend::Angles& angles) override;
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                       const ops::Angles& angles, kernels::Direction direction) override;
+                       const backend::Angles& angles) override;
+
+  // By compositions: only encoders have these, and they run on the reference backend.
+  at::Tensor layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor& weight,
+                        const at::Tensor& bias) override;
+  backend::Tensors layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
+                                       const at::Tensor& dy, std::array<bool, 3> wanted) override;
+  void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const backend::LayerNorm& norm,
+                      const at::Tensor& y) override;
+  at::Tensor activate(kernels::Activation kind, const at::Tensor& x) override;
+  at::Tensor activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) override;
+  void activate_in_place(kernels::Activation kind, const at::Tensor& x) override;
 
  private:
   // The tiles and lines of keys of one batch.
@@ -92,10 +114,15 @@ class CudaGpu : public ops::Accelerator {
   const std::int32_t* uploaded(std::span<const std::int32_t> values);  // valid until many others were
                                                                        // uploaded
   at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
-  kernels::cuda::NormWeight weight_of(const ops::Norm& norm);
+  kernels::cuda::NormWeight weight_of(const backend::Norm& norm);
   Plan& plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
   PlacedInputs::Attention tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
+
+  void glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y);
+  // `at`: positions on the device.
+  void rotate_rows(const at::Tensor& x, const std::int32_t* at, const backend::Angles& angles,
+                   kernels::Direction direction);
 
   // The stride of rows, which includes room after each row. Rows begin at cache lines: products and attention
   // are a few percent slower otherwise.

@@ -1,7 +1,9 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include "base/check.h"
+#include "model/backend/reference/compositions.h"
 #include "model/kernels/cuda/backward.h"
 #include "model/kernels/cuda/elementwise.h"
 #include "model/ops/gpu/cuda_gpu.h"
@@ -16,11 +18,19 @@ cuda::NormShape shape_of(const at::Tensor& x) { return {x.size(0), x.size(1)}; }
 
 }  // namespace
 
-kernels::cuda::NormWeight CudaGpu::weight_of(const ops::Norm& norm) {
+kernels::cuda::NormWeight CudaGpu::weight_of(const backend::Norm& norm) {
   return {resident(norm.weight).data_ptr<float>(), norm.offset, norm.eps};
 }
 
-void CudaGpu::rms_norm(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& y) {
+at::Tensor CudaGpu::add(const at::Tensor& x, const at::Tensor& z) { return x + z; }
+
+void CudaGpu::scale_in_place(const at::Tensor& x, float factor) { x.mul_(static_cast<double>(factor)); }
+
+at::Tensor CudaGpu::rms_norm(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& weight,
+                             backend::Reader reader) {
+  PREFERD_CHECK(!weight.defined());  // training has no norms here
+  const at::Tensor y =
+      reader == backend::Reader::kLinears ? empty_rows(x.size(0), x.size(1)) : at::empty_like(x, x.options());
   const auto run = [&](auto from, auto to) {
     return cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), to);
   };
@@ -28,9 +38,11 @@ void CudaGpu::rms_norm(const at::Tensor& x, const ops::Norm& norm, const at::Ten
           : y.scalar_type() == at::kFloat  ? run(rows_of<const float>(x), rows_of<float>(y))
                                            : run(rows_of<const float>(x), rows_of<Half>(y)),
           "rms_norm");
+  return y;
 }
 
-at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const ops::Norm& norm, const at::Tensor& dy) {
+backend::Tensors CudaGpu::rms_norm_backward(const at::Tensor& x, const backend::Norm& norm,
+                                            const at::Tensor& dy, std::array<bool, 2>) {
   at::Tensor dx = at::empty(x.sizes(), x.options());
   const auto run = [&](auto from, auto gradient, auto to) {
     return cuda::rms_norm_dx(stream(), shape_of(x), from, weight_of(norm), gradient, to);
@@ -41,11 +53,11 @@ at::Tensor CudaGpu::rms_norm_dx(const at::Tensor& x, const ops::Norm& norm, cons
               ? run(rows_of<const float>(x), rows_of<const float>(dy), rows_of<float>(dx))
               : run(rows_of<const float>(x), rows_of<const Half>(dy), rows_of<float>(dx)),
           "rms_norm_dx");
-  return dx;
+  return {dx, at::Tensor()};
 }
 
-void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const ops::Norm* after,
-                           const ops::Norm& norm, const at::Tensor& sum, const at::Tensor& y) {
+void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backend::Norm* after,
+                           const backend::Norm& norm, const at::Tensor& sum, const at::Tensor& y) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const auto run = [&](auto to) {
     return cuda::add_rms_norm(stream(), shape_of(x), rows_of<const float>(x), rows_of<const Half>(z),
@@ -55,7 +67,7 @@ void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const ops::
 }
 
 std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                                       const ops::Norm* after, const ops::Norm& norm,
+                                                       const backend::Norm* after, const backend::Norm& norm,
                                                        const at::Tensor& dsum, const at::Tensor& dy) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const at::Tensor dx = at::empty_like(sum), dz = at::empty(z.sizes(), z.options());
@@ -71,7 +83,17 @@ std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, co
   return {dx, dz};
 }
 
-void CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) {
+at::Tensor CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  const at::Tensor y = empty_rows(gate.size(0), gate.size(1));
+  glu_to(kind, gate, up, y);
+  return y;
+}
+
+void CudaGpu::glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+  glu_to(kind, gate, up, gate);
+}
+
+void CudaGpu::glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) {
   require(cuda::glu(stream(), kind, gate.size(0), gate.size(1), rows_of<const Half>(gate),
                     rows_of<const Half>(up), rows_of<Half>(y)),
           "glu");
@@ -91,15 +113,65 @@ std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tenso
   return {dgate, dup};
 }
 
-void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                              const ops::Angles& angles, kernels::Direction direction) {
-  const std::int32_t* at = uploaded(positions);
+void CudaGpu::rotate_rows(const at::Tensor& x, const std::int32_t* at, const backend::Angles& angles,
+                          kernels::Direction direction) {
   const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
-  for (const at::Tensor& x : tensors)
-    require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
-                         static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
-                         sine.data_ptr<float>(), direction),
-            "rotate");
+  require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
+                       static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
+                       sine.data_ptr<float>(), direction),
+          "rotate");
+}
+
+at::Tensor CudaGpu::rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
+                           const backend::Angles& angles) {
+  at::Tensor y = x.detach();
+  rotate_rows(y, uploaded(positions), angles, kernels::Direction::kForward);
+  return y;
+}
+
+at::Tensor CudaGpu::rotate_backward(const at::Tensor& dy, std::span<const std::int32_t> positions,
+                                    const backend::Angles& angles) {
+  at::Tensor dx = dy.detach();
+  rotate_rows(dx, uploaded(positions), angles, kernels::Direction::kInverse);
+  return dx;
+}
+
+void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
+                              const backend::Angles& angles) {
+  const std::int32_t* at = uploaded(positions);
+  for (const at::Tensor& x : tensors) rotate_rows(x, at, angles, kernels::Direction::kForward);
+}
+
+at::Tensor CudaGpu::layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor&,
+                               const at::Tensor&) {
+  return backend::reference::layer_norm(x, resident(norm.weight), resident(norm.bias), norm.eps, at::kFloat);
+}
+
+backend::Tensors CudaGpu::layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
+                                              const at::Tensor& dy, std::array<bool, 3> wanted) {
+  return backend::reference::gradients(
+      {x, resident(norm.weight), resident(norm.bias)}, wanted, dy, [&](const backend::Tensors& t) {
+        return backend::reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat);
+      });
+}
+
+void CudaGpu::add_layer_norm(const at::Tensor& x, const at::Tensor& z, const backend::LayerNorm& norm,
+                             const at::Tensor& y) {
+  y.copy_(layer_norm(x + z, norm, {}, {}));
+}
+
+at::Tensor CudaGpu::activate(kernels::Activation kind, const at::Tensor& x) {
+  return backend::reference::activate(kind, x);
+}
+
+at::Tensor CudaGpu::activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) {
+  return backend::reference::gradients({x}, std::array{true}, dy, [kind](const backend::Tensors& t) {
+    return backend::reference::activate(kind, t[0]);
+  })[0];
+}
+
+void CudaGpu::activate_in_place(kernels::Activation kind, const at::Tensor& x) {
+  x.copy_(backend::reference::activate(kind, x));
 }
 
 at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {

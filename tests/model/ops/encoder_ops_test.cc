@@ -34,7 +34,7 @@ Batch batch(std::initializer_list<std::int32_t> lengths) {
 
 TEST(LayerNorm, HasTheGradientsOfItsFormula) {
   expect_gradients({random_tensor(70, 37, 1)}, [](Compute& c, TrainableWeights& trainable, const Tensors& t) {
-    static LayerNorm norm;
+    static backend::LayerNorm norm;
     norm = {random_values(37, 1, 2), random_values(37, 1, 3), 1e-5f};
     trainable.train("weight", norm.weight);
     trainable.train("bias", norm.bias);

@@ -16,7 +16,7 @@ using Tensors = std::vector<at::Tensor>;
 
 TEST(RmsNormGradient, OfInput) {
   for (const float offset : {0.0f, 1.0f}) {
-    const Norm norm{random_values(83, 1, 1), 1e-5f, offset};
+    const backend::Norm norm{random_values(83, 1, 1), 1e-5f, offset};
     expect_gradients({random_tensor(140, 83, 2)}, [&](Compute& compute, TrainableWeights&, const Tensors& x) {
       return rms_norm(compute, x[0], norm);
     });
@@ -24,7 +24,7 @@ TEST(RmsNormGradient, OfInput) {
 }
 
 TEST(RmsNormGradient, OfInputAndLiveWeight) {
-  std::vector<Norm> kept;
+  std::vector<backend::Norm> kept;
   kept.reserve(8);
   expect_gradients({random_tensor(1100, 83, 2)},
                    [&](Compute& compute, TrainableWeights& trainable, const Tensors& x) {
@@ -50,10 +50,10 @@ TEST(AddGradient, OfBothAlsoWhenTheyAreOne) {
 }
 
 TEST(AddedGradient, IsThatOfSumAndNorms) {
-  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const backend::Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
   const Tensors inputs = {random_tensor(140, 83, 3), random_tensor(140, 83, 4)};
-  for (const auto& after :
-       {std::optional<Norm>(), std::optional<Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})}) {
+  for (const auto& after : {std::optional<backend::Norm>(),
+                            std::optional<backend::Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})}) {
     const auto whole = [&](Compute& compute, TrainableWeights&, const Tensors& x) {
       const Added t = added(compute, x[0], x[1], after, norm);
       return add(compute, t.sum, t.y);
@@ -71,7 +71,7 @@ TEST(AddedGradient, IsThatOfSumAndNorms) {
 
 TEST(Added, IsTheNormAloneWhereNothingIsAdded) {
   const at::NoGradGuard serving;
-  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const backend::Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
   const at::Tensor x = random_tensor(140, 83, 3);
   Compute c(1);
   const Added t = added(c, x, {}, norm, norm);
@@ -88,15 +88,15 @@ TEST(RotateGradient, TurnsBack) {
   std::vector<std::int32_t> positions;
   for (int i = 0; i < 70; ++i) positions.push_back(i * 13 % 90);
   expect_gradients({random_tensor(70, 30, 1)}, [&](Compute& compute, TrainableWeights&, const Tensors& x) {
-    return rotate(compute, x[0], positions, cosine, sine, 10);
+    return rotate(compute, x[0], positions, {cosine, sine, 10});
   });
 }
 
 // What writes its input has the bits of what does not, on one thread and on three.
 TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
   const at::NoGradGuard serving;
-  const Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
-  const LayerNorm layer{random_values(83, 1, 2), random_values(83, 1, 3), 1e-5f};
+  const backend::Norm norm{random_values(83, 1, 1), 1e-5f, 1.0f};
+  const backend::LayerNorm layer{random_values(83, 1, 2), random_values(83, 1, 3), 1e-5f};
   const at::Tensor x = random_tensor(140, 83, 4), z = random_tensor(140, 83, 5);
   for (const int threads : {1, 3}) {
     Compute c(threads);
@@ -105,8 +105,10 @@ TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
     add_rms_norm(c, stream, out, {}, norm, out);
     EXPECT_TRUE(stream.equal(sum));
     EXPECT_TRUE(out.equal(rms_norm(c, sum, norm)));
-    rms_norm_to(c, stream, norm, stream);
-    EXPECT_TRUE(stream.equal(out));
+    stream = x.clone(), out = z.clone();
+    add_rms_norm(c, stream, out, norm, norm, out);
+    EXPECT_TRUE(stream.equal(add(c, x, rms_norm(c, z, norm))));
+    EXPECT_TRUE(out.equal(rms_norm(c, stream, norm)));
     out = z.clone();
     add_layer_norm(c, x, out, layer, out);
     EXPECT_TRUE(out.equal(layer_norm(c, sum, layer)));
@@ -129,9 +131,9 @@ TEST(InPlace, TurnsSeveralTensorsInOnePass) {
   for (const int threads : {1, 3}) {
     Compute c(threads);
     const at::Tensor turned[] = {q.clone(), k.clone()};
-    rotate_in_place(c, turned, positions, cosine, sine, 10);
-    EXPECT_TRUE(turned[0].equal(rotate(c, q, positions, cosine, sine, 10)));
-    EXPECT_TRUE(turned[1].equal(rotate(c, k, positions, cosine, sine, 10)));
+    rotate_in_place(c, turned, positions, {cosine, sine, 10});
+    EXPECT_TRUE(turned[0].equal(rotate(c, q, positions, {cosine, sine, 10})));
+    EXPECT_TRUE(turned[1].equal(rotate(c, k, positions, {cosine, sine, 10})));
   }
 }
 

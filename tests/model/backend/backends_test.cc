@@ -1,0 +1,156 @@
+// Every backend against the reference in double precision: forwards, and gradients where a backend has
+// backwards of its own. A new backend is a line in backends().
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include "base/parallel.h"
+#include "model/backend/cpu/cpu_backend.h"
+#include "model/backend/reference/reference_backend.h"
+
+namespace preferd::backend {
+namespace {
+
+struct Named {
+  std::string name;
+  std::shared_ptr<Backend> backend;
+};
+
+ThreadPool& pool() {
+  static ThreadPool three(3);
+  return three;
+}
+
+std::vector<Named> backends() {
+  return {{"cpu", std::make_shared<CpuBackend>(pool())},
+          {"reference_fp32", std::make_shared<ReferenceBackend>(at::kCPU, at::kFloat)}};
+}
+
+class Backends : public testing::TestWithParam<Named> {
+ protected:
+  // An op on the parameter and on the oracle: fp32's 2^-24, over sums of a row, with room.
+  void expect_agrees(const std::function<at::Tensor(Backend&, const Tensors&)>& op, const Tensors& inputs) {
+    Tensors wide;
+    for (const at::Tensor& t : inputs) wide.push_back(t.to(at::kDouble));
+    const at::Tensor expected = op(oracle_, wide), found = op(*GetParam().backend, inputs);
+    EXPECT_TRUE(at::allclose(found.to(at::kDouble), expected, 2e-5, 2e-5));
+  }
+
+  // Backwards of ours against what ATen derives from the oracle.
+  void expect_gradients(
+      const std::function<at::Tensor(Backend&, const Tensors&)>& op,
+      const std::function<Tensors(KernelBackend&, const Tensors&, const at::Tensor&)>& backward,
+      const Tensors& inputs) {
+    KernelBackend* device = GetParam().backend->kernels();
+    if (device == nullptr) return;  // ATen differentiates
+    Tensors leaves;
+    for (const at::Tensor& t : inputs) leaves.push_back(t.to(at::kDouble).requires_grad_());
+    const at::Tensor y = op(oracle_, leaves);
+    const at::Tensor dy = at::randn(y.sizes());
+    y.backward(dy.to(at::kDouble));
+    const Tensors found = backward(*device, inputs, dy);
+    ASSERT_EQ(found.size(), inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      EXPECT_TRUE(at::allclose(found[i].to(at::kDouble), leaves[i].grad(), 5e-5, 5e-5)) << i;
+  }
+
+  ReferenceBackend oracle_{at::kCPU, at::kDouble};
+};
+
+std::vector<float> values(std::int64_t n, float scale, float offset) {
+  std::vector<float> out;
+  for (std::int64_t i = 0; i < n; ++i)
+    out.push_back(offset + scale * static_cast<float>((i * 37) % 101 - 50));
+  return out;
+}
+
+TEST_P(Backends, AgreeOnNorms) {
+  const Norm norm{values(83, .01f, 0), 1e-5f, 1.0f};
+  const auto rms = [&](Backend& b, const Tensors& t) { return b.rms_norm(t[0], norm, {}, Reader::kLinears); };
+  expect_agrees(rms, {at::randn({140, 83})});
+  expect_gradients(rms,
+                   [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+                     return Tensors{b.rms_norm_backward(t[0], norm, dy, {true, false})[0]};
+                   },
+                   {at::randn({140, 83})});
+  const LayerNorm layer{values(83, .01f, 1), values(83, .02f, 0), 1e-5f};
+  const auto mean = [&](Backend& b, const Tensors& t) { return b.layer_norm(t[0], layer, {}, {}); };
+  expect_agrees(mean, {at::randn({140, 83})});
+  expect_gradients(mean,
+                   [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+                     return Tensors{b.layer_norm_backward(t[0], layer, dy, {true, false, false})[0]};
+                   },
+                   {at::randn({140, 83})});
+}
+
+TEST_P(Backends, AgreeOnGatesAndActivations) {
+  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu}) {
+    const auto glu = [&](Backend& b, const Tensors& t) { return b.glu(kind, t[0], t[1]); };
+    const Tensors inputs = {at::randn({70, 37}), at::randn({70, 37})};
+    expect_agrees(glu, inputs);
+    expect_gradients(
+        glu,
+        [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+          return b.glu_backward(kind, t[0], t[1], dy);
+        },
+        inputs);
+  }
+  for (const auto kind : {kernels::Activation::kGelu, kernels::Activation::kGeluTanh,
+                          kernels::Activation::kRelu, kernels::Activation::kTanh}) {
+    const auto activate = [&](Backend& b, const Tensors& t) { return b.activate(kind, t[0]); };
+    expect_agrees(activate, {at::randn({70, 37})});
+    expect_gradients(activate,
+                     [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+                       return Tensors{b.activate_backward(kind, t[0], dy)};
+                     },
+                     {at::randn({70, 37})});
+  }
+}
+
+TEST_P(Backends, AgreeOnRotationsAndTheirInverse) {
+  const std::vector<float> cosine = values(50 * 5, .01f, .3f), sine = values(50 * 5, .01f, -.1f);
+  const Angles angles{cosine, sine, 10};
+  std::vector<std::int32_t> positions;
+  for (int i = 0; i < 33; ++i) positions.push_back(i * 3 % 50);
+  const auto rotate = [&](Backend& b, const Tensors& t) { return b.rotate(t[0].clone(), positions, angles); };
+  expect_agrees(rotate, {at::randn({33, 40})});
+  expect_gradients(rotate,
+                   [&](KernelBackend& b, const Tensors&, const at::Tensor& dy) {
+                     return Tensors{b.rotate_backward(dy.clone(), positions, angles)};
+                   },
+                   {at::randn({33, 40})});
+}
+
+TEST_P(Backends, GatherAndAddTheSameRows) {
+  const std::vector<std::int32_t> rows = {3, 0, 3, 9};
+  expect_agrees([&](Backend& b, const Tensors& t) { return b.gather(t[0], rows); }, {at::randn({10, 21})});
+  expect_agrees([&](Backend& b, const Tensors& t) { return b.add(t[0], t[1]); },
+                {at::randn({40, 21}), at::randn({40, 21})});
+}
+
+TEST_P(Backends, WriteInPlaceTheBitsOfTheForwards) {
+  KernelBackend* b = GetParam().backend->kernels();
+  if (b == nullptr) return;  // writes nothing in place
+  const Norm norm{values(83, .01f, 0), 1e-5f, 1.0f};
+  const at::Tensor x = at::randn({50, 83}), z = at::randn({50, 83});
+  const at::Tensor sum = x.clone(), y = z.clone();
+  b->add_rms_norm(sum, y, nullptr, norm, sum, y);
+  EXPECT_TRUE(sum.equal(b->add(x, z)));
+  EXPECT_TRUE(y.equal(b->rms_norm(sum, norm, {}, Reader::kLinears)));
+  const at::Tensor gate = x.clone();
+  b->glu_in_place(kernels::Glu::kSwiGlu, gate, z);
+  EXPECT_TRUE(gate.equal(b->glu(kernels::Glu::kSwiGlu, x, z)));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Backends, testing::ValuesIn(backends()),
+                         [](const auto& c) { return c.param.name; });
+
+}  // namespace
+}  // namespace preferd::backend
