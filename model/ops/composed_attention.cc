@@ -122,6 +122,88 @@ at::Tensor table(const Compute& compute, const Side& side, const std::vector<std
   return indices(compute, flat).view({-1, slots});
 }
 
+// Which segments each segment sees, itself and its ancestors, [segments + 1, segments + 1] flattened (the last
+// one stands for padding), and the tree of each.
+struct Forest {
+  at::Tensor sees;
+  std::vector<std::size_t> tree;
+  std::size_t trees = 0;
+};
+
+Forest forest_of(const Compute& compute, const Batch& batch) {
+  const auto segments = static_cast<std::size_t>(batch.segments()), stride = segments + 1;
+  Forest out{at::zeros({batch.segments() + 1, batch.segments() + 1}, at::kBool),
+             std::vector<std::size_t>(segments)};
+  bool* seen = out.sees.data_ptr<bool>();
+  for (std::size_t s = 0; s < segments; ++s) {
+    const bool root = batch.parent[s] < 0;
+    out.tree[s] = root ? out.trees++ : out.tree[static_cast<std::size_t>(batch.parent[s])];
+    for (auto a = static_cast<std::int32_t>(s); a >= 0; a = batch.parent[static_cast<std::size_t>(a)])
+      seen[s * stride + static_cast<std::size_t>(a)] = true;
+  }
+  out.sees = out.sees.to(compute.device()).view(-1);
+  return out;
+}
+
+Side keys_of(const Batch& batch, const Forest& forest) {
+  Side keys{std::vector<Line>(forest.trees), {}};
+  for (std::size_t s = 0; s < forest.tree.size(); ++s)
+    for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
+      keys.put(forest.tree[s], row, batch.positions[static_cast<std::size_t>(row)],
+               static_cast<std::int32_t>(s));
+  return keys;
+}
+
+Side pooled_queries_of(const Batch& batch, const Forest& forest) {
+  Side asking{std::vector<Line>(forest.trees), {}};
+  for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
+    const auto s = static_cast<std::size_t>(batch.pooled[i]);
+    const std::int32_t last = batch.offsets[s + 1] - 1;
+    asking.put(forest.tree[s], static_cast<std::int32_t>(i), batch.positions[static_cast<std::size_t>(last)],
+               batch.pooled[i]);
+  }
+  return asking;
+}
+
+// The trees of one group, each padded to the same slots.
+class GroupMask {
+ public:
+  GroupMask(const Compute& compute, const Forest& forest, std::int32_t window)
+      : compute_(compute), forest_(forest), window_(window) {}
+
+  // Adds the group and which of its query slots are no padding.
+  void add(const Side& asking, const Side& keys, const std::vector<std::size_t>& members,
+           std::int64_t query_slots, std::int64_t key_slots, PaddedBatch& out) {
+    const auto nobody = static_cast<std::int32_t>(forest_.tree.size());
+    const at::Tensor of_query = table(compute_, asking, members, &Line::segments, query_slots, nobody),
+                     of_key = table(compute_, keys, members, &Line::segments, key_slots, nobody);
+    const at::Tensor distance =
+        table(compute_, asking, members, &Line::positions, query_slots, 0).unsqueeze(2) -
+        table(compute_, keys, members, &Line::positions, key_slots, 0).unsqueeze(1);
+    at::Tensor visible =
+        forest_.sees.index_select(0, (of_query.unsqueeze(2) * (nobody + 1) + of_key.unsqueeze(1)).view(-1))
+            .view(distance.sizes())
+            .logical_and(distance.ge(0));
+    if (window_ > 0) visible = visible.logical_and(distance.lt(window_));
+    const at::Tensor padding = of_query.eq(nobody);
+    visible.select(2, 0).logical_or_(padding);
+    real_.push_back(padding.logical_not().view({-1, 1}));
+    const auto options = at::TensorOptions().device(compute_.device()).dtype(compute_.dtype());
+    out.groups.push_back({static_cast<std::int64_t>(members.size()), query_slots, key_slots,
+                          at::zeros(visible.sizes(), options)
+                              .masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
+                              .unsqueeze(1)});
+  }
+
+  at::Tensor real_queries() const { return at::cat(real_); }
+
+ private:
+  const Compute& compute_;
+  const Forest& forest_;
+  std::int32_t window_;
+  std::vector<at::Tensor> real_;
+};
+
 std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batch, Queries queries,
                                        std::int32_t window) {
   const c10::InferenceMode usable_in_autograd(false);
@@ -134,40 +216,14 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
   out->queries = queries;
   out->window = window;
 
-  const auto segments = static_cast<std::size_t>(batch.segments());
-  std::vector<std::size_t> tree(segments);
-  std::size_t trees = 0;
-  at::Tensor sees = at::zeros({batch.segments() + 1, batch.segments() + 1}, at::kBool);
-  bool* seen = sees.data_ptr<bool>();
-  for (std::size_t s = 0; s < segments; ++s) {
-    const bool root = batch.parent[s] < 0;
-    tree[s] = root ? trees++ : tree[static_cast<std::size_t>(batch.parent[s])];
-    for (auto a = static_cast<std::int32_t>(s); a >= 0; a = batch.parent[static_cast<std::size_t>(a)])
-      seen[s * (batch.segments() + 1) + static_cast<std::size_t>(a)] = true;
-  }
-  sees = sees.to(compute.device()).view(-1);
-
-  Side asking{std::vector<Line>(trees), {}}, keys = asking;
-  for (std::size_t s = 0; s < segments; ++s)
-    for (std::int32_t row = batch.offsets[s]; row < batch.offsets[s + 1]; ++row)
-      keys.put(tree[s], row, batch.positions[static_cast<std::size_t>(row)], static_cast<std::int32_t>(s));
-  if (queries == Queries::kAllRows) {
-    asking = keys;
-  } else {
-    for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
-      const auto s = static_cast<std::size_t>(batch.pooled[i]);
-      const std::int32_t last = batch.offsets[s + 1] - 1;
-      asking.put(tree[s], static_cast<std::int32_t>(i), batch.positions[static_cast<std::size_t>(last)],
-                 batch.pooled[i]);
-    }
-  }
-
+  const Forest forest = forest_of(compute, batch);
+  const Side keys = keys_of(batch, forest),
+             asking = queries == Queries::kAllRows ? keys : pooled_queries_of(batch, forest);
   std::map<std::int64_t, std::vector<std::size_t>> by_slots;
-  for (std::size_t t = 0; t < trees; ++t) by_slots[slots_for(keys.trees[t].rows.size())].push_back(t);
+  for (std::size_t t = 0; t < forest.trees; ++t) by_slots[slots_for(keys.trees[t].rows.size())].push_back(t);
   std::vector<std::int32_t> query_rows, key_rows;
-  std::vector<std::size_t> first_query(trees), first_key(trees);
-  std::vector<at::Tensor> real;
-  const auto nobody = static_cast<std::int32_t>(segments);
+  std::vector<std::size_t> first_query(forest.trees), first_key(forest.trees);
+  GroupMask masks(compute, forest, window);
   for (const auto& [key_slots, members] : by_slots) {
     std::size_t most = 1;
     for (const std::size_t t : members) most = std::max(most, asking.trees[t].rows.size());
@@ -178,28 +234,11 @@ std::shared_ptr<const PaddedBatch> pad(const Compute& compute, const Batch& batc
     }
     append(query_rows, asking, members, &Line::rows, query_slots, 0);
     append(key_rows, keys, members, &Line::rows, key_slots, 0);
-    const at::Tensor of_query = table(compute, asking, members, &Line::segments, query_slots, nobody),
-                     of_key = table(compute, keys, members, &Line::segments, key_slots, nobody);
-    const at::Tensor distance =
-        table(compute, asking, members, &Line::positions, query_slots, 0).unsqueeze(2) -
-        table(compute, keys, members, &Line::positions, key_slots, 0).unsqueeze(1);
-    at::Tensor visible =
-        sees.index_select(0, (of_query.unsqueeze(2) * (batch.segments() + 1) + of_key.unsqueeze(1)).view(-1))
-            .view(distance.sizes())
-            .logical_and(distance.ge(0));
-    if (window > 0) visible = visible.logical_and(distance.lt(window));
-    const at::Tensor padding = of_query.eq(nobody);
-    visible.select(2, 0).logical_or_(padding);
-    real.push_back(padding.logical_not().view({-1, 1}));
-    const auto options = at::TensorOptions().device(compute.device()).dtype(compute.dtype());
-    out->groups.push_back({static_cast<std::int64_t>(members.size()), query_slots, key_slots,
-                           at::zeros(visible.sizes(), options)
-                               .masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity())
-                               .unsqueeze(1)});
+    masks.add(asking, keys, members, query_slots, key_slots, *out);
   }
   out->query_rows = indices(compute, query_rows);
   out->key_rows = indices(compute, key_rows);
-  out->real_query = at::cat(real);
+  out->real_query = masks.real_queries();
   const auto flat = [&](const Side& side, const std::vector<std::size_t>& first) {
     std::vector<std::int32_t> slots;
     for (const auto& [t, slot] : side.places) slots.push_back(static_cast<std::int32_t>(first[t] + slot));

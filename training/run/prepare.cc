@@ -217,6 +217,59 @@ DataEvents data_events(const PrepareEvents& events, const char* phase) {
   return out;
 }
 
+// What the objective needs must be configured.
+Status check_objective(const TrainConfig& config) {
+  const ObjectiveWeights& o = config.objective;
+  if (o.cross_entropy <= 0 && !o.needs_teacher_logits() && o.cosine <= 0)
+    return invalid(
+        "objective has no weight above 0, expected cross_entropy, distillation, probability_cosine or "
+        "cosine");
+  if (o.needs_teacher_logits() && config.data.teachers.empty())
+    return invalid("objective." + std::string(o.distillation > 0 ? "distillation" : "probability_cosine") +
+                   " is set and data.teachers is empty, expected files of trainer label");
+  return Ok{};
+}
+
+Result<std::shared_ptr<const Dataset>> select_rows(const TrainConfig& config, int classes,
+                                                   const RunDirectory& run, const PrepareEvents& events) {
+  DataOptions options = config.data.resolved();
+  options.classes = classes;
+  if (config.objective.cosine > 0) options.embeddings = ReadEmbeddings::kYes;
+  return Dataset::open(options, run.path("work"), data_events(events, "reading rows"));
+}
+
+// start/ as a package that encodes, and what of it goes into best/.
+Status open_start(const std::string& folder, const package::Manifest& manifest, const AdapterConfig& adapter,
+                  Prepared& out) {
+  if (const Status s = read_form(folder, manifest, out.form); !s) return s;
+  const auto files = open_directory(folder);
+  if (!files) return files.error();
+  auto encoder = scorer::PairEncoder::open(*files);
+  if (!encoder) return encoder.error();
+  out.encoder = *encoder;
+  return read_base_facts(**encoder, out.form, adapter);
+}
+
+Status encode_rows(const TrainConfig& config, const RunDirectory& run, ThreadPool& pool,
+                   const PrepareEvents& events, Prepared& out) {
+  const auto text = text_side(*out.encoder);
+  if (!text) return text.error();
+  const StoreOptions store{
+      .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
+  const auto open = [&](const Numbers& side, const char* phase) {
+    return EncodedStore::open(*out.data, side, *text, store, pool, data_events(events, phase));
+  };
+  auto train = open(out.data->train(), "encoding training rows");
+  if (!train) return train.error();
+  out.train = std::make_shared<ExampleSet>(out.data, *train, out.classes);
+  if (out.data->valid().empty()) return Ok{};
+  auto valid = open(out.data->valid(), "encoding validation rows");
+  if (!valid) return valid.error();
+  out.valid = std::make_shared<ExampleSet>(out.data, *valid, out.classes);
+  out.valid_store = *valid;
+  return Ok{};
+}
+
 }  // namespace
 
 TrainConfig comparable(const TrainConfig& config) {
@@ -257,20 +310,10 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   out.form.copy_base = config.copy_base && config.method != Method::kFull;
   const auto manifest = manifest_of(out.form.json);
   if (!manifest) return manifest.error();
-  const ObjectiveWeights& o = config.objective;
-  if (o.cross_entropy <= 0 && !o.needs_teacher_logits() && o.cosine <= 0)
-    return invalid(
-        "objective has no weight above 0, expected cross_entropy, distillation, probability_cosine or "
-        "cosine");
-  if (o.needs_teacher_logits() && config.data.teachers.empty())
-    return invalid("objective." + std::string(o.distillation > 0 ? "distillation" : "probability_cosine") +
-                   " is set and data.teachers is empty, expected files of trainer label");
+  if (const Status s = check_objective(config); !s) return s.error();
   out.classes = package::traits(manifest->output()).classes(outputs_of(manifest->adapters.front().head));
 
-  DataOptions options = config.data.resolved();
-  options.classes = out.classes;
-  if (config.objective.cosine > 0) options.embeddings = ReadEmbeddings::kYes;
-  auto data = Dataset::open(options, run.path("work"), data_events(events, "reading rows"));
+  auto data = select_rows(config, out.classes, run, events);
   if (!data) return data.error();
   out.data = *data;
   out.identity = identity_of(config, **data);
@@ -280,30 +323,8 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
                                     data_events(events, "measuring text features"), out.form);
         !s)
       return s.error();
-  if (const Status s = read_form(start, *manifest, out.form); !s) return s.error();
-  const auto files = open_directory(start);
-  if (!files) return files.error();
-  auto encoder = scorer::PairEncoder::open(*files);
-  if (!encoder) return encoder.error();
-  out.encoder = *encoder;
-  if (const Status s = read_base_facts(**encoder, out.form, config.adapter); !s) return s.error();
-
-  const auto text = text_side(**encoder);
-  if (!text) return text.error();
-  const StoreOptions store{
-      .folder = run.path("work"), .orders = Orders::kBoth, .bad_rows = config.data.bad_rows};
-  const auto open = [&](const Numbers& side, const char* phase) {
-    return EncodedStore::open(**data, side, *text, store, pool, data_events(events, phase));
-  };
-  auto train = open((*data)->train(), "encoding training rows");
-  if (!train) return train.error();
-  out.train = std::make_shared<ExampleSet>(*data, *train, out.classes);
-  if (!(*data)->valid().empty()) {
-    auto valid = open((*data)->valid(), "encoding validation rows");
-    if (!valid) return valid.error();
-    out.valid = std::make_shared<ExampleSet>(*data, *valid, out.classes);
-    out.valid_store = *valid;
-  }
+  if (const Status s = open_start(start, *manifest, config.adapter, out); !s) return s.error();
+  if (const Status s = encode_rows(config, run, pool, events, out); !s) return s.error();
   if (group.leads())
     if (const Status s = group.barrier(); !s) return s.error();
   return out;

@@ -152,23 +152,8 @@ class Training {
       if (const Status s = check_configuration(run, in_.config); !s) return s.error();
     const auto cores = static_cast<std::int64_t>(std::max(1u, std::thread::hardware_concurrency()));
     const int threads = static_cast<int>(in_.config.threads > 0 ? in_.config.threads : cores);
-    std::optional<Prepared> prepared;
-    {
-      ThreadPool pool(threads);
-      auto found = prepare(in_.config, run, anew ? Begin::kFresh : Begin::kResume, **group, pool,
-                           prepare_events(**group));
-      if (!found) return found.error();
-      prepared.emplace(std::move(*found));
-    }
-    if ((*group)->leads()) {
-      note_data(*prepared);
-      if (const Status s =
-              anew ? write_file_atomically(run.path("rows.json"), rows_text(in_.config, *prepared->data))
-                   : Status(Ok{});
-          !s)
-        return s.error();
-      if (in_.events.progress) in_.events.progress("loading the model", 0);
-    }
+    auto prepared = prepare_rows(run, anew, **group, threads);
+    if (!prepared) return prepared.error();
     auto model = TrainableModel::load(prepared->encoder, {.method = in_.config.method,
                                                           .device = in_.config.device,
                                                           .precision = in_.config.precision,
@@ -177,12 +162,7 @@ class Training {
     if (!model) return model.error();
     AdamW optimizer((*model)->parameters(), in_.config.optimizer.adam);
     RunState state;
-    state.identity = prepared->identity;
-    if (anew && in_.begin == Begin::kResume && in_.events.note)
-      in_.events.note("no checkpoint yet: starting at step 0");
-    if (!anew)
-      if (const Status s = resume(run, in_.config, *prepared, optimizer, state, in_.events); !s)
-        return s.error();
+    if (const Status s = begin(run, anew, *prepared, optimizer, state); !s) return s.error();
     const std::uint64_t space =
         Checkpoints::size_of(optimizer) * static_cast<std::uint64_t>(in_.config.watch.keep + 2);
     if ((*group)->leads())
@@ -206,23 +186,11 @@ class Training {
     const auto ending = run_loop(inputs, state, hooks);
     if (!ending) return while_running(ending.error());
     TrainResult result{*ending, state, "", std::nullopt, true};
-    if ((*group)->leads()) {
-      if (!anew && state.step == before && in_.events.note)
-        in_.events.note("had finished at step " + std::to_string(before) +
-                        ": there is nothing left to train, only the end of the run is repeated");
-      const bool has_best = std::filesystem::exists(run.path("best/package.json"));
-      if (*ending != Ending::kInterrupted && !prepared->valid)
-        if (const Status s = recorder.write_best(); !s) return while_running(s.error());
-      if (has_best || *ending != Ending::kInterrupted) result.best = run.path("best");
-      if (*ending != Ending::kInterrupted && prepared->valid && in_.config.watch.finish) {
-        auto summary = finish(in_, run, *prepared, threads);
-        if (!summary && summary.error().code != Code::kCancelled) return while_running(summary.error());
-        if (summary)
-          result.summary = std::move(*summary);
-        else
-          result.ending = Ending::kInterrupted;
-      }
-    }
+    if (!anew && state.step == before && in_.events.note && (*group)->leads())
+      in_.events.note("had finished at step " + std::to_string(before) +
+                      ": there is nothing left to train, only the end of the run is repeated");
+    if ((*group)->leads())
+      if (const Status s = end(run, *prepared, recorder, threads, result); !s) return s.error();
     if (const Status s = (*group)->barrier(); !s) return s.error();
     return result;
   }
@@ -240,6 +208,49 @@ class Training {
         return s.error();
     if (const Status s = group.barrier(); !s) return s.error();
     return run;
+  }
+
+  Result<Prepared> prepare_rows(const RunDirectory& run, bool anew, Group& group, int threads) const {
+    ThreadPool pool(threads);
+    auto prepared =
+        prepare(in_.config, run, anew ? Begin::kFresh : Begin::kResume, group, pool, prepare_events(group));
+    if (!prepared || !group.leads()) return prepared;
+    note_data(*prepared);
+    if (anew)
+      if (const Status s =
+              write_file_atomically(run.path("rows.json"), rows_text(in_.config, *prepared->data));
+          !s)
+        return s.error();
+    if (in_.events.progress) in_.events.progress("loading the model", 0);
+    return prepared;
+  }
+
+  // Where the run stands: at step 0, or at its last checkpoint.
+  Status begin(const RunDirectory& run, bool anew, const Prepared& prepared, AdamW& optimizer,
+               RunState& state) const {
+    state.identity = prepared.identity;
+    if (!anew) return resume(run, in_.config, prepared, optimizer, state, in_.events);
+    if (in_.begin == Begin::kResume && in_.events.note)
+      in_.events.note("no checkpoint yet: starting at step 0");
+    return Ok{};
+  }
+
+  // Rank 0: writes best/ where nothing was validated, calibrates and reports where something was.
+  Status end(const RunDirectory& run, const Prepared& prepared, Recorder& recorder, int threads,
+             TrainResult& result) const {
+    const bool has_best = std::filesystem::exists(run.path("best/package.json"));
+    const bool interrupted = result.ending == Ending::kInterrupted;
+    if (!interrupted && !prepared.valid)
+      if (const Status s = recorder.write_best(); !s) return while_running(s.error());
+    if (has_best || !interrupted) result.best = run.path("best");
+    if (interrupted || !prepared.valid || !in_.config.watch.finish) return Ok{};
+    auto summary = finish(in_, run, prepared, threads);
+    if (!summary && summary.error().code != Code::kCancelled) return while_running(summary.error());
+    if (summary)
+      result.summary = std::move(*summary);
+    else
+      result.ending = Ending::kInterrupted;
+    return Ok{};
   }
 
   PrepareEvents prepare_events(const Group& group) const {
