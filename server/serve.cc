@@ -10,7 +10,7 @@
 #include <future>
 #include <thread>
 
-#include "server/door.h"
+#include "server/event_loop.h"
 #include "server/service.h"
 #include "server/signals.h"
 #include "server/version.h"
@@ -30,7 +30,7 @@ constexpr milliseconds kLastReplies{1000};
 
 void complain(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
 
-DoorOptions door_options(const ServeOptions& o) {
+EventLoopOptions event_loop_options(const ServeOptions& o) {
   constexpr std::size_t kOwnFiles = 256;  // the packages' among them
   const std::size_t files = raise_file_limit();
   const auto most = std::max<std::size_t>(files, kOwnFiles + 64) - kOwnFiles;
@@ -61,10 +61,10 @@ void trim() {
 
 class Trimmer {
  public:
-  void tick(Door& door) {
+  void tick(EventLoop& loop) {
     constexpr std::size_t kLarge = 16 << 20;
-    dirty_ = dirty_ || door.take_peak_bytes() > kLarge;
-    if (!dirty_ || door.active() > 0) return;
+    dirty_ = dirty_ || loop.take_peak_bytes() > kLarge;
+    if (!dirty_ || loop.active() > 0) return;
     dirty_ = false;
     trim();
   }
@@ -189,14 +189,14 @@ bool wait_for(Signals& signals, Log& log, milliseconds limit, Done done) {
 }
 
 // Finishes accepted work. False: some was given up, or is stuck in the model.
-bool drain(Service& service, Door& door, Signals& signals, Log& log, milliseconds limit) {
-  const auto quiet = [&] { return door.active() == 0 && service.queue().idle(); };
+bool drain(Service& service, EventLoop& loop, Signals& signals, Log& log, milliseconds limit) {
+  const auto quiet = [&] { return loop.active() == 0 && service.queue().idle(); };
   service.enter(Phase::kDraining);
-  door.announce_close();
+  loop.announce_close();
   wait_for(signals, log, std::min(kGrace, limit), [] { return false; });
   service.enter(Phase::kRefusing);
   if (wait_for(signals, log, std::max(limit - kGrace, kTick), quiet)) return true;
-  log.write(LogLevel::kWarning, "drain_limit", {{"requests", static_cast<std::int64_t>(door.active())}});
+  log.write(LogLevel::kWarning, "drain_limit", {{"requests", static_cast<std::int64_t>(loop.active())}});
   service.queue().abandon();
   return wait_for(signals, log, kLastReplies, quiet);
 }
@@ -213,22 +213,22 @@ int serve(const ServeOptions& options, const Load& load) {
   Signals signals;
   Service service(options, std::max(1u, std::thread::hardware_concurrency()));
   const Router router(service.routes(), *keys);
-  auto opened = Door::open(door_options(options), router, service.metrics(), log);
+  auto opened = EventLoop::open(event_loop_options(options), router, service.metrics(), log);
   if (!opened) return complain(opened.error()), 1;
-  Door& door = **opened;
-  service.set_transport_gauges([&door](Gauges& gauges) { door.fill(gauges); });
+  EventLoop& loop = **opened;
+  service.set_transport_gauges([&loop](Gauges& gauges) { loop.fill(gauges); });
   log.write(LogLevel::kInfo, "listening",
             {{"host", std::string_view(options.host)},
-             {"port", std::int64_t{door.port()}},
+             {"port", std::int64_t{loop.port()}},
              {"version", std::string_view(kVersion)}});
   if (options.api_key.empty() && options.insecure)
     log.write(LogLevel::kWarning, "open_to_everyone", {{"host", std::string_view(options.host)}});
 
   Loader loader(load, service, signals, log);
   service.set_reload([&loader] { return loader.start(); });
-  std::thread serving([&door] { door.run(); });
+  std::thread serving([&loop] { loop.run(); });
   const auto finish = [&](int code) {
-    door.stop();
+    loop.stop();
     serving.join();
     log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{code}}});
     return code;
@@ -244,7 +244,7 @@ int serve(const ServeOptions& options, const Load& load) {
       log.write(LogLevel::kError, "package_changed", {{"what", std::string_view(changed->what)}});
     if (event || Clock::now() >= next_second) {
       next_second = Clock::now() + kSecond;
-      trimmer.tick(door);
+      trimmer.tick(loop);
       devices.tick(service, log);
     }
     if (event == Event::kStop) break;
@@ -255,7 +255,7 @@ int serve(const ServeOptions& options, const Load& load) {
     }
   }
   log.write(LogLevel::kInfo, "draining");
-  const bool all_answered = drain(service, door, signals, log, milliseconds(options.drain_ms));
+  const bool all_answered = drain(service, loop, signals, log, milliseconds(options.drain_ms));
   if (loader.busy() || !all_answered) {
     log.write(LogLevel::kInfo, "stopped", {{"code", std::int64_t{all_answered ? 0 : 1}}});
     std::_Exit(all_answered ? 0 : 1);

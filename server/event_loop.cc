@@ -1,4 +1,4 @@
-#include "server/door.h"
+#include "server/event_loop.h"
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -20,7 +20,7 @@ using State = Connection::State;
 constexpr std::uint64_t kListener = 0, kWaker = 1;
 constexpr std::size_t kScratch = 64 * 1024;
 constexpr std::size_t kOvershoot = 256;  // connections over the limit that still get their 503
-constexpr std::chrono::milliseconds kSweep{100}, kLinger{3000};
+constexpr std::chrono::milliseconds kExpiryInterval{100}, kLinger{3000};
 
 void watch(const Fd& poller, int operation, int fd, std::uint32_t mask, std::uint64_t id) {
   epoll_event event{};
@@ -46,19 +46,19 @@ bool counts_as_active(State state) {
 
 }  // namespace
 
-Result<std::unique_ptr<Door>> Door::open(const DoorOptions& options, const Router& router, Metrics& metrics,
-                                         Log& log) {
+Result<std::unique_ptr<EventLoop>> EventLoop::open(const EventLoopOptions& options, const Router& router,
+                                                   Metrics& metrics, Log& log) {
   auto listener = listen_on(options.host, options.port);
   if (!listener) return listener.error();
   Fd poller(epoll_create1(EPOLL_CLOEXEC));
   Fd waker(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!poller || !waker) return Error{Code::kInternal, "no descriptors for epoll and eventfd", {}};
-  return std::unique_ptr<Door>(
-      new Door(options, *std::move(listener), std::move(poller), std::move(waker), router, metrics, log));
+  return std::unique_ptr<EventLoop>(new EventLoop(options, *std::move(listener), std::move(poller),
+                                                  std::move(waker), router, metrics, log));
 }
 
-Door::Door(const DoorOptions& options, Fd listener, Fd poller, Fd waker, const Router& router,
-           Metrics& metrics, Log& log)
+EventLoop::EventLoop(const EventLoopOptions& options, Fd listener, Fd poller, Fd waker, const Router& router,
+                     Metrics& metrics, Log& log)
     : options_(options),
       router_(router),
       metrics_(metrics),
@@ -74,29 +74,29 @@ Door::Door(const DoorOptions& options, Fd listener, Fd poller, Fd waker, const R
   watch(poller_, EPOLL_CTL_ADD, waker_.get(), EPOLLIN, kWaker);
 }
 
-Door::~Door() = default;
+EventLoop::~EventLoop() = default;
 
-int Door::port() const { return port_of(listener_); }
+int EventLoop::port() const { return port_of(listener_); }
 
-void Door::wake() {
+void EventLoop::wake() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t n = ::write(waker_.get(), &one, sizeof one);
 }
 
-void Door::stop() {
+void EventLoop::stop() {
   stop_ = true;
   wake();
 }
 
-void Door::fill(Gauges& gauges) const {
+void EventLoop::fill(Gauges& gauges) const {
   gauges.connections = open_.load();
   gauges.held_bytes = budget_.held();
   gauges.workers = workers_.threads();
 }
 
-std::vector<Door::Event> Door::poll_events() {
+std::vector<EventLoop::Event> EventLoop::poll_events() {
   std::array<epoll_event, 256> events;
-  const int timeout = pipelined_.empty() ? static_cast<int>(kSweep.count()) : 0;
+  const int timeout = pipelined_.empty() ? static_cast<int>(kExpiryInterval.count()) : 0;
   const int n = epoll_wait(poller_.get(), events.data(), static_cast<int>(events.size()), timeout);
   std::vector<Event> out;
   for (int i = 0; i < n; ++i)
@@ -104,7 +104,7 @@ std::vector<Door::Event> Door::poll_events() {
   return out;
 }
 
-void Door::run() {
+void EventLoop::run() {
   while (!stop_) {
     for (const auto& event : poll_events()) {
       if (event.id == kListener)
@@ -112,18 +112,18 @@ void Door::run() {
       else if (event.id != kWaker)
         handle(event.id, event.mask);
     }
-    take_returned();
-    take_pipelined();
-    sweep();
+    collect_returned();
+    resume_pipelined();
+    expire();
   }
   for (auto& [id, c] : connections_) c->hangup.request_stop();
 }
 
-void Door::accept_all() {
+void EventLoop::accept_all() {
   for (int i = 0; i < 64; ++i) {
     bool exhausted = false;
     Fd fd = accept_on(listener_, exhausted);
-    if (exhausted) return turn_away();
+    if (exhausted) return reject_one();
     if (!fd) return;
     if (connections_.size() >= options_.max_connections + kOvershoot) {
       metrics_.bad_http(BadHttp::kConnections);
@@ -141,7 +141,7 @@ void Door::accept_all() {
 }
 
 // Out of descriptors: gives up the spare one to close the connection that waits, or poll would spin on it.
-void Door::turn_away() {
+void EventLoop::reject_one() {
   spare_.reset();
   bool exhausted = false;
   accept_on(listener_, exhausted).reset();
@@ -149,7 +149,7 @@ void Door::turn_away() {
   metrics_.bad_http(BadHttp::kConnections);
 }
 
-void Door::handle(std::uint64_t id, std::uint32_t mask) {
+void EventLoop::handle(std::uint64_t id, std::uint32_t mask) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   const Shared c = found->second;
@@ -162,7 +162,7 @@ void Door::handle(std::uint64_t id, std::uint32_t mask) {
   read(c);
 }
 
-void Door::read(const Shared& c) {
+void EventLoop::read(const Shared& c) {
   const ssize_t n = recv(c->fd.get(), scratch_.data(), scratch_.size(), 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close(c);
@@ -180,7 +180,7 @@ void Door::read(const Shared& c) {
 }
 
 // Goes on with what was read, up to one request.
-void Door::advance(const Shared& c) {
+void EventLoop::advance(const Shared& c) {
   if (c->state == State::kHead && !advance_head(c)) return;
   if (c->state != State::kBody || c->in.empty()) return;
   std::string_view bytes = c->in;
@@ -190,7 +190,7 @@ void Door::advance(const Shared& c) {
 }
 
 // True when a head was taken and its body is to be read.
-bool Door::advance_head(const Shared& c) {
+bool EventLoop::advance_head(const Shared& c) {
   const auto state = c->scanner.scan(c->in);
   const HeadLimits limits;
   if (state == HeadScanner::State::kBad || c->scanner.begin() > 16) {
@@ -211,11 +211,11 @@ bool Door::advance_head(const Shared& c) {
     refuse(c, *problem, After::kClose);
     return false;
   }
-  begin(c, std::get<Head>(std::move(head)));
+  start_request(c, std::get<Head>(std::move(head)));
   return c->state == State::kBody;
 }
 
-void Door::begin(const Shared& c, Head head) {
+void EventLoop::start_request(const Shared& c, Head head) {
   c->request.arrived = Clock::now();
   const auto given = usable_request_id(head.header("x-request-id"));
   c->request.id = given ? std::string(*given) : fresh_id();
@@ -230,13 +230,13 @@ void Door::begin(const Shared& c, Head head) {
   }
   if (decision.reply) return answer(c, *decision.reply, after);
   if (c->route->runs == Runs::kAtOnce) return answer(c, run_handler(*c->route, c->request), after);
-  begin_body(c);
+  start_body(c);
 }
 
-void Door::begin_body(const Shared& c) {
+void EventLoop::start_body(const Shared& c) {
   const Head& h = c->request.head;
   c->body = std::make_unique<BodyReader>(h.framing, h.length, c->route->max_body, budget_);
-  enter(*c, State::kBody, options_.body_timeout);
+  set_state(*c, State::kBody, options_.body_timeout);
   if (h.expects_continue && c->in.empty()) {
     c->write("HTTP/1.1 100 Continue\r\n\r\n");
     c->send_now();
@@ -246,7 +246,7 @@ void Door::begin_body(const Shared& c) {
 }
 
 // True while more is needed.
-bool Door::advance_body(const Shared& c, std::string_view& bytes) {
+bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
   const auto state = c->body->feed(bytes);
   if (state == BodyReader::State::kMore) return true;
   if (state == BodyReader::State::kFailed) {
@@ -261,28 +261,28 @@ bool Door::advance_body(const Shared& c, std::string_view& bytes) {
   c->request.body = c->body->take_body();
   c->request.lease = c->body->take_lease();
   c->body.reset();
-  hand_over(c);
+  dispatch(c);
   return false;
 }
 
-void Door::refuse(const Shared& c, const Problem& problem, After after) {
+void EventLoop::refuse(const Shared& c, const Problem& problem, After after) {
   if (c->request.id.empty()) c->request.id = fresh_id();
   if (c->request.arrived == Clock::time_point()) c->request.arrived = Clock::now();
   answer(c, reply_of(problem, c->request.id), after);
 }
 
-void Door::answer(const Shared& c, const Reply& reply, After after) {
+void EventLoop::answer(const Shared& c, const Reply& reply, After after) {
   c->body.reset();
   const bool close = after == After::kClose || closing_;
   c->keep = exchange_.write(c->request, reply, close ? After::kClose : After::kKeep, *c);
-  observe(*c, reply);
+  record(*c, reply);
   flush(c);
 }
 
-void Door::hand_over(const Shared& c) {
+void EventLoop::dispatch(const Shared& c) {
   c->hangup = std::stop_source();
   c->request.hangup = c->hangup.get_token();
-  enter(*c, State::kWork, std::chrono::hours(24));
+  set_state(*c, State::kWork, std::chrono::hours(24));
   listen_for(*c, EPOLLRDHUP | EPOLLONESHOT);
   if (workers_.submit([this, c] { work(c); })) return;
   metrics_.rejection(Rejection::kWorkers);
@@ -290,7 +290,7 @@ void Door::hand_over(const Shared& c) {
          c->request.head.keep_alive ? After::kKeep : After::kClose);
 }
 
-void Door::work(const Shared& c) {
+void EventLoop::work(const Shared& c) {
   Exchange exchange;
   const Reply reply = run_handler(*c->route, c->request);
   if (reply.status == 499) {
@@ -302,12 +302,12 @@ void Door::work(const Shared& c) {
     if (c->hangup.stop_requested() && reply.stream) metrics_.disconnect();
     c->send_now();
   }
-  observe(*c, reply);
+  record(*c, reply);
   c->request = {};
-  give_back(c);
+  return_to_loop(c);
 }
 
-void Door::give_back(const Shared& c) {
+void EventLoop::return_to_loop(const Shared& c) {
   {
     const std::lock_guard lock(returned_mutex_);
     returned_.push_back(c);
@@ -315,7 +315,7 @@ void Door::give_back(const Shared& c) {
   wake();
 }
 
-void Door::take_returned() {
+void EventLoop::collect_returned() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t n = ::read(waker_.get(), &count, sizeof count);
   std::vector<Shared> back;
@@ -326,14 +326,14 @@ void Door::take_returned() {
   for (const auto& c : back) flush(c);
 }
 
-void Door::take_pipelined() {
+void EventLoop::resume_pipelined() {
   std::vector<Shared> now;
   now.swap(pipelined_);
   for (const auto& c : now)
     if (c->fd && c->state == State::kHead) advance(c);
 }
 
-void Door::observe(Connection& c, const Reply& reply) {
+void EventLoop::record(Connection& c, const Reply& reply) {
   const double took = std::chrono::duration<double>(Clock::now() - c.request.arrived).count();
   const std::size_t route = router_.index(c.route);
   metrics_.request(route, reply.status, took);
@@ -350,24 +350,24 @@ void Door::observe(Connection& c, const Reply& reply) {
 }
 
 // Sends what is left of a reply, then goes on to the next request or closes.
-void Door::flush(const Shared& c) {
+void EventLoop::flush(const Shared& c) {
   switch (c->send_now()) {
     case Sent::kGone: return close(c);
-    case Sent::kSome: enter(*c, State::kFlush, options_.write_timeout); return listen_for(*c, EPOLLOUT);
+    case Sent::kSome: set_state(*c, State::kFlush, options_.write_timeout); return listen_for(*c, EPOLLOUT);
     case Sent::kAll: return finish(c);
   }
 }
 
-void Door::finish(const Shared& c) {
+void EventLoop::finish(const Shared& c) {
   const bool was_listening = c->state == State::kHead || c->state == State::kBody;
   c->request = {};
   c->hangup = std::stop_source(std::nostopstate);
   if (!c->keep) {
     shutdown(c->fd.get(), SHUT_WR);
-    enter(*c, State::kLinger, kLinger);
+    set_state(*c, State::kLinger, kLinger);
     c->in = {};
   } else {
-    enter(*c, State::kHead, c->in.empty() ? options_.idle_timeout : options_.head_timeout);
+    set_state(*c, State::kHead, c->in.empty() ? options_.idle_timeout : options_.head_timeout);
     if (!c->in.empty()) pipelined_.push_back(c);
     if (c->in.empty() && c->in.capacity() > 4096) c->in = {};
   }
@@ -375,7 +375,7 @@ void Door::finish(const Shared& c) {
   if (!was_listening) listen_for(*c, EPOLLIN | EPOLLRDHUP);
 }
 
-void Door::enter(Connection& c, State state, std::chrono::milliseconds time) {
+void EventLoop::set_state(Connection& c, State state, std::chrono::milliseconds time) {
   const int change = static_cast<int>(counts_as_active(state)) - static_cast<int>(counts_as_active(c.state));
   if (change > 0) ++active_;
   if (change < 0) --active_;
@@ -383,22 +383,22 @@ void Door::enter(Connection& c, State state, std::chrono::milliseconds time) {
   c.deadline = Clock::now() + time;
 }
 
-void Door::listen_for(Connection& c, std::uint32_t mask) {
+void EventLoop::listen_for(Connection& c, std::uint32_t mask) {
   watch(poller_, EPOLL_CTL_MOD, c.fd.get(), mask, c.id);
 }
 
-void Door::close(const Shared& c) {
-  enter(*c, State::kLinger, {});
+void EventLoop::close(const Shared& c) {
+  set_state(*c, State::kLinger, {});
   c->body.reset();
   c->fd.reset();
   connections_.erase(c->id);
   open_ = connections_.size();
 }
 
-void Door::sweep() {
+void EventLoop::expire() {
   const auto now = Clock::now();
-  if (now < next_sweep_) return;
-  next_sweep_ = now + kSweep;
+  if (now < next_expiry_) return;
+  next_expiry_ = now + kExpiryInterval;
   std::vector<Shared> late;
   for (const auto& [id, c] : connections_)
     if (c->deadline <= now && c->state != State::kWork) late.push_back(c);

@@ -1,9 +1,9 @@
-// The door: one thread that holds every connection, so that an idle, slow or hostile client costs a few
+// The event loop: one thread that holds every connection, so that an idle, slow or hostile client costs a few
 // hundred bytes and never a thread.
 //
 // It accepts, collects heads and bodies as they arrive (epoll, nothing blocks), enforces deadlines and
 // limits, answers refusals and quick routes itself, and hands whole requests of the other routes to workers.
-// While a worker answers, the door only listens for the client hanging up, and passes that on as a stop
+// While a worker answers, the loop only listens for the client hanging up, and passes that on as a stop
 // request.
 //
 // run() belongs to one thread; all else is thread-safe.
@@ -22,7 +22,7 @@
 
 namespace preferd::server {
 
-struct DoorOptions {
+struct EventLoopOptions {
   std::string host;
   int port = 0;
   std::size_t max_connections = 8192, max_workers = 1024, max_held_bytes = std::size_t{256} << 20;
@@ -30,14 +30,14 @@ struct DoorOptions {
       write_timeout{20'000};
 };
 
-class Door {
+class EventLoop {
  public:
-  // Listens at once. Router, metrics and log must outlive the door. Error: the port cannot be had.
-  static Result<std::unique_ptr<Door>> open(const DoorOptions& options, const Router& router,
-                                            Metrics& metrics, Log& log);
-  ~Door();
-  Door(const Door&) = delete;
-  Door& operator=(const Door&) = delete;
+  // Listens at once. Router, metrics and log must outlive the loop. Error: the port cannot be had.
+  static Result<std::unique_ptr<EventLoop>> open(const EventLoopOptions& options, const Router& router,
+                                                 Metrics& metrics, Log& log);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
 
   int port() const;
   void run();   // until stop()
@@ -58,37 +58,37 @@ class Door {
     std::uint32_t mask;
   };
 
-  Door(const DoorOptions& options, Fd listener, Fd poller, Fd waker, const Router& router, Metrics& metrics,
-       Log& log);
+  EventLoop(const EventLoopOptions& options, Fd listener, Fd poller, Fd waker, const Router& router,
+            Metrics& metrics, Log& log);
 
   std::vector<Event> poll_events();
   void accept_all();
-  void turn_away();
+  void reject_one();
   void handle(std::uint64_t id, std::uint32_t mask);
-  void take_returned();
-  void take_pipelined();
-  void sweep();
+  void collect_returned();
+  void resume_pipelined();
+  void expire();
 
   void read(const Shared& c);
   void advance(const Shared& c);
   bool advance_head(const Shared& c);
   bool advance_body(const Shared& c, std::string_view& bytes);
-  void begin(const Shared& c, Head head);
-  void begin_body(const Shared& c);
+  void start_request(const Shared& c, Head head);
+  void start_body(const Shared& c);
   void refuse(const Shared& c, const Problem& problem, After after);
   void answer(const Shared& c, const Reply& reply, After after);
-  void hand_over(const Shared& c);
-  void work(const Shared& c);       // on a worker
-  void give_back(const Shared& c);  // on a worker
-  void observe(Connection& c, const Reply& reply);
+  void dispatch(const Shared& c);
+  void work(const Shared& c);            // on a worker
+  void return_to_loop(const Shared& c);  // on a worker
+  void record(Connection& c, const Reply& reply);
   void flush(const Shared& c);
   void finish(const Shared& c);
-  void enter(Connection& c, Connection::State state, std::chrono::milliseconds time);
+  void set_state(Connection& c, Connection::State state, std::chrono::milliseconds time);
   void listen_for(Connection& c, std::uint32_t mask);
   void close(const Shared& c);
   void wake();
 
-  const DoorOptions options_;
+  const EventLoopOptions options_;
   const Router& router_;
   Metrics& metrics_;
   Log& log_;
@@ -98,7 +98,7 @@ class Door {
   std::unordered_map<std::uint64_t, Shared> connections_;
   std::vector<Shared> pipelined_;  // more requests are in their buffers already
   std::uint64_t next_id_ = 2;      // 0 and 1 are listener and waker
-  Clock::time_point next_sweep_{};
+  Clock::time_point next_expiry_{};
   std::string scratch_;
   std::atomic<bool> stop_{false}, closing_{false};
   std::atomic<std::size_t> active_{0}, open_{0};
