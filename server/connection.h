@@ -7,14 +7,14 @@
 #include <string>
 
 #include "server/body.h"
-#include "server/exchange.h"
 #include "server/head.h"
+#include "server/reply_writer.h"
 #include "server/router.h"
 #include "server/sockets.h"
 
 namespace preferd::server {
 
-class Connection : public Wire {
+class Connection : public ByteSink {
  public:
   enum class State {
     kHead,    // waiting for a request, or in the middle of its head

@@ -136,7 +136,7 @@ void EventLoop::accept_all() {
     c->deadline = Clock::now() + options_.head_timeout;
     if (connections_.size() <= options_.max_connections) continue;
     metrics_.bad_http(BadHttp::kConnections);
-    refuse(c, problem_of(503, "too many connections"), After::kClose);
+    refuse(c, problem_of(503, "too many connections"), Persistence::kClose);
   }
 }
 
@@ -195,7 +195,7 @@ bool EventLoop::advance_head(const Shared& c) {
   const HeadLimits limits;
   if (state == HeadScanner::State::kBad || c->scanner.begin() > 16) {
     metrics_.bad_http(BadHttp::kMalformed);
-    refuse(c, problem_of(400, "a line of the head does not end with CRLF"), After::kClose);
+    refuse(c, problem_of(400, "a line of the head does not end with CRLF"), Persistence::kClose);
     return false;
   }
   if (state == HeadScanner::State::kMore && c->in.size() <= limits.max_bytes) return false;
@@ -208,7 +208,7 @@ bool EventLoop::advance_head(const Shared& c) {
   c->route = nullptr;
   if (const auto* problem = std::get_if<Problem>(&head)) {
     metrics_.bad_http(problem->status == 431 ? BadHttp::kHeadersTooLarge : BadHttp::kMalformed);
-    refuse(c, *problem, After::kClose);
+    refuse(c, *problem, Persistence::kClose);
     return false;
   }
   start_request(c, std::get<Head>(std::move(head)));
@@ -223,13 +223,14 @@ void EventLoop::start_request(const Shared& c, Head head) {
   const Head& h = c->request.head;
   const auto decision = router_.decide(h);
   c->route = decision.route;
-  const After after = h.keep_alive && !h.has_body() ? After::kKeep : After::kClose;
+  const Persistence persistence =
+      h.keep_alive && !h.has_body() ? Persistence::kKeepAlive : Persistence::kClose;
   if (decision.problem) {
     if (decision.problem->status == 413) metrics_.bad_http(BadHttp::kTooLarge);
-    return refuse(c, *decision.problem, after);
+    return refuse(c, *decision.problem, persistence);
   }
-  if (decision.reply) return answer(c, *decision.reply, after);
-  if (c->route->runs == Runs::kAtOnce) return answer(c, run_handler(*c->route, c->request), after);
+  if (decision.reply) return answer(c, *decision.reply, persistence);
+  if (c->route->runs == Runs::kAtOnce) return answer(c, run_handler(*c->route, c->request), persistence);
   start_body(c);
 }
 
@@ -255,7 +256,7 @@ bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
       metrics_.rejection(Rejection::kBytes);
     else
       metrics_.bad_http(problem.status == 413 ? BadHttp::kTooLarge : BadHttp::kMalformed);
-    refuse(c, problem, After::kClose);
+    refuse(c, problem, Persistence::kClose);
     return false;
   }
   c->request.body = c->body->take_body();
@@ -265,16 +266,16 @@ bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
   return false;
 }
 
-void EventLoop::refuse(const Shared& c, const Problem& problem, After after) {
+void EventLoop::refuse(const Shared& c, const Problem& problem, Persistence persistence) {
   if (c->request.id.empty()) c->request.id = fresh_id();
   if (c->request.arrived == Clock::time_point()) c->request.arrived = Clock::now();
-  answer(c, reply_of(problem, c->request.id), after);
+  answer(c, reply_of(problem, c->request.id), persistence);
 }
 
-void EventLoop::answer(const Shared& c, const Reply& reply, After after) {
+void EventLoop::answer(const Shared& c, const Reply& reply, Persistence persistence) {
   c->body.reset();
-  const bool close = after == After::kClose || closing_;
-  c->keep = exchange_.write(c->request, reply, close ? After::kClose : After::kKeep, *c);
+  const bool close = persistence == Persistence::kClose || closing_;
+  c->keep = reply_writer_.write(c->request, reply, close ? Persistence::kClose : Persistence::kKeepAlive, *c);
   record(*c, reply);
   flush(c);
 }
@@ -287,18 +288,18 @@ void EventLoop::dispatch(const Shared& c) {
   if (workers_.submit([this, c] { work(c); })) return;
   metrics_.rejection(Rejection::kWorkers);
   refuse(c, problem_of(429, "too many requests are being answered"),
-         c->request.head.keep_alive ? After::kKeep : After::kClose);
+         c->request.head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose);
 }
 
 void EventLoop::work(const Shared& c) {
-  Exchange exchange;
+  ReplyWriter writer;
   const Reply reply = run_handler(*c->route, c->request);
   if (reply.status == 499) {
     c->keep = false;
     metrics_.disconnect();
   } else {
     const bool close = !c->request.head.keep_alive || closing_;
-    c->keep = exchange.write(c->request, reply, close ? After::kClose : After::kKeep, *c);
+    c->keep = writer.write(c->request, reply, close ? Persistence::kClose : Persistence::kKeepAlive, *c);
     if (c->hangup.stop_requested() && reply.stream) metrics_.disconnect();
     c->send_now();
   }
@@ -414,7 +415,7 @@ void EventLoop::expire() {
       c->route = nullptr;
     }
     refuse(c, problem_of(408, slow_head ? "the head took too long" : "the body took too long"),
-           After::kClose);
+           Persistence::kClose);
   }
 }
 

@@ -75,8 +75,8 @@ class EventLoop {
   bool advance_body(const Shared& c, std::string_view& bytes);
   void start_request(const Shared& c, Head head);
   void start_body(const Shared& c);
-  void refuse(const Shared& c, const Problem& problem, After after);
-  void answer(const Shared& c, const Reply& reply, After after);
+  void refuse(const Shared& c, const Problem& problem, Persistence persistence);
+  void answer(const Shared& c, const Reply& reply, Persistence persistence);
   void dispatch(const Shared& c);
   void work(const Shared& c);            // on a worker
   void return_to_loop(const Shared& c);  // on a worker
@@ -94,7 +94,7 @@ class EventLoop {
   Log& log_;
   Fd listener_, poller_, waker_, spare_;
   ByteBudget budget_;
-  Exchange exchange_;
+  ReplyWriter reply_writer_;
   std::unordered_map<std::uint64_t, Shared> connections_;
   std::vector<Shared> pipelined_;  // more requests are in their buffers already
   std::uint64_t next_id_ = 2;      // 0 and 1 are listener and waker

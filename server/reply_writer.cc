@@ -1,14 +1,14 @@
-#include "server/exchange.h"
+#include "server/reply_writer.h"
 
 #include <httplib.h>
 
 namespace preferd::server {
 namespace {
 
-// Gives httplib a head to read and takes its bytes for the wire.
-class WireStream : public httplib::Stream {
+// Gives httplib a head to read and passes its bytes on.
+class SinkStream : public httplib::Stream {
  public:
-  WireStream(std::string head, Wire& wire) : head_(std::move(head)), wire_(wire) {}
+  SinkStream(std::string head, ByteSink& sink) : head_(std::move(head)), sink_(sink) {}
 
   bool is_readable() const override { return at_ < head_.size(); }
   bool is_writable() const override { return true; }
@@ -18,7 +18,7 @@ class WireStream : public httplib::Stream {
     return static_cast<ssize_t>(n);
   }
   ssize_t write(const char* from, std::size_t size) override {
-    wire_.write({from, size});
+    sink_.write({from, size});
     return static_cast<ssize_t>(size);
   }
   using Stream::write;
@@ -29,12 +29,12 @@ class WireStream : public httplib::Stream {
  private:
   const std::string head_;
   std::size_t at_ = 0;
-  Wire& wire_;
+  ByteSink& sink_;
 };
 
 }  // namespace
 
-class Exchange::Engine : public httplib::Server {
+class ReplyWriter::Engine : public httplib::Server {
  public:
   Engine() {
     svr_sock_ = 0;  // any socket: httplib stops streaming when it believes its listener closed
@@ -50,14 +50,14 @@ class Exchange::Engine : public httplib::Server {
         [](const httplib::Request&, httplib::Response& out, std::exception_ptr) { out.status = 500; });
   }
 
-  bool write(const Request& request, const Reply& reply, After after, Wire& wire) {
+  bool write(const Request& request, const Reply& reply, Persistence persistence, ByteSink& sink) {
     request_ = &request;
     reply_ = &reply;
-    wire_ = &wire;
+    sink_ = &sink;
     gone_ = false;
-    const bool close = after == After::kClose || (reply.stream && request.head.minor == 0);
+    const bool close = persistence == Persistence::kClose || (reply.stream && request.head.minor == 0);
     const std::string method = request.head.method == "HEAD" ? "HEAD" : "GET";
-    WireStream stream(method + " / HTTP/1.1\r\n\r\n", wire);
+    SinkStream stream(method + " / HTTP/1.1\r\n\r\n", sink);
     bool closed = false;
     const bool written = process_request(stream, close, closed, nullptr);
     return written && !close && !gone_;
@@ -74,7 +74,7 @@ class Exchange::Engine : public httplib::Server {
     }
     auto provider = [this](std::size_t, httplib::DataSink& sink) {
       reply_->stream([&](std::string_view piece) {
-        gone_ = gone_ || !sink.write(piece.data(), piece.size()) || !wire_->push();
+        gone_ = gone_ || !sink.write(piece.data(), piece.size()) || !sink_->push();
         return !gone_;
       });
       sink.done();
@@ -88,15 +88,15 @@ class Exchange::Engine : public httplib::Server {
 
   const Request* request_ = nullptr;
   const Reply* reply_ = nullptr;
-  Wire* wire_ = nullptr;
+  ByteSink* sink_ = nullptr;
   bool gone_ = false;
 };
 
-Exchange::Exchange() : engine_(std::make_unique<Engine>()) {}
-Exchange::~Exchange() = default;
+ReplyWriter::ReplyWriter() : engine_(std::make_unique<Engine>()) {}
+ReplyWriter::~ReplyWriter() = default;
 
-bool Exchange::write(const Request& request, const Reply& reply, After after, Wire& wire) {
-  return engine_->write(request, reply, after, wire);
+bool ReplyWriter::write(const Request& request, const Reply& reply, Persistence persistence, ByteSink& sink) {
+  return engine_->write(request, reply, persistence, sink);
 }
 
 }  // namespace preferd::server

@@ -1,5 +1,5 @@
 // One reply, from a handler to bytes on the wire: status line, headers, Content-Length, HEAD without body,
-// chunked coding (none for HTTP/1.0). This part is cpp-httplib's; exchange.cc is the only file that includes
+// chunked coding (none for HTTP/1.0). This part is cpp-httplib's; reply_writer.cc is the only file that includes
 // it.
 //
 // Reading is not: version 0.11.4, which Debian ships, accepts two Content-Lengths, unbounded chunks, headers
@@ -16,26 +16,26 @@
 namespace preferd::server {
 
 // Where the bytes of a reply go.
-class Wire {
+class ByteSink {
  public:
-  virtual ~Wire() = default;
+  virtual ~ByteSink() = default;
   virtual void write(std::string_view bytes) = 0;  // gathers
   virtual bool push() = 0;  // sends what was gathered, waiting for the client; false: it is gone
 };
 
-enum class After { kKeep, kClose };  // what the reply says of the connection
+enum class Persistence { kKeepAlive, kClose };  // what the reply says of the connection
 
 // One per thread; not thread-safe.
-class Exchange {
+class ReplyWriter {
  public:
-  Exchange();
-  ~Exchange();
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
+  ReplyWriter();
+  ~ReplyWriter();
+  ReplyWriter(const ReplyWriter&) = delete;
+  ReplyWriter& operator=(const ReplyWriter&) = delete;
 
   // Writes the reply; push() is called for streamed ones only. What a stream throws ends the connection.
   // False: the connection cannot go on.
-  bool write(const Request& request, const Reply& reply, After after, Wire& wire);
+  bool write(const Request& request, const Reply& reply, Persistence persistence, ByteSink& sink);
 
  private:
   class Engine;
