@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "base/check.h"
-#include "server/problem.h"
+#include "server/http_error.h"
 
 namespace preferd::server {
 namespace {
@@ -17,7 +17,7 @@ BodyReader::BodyReader(Framing framing, std::uint64_t length, std::size_t limit,
 }
 
 BodyReader::State BodyReader::fail(int status, std::string message) {
-  problem_ = problem_of(status, std::move(message));
+  error_ = http_error(status, std::move(message));
   body_ = {};
   lease_.release();
   return State::kFailed;

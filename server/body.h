@@ -21,11 +21,11 @@ class BodyReader {
   // The declared length must be within the limit.
   BodyReader(Framing framing, std::uint64_t length, std::size_t limit, ByteBudget& budget);
 
-  // Takes what belongs to the body off the front of `bytes`. kFailed: see problem(); the connection cannot go
+  // Takes what belongs to the body off the front of `bytes`. kFailed: see error(); the connection cannot go
   // on.
   State feed(std::string_view& bytes);
 
-  const Problem& problem() const { return problem_; }
+  const HttpError& error() const { return error_; }
   std::string take_body() { return std::move(body_); }
   Lease take_lease() { return std::move(lease_); }
 
@@ -44,7 +44,7 @@ class BodyReader {
   std::string line_;
   std::string body_;
   Lease lease_;
-  Problem problem_;
+  HttpError error_;
 };
 
 }  // namespace preferd::server

@@ -9,8 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "server/http_error.h"
 #include "server/ids.h"
-#include "server/problem.h"
 
 namespace preferd::server {
 namespace {
@@ -36,7 +36,7 @@ Reply run_handler(const Route& route, Request& request) {
   try {
     return route.handle(request);
   } catch (...) {
-    return reply_of(problem_of(500, "the request failed inside the service"), request.id);
+    return reply_of(http_error(500, "the request failed inside the service"), request.id);
   }
 }
 
@@ -136,7 +136,7 @@ void EventLoop::accept_all() {
     c->deadline = Clock::now() + options_.head_timeout;
     if (connections_.size() <= options_.max_connections) continue;
     metrics_.bad_http(BadHttp::kConnections);
-    refuse(c, problem_of(503, "too many connections"), Persistence::kClose);
+    refuse(c, http_error(503, "too many connections"), Persistence::kClose);
   }
 }
 
@@ -195,7 +195,7 @@ bool EventLoop::advance_head(const Shared& c) {
   const HeadLimits limits;
   if (state == HeadScanner::State::kBad || c->scanner.begin() > 16) {
     metrics_.bad_http(BadHttp::kMalformed);
-    refuse(c, problem_of(400, "a line of the head does not end with CRLF"), Persistence::kClose);
+    refuse(c, http_error(400, "a line of the head does not end with CRLF"), Persistence::kClose);
     return false;
   }
   if (state == HeadScanner::State::kMore && c->in.size() <= limits.max_bytes) return false;
@@ -206,9 +206,9 @@ bool EventLoop::advance_head(const Shared& c) {
   c->scanner = {};
   c->request = {};
   c->route = nullptr;
-  if (const auto* problem = std::get_if<Problem>(&head)) {
-    metrics_.bad_http(problem->status == 431 ? BadHttp::kHeadersTooLarge : BadHttp::kMalformed);
-    refuse(c, *problem, Persistence::kClose);
+  if (const auto* error = std::get_if<HttpError>(&head)) {
+    metrics_.bad_http(error->status == 431 ? BadHttp::kHeadersTooLarge : BadHttp::kMalformed);
+    refuse(c, *error, Persistence::kClose);
     return false;
   }
   start_request(c, std::get<Head>(std::move(head)));
@@ -225,9 +225,9 @@ void EventLoop::start_request(const Shared& c, Head head) {
   c->route = decision.route;
   const Persistence persistence =
       h.keep_alive && !h.has_body() ? Persistence::kKeepAlive : Persistence::kClose;
-  if (decision.problem) {
-    if (decision.problem->status == 413) metrics_.bad_http(BadHttp::kTooLarge);
-    return refuse(c, *decision.problem, persistence);
+  if (decision.error) {
+    if (decision.error->status == 413) metrics_.bad_http(BadHttp::kTooLarge);
+    return refuse(c, *decision.error, persistence);
   }
   if (decision.reply) return answer(c, *decision.reply, persistence);
   if (c->route->runs == Runs::kAtOnce) return answer(c, run_handler(*c->route, c->request), persistence);
@@ -251,12 +251,12 @@ bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
   const auto state = c->body->feed(bytes);
   if (state == BodyReader::State::kMore) return true;
   if (state == BodyReader::State::kFailed) {
-    const Problem problem = c->body->problem();
-    if (problem.status == 429)
+    const HttpError error = c->body->error();
+    if (error.status == 429)
       metrics_.rejection(Rejection::kBytes);
     else
-      metrics_.bad_http(problem.status == 413 ? BadHttp::kTooLarge : BadHttp::kMalformed);
-    refuse(c, problem, Persistence::kClose);
+      metrics_.bad_http(error.status == 413 ? BadHttp::kTooLarge : BadHttp::kMalformed);
+    refuse(c, error, Persistence::kClose);
     return false;
   }
   c->request.body = c->body->take_body();
@@ -266,10 +266,10 @@ bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
   return false;
 }
 
-void EventLoop::refuse(const Shared& c, const Problem& problem, Persistence persistence) {
+void EventLoop::refuse(const Shared& c, const HttpError& error, Persistence persistence) {
   if (c->request.id.empty()) c->request.id = fresh_id();
   if (c->request.arrived == Clock::time_point()) c->request.arrived = Clock::now();
-  answer(c, reply_of(problem, c->request.id), persistence);
+  answer(c, reply_of(error, c->request.id), persistence);
 }
 
 void EventLoop::answer(const Shared& c, const Reply& reply, Persistence persistence) {
@@ -287,7 +287,7 @@ void EventLoop::dispatch(const Shared& c) {
   listen_for(*c, EPOLLRDHUP | EPOLLONESHOT);
   if (workers_.submit([this, c] { work(c); })) return;
   metrics_.rejection(Rejection::kWorkers);
-  refuse(c, problem_of(429, "too many requests are being answered"),
+  refuse(c, http_error(429, "too many requests are being answered"),
          c->request.head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose);
 }
 
@@ -414,7 +414,7 @@ void EventLoop::expire() {
       c->request = {};
       c->route = nullptr;
     }
-    refuse(c, problem_of(408, slow_head ? "the head took too long" : "the body took too long"),
+    refuse(c, http_error(408, slow_head ? "the head took too long" : "the body took too long"),
            Persistence::kClose);
   }
 }

@@ -75,7 +75,7 @@ class EventLoop {
   bool advance_body(const Shared& c, std::string_view& bytes);
   void start_request(const Shared& c, Head head);
   void start_body(const Shared& c);
-  void refuse(const Shared& c, const Problem& problem, Persistence persistence);
+  void refuse(const Shared& c, const HttpError& error, Persistence persistence);
   void answer(const Shared& c, const Reply& reply, Persistence persistence);
   void dispatch(const Shared& c);
   void work(const Shared& c);            // on a worker

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/settings.h"
-#include "server/problem.h"
+#include "server/http_error.h"
 #include "server/text.h"
 
 namespace preferd::server {
@@ -33,54 +33,54 @@ std::string_view cut_line(std::string_view& rest) {
   return line;
 }
 
-std::optional<Problem> read_request_line(std::string_view line, const HeadLimits& limits, Head& head) {
+std::optional<HttpError> read_request_line(std::string_view line, const HeadLimits& limits, Head& head) {
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
-  if (first == line.npos || first == last) return problem_of(400, "the request line has no three parts");
+  if (first == line.npos || first == last) return http_error(400, "the request line has no three parts");
   const auto method = line.substr(0, first);
   const auto version = line.substr(last + 1);
   auto target = line.substr(first + 1, last - first - 1);
   if (method.empty() || method.size() > 32 || !all(method, is_token))
-    return problem_of(400, "the method is not a token of 1 to 32 characters");
+    return http_error(400, "the method is not a token of 1 to 32 characters");
   if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
       !is_digit(version[7]))
-    return problem_of(400, "the request line does not end with an HTTP version");
-  if (version[5] != '1') return problem_of(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    return http_error(400, "the request line does not end with an HTTP version");
+  if (version[5] != '1') return http_error(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   if (target.size() > limits.max_target)
-    return problem_of(414, "the target is longer than " + std::to_string(limits.max_target) + " bytes");
+    return http_error(414, "the target is longer than " + std::to_string(limits.max_target) + " bytes");
   if (target.empty() || !all(target, is_target))
-    return problem_of(400, "the target holds a space or a character outside ASCII");
+    return http_error(400, "the target holds a space or a character outside ASCII");
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!target.starts_with(scheme)) continue;
     const auto slash = target.find('/', scheme.size());
     target = slash == target.npos ? std::string_view("/") : target.substr(slash);
   }
   if (target != "*" && target[0] != '/' && method != "CONNECT")
-    return problem_of(400, "the target does not begin with '/'");
+    return http_error(400, "the target does not begin with '/'");
   head.method = method;
   head.minor = version[7] == '0' ? 0 : 1;
   head.path = target.substr(0, target.find_first_of("?#"));
   return std::nullopt;
 }
 
-std::optional<Problem> read_headers(std::string_view rest, const HeadLimits& limits, Head& head) {
+std::optional<HttpError> read_headers(std::string_view rest, const HeadLimits& limits, Head& head) {
   while (!rest.empty()) {
     const auto line = cut_line(rest);
     if (line.empty()) break;
-    if (line[0] == ' ' || line[0] == '\t') return problem_of(400, "a header is folded over two lines");
+    if (line[0] == ' ' || line[0] == '\t') return http_error(400, "a header is folded over two lines");
     const auto colon = line.find(':');
     if (colon == line.npos || colon == 0 || !all(line.substr(0, colon), is_token))
-      return problem_of(400, "a header line has no name before a colon");
+      return http_error(400, "a header line has no name before a colon");
     const auto value = trimmed(line.substr(colon + 1));
-    if (!all(value, is_value)) return problem_of(400, "a header value holds a control character");
+    if (!all(value, is_value)) return http_error(400, "a header value holds a control character");
     if (head.headers.size() >= limits.max_headers)
-      return problem_of(431, "more than " + std::to_string(limits.max_headers) + " headers");
+      return http_error(431, "more than " + std::to_string(limits.max_headers) + " headers");
     head.headers.push_back({lower_ascii(line.substr(0, colon)), std::string(value)});
   }
   return std::nullopt;
 }
 
-std::optional<Problem> settle_framing(Head& head) {
+std::optional<HttpError> settle_framing(Head& head) {
   std::size_t hosts = 0, lengths = 0, codings = 0;
   for (const auto& h : head.headers) {
     hosts += h.name == "host" ? 1 : 0;
@@ -88,35 +88,35 @@ std::optional<Problem> settle_framing(Head& head) {
     codings += h.name == "transfer-encoding" ? 1 : 0;
   }
   if (hosts > 1 || (hosts == 0 && head.minor == 1))
-    return problem_of(400, "expected one Host header, found " + std::to_string(hosts));
+    return http_error(400, "expected one Host header, found " + std::to_string(hosts));
   if (head.header("host").find_first_of(" \t,/") != std::string_view::npos)
-    return problem_of(400, "the Host header is no host");
-  if (lengths > 1) return problem_of(400, "more than one Content-Length");
-  if (lengths == 1 && codings > 0) return problem_of(400, "Content-Length beside Transfer-Encoding");
+    return http_error(400, "the Host header is no host");
+  if (lengths > 1) return http_error(400, "more than one Content-Length");
+  if (lengths == 1 && codings > 0) return http_error(400, "Content-Length beside Transfer-Encoding");
   if (codings > 0) {
     if (codings > 1 || lower_ascii(head.header("transfer-encoding")) != "chunked")
-      return problem_of(501, "the only transfer coding understood is chunked");
-    if (head.minor == 0) return problem_of(400, "Transfer-Encoding in HTTP/1.0");
+      return http_error(501, "the only transfer coding understood is chunked");
+    if (head.minor == 0) return http_error(400, "Transfer-Encoding in HTTP/1.0");
     head.framing = Framing::kChunked;
   }
   if (lengths == 1) {
     const auto value = head.header("content-length");
     const auto length = parse_number<std::uint64_t>(value);
     if (!length || value.size() > 18 || !all(value, is_digit))
-      return problem_of(400, "Content-Length is no number of bytes");
+      return http_error(400, "Content-Length is no number of bytes");
     head.framing = Framing::kLength;
     head.length = *length;
   }
   return std::nullopt;
 }
 
-std::optional<Problem> settle_connection(Head& head) {
+std::optional<HttpError> settle_connection(Head& head) {
   head.keep_alive = head.minor == 1;
   for (const auto& h : head.headers) {
     if (h.name == "connection" && has_list_member(h.value, "close")) head.keep_alive = false;
     if (h.name != "expect") continue;
     if (lower_ascii(h.value) != "100-continue")
-      return problem_of(417, "the only expectation understood is 100-continue");
+      return http_error(417, "the only expectation understood is 100-continue");
     head.expects_continue = head.minor == 1;
   }
   return std::nullopt;
@@ -141,15 +141,15 @@ HeadScanner::State HeadScanner::scan(std::string_view bytes) {
   return State::kMore;
 }
 
-std::variant<Head, Problem> parse_head(std::string_view text, const HeadLimits& limits) {
+std::variant<Head, HttpError> parse_head(std::string_view text, const HeadLimits& limits) {
   if (text.size() > limits.max_bytes)
-    return problem_of(431, "the head is longer than " + std::to_string(limits.max_bytes) + " bytes");
+    return http_error(431, "the head is longer than " + std::to_string(limits.max_bytes) + " bytes");
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\0') return problem_of(400, "a NUL in the head");
+    if (text[i] == '\0') return http_error(400, "a NUL in the head");
     if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n'))
-      return problem_of(400, "a carriage return without its line feed");
+      return http_error(400, "a carriage return without its line feed");
   }
-  if (!text.ends_with("\r\n\r\n")) return problem_of(400, "the head does not end with an empty line");
+  if (!text.ends_with("\r\n\r\n")) return http_error(400, "the head does not end with an empty line");
   Head head;
   auto rest = text;
   if (auto p = read_request_line(cut_line(rest), limits, head)) return *std::move(p);

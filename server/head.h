@@ -35,9 +35,9 @@ class HeadScanner {
   std::size_t begin_ = 0, at_ = 0, line_ = 0;
 };
 
-// `text`: from the request line to the empty line, included. A Problem has a 4xx or 5xx status, and the
+// `text`: from the request line to the empty line, included. A HttpError has a 4xx or 5xx status, and the
 // connection cannot go on after it.
-std::variant<Head, Problem> parse_head(std::string_view text, const HeadLimits& limits = {});
+std::variant<Head, HttpError> parse_head(std::string_view text, const HeadLimits& limits = {});
 
 // The given id when it is 1..128 characters of [A-Za-z0-9._-].
 std::optional<std::string_view> usable_request_id(std::string_view given);

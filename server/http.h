@@ -1,4 +1,4 @@
-// The words of HTTP that the rooms of the server share: a vetted request, a reply, a problem. Plain data.
+// The words of HTTP that the rooms of the server share: a vetted request, a reply, an error. Plain data.
 #pragma once
 
 #include <chrono>
@@ -51,7 +51,7 @@ struct Request {
 };
 
 // What went wrong, ready to become an error reply.
-struct Problem {
+struct HttpError {
   int status = 500;
   std::string code;     // snake_case
   std::string message;  // one sentence; never quotes text of a request

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "model/scorer/verdict_json.h"
-#include "server/problem.h"
+#include "server/http_error.h"
 
 namespace preferd::server {
 namespace {

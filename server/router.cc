@@ -1,38 +1,38 @@
 #include "server/router.h"
 
-#include "server/problem.h"
+#include "server/http_error.h"
 #include "server/text.h"
 
 namespace preferd::server {
 namespace {
 
-std::optional<Problem> refuse_body(const Head& head, const Route& route) {
+std::optional<HttpError> refuse_body(const Head& head, const Route& route) {
   if (route.max_body == 0) {
-    if (head.has_body()) return problem_of(400, "this route takes no body");
+    if (head.has_body()) return http_error(400, "this route takes no body");
     return std::nullopt;
   }
   if (head.framing == Framing::kNone)
-    return problem_of(411, "expected Content-Length or Transfer-Encoding: chunked");
+    return http_error(411, "expected Content-Length or Transfer-Encoding: chunked");
   const auto type = head.header("content-type");
   if (lower_ascii(trimmed(type.substr(0, type.find(';')))) != "application/json")
-    return problem_of(415, "expected Content-Type: application/json");
+    return http_error(415, "expected Content-Type: application/json");
   const auto charset = lower_ascii(type).find("charset=");
   if (charset != std::string::npos) {
     const auto name = lower_ascii(type.substr(charset + 8));
     if (!name.starts_with("utf-8") && !name.starts_with("\"utf-8\""))
-      return problem_of(415, "the only charset understood is utf-8");
+      return http_error(415, "the only charset understood is utf-8");
   }
   const auto coding = lower_ascii(head.header("content-encoding"));
   if (!coding.empty() && coding != "identity" && coding != "gzip" && coding != "deflate") {
-    auto problem = problem_of(415, "the content codings understood are gzip and deflate, one at a time");
-    problem.headers.push_back({"Accept-Encoding", "gzip, deflate"});
-    return problem;
+    auto error = http_error(415, "the content codings understood are gzip and deflate, one at a time");
+    error.headers.push_back({"Accept-Encoding", "gzip, deflate"});
+    return error;
   }
   std::size_t codings = 0;
   for (const auto& h : head.headers) codings += h.name == "content-encoding" ? 1 : 0;
-  if (codings > 1) return problem_of(415, "more than one Content-Encoding");
+  if (codings > 1) return http_error(415, "more than one Content-Encoding");
   if (head.framing == Framing::kLength && head.length > route.max_body)
-    return problem_of(413, "the body is declared as " + std::to_string(head.length) +
+    return http_error(413, "the body is declared as " + std::to_string(head.length) +
                                " bytes, the limit here is " + std::to_string(route.max_body));
   return std::nullopt;
 }
@@ -72,23 +72,23 @@ Router::Decision Router::decide(const Head& head) const {
     return decision;
   }
   if (same_path == nullptr) {
-    decision.problem = problem_of(404, "no such path here");
+    decision.error = http_error(404, "no such path here");
     return decision;
   }
   if (decision.route == nullptr) {
     decision.route = same_path;
-    decision.problem = problem_of(405, "this path does not take that method");
-    decision.problem->headers.push_back({"Allow", allowed(head.path)});
+    decision.error = http_error(405, "this path does not take that method");
+    decision.error->headers.push_back({"Allow", allowed(head.path)});
     return decision;
   }
   const Route& route = *decision.route;
   if (!keys_.allow(route.access, head.header("authorization"))) {
-    decision.problem = problem_of(401, "expected 'Authorization: Bearer KEY' with a valid key");
-    decision.problem->headers.push_back({"WWW-Authenticate", "Bearer realm=\"preferd\""});
+    decision.error = http_error(401, "expected 'Authorization: Bearer KEY' with a valid key");
+    decision.error->headers.push_back({"WWW-Authenticate", "Bearer realm=\"preferd\""});
     return decision;
   }
-  decision.problem = refuse_body(head, route);
-  if (!decision.problem && route.refuse) decision.problem = route.refuse();
+  decision.error = refuse_body(head, route);
+  if (!decision.error && route.refuse) decision.error = route.refuse();
   return decision;
 }
 

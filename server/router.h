@@ -23,8 +23,8 @@ struct Route {
   Runs runs = Runs::kAtOnce;
   std::size_t max_body = 0;  // 0: takes no body
   std::function<Reply(Request&)> handle;
-  // Asked before the body is read; a problem ends the request (loading, draining, a full queue).
-  std::function<std::optional<Problem>()> refuse = nullptr;
+  // Asked before the body is read; a error ends the request (loading, draining, a full queue).
+  std::function<std::optional<HttpError>()> refuse = nullptr;
 };
 
 class Router {
@@ -33,7 +33,7 @@ class Router {
 
   struct Decision {
     const Route* route = nullptr;    // null: unknown path
-    std::optional<Problem> problem;  // answer this instead of reading on
+    std::optional<HttpError> error;  // answer this instead of reading on
     std::optional<Reply> reply;      // or this: OPTIONS
   };
   Decision decide(const Head& head) const;

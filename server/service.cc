@@ -1,6 +1,6 @@
 #include "server/service.h"
 
-#include "server/problem.h"
+#include "server/http_error.h"
 #include "server/render.h"
 #include "server/version.h"
 #include "server/work.h"
@@ -153,26 +153,26 @@ std::optional<Error> Service::package_changed() const {
   return changed_;
 }
 
-std::optional<Problem> Service::refuse(std::size_t lane) const {
+std::optional<HttpError> Service::refuse(std::size_t lane) const {
   auto& metrics = const_cast<Metrics&>(metrics_);
   const Phase now = phase();
   if (now == Phase::kLoading) {
     metrics.rejection(Rejection::kLoading);
-    return problem_of(503, "the model is being loaded");
+    return http_error(503, "the model is being loaded");
   }
   if (now == Phase::kRefusing) {
     metrics.rejection(Rejection::kDraining);
-    return problem_of(503, "the service is stopping");
+    return http_error(503, "the service is stopping");
   }
   if (const auto changed = package_changed()) {
     metrics.rejection(Rejection::kPackageChanged);
-    return problem_of(*changed);
+    return http_error(*changed);
   }
   if (!queue_.full(lane, 1)) return std::nullopt;
   metrics.rejection(Rejection::kQueueFull);
-  auto problem = problem_of(429, "the queue is full");
-  problem.retry_after = queue_.retry_after();
-  return problem;
+  auto error = http_error(429, "the queue is full");
+  error.retry_after = queue_.retry_after();
+  return error;
 }
 
 Reply Service::alive(Request&) { return json_reply(200, "status", "alive"); }
@@ -213,7 +213,7 @@ void Service::probe() {
 
 Reply Service::info(Request& request) {
   const auto scorer = generation();
-  if (!scorer) return reply_of(problem_of(503, "the model is being loaded"), request.id);
+  if (!scorer) return reply_of(http_error(503, "the model is being loaded"), request.id);
   const scorer::ScorerInfo& i = scorer->info();
   Reply reply{.headers = {}, .body = {}, .stream = {}};
   JsonWriter json(reply.body);
@@ -253,9 +253,9 @@ Reply Service::scrape(Request&) {
 Reply Service::predict(Request& request) {
   const Context context{generation(), queue_, gate_, metrics_,
                         std::chrono::milliseconds(options_.timeout_ms)};
-  const auto fail = [&](Problem problem) {
-    if (problem.status == 429) problem.retry_after = queue_.retry_after();
-    return reply_of(problem, request.id);
+  const auto fail = [&](HttpError error) {
+    if (error.status == 429) error.retry_after = queue_.retry_after();
+    return reply_of(error, request.id);
   };
   std::vector<Prepared> pairs;
   std::vector<Work> work;
@@ -264,26 +264,26 @@ Reply Service::predict(Request& request) {
         gate_.enter(EncodeGate::For::kInteractive, request.arrived + context.default_timeout, request.hangup);
     if (!slot) {
       count(metrics_, slot.error(), 1);
-      return fail(problem_of(slot.error()));
+      return fail(http_error(slot.error()));
     }
     auto json = read_json(request, size(options_.max_body_bytes), kPredictValues);
-    if (auto* problem = std::get_if<Problem>(&json)) {
+    if (auto* error = std::get_if<HttpError>(&json)) {
       metrics_.items(Outcome::kInvalid);
-      return fail(std::move(*problem));
+      return fail(std::move(*error));
     }
     auto pair = parse_pair(std::get<Json>(json));
     if (!pair) {
       metrics_.items(Outcome::kInvalid);
-      return fail(problem_of(pair.error()));
+      return fail(http_error(pair.error()));
     }
     if (!pair->id) pair->id = request.id;
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
   const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
-  if (!queued) return fail(problem_of(queued.error()));
+  if (!queued) return fail(http_error(queued.error()));
   std::optional<Error> error;
   Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
-  if (error) return fail(problem_of(*error));
+  if (error) return fail(http_error(*error));
   reply.tokens = static_cast<std::int64_t>(queued->call->tokens());
   return reply;
 }
@@ -291,9 +291,9 @@ Reply Service::predict(Request& request) {
 Reply Service::batch(Request& request) {
   const Context context{generation(), queue_, gate_, metrics_,
                         std::chrono::milliseconds(options_.timeout_ms)};
-  const auto fail = [&](Problem problem) {
-    if (problem.status == 429) problem.retry_after = queue_.retry_after();
-    return reply_of(problem, request.id);
+  const auto fail = [&](HttpError error) {
+    if (error.status == 429) error.retry_after = queue_.retry_after();
+    return reply_of(error, request.id);
   };
   const auto enter = [&] {
     return gate_.enter(EncodeGate::For::kBulk, request.arrived + context.default_timeout, request.hangup);
@@ -301,12 +301,12 @@ Reply Service::batch(Request& request) {
   BatchRequest parsed;
   {
     const auto slot = enter();
-    if (!slot) return fail(problem_of(slot.error()));
+    if (!slot) return fail(http_error(slot.error()));
     auto json = read_json(request, size(options_.max_batch_body_bytes), kBatchValues);
-    if (auto* problem = std::get_if<Problem>(&json)) return fail(std::move(*problem));
+    if (auto* error = std::get_if<HttpError>(&json)) return fail(std::move(*error));
     auto batch = parse_batch(std::get<Json>(json),
                              {size(options_.max_items), 4 * size(options_.max_batch_body_bytes)});
-    if (!batch) return fail(problem_of(batch.error()));
+    if (!batch) return fail(http_error(batch.error()));
     parsed = *std::move(batch);
   }
   std::vector<Prepared> pairs;
@@ -315,7 +315,7 @@ Reply Service::batch(Request& request) {
     const auto slot = enter();
     if (!slot) {
       count(metrics_, slot.error(), parsed.items.size());
-      return fail(problem_of(slot.error()));
+      return fail(http_error(slot.error()));
     }
     for (const auto end = std::min(i + kItemsPerTurn, parsed.items.size()); i < end; ++i) {
       if (const auto* pair = std::get_if<PairRequest>(&parsed.items[i])) {
@@ -330,13 +330,13 @@ Reply Service::batch(Request& request) {
   const bool ndjson = wants_ndjson(request.head);
   auto queued = enqueue(context, std::move(pairs), std::move(work), kBulk,
                         ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
-  if (!queued) return fail(problem_of(queued.error()));
+  if (!queued) return fail(http_error(queued.error()));
   const std::size_t items = queued->pairs.size();
   const std::size_t tokens = queued->call ? queued->call->tokens() : 0;
   Reply reply = ndjson ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
                        : collected(context, *queued, request);
   if (!ndjson && request.hangup.stop_requested())
-    return fail(problem_of(Error{Code::kCancelled, "the client hung up", {}}));
+    return fail(http_error(Error{Code::kCancelled, "the client hung up", {}}));
   reply.items = static_cast<std::int64_t>(items);
   reply.tokens = static_cast<std::int64_t>(tokens);
   return reply;
@@ -344,19 +344,19 @@ Reply Service::batch(Request& request) {
 
 // Answers when the load has ended, so that a request sent after the reply meets the new package.
 Reply Service::reload(Request& request) {
-  const auto fail = [&](const Problem& problem) { return reply_of(problem, request.id); };
+  const auto fail = [&](const HttpError& error) { return reply_of(error, request.id); };
   auto json = read_json(request, kAdminBytes, kAdminValues);
-  if (const auto* problem = std::get_if<Problem>(&json)) return fail(*problem);
+  if (const auto* error = std::get_if<HttpError>(&json)) return fail(*error);
   if (std::get<Json>(json) != Json::object())
-    return fail(problem_of(422, "the body: expected {}, what is loaded is the server's --package"));
+    return fail(http_error(422, "the body: expected {}, what is loaded is the server's --package"));
   auto outcome = reload_ ? reload_() : std::nullopt;
-  if (!outcome) return fail(problem_of(409, "a package is being loaded already"));
+  if (!outcome) return fail(http_error(409, "a package is being loaded already"));
   while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-    if (phase() >= Phase::kDraining) return fail(problem_of(503, "the service is stopping"));
+    if (phase() >= Phase::kDraining) return fail(http_error(503, "the service is stopping"));
   if (const Status loaded = outcome->get(); !loaded) {
-    Problem problem = problem_of(422, loaded.error().what);
-    problem.code = "package_refused";
-    return fail(problem);
+    HttpError error = http_error(422, loaded.error().what);
+    error.code = "package_refused";
+    return fail(error);
   }
   const auto scorer = generation();
   Reply reply{.headers = {}, .body = {}, .stream = {}};

@@ -62,7 +62,7 @@ class Service {
  private:
   std::shared_ptr<scorer::Scorer> generation() const;
   std::optional<Error> package_changed() const;
-  std::optional<Problem> refuse(std::size_t lane) const;
+  std::optional<HttpError> refuse(std::size_t lane) const;
   Reply alive(Request& request);
   Reply health(Request& request);
   Reply ready(Request& request);

@@ -1,8 +1,8 @@
 #include "server/work.h"
 
 #include "server/head.h"
+#include "server/http_error.h"
 #include "server/inflate.h"
-#include "server/problem.h"
 #include "server/text.h"
 
 namespace preferd::server {
@@ -34,8 +34,8 @@ Coding coding_of(const Head& head) {
   return name == "deflate" ? Coding::kDeflate : Coding::kIdentity;
 }
 
-Problem malformed(const Error& error) {
-  return error.code == Code::kInvalid ? problem_of(400, error.what) : problem_of(error);
+HttpError malformed(const Error& error) {
+  return error.code == Code::kInvalid ? http_error(400, error.what) : http_error(error);
 }
 
 bool any(const text::Truncated& truncated) {
@@ -46,7 +46,7 @@ bool any(const text::Truncated& truncated) {
 
 }  // namespace
 
-std::variant<Json, Problem> read_json(Request& request, std::size_t max_bytes, std::size_t max_values) {
+std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes, std::size_t max_values) {
   const Coding coding = coding_of(request.head);
   if (coding != Coding::kIdentity) {
     auto plain = inflated(request.body, coding, max_bytes, request.lease);

@@ -47,8 +47,8 @@ struct Queued {
   }
 };
 
-// Body bytes as JSON: content coding undone, limits kept. A Problem is 400, 413 or 429.
-std::variant<Json, Problem> read_json(Request& request, std::size_t max_bytes, std::size_t max_values);
+// Body bytes as JSON: content coding undone, limits kept. A HttpError is 400, 413 or 429.
+std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes, std::size_t max_values);
 
 // Encodes one pair; holds no slot of the gate itself. On success appends to `work`.
 Prepared prepare(const Context& context, const PairRequest& pair, const std::string& prompt,

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "server/problem.h"
+#include "server/http_error.h"
 #include "server/render.h"
 
 namespace preferd::server {
@@ -146,9 +146,9 @@ TEST(Render, WritesAFullReply) {
 }
 
 TEST(ReplyOf, WritesTheEnvelope) {
-  auto problem = problem_of(Error{Code::kOverloaded, "full", "items"});
-  problem.retry_after = 3;
-  const Reply reply = reply_of(problem, "r1");
+  auto error = http_error(Error{Code::kOverloaded, "full", "items"});
+  error.retry_after = 3;
+  const Reply reply = reply_of(error, "r1");
   EXPECT_EQ(reply.status, 429);
   EXPECT_EQ(reply.body,
             R"({"error":{"code":"overloaded","message":"full","param":"items","request_id":"r1"}})");
@@ -157,13 +157,13 @@ TEST(ReplyOf, WritesTheEnvelope) {
 }
 
 TEST(ProblemOf, HasAStatusForEveryCode) {
-  EXPECT_EQ(problem_of(Error{Code::kInvalid, {}, {}}).status, 422);
-  EXPECT_EQ(problem_of(Error{Code::kNotFound, {}, {}}).status, 404);
-  EXPECT_EQ(problem_of(Error{Code::kTooLarge, {}, {}}).status, 413);
-  EXPECT_EQ(problem_of(Error{Code::kDeadline, {}, {}}).status, 504);
-  EXPECT_EQ(problem_of(Error{Code::kUnavailable, {}, {}}).status, 503);
-  EXPECT_EQ(problem_of(Error{Code::kUnavailable, {}, {}}).retry_after, 1);
-  EXPECT_EQ(problem_of(Error{Code::kNonFinite, {}, {}}).code, "non_finite");
+  EXPECT_EQ(http_error(Error{Code::kInvalid, {}, {}}).status, 422);
+  EXPECT_EQ(http_error(Error{Code::kNotFound, {}, {}}).status, 404);
+  EXPECT_EQ(http_error(Error{Code::kTooLarge, {}, {}}).status, 413);
+  EXPECT_EQ(http_error(Error{Code::kDeadline, {}, {}}).status, 504);
+  EXPECT_EQ(http_error(Error{Code::kUnavailable, {}, {}}).status, 503);
+  EXPECT_EQ(http_error(Error{Code::kUnavailable, {}, {}}).retry_after, 1);
+  EXPECT_EQ(http_error(Error{Code::kNonFinite, {}, {}}).code, "non_finite");
 }
 
 }  // namespace

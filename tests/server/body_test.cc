@@ -27,7 +27,7 @@ Fed feed(BodyReader& reader, std::string_view text, std::size_t step) {
     state = reader.feed(piece);
     text.remove_prefix(taken - piece.size());
   }
-  return {state, state == State::kDone ? reader.take_body() : "", reader.problem().status, text.size()};
+  return {state, state == State::kDone ? reader.take_body() : "", reader.error().status, text.size()};
 }
 
 Fed chunked(std::string_view text, std::size_t step, std::size_t limit = 100) {

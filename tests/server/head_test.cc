@@ -41,8 +41,8 @@ class ParseHeadRefuses : public testing::TestWithParam<Bad> {};
 
 TEST_P(ParseHeadRefuses, WithAStatus) {
   const auto parsed = parse_head(head_of(GetParam().lines));
-  ASSERT_TRUE(std::holds_alternative<Problem>(parsed));
-  EXPECT_EQ(std::get<Problem>(parsed).status, GetParam().status);
+  ASSERT_TRUE(std::holds_alternative<HttpError>(parsed));
+  EXPECT_EQ(std::get<HttpError>(parsed).status, GetParam().status);
 }
 
 std::string get(const std::string& headers) { return "GET / HTTP/1.1\r\nHost: x\r\n" + headers; }

@@ -24,13 +24,15 @@ class RouterTest : public testing::Test {
           .max_body = 100,
           .handle = handle,
           .refuse =
-              [] { return Problem{.status = 429, .code = {}, .message = {}, .param = {}, .headers = {}}; }}},
+              [] {
+                return HttpError{.status = 429, .code = {}, .message = {}, .param = {}, .headers = {}};
+              }}},
         *Keys::make(api, admin));
   }
   int status(const Router& r, const std::string& head) {
     const auto parsed = parse_head(head + "\r\nHost: x\r\n\r\n");
     const auto d = r.decide(std::get<Head>(parsed));
-    return d.problem ? d.problem->status : d.reply ? 1 : 0;
+    return d.error ? d.error->status : d.reply ? 1 : 0;
   }
   const std::string post_ = "POST /predict HTTP/1.1\r\nContent-Type: application/json";
 };
@@ -66,9 +68,9 @@ TEST_F(RouterTest, NamesTheMethodsAllowed) {
   const auto r = router();
   const auto parsed = parse_head("PUT /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
   const auto d = r.decide(std::get<Head>(parsed));
-  ASSERT_TRUE(d.problem);
-  ASSERT_EQ(d.problem->headers.size(), 1u);
-  EXPECT_EQ(d.problem->headers[0].value, "GET, HEAD, OPTIONS");
+  ASSERT_TRUE(d.error);
+  ASSERT_EQ(d.error->headers.size(), 1u);
+  EXPECT_EQ(d.error->headers[0].value, "GET, HEAD, OPTIONS");
 }
 
 TEST_F(RouterTest, AsksForTheKey) {

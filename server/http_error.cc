@@ -1,4 +1,4 @@
-#include "server/problem.h"
+#include "server/http_error.h"
 
 #include <algorithm>
 #include <array>
@@ -62,7 +62,7 @@ const CodeRow& row_of(Code code) {
 
 std::string_view code_name(Code code) { return row_of(code).name; }
 
-Problem problem_of(const Error& error) {
+HttpError http_error(const Error& error) {
   const CodeRow& row = row_of(error.code);
   const bool later = error.code == Code::kOverloaded || error.code == Code::kUnavailable;
   return {.status = row.status,
@@ -73,7 +73,7 @@ Problem problem_of(const Error& error) {
           .headers = {}};
 }
 
-Problem problem_of(int status, std::string message) {
+HttpError http_error(int status, std::string message) {
   const auto row = std::find_if(kStatuses.begin(), kStatuses.end(),
                                 [&](const StatusRow& r) { return r.status == status; });
   const bool later = status == 429 || status == 503;
@@ -85,13 +85,13 @@ Problem problem_of(int status, std::string message) {
           .headers = {}};
 }
 
-Reply reply_of(const Problem& problem, std::string_view request_id) {
-  Reply reply{.status = problem.status, .headers = problem.headers, .body = {}, .stream = {}};
-  if (problem.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(problem.retry_after)});
+Reply reply_of(const HttpError& error, std::string_view request_id) {
+  Reply reply{.status = error.status, .headers = error.headers, .body = {}, .stream = {}};
+  if (error.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
   JsonWriter json(reply.body);
   json.begin_object().key("error").begin_object();
-  json.member("code", problem.code).member("message", problem.message);
-  if (!problem.param.empty()) json.member("param", problem.param);
+  json.member("code", error.code).member("message", error.message);
+  if (!error.param.empty()) json.member("param", error.param);
   json.member("request_id", request_id).end_object().end_object();
   return reply;
 }

@@ -10,15 +10,15 @@
 
 namespace preferd::server {
 
-// An error of ours (base/result.h) as HTTP says it.
-Problem problem_of(const Error& error);
+// An error of base/result.h as HTTP reports it.
+HttpError http_error(const Error& error);
 
 // A refusal by status alone; its code is the status's own ("length_required").
-Problem problem_of(int status, std::string message);
+HttpError http_error(int status, std::string message);
 
 // Name of an error code, as in the envelope: kDeadline -> "deadline_exceeded".
 std::string_view code_name(Code code);
 
-Reply reply_of(const Problem& problem, std::string_view request_id);
+Reply reply_of(const HttpError& error, std::string_view request_id);
 
 }  // namespace preferd::server
