@@ -121,9 +121,9 @@ struct Metrics::Series {
                                             &input.Add({{"segment", text::kPartNames[1]}}, token_edges()),
                                             &input.Add({{"segment", text::kPartNames[2]}}, token_edges())};
 
-  prometheus::Family<Gauge>& lane_items = gauges("queue_items", "Pairs waiting, by lane.");
-  prometheus::Family<Gauge>& lane_tokens = gauges("queue_tokens", "Tokens waiting, by lane.");
-  prometheus::Family<Gauge>& lane_oldest =
+  prometheus::Family<Gauge>& class_items = gauges("queue_items", "Pairs waiting, by lane.");
+  prometheus::Family<Gauge>& class_tokens = gauges("queue_tokens", "Tokens waiting, by lane.");
+  prometheus::Family<Gauge>& class_oldest =
       gauges("queue_oldest_seconds", "Longest wait at present, by lane.");
   Gauge& wait = gauge("estimated_wait_seconds", "Tokens waiting over tokens per second.");
   Gauge& speed = gauge("tokens_per_second", "Measured speed of full batches.");
@@ -215,10 +215,10 @@ void Metrics::model(const scorer::ScorerInfo& info) {
 }
 
 std::string Metrics::text(const Gauges& g) {
-  for (const auto& lane : g.lanes) {
-    s_->lane_items.Add({{"lane", lane.name}}).Set(static_cast<double>(lane.items));
-    s_->lane_tokens.Add({{"lane", lane.name}}).Set(static_cast<double>(lane.tokens));
-    s_->lane_oldest.Add({{"lane", lane.name}}).Set(lane.oldest_seconds);
+  for (const auto& c : g.classes) {
+    s_->class_items.Add({{"lane", c.name}}).Set(static_cast<double>(c.items));
+    s_->class_tokens.Add({{"lane", c.name}}).Set(static_cast<double>(c.tokens));
+    s_->class_oldest.Add({{"lane", c.name}}).Set(c.oldest_seconds);
   }
   s_->wait.Set(g.estimated_wait_seconds);
   s_->speed.Set(g.tokens_per_second);

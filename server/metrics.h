@@ -25,12 +25,12 @@ enum class Stage { kEncode, kQueue, kForward, kSerialize };
 
 // Values read at the moment of a scrape.
 struct Gauges {
-  struct Lane {
+  struct Class {
     std::string name;
     std::size_t items = 0, tokens = 0;
     double oldest_seconds = 0;
   };
-  std::vector<Lane> lanes;
+  std::vector<Class> classes;
   double estimated_wait_seconds = 0, tokens_per_second = 0;
   double ready = 0, draining = 0;
   int devices_working = 0, devices = 0;

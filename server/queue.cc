@@ -51,7 +51,7 @@ void Call::settle(std::size_t i, Result<Scored> result) {
 }
 
 Queue::Queue(QueueOptions options, Metrics& metrics)
-    : options_(std::move(options)), metrics_(metrics), lanes_(options_.lanes) {
+    : options_(std::move(options)), metrics_(metrics), waiting_(options_.classes) {
   models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
 
@@ -72,25 +72,25 @@ Queue::~Queue() {
 
 double Queue::backlog_seconds() const {
   const double speed = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
-  const auto waiting = static_cast<double>(lanes_.total_tokens() + running_tokens_);
+  const auto waiting = static_cast<double>(waiting_.total_tokens() + running_tokens_);
   return speed > 0 ? waiting / (speed * working_) : 0;
 }
 
-std::optional<Error> Queue::refusal(const Call& call, std::size_t lane) const {
+std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) const {
   if (closed_) return stopping();
   const auto tokens = call.tokens();
-  if (tokens > lanes_.max_tokens(lane)) {
+  if (tokens > waiting_.max_tokens(traffic)) {
     return Error{Code::kTooLarge,
                  "the call costs " + std::to_string(tokens) + " tokens, the queue holds " +
-                     std::to_string(lanes_.max_tokens(lane)) + "; send fewer items at once",
+                     std::to_string(waiting_.max_tokens(traffic)) + "; send fewer items at once",
                  {}};
   }
-  if (!lanes_.admits(lane, tokens)) {
+  if (!waiting_.admits(traffic, tokens)) {
     metrics_.rejection(Rejection::kQueueFull);
     return Error{Code::kOverloaded, "the queue is full", {}};
   }
   const auto now = Clock::now();
-  const double wait = lanes_.empty() ? 0 : backlog_seconds();
+  const double wait = waiting_.empty() ? 0 : backlog_seconds();
   for (std::size_t i = 0; i < call.size(); ++i) {
     if (seconds(call.work(i).deadline - now) > wait) continue;
     metrics_.rejection(Rejection::kHopeless);
@@ -100,19 +100,19 @@ std::optional<Error> Queue::refusal(const Call& call, std::size_t lane) const {
   return std::nullopt;
 }
 
-Status Queue::submit(const std::shared_ptr<Call>& call, std::size_t lane) {
+Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
   {
     const std::lock_guard lock(mutex_);
-    if (auto error = refusal(*call, lane)) return *std::move(error);
+    if (auto error = refusal(*call, traffic)) return *std::move(error);
     const auto now = Clock::now();
     for (std::size_t i = 0; i < call->size(); ++i) {
-      lanes_.add(lane, {.call = call,
-                        .index = i,
-                        .generation = call->generation().get(),
-                        .tokens = cost(call->work(i)),
-                        .since = now,
-                        .deadline = call->work(i).deadline,
-                        .quota = call->quota_});
+      waiting_.add(traffic, {.call = call,
+                             .index = i,
+                             .generation = call->generation().get(),
+                             .tokens = cost(call->work(i)),
+                             .since = now,
+                             .deadline = call->work(i).deadline,
+                             .quota = call->quota_});
     }
   }
   work_.notify_all();
@@ -137,14 +137,14 @@ void Queue::cancel(const std::shared_ptr<Call>& call) {
   std::vector<Waiting> gone;
   {
     const std::lock_guard lock(mutex_);
-    gone = lanes_.remove(call.get());
+    gone = waiting_.remove(call.get());
   }
   for (const auto& w : gone) w.call->settle(w.index, Error{Code::kCancelled, "the client hung up", {}});
 }
 
-bool Queue::full(std::size_t lane, std::size_t tokens) const {
+bool Queue::full(TrafficClass traffic, std::size_t tokens) const {
   const std::lock_guard lock(mutex_);
-  return !lanes_.admits(lane, tokens);
+  return !waiting_.admits(traffic, tokens);
 }
 
 void Queue::close() {
@@ -157,7 +157,7 @@ void Queue::abandon() {
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    left = lanes_.clear();
+    left = waiting_.clear();
   }
   for (const auto& w : left) w.call->settle(w.index, stopping());
 }
@@ -169,7 +169,7 @@ int Queue::retry_after() const {
 
 bool Queue::idle() const {
   const std::lock_guard lock(mutex_);
-  return lanes_.empty() && running_tokens_ == 0;
+  return waiting_.empty() && running_tokens_ == 0;
 }
 
 bool Queue::healthy() const {
@@ -180,12 +180,12 @@ bool Queue::healthy() const {
 void Queue::fill(Gauges& gauges) const {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    const LaneState state = lanes_.state(i);
-    gauges.lanes.push_back({.name = lanes_.name(i),
-                            .items = state.items,
-                            .tokens = state.tokens,
-                            .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
+  for (std::size_t i = 0; i < waiting_.classes(); ++i) {
+    const ClassState state = waiting_.state(i);
+    gauges.classes.push_back({.name = waiting_.name(i),
+                              .items = state.items,
+                              .tokens = state.tokens,
+                              .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
   }
   gauges.estimated_wait_seconds = backlog_seconds();
   gauges.tokens_per_second =
@@ -197,8 +197,8 @@ Clock::time_point Queue::lingers_until() const {
 }
 
 bool Queue::ready(Clock::time_point now) const {
-  if (lanes_.empty()) return false;
-  if (lanes_.total_tokens() >= options_.batch_tokens) return running_ < working_ + ahead_;
+  if (waiting_.empty()) return false;
+  if (waiting_.total_tokens() >= options_.batch_tokens) return running_ < working_ + ahead_;
   return running_ < working_ && now >= lingers_until();
 }
 
@@ -215,12 +215,12 @@ std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
     std::unique_lock lock(mutex_);
     const auto takes = [&] { return ready(Clock::now()); };
     while (!takes() && !stop.stop_requested()) {
-      if (running_ < working_ && !lanes_.empty())
+      if (running_ < working_ && !waiting_.empty())
         work_.wait_until(lock, stop, lingers_until(), takes);
       else
-        work_.wait(lock, stop, [&] { return takes() || (running_ < working_ && !lanes_.empty()); });
+        work_.wait(lock, stop, [&] { return takes() || (running_ < working_ && !waiting_.empty()); });
     }
-    batch = lanes_.take(options_.batch_tokens, Clock::now(), dead);
+    batch = waiting_.take(options_.batch_tokens, Clock::now(), dead);
     running_ += !batch.empty();
     for (const auto& w : batch) running_tokens_ += w.tokens;
   }

@@ -1,7 +1,7 @@
 // Where encoded pairs wait for the model, and the threads that have them scored: one for each device that
 // computes.
 //
-// Admission is by tokens, all or nothing per call. Batches are formed by server/lanes.h under a token budget.
+// Admission is by tokens, all or nothing per call. Batches are formed by server/fair_queue.h under a token budget.
 // An idle model takes what is there at once; a busy one waits up to `linger` after a batch for a fuller next
 // one, because clients answer replies with new requests. While all devices compute, a full batch may be taken
 // ahead, where the scorer has room for it. A pair whose deadline has passed, or whose client
@@ -22,17 +22,15 @@
 
 #include "base/result.h"
 #include "model/scorer/scorer.h"
-#include "server/lanes.h"
+#include "server/fair_queue.h"
 #include "server/metrics.h"
 
 namespace preferd::server {
 
-inline constexpr std::size_t kInteractive = 0, kBulk = 1;  // lanes
-
 struct QueueOptions {
   std::size_t batch_tokens = 8192;
   std::chrono::microseconds linger{1000};
-  std::vector<LaneOptions> lanes = {{"interactive", 262'144, 0.75}, {"bulk", 1'048'576, 0.25}};
+  std::vector<ClassOptions> classes = {{"interactive", 262'144, 0.75}, {"bulk", 1'048'576, 0.25}};
 };
 
 // One pair to score. `explicit_deadline`: the client named it, so that missing it is kDeadline, not
@@ -86,9 +84,9 @@ class Queue {
   // From now on as many batches at a time as the scorer's capacity() has room for.
   void serve(const scorer::Scorer& scorer);
 
-  // Errors: kOverloaded (the lane is full), kTooLarge (it would not fit an empty lane), kDeadline (what waits
+  // Errors: kOverloaded (the class has no room), kTooLarge (it would not fit an empty queue), kDeadline (what waits
   // already takes longer than an explicit deadline allows), kUnavailable (closed).
-  Status submit(const std::shared_ptr<Call>& call, std::size_t lane);
+  Status submit(const std::shared_ptr<Call>& call, TrafficClass traffic);
 
   // Waits for one pair; at its deadline or hang-up gives kDeadline or kCancelled at once.
   Result<Scored> wait(Call& call, std::size_t i, std::stop_token hangup);
@@ -96,8 +94,8 @@ class Queue {
   // Takes out what still waits of the call, as kCancelled.
   void cancel(const std::shared_ptr<Call>& call);
 
-  // Is the lane so full that a call of `tokens` would be refused now?
-  bool full(std::size_t lane, std::size_t tokens) const;
+  // Is the class so full that a call of `tokens` would be refused now?
+  bool full(TrafficClass traffic, std::size_t tokens) const;
 
   // From now on submit() answers kUnavailable; what waits is still scored.
   void close();
@@ -118,14 +116,14 @@ class Queue {
   Clock::time_point lingers_until() const;
   bool ready(Clock::time_point now) const;  // is there a batch to be taken; mutex_ held
   double backlog_seconds() const;           // mutex_ held
-  std::optional<Error> refusal(const Call& call, std::size_t lane) const;  // mutex_ held
-  void measure(std::size_t tokens, double seconds);                        // of one device; mutex_ held
+  std::optional<Error> refusal(const Call& call, TrafficClass traffic) const;  // mutex_ held
+  void measure(std::size_t tokens, double seconds);                            // of one device; mutex_ held
 
   const QueueOptions options_;
   Metrics& metrics_;
   mutable std::mutex mutex_;
   std::condition_variable_any work_;
-  Lanes lanes_;  // guarded by mutex_, as all below
+  FairQueue waiting_;  // guarded by mutex_, as all below
   bool closed_ = false;
   bool healthy_ = true;
   std::size_t running_tokens_ = 0;

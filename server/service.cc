@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
 constexpr std::size_t kBatchValues = 1 << 20;
 constexpr std::size_t kAdminBytes = 1024, kAdminValues = 16;
-constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the gate
+constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the limiter
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -19,8 +19,11 @@ QueueOptions queue_options(const ServeOptions& o) {
   QueueOptions out;
   out.batch_tokens = size(o.batch_tokens);
   out.linger = std::chrono::microseconds(o.linger_us);
-  out.lanes[kInteractive].max_tokens = size(o.queue_tokens);
-  out.lanes[kBulk].max_tokens = size(o.bulk_queue_tokens);
+  const auto at = [&](TrafficClass traffic) -> ClassOptions& {
+    return out.classes[static_cast<std::size_t>(traffic)];
+  };
+  at(TrafficClass::kInteractive).max_tokens = size(o.queue_tokens);
+  at(TrafficClass::kBulk).max_tokens = size(o.bulk_queue_tokens);
   return out;
 }
 
@@ -68,7 +71,7 @@ Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Req
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
     : options_(options),
       metrics_(labels(options)),
-      gate_(encode_slots),
+      limiter_(encode_slots),
       queue_(queue_options(options), metrics_) {}
 
 std::vector<std::string> Service::labels(const ServeOptions& options) {
@@ -83,22 +86,23 @@ std::vector<Route> Service::routes() {
                    return (this->*handler)(r);
                  }};
   };
-  const auto post = [this](const char* path, std::int64_t max_body, std::size_t lane,
+  const auto post = [this](const char* path, std::int64_t max_body, TrafficClass traffic,
                            Reply (Service::*handler)(Request&)) {
     return Route{.method = "POST",
                  .path = path,
                  .runs = Runs::kOnWorker,
                  .max_body = size(max_body),
                  .handle = [this, handler](Request& r) { return (this->*handler)(r); },
-                 .refuse = [this, lane] { return refuse(lane); }};
+                 .refuse = [this, traffic] { return refuse(traffic); }};
   };
-  std::vector<Route> out = {get("/", Access::kPublic, &Service::alive),
-                            get("/healthz", Access::kPublic, &Service::health),
-                            get("/readyz", Access::kPublic, &Service::ready),
-                            get("/info", Access::kClient, &Service::info),
-                            get("/metrics", Access::kClient, &Service::scrape),
-                            post("/predict", options_.max_body_bytes, kInteractive, &Service::predict),
-                            post("/batch", options_.max_batch_body_bytes, kBulk, &Service::batch)};
+  std::vector<Route> out = {
+      get("/", Access::kPublic, &Service::alive),
+      get("/healthz", Access::kPublic, &Service::health),
+      get("/readyz", Access::kPublic, &Service::ready),
+      get("/info", Access::kClient, &Service::info),
+      get("/metrics", Access::kClient, &Service::scrape),
+      post("/predict", options_.max_body_bytes, TrafficClass::kInteractive, &Service::predict),
+      post("/batch", options_.max_batch_body_bytes, TrafficClass::kBulk, &Service::batch)};
   if (!options_.admin_key.empty())
     out.push_back({.method = "POST",
                    .path = "/admin/reload",
@@ -153,7 +157,7 @@ std::optional<Error> Service::package_changed() const {
   return changed_;
 }
 
-std::optional<HttpError> Service::refuse(std::size_t lane) const {
+std::optional<HttpError> Service::refuse(TrafficClass traffic) const {
   auto& metrics = const_cast<Metrics&>(metrics_);
   const Phase now = phase();
   if (now == Phase::kLoading) {
@@ -168,7 +172,7 @@ std::optional<HttpError> Service::refuse(std::size_t lane) const {
     metrics.rejection(Rejection::kPackageChanged);
     return http_error(*changed);
   }
-  if (!queue_.full(lane, 1)) return std::nullopt;
+  if (!queue_.full(traffic, 1)) return std::nullopt;
   metrics.rejection(Rejection::kQueueFull);
   auto error = http_error(429, "the queue is full");
   error.retry_after = queue_.retry_after();
@@ -207,7 +211,8 @@ void Service::probe() {
   if (!encoded) return;
   std::vector<Work> work;
   work.push_back({*std::move(encoded), Clock::now() + std::chrono::seconds(10), true});
-  const auto sent = queue_.submit(std::make_shared<Call>(scorer, std::move(work)), kInteractive);
+  const auto sent =
+      queue_.submit(std::make_shared<Call>(scorer, std::move(work)), TrafficClass::kInteractive);
   static_cast<void>(static_cast<bool>(sent));
 }
 
@@ -251,7 +256,7 @@ Reply Service::scrape(Request&) {
 }
 
 Reply Service::predict(Request& request) {
-  const Context context{generation(), queue_, gate_, metrics_,
+  const Context context{generation(), queue_, limiter_, metrics_,
                         std::chrono::milliseconds(options_.timeout_ms)};
   const auto fail = [&](HttpError error) {
     if (error.status == 429) error.retry_after = queue_.retry_after();
@@ -261,7 +266,7 @@ Reply Service::predict(Request& request) {
   std::vector<Work> work;
   {
     const auto slot =
-        gate_.enter(EncodeGate::For::kInteractive, request.arrived + context.default_timeout, request.hangup);
+        limiter_.enter(TrafficClass::kInteractive, request.arrived + context.default_timeout, request.hangup);
     if (!slot) {
       count(metrics_, slot.error(), 1);
       return fail(http_error(slot.error()));
@@ -279,7 +284,8 @@ Reply Service::predict(Request& request) {
     if (!pair->id) pair->id = request.id;
     pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
   }
-  const auto queued = enqueue(context, std::move(pairs), std::move(work), kInteractive, Call::Pace::kAtOnce);
+  const auto queued =
+      enqueue(context, std::move(pairs), std::move(work), TrafficClass::kInteractive, Call::Pace::kAtOnce);
   if (!queued) return fail(http_error(queued.error()));
   std::optional<Error> error;
   Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
@@ -289,14 +295,14 @@ Reply Service::predict(Request& request) {
 }
 
 Reply Service::batch(Request& request) {
-  const Context context{generation(), queue_, gate_, metrics_,
+  const Context context{generation(), queue_, limiter_, metrics_,
                         std::chrono::milliseconds(options_.timeout_ms)};
   const auto fail = [&](HttpError error) {
     if (error.status == 429) error.retry_after = queue_.retry_after();
     return reply_of(error, request.id);
   };
   const auto enter = [&] {
-    return gate_.enter(EncodeGate::For::kBulk, request.arrived + context.default_timeout, request.hangup);
+    return limiter_.enter(TrafficClass::kBulk, request.arrived + context.default_timeout, request.hangup);
   };
   BatchRequest parsed;
   {
@@ -328,7 +334,7 @@ Reply Service::batch(Request& request) {
     }
   }
   const bool ndjson = wants_ndjson(request.head);
-  auto queued = enqueue(context, std::move(pairs), std::move(work), kBulk,
+  auto queued = enqueue(context, std::move(pairs), std::move(work), TrafficClass::kBulk,
                         ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
   if (!queued) return fail(http_error(queued.error()));
   const std::size_t items = queued->pairs.size();

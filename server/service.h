@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "server/encode_gate.h"
+#include "server/encode_limiter.h"
 #include "server/metrics.h"
 #include "server/options.h"
 #include "server/queue.h"
@@ -62,7 +62,7 @@ class Service {
  private:
   std::shared_ptr<scorer::Scorer> generation() const;
   std::optional<Error> package_changed() const;
-  std::optional<HttpError> refuse(std::size_t lane) const;
+  std::optional<HttpError> refuse(TrafficClass traffic) const;
   Reply alive(Request& request);
   Reply health(Request& request);
   Reply ready(Request& request);
@@ -75,7 +75,7 @@ class Service {
 
   const ServeOptions options_;
   Metrics metrics_;
-  EncodeGate gate_;
+  EncodeLimiter limiter_;
   std::atomic<Phase> phase_{Phase::kLoading};
   mutable std::mutex mutex_;
   std::shared_ptr<scorer::Scorer> generation_;  // guarded by mutex_, as what was found changed of its files

@@ -82,12 +82,12 @@ Prepared prepare(const Context& context, const PairRequest& pair, const std::str
 }
 
 Result<Queued> enqueue(const Context& context, std::vector<Prepared> pairs, std::vector<Work> work,
-                       std::size_t lane, Call::Pace pace) {
+                       TrafficClass traffic, Call::Pace pace) {
   Queued out;
   out.pairs = std::move(pairs);
   if (work.empty()) return out;
   auto call = std::make_shared<Call>(context.generation, std::move(work), pace);
-  const auto done = context.queue.submit(call, lane);
+  const auto done = context.queue.submit(call, traffic);
   if (!done) {
     count(context.metrics, done.error(), call->size());
     return done.error();

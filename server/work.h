@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/api.h"
-#include "server/encode_gate.h"
+#include "server/encode_limiter.h"
 #include "server/http.h"
 #include "server/queue.h"
 #include "server/render.h"
@@ -19,7 +19,7 @@ namespace preferd::server {
 struct Context {
   std::shared_ptr<scorer::Scorer> generation;
   Queue& queue;
-  EncodeGate& gate;
+  EncodeLimiter& limiter;
   Metrics& metrics;
   std::chrono::milliseconds default_timeout;
 };
@@ -50,13 +50,13 @@ struct Queued {
 // Body bytes as JSON: content coding undone, limits kept. A HttpError is 400, 413 or 429.
 std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes, std::size_t max_values);
 
-// Encodes one pair; holds no slot of the gate itself. On success appends to `work`.
+// Encodes one pair; holds no slot of the limiter itself. On success appends to `work`.
 Prepared prepare(const Context& context, const PairRequest& pair, const std::string& prompt,
                  Clock::time_point arrived, std::vector<Work>& work);
 
 // Queues what was prepared. Errors: Queue::submit's; then every pair counts as rejected.
 Result<Queued> enqueue(const Context& context, std::vector<Prepared> pairs, std::vector<Work> work,
-                       std::size_t lane, Call::Pace pace);
+                       TrafficClass traffic, Call::Pace pace);
 
 // Waits for pair i and renders it as one JSON object: a full reply, or {"id"?, "error"}. Counts its outcome.
 // `error` is set when it is the latter.

@@ -54,7 +54,7 @@ class HeldScorer : public FakeScorer {
 class QueueTest : public testing::Test {
  protected:
   static QueueOptions options() {
-    return {.batch_tokens = 30, .linger = 0us, .lanes = {{"interactive", 40, 0.75}, {"bulk", 100, 0.25}}};
+    return {.batch_tokens = 30, .linger = 0us, .classes = {{"interactive", 40, 0.75}, {"bulk", 100, 0.25}}};
   }
   // Each pair costs 5 tokens: 3 texts of one token, and 2.
   std::shared_ptr<Call> call(std::size_t n, const std::string& a = "a", std::chrono::milliseconds time = 1h,
@@ -68,7 +68,7 @@ class QueueTest : public testing::Test {
   std::shared_ptr<Call> occupy() {
     scorer_->hold();
     auto busy = call(1);
-    EXPECT_TRUE(queue_.submit(busy, kInteractive));
+    EXPECT_TRUE(queue_.submit(busy, TrafficClass::kInteractive));
     scorer_->wait_for_batches(1);
     return busy;
   }
@@ -80,15 +80,15 @@ class QueueTest : public testing::Test {
 
 TEST_F(QueueTest, AnswersEveryPair) {
   const auto c = call(6);
-  ASSERT_TRUE(queue_.submit(c, kBulk));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kBulk));
   for (std::size_t i = 0; i < 6; ++i) EXPECT_TRUE(queue_.wait(*c, i, {}));
 }
 
 TEST_F(QueueTest, GathersABatchWhileTheModelIsBusy) {
   const auto busy = occupy();
   const auto x = call(3), y = call(4);
-  ASSERT_TRUE(queue_.submit(x, kInteractive));
-  ASSERT_TRUE(queue_.submit(y, kInteractive));
+  ASSERT_TRUE(queue_.submit(x, TrafficClass::kInteractive));
+  ASSERT_TRUE(queue_.submit(y, TrafficClass::kInteractive));
   scorer_->release();
   for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(queue_.wait(*y, i, {}));
   EXPECT_EQ(scorer_->batches(), (std::vector<std::size_t>{1, 6, 1}));
@@ -96,20 +96,20 @@ TEST_F(QueueTest, GathersABatchWhileTheModelIsBusy) {
 
 TEST_F(QueueTest, AdmitsAllOrNothing) {
   const auto busy = occupy();
-  ASSERT_TRUE(queue_.submit(call(5), kInteractive));
-  const auto refused = queue_.submit(call(4), kInteractive);
+  ASSERT_TRUE(queue_.submit(call(5), TrafficClass::kInteractive));
+  const auto refused = queue_.submit(call(4), TrafficClass::kInteractive);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kOverloaded);
-  EXPECT_TRUE(queue_.submit(call(3), kInteractive));
-  EXPECT_TRUE(queue_.full(kInteractive, 1));
-  EXPECT_EQ(queue_.submit(call(9), kInteractive).error().code, Code::kTooLarge);
+  EXPECT_TRUE(queue_.submit(call(3), TrafficClass::kInteractive));
+  EXPECT_TRUE(queue_.full(TrafficClass::kInteractive, 1));
+  EXPECT_EQ(queue_.submit(call(9), TrafficClass::kInteractive).error().code, Code::kTooLarge);
   scorer_->release();
 }
 
 TEST_F(QueueTest, AnswersAtTheDeadlineWithoutTheModel) {
   const auto busy = occupy();
   const auto c = call(1, "a", 20ms, true);
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   const auto r = queue_.wait(*c, 0, {});
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Code::kDeadline);
@@ -122,7 +122,7 @@ TEST_F(QueueTest, AnswersAtTheDeadlineWithoutTheModel) {
 TEST_F(QueueTest, NeverReportsALateResult) {
   scorer_->hold();
   const auto c = call(1, "a", 20ms, true);
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   scorer_->wait_for_batches(1);
   std::this_thread::sleep_until(c->work(0).deadline);
   scorer_->release();
@@ -131,21 +131,21 @@ TEST_F(QueueTest, NeverReportsALateResult) {
 
 TEST_F(QueueTest, RefusesAHopelessDeadlineAtOnce) {
   const auto first = call(1);
-  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  ASSERT_TRUE(queue_.submit(first, TrafficClass::kInteractive));
   ASSERT_TRUE(queue_.wait(*first, 0, {}));
   const auto busy_call = call(6);
   scorer_->hold();
-  ASSERT_TRUE(queue_.submit(busy_call, kBulk));
-  ASSERT_TRUE(queue_.submit(call(6), kBulk));
-  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, true), kBulk).error().code, Code::kDeadline);
-  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, false), kBulk).error().code, Code::kOverloaded);
+  ASSERT_TRUE(queue_.submit(busy_call, TrafficClass::kBulk));
+  ASSERT_TRUE(queue_.submit(call(6), TrafficClass::kBulk));
+  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, true), TrafficClass::kBulk).error().code, Code::kDeadline);
+  EXPECT_EQ(queue_.submit(call(1, "a", 0ms, false), TrafficClass::kBulk).error().code, Code::kOverloaded);
   scorer_->release();
 }
 
 TEST_F(QueueTest, DropsWhatWasCancelled) {
   const auto busy = occupy();
   const auto c = call(2);
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   std::stop_source hangup;
   hangup.request_stop();
   EXPECT_EQ(queue_.wait(*c, 0, hangup.get_token()).error().code, Code::kCancelled);
@@ -153,16 +153,16 @@ TEST_F(QueueTest, DropsWhatWasCancelled) {
   EXPECT_EQ(queue_.wait(*c, 1, {}).error().code, Code::kCancelled);
   Gauges gauges;
   queue_.fill(gauges);
-  EXPECT_EQ(gauges.lanes[kInteractive].tokens, 0u);
+  EXPECT_EQ(gauges.classes[0].tokens, 0u);
   scorer_->release();
 }
 
 TEST_F(QueueTest, FinishesWhatWasTakenAfterClose) {
   const auto busy = occupy();
   const auto c = call(1);
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   queue_.close();
-  EXPECT_EQ(queue_.submit(call(1), kInteractive).error().code, Code::kUnavailable);
+  EXPECT_EQ(queue_.submit(call(1), TrafficClass::kInteractive).error().code, Code::kUnavailable);
   scorer_->release();
   EXPECT_TRUE(queue_.wait(*c, 0, {}));
 }
@@ -170,7 +170,7 @@ TEST_F(QueueTest, FinishesWhatWasTakenAfterClose) {
 TEST_F(QueueTest, AbandonAnswersWhatWaits) {
   const auto busy = occupy();
   const auto c = call(1);
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   queue_.abandon();
   EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kUnavailable);
   scorer_->release();
@@ -179,18 +179,18 @@ TEST_F(QueueTest, AbandonAnswersWhatWaits) {
 
 TEST_F(QueueTest, SurvivesAScorerThatThrows) {
   const auto bad = call(2, "THROW");
-  ASSERT_TRUE(queue_.submit(bad, kInteractive));
+  ASSERT_TRUE(queue_.submit(bad, TrafficClass::kInteractive));
   EXPECT_EQ(queue_.wait(*bad, 1, {}).error().code, Code::kInternal);
   EXPECT_FALSE(queue_.healthy());
   const auto good = call(1);
-  ASSERT_TRUE(queue_.submit(good, kInteractive));
+  ASSERT_TRUE(queue_.submit(good, TrafficClass::kInteractive));
   EXPECT_TRUE(queue_.wait(*good, 0, {}));
   EXPECT_TRUE(queue_.healthy());
 }
 
 TEST_F(QueueTest, PassesOnWhatIsNotFinite) {
   const auto c = call(1, "NONFINITE");
-  ASSERT_TRUE(queue_.submit(c, kInteractive));
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kNonFinite);
 }
 
@@ -212,9 +212,9 @@ TEST_F(QueueTest, RunsAsManyBatchesAtATimeAsTheScorerHasDevices) {
     return std::make_shared<Call>(wide, std::move(work));
   };
   const auto first = of(6), second = of(2);  // 6 pairs of 5 tokens fill a batch
-  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  ASSERT_TRUE(queue_.submit(first, TrafficClass::kInteractive));
   wide->wait_for_batches(1);
-  ASSERT_TRUE(queue_.submit(second, kInteractive));
+  ASSERT_TRUE(queue_.submit(second, TrafficClass::kInteractive));
   wide->wait_for_batches(2);  // while the first is held
   EXPECT_FALSE(queue_.idle());
   wide->release();
@@ -240,14 +240,14 @@ TEST_F(QueueTest, TakesAFullBatchAheadAndNoLesserOne) {
     return std::make_shared<Call>(eager, std::move(work));
   };
   const auto first = of(1), second = of(5), third = of(1), fourth = of(7);
-  ASSERT_TRUE(queue_.submit(first, kInteractive));
+  ASSERT_TRUE(queue_.submit(first, TrafficClass::kInteractive));
   eager->wait_for_batches(1);
-  ASSERT_TRUE(queue_.submit(second, kInteractive));
+  ASSERT_TRUE(queue_.submit(second, TrafficClass::kInteractive));
   std::this_thread::sleep_for(20ms);
   EXPECT_EQ(eager->batches(), (std::vector<std::size_t>{1}));  // 25 tokens of 30
-  ASSERT_TRUE(queue_.submit(third, kInteractive));
+  ASSERT_TRUE(queue_.submit(third, TrafficClass::kInteractive));
   eager->wait_for_batches(2);
-  ASSERT_TRUE(queue_.submit(fourth, kInteractive));
+  ASSERT_TRUE(queue_.submit(fourth, TrafficClass::kInteractive));
   std::this_thread::sleep_for(20ms);
   EXPECT_EQ(eager->batches(), (std::vector<std::size_t>{1, 6}));  // there is no room for a third
   eager->release();

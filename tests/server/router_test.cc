@@ -131,7 +131,7 @@ TEST(MetricsTest, CountsByFixedLabels) {
   info.name = "m";
   m.model(info);
   m.model(info);
-  const auto text = m.text({.lanes = {{"bulk", 1, 22, 0.5}}, .ready = 1});
+  const auto text = m.text({.classes = {{"bulk", 1, 22, 0.5}}, .ready = 1});
   const auto has = [&](const std::string& line) { return text.find(line) != std::string::npos; };
   EXPECT_TRUE(has("preferd_requests_total{code=\"200\",route=\"/predict\"} 2"));
   EXPECT_TRUE(has("preferd_requests_total{code=\"404\",route=\"other\"} 1"));

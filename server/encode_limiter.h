@@ -1,4 +1,4 @@
-// At most as many requests parse and encode at one time as there are cores; the rest wait here, where
+// Limits how many requests parse and encode at one time to the number of cores; the rest wait here, where
 // deadline and hang-up still count. Bulk work never holds the last slot. Thread-safe.
 #pragma once
 
@@ -9,33 +9,33 @@
 
 #include "base/result.h"
 #include "server/http.h"
+#include "server/traffic_class.h"
 
 namespace preferd::server {
 
-class EncodeGate {
+class EncodeLimiter {
  public:
-  explicit EncodeGate(std::size_t slots) : slots_(slots) {}
+  explicit EncodeLimiter(std::size_t slots) : slots_(slots) {}
 
-  enum class For { kInteractive, kBulk };
-
-  // A place inside; leaving is destruction. The gate must outlive it.
+  // One of the places; freed on destruction. The limiter must outlive it.
   class Slot {
    public:
-    Slot(EncodeGate& gate, For who) : gate_(&gate), who_(who) {}
-    Slot(Slot&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), who_(other.who_) {}
+    Slot(EncodeLimiter& limiter, TrafficClass traffic) : limiter_(&limiter), traffic_(traffic) {}
+    Slot(Slot&& other) noexcept
+        : limiter_(std::exchange(other.limiter_, nullptr)), traffic_(other.traffic_) {}
     Slot& operator=(Slot&&) = delete;
     ~Slot() {
-      if (gate_ != nullptr) gate_->leave(who_);
+      if (limiter_ != nullptr) limiter_->leave(traffic_);
     }
 
    private:
-    EncodeGate* gate_;
-    For who_;
+    EncodeLimiter* limiter_;
+    TrafficClass traffic_;
   };
 
   // Errors: kDeadline, kCancelled.
-  Result<Slot> enter(For who, Clock::time_point deadline, std::stop_token hangup) {
-    const bool bulk = who == For::kBulk;
+  Result<Slot> enter(TrafficClass traffic, Clock::time_point deadline, std::stop_token hangup) {
+    const bool bulk = traffic == TrafficClass::kBulk;
     std::unique_lock lock(mutex_);
     const std::size_t bulk_slots = slots_ > 1 ? slots_ - 1 : 1;
     const bool free = changed_.wait_until(
@@ -46,15 +46,15 @@ class EncodeGate {
     }
     inside_ += 1;
     bulk_inside_ += bulk ? 1 : 0;
-    return Slot(*this, who);
+    return Slot(*this, traffic);
   }
 
  private:
-  void leave(For who) {
+  void leave(TrafficClass traffic) {
     {
       const std::lock_guard lock(mutex_);
       inside_ -= 1;
-      bulk_inside_ -= who == For::kBulk ? 1 : 0;
+      bulk_inside_ -= traffic == TrafficClass::kBulk ? 1 : 0;
     }
     changed_.notify_all();
   }
