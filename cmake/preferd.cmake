@@ -2,6 +2,7 @@
 #
 #   preferd_library(NAME DEPS ...)   static library of the folder's *.cc
 #   preferd_test(NAME DEPS ...)      one GoogleTest binary of the folder's *_test.cc, run by ctest
+#   preferd_sources(NAME ROOM ...)   adds the *.cc of these sub-folders
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
@@ -50,4 +51,11 @@ function(preferd_test name)
     PREFERD_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures" PREFERD_BUILD="${PROJECT_BINARY_DIR}")
   target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+function(preferd_sources name)
+  foreach(room ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cc)
+    target_sources(${name} PRIVATE ${sources})
+  endforeach()
 endfunction()

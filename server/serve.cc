@@ -10,8 +10,8 @@
 #include <future>
 #include <thread>
 
-#include "server/event_loop.h"
-#include "server/service.h"
+#include "server/api/service.h"
+#include "server/http/event_loop.h"
 #include "server/signals.h"
 #include "server/version.h"
 

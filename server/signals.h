@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-#include "server/sockets.h"
+#include "server/http/sockets.h"
 
 namespace preferd::server {
 

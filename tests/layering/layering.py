@@ -9,7 +9,7 @@ Prints one line a breach; exit code 1 if there is any.
 import re, sys
 from pathlib import Path
 
-# Room -> rooms whose headers it may include, besides its own.
+# Room -> rooms whose headers it may include, besides its own; with their sub-rooms, or "ROOM/." without them.
 MAY_INCLUDE = {
     "base": set(),
     "rows": {"base"},
@@ -27,7 +27,10 @@ MAY_INCLUDE = {
                      "model/ops", "model/layers", "model/families"},
     "model/convert": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/scorer"},
     "model/default": {"base"},
-    "server": {"base", "rows", "model/scorer", "model/text"},
+    "server": {"base", "model/scorer", "server"},
+    "server/scheduling": {"base", "model/scorer", "server/."},
+    "server/http": {"base", "server/scheduling", "server/."},
+    "server/api": {"base", "rows", "model/scorer", "model/text", "server/http", "server/scheduling", "server/."},
     "training": {"base", "model/scorer", "training/commands"},
     "training/optim": {"base"},
     "training/objective": {"base", "model/package"},
@@ -46,13 +49,17 @@ MAY_INCLUDE = {
     "cli": {"base", "rows", "features", "server", "model/scorer", "model/convert", "model/text", "model/package", "model/default",
             "model/checkpoint"},
 }
-ONLY_HEADERS = {("server", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}, ("server", "model/text"): {"model/text/pair.h"},
+SCORER = {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}
+SERVER_COMMON = {"server/clock.h", "server/ids.h", "server/log.h", "server/metrics.h", "server/options.h", "server/version.h"}
+ONLY_HEADERS = {("server", "model/scorer"): SCORER, ("server/scheduling", "model/scorer"): SCORER, ("server/api", "model/scorer"): SCORER,
+                ("server/api", "model/text"): {"model/text/pair.h"},
+                ("server/scheduling", "server"): SERVER_COMMON, ("server/http", "server"): SERVER_COMMON, ("server/api", "server"): SERVER_COMMON,
                 ("training/report", "training/data"): {"training/data/explore.h", "training/data/lengths.h"},
                 ("training/data", "model/text"): {"model/text/pair.h"},
                 ("training/data", "model/scorer"): {"model/scorer/scorer.h", "model/scorer/pair_encoder.h"}}
 TORCH = re.compile(r"(torch|ATen|c10|caffe2)/")
 TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/kernels",
-              "model/convert", "model/default", "server", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
+              "model/convert", "model/default", "server", "server/scheduling", "server/http", "server/api", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
 TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "pair_encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
 # The namespace of a room where it is not its last folder; base/ is the root of all.
 NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/ops/gpu": "preferd::gpu",
@@ -82,14 +89,14 @@ def room_of(path):
 def namespace_of(path):
     parts = path.split("/")[:-1]
     while parts and "/".join(parts) not in NAMESPACES:
-        if "/".join(parts) in MAY_INCLUDE and parts[0] != "training":
+        if "/".join(parts) in MAY_INCLUDE and parts[0] not in ("training", "server"):
             return "preferd::" + parts[-1]
         parts.pop()
     return NAMESPACES.get("/".join(parts), "preferd::" + path.split("/")[0])
 
 
 def allowed(room, other):
-    return other == room or any(other == r or other.startswith(r + "/") for r in MAY_INCLUDE[room])
+    return other == room or any(other == r or other + "/." == r or other.startswith(r + "/") for r in MAY_INCLUDE[room])
 
 
 def breaches(files):
@@ -152,7 +159,11 @@ PLANTED = [
     ("rows/x.cc", '#include "features/arena.h"\n', "rows may not include"),
     ("features/x.cc", '#include "model/text/pair.h"\n', "features may not include"),
     ("server/x.cc", '#include "training/x.h"\n', "server may not include"),
-    ("training/run/x.cc", '#include "server/http.h"\n', "training/run may not include"),
+    ("server/scheduling/x.cc", '#include "server/http/message.h"\n', "server/scheduling may not include"),
+    ("server/http/x.cc", '#include "server/api/service.h"\n', "server/http may not include"),
+    ("server/http/x.cc", '#include "server/serve.h"\n', "server/http may include only"),
+    ("server/api/x.cc", '#include "model/scorer/load.h"\n', "server/api may include only"),
+    ("training/run/x.cc", '#include "server/http/message.h"\n', "training/run may not include"),
     ("training/data/x.cc", '#include "model/scorer/load.h"\n', "training/data may include only"),
     ("training/report/x.cc", '#include "training/data/dataset.h"\n', "training/report may include only"),
     ("training/config/x.cc", '#include "training/run/loop.h"\n', "training/config may not include"),
@@ -160,14 +171,14 @@ PLANTED = [
     ("training/commands/x.cc", '#include "model/ops/batch.h"\n', "training/commands may not include"),
     ("training/events/x.cc", '#include "training/data/sampler.h"\n', "training/events may not include"),
     ("server/x.cc", '#include "model/scorer/load.h"\n', "server may include only"),
-    ("server/x.cc", '#include "model/text/tokenizer.h"\n', "server may include only"),
+    ("server/api/x.cc", '#include "model/text/tokenizer.h"\n', "server/api may include only"),
     ("model/text/x.cc", '#include "model/quant/dtype.h"\n', "model/text may not include"),
     ("model/kernels/x.cc", '#include "model/ops/batch.h"\n', "model/kernels may not include"),
     ("model/backend/x.cc", '#include "model/ops/batch.h"\n', "model/backend may not include"),
     ("model/ops/x.cc", '#include "model/layers/pool.h"\n', "model/ops may not include"),
     ("model/layers/x.cc", '#include "model/families/body.h"\n', "model/layers may not include"),
     ("model/families/x.cc", '#include "model/scorer/scorer.h"\n', "model/families may not include"),
-    ("model/scorer/x.cc", '#include "server/http.h"\n', "model/scorer may not include"),
+    ("model/scorer/x.cc", '#include "server/http/message.h"\n', "model/scorer may not include"),
     ("model/scorer/x.cc", '#include "model/convert/quantize.h"\n', "model/scorer may not include"),
     ("model/convert/x.cc", '#include "model/scorer/adapted_model.h"\n', "brings torch in"),
     ("model/quant/x.cc", "#include <ATen/core/Tensor.h>\n", "knows no torch"),

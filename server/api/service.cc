@@ -1,0 +1,378 @@
+#include "server/api/service.h"
+
+#include "server/api/render.h"
+#include "server/api/work.h"
+#include "server/http/http_error.h"
+#include "server/version.h"
+
+namespace preferd::server {
+namespace {
+
+constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
+constexpr std::size_t kBatchValues = 1 << 20;
+constexpr std::size_t kAdminBytes = 1024, kAdminValues = 16;
+constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the limiter
+
+std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+QueueOptions queue_options(const ServeOptions& o) {
+  QueueOptions out;
+  out.batch_tokens = size(o.batch_tokens);
+  out.linger = std::chrono::microseconds(o.linger_us);
+  const auto at = [&](TrafficClass traffic) -> ClassOptions& {
+    return out.classes[static_cast<std::size_t>(traffic)];
+  };
+  at(TrafficClass::kInteractive).max_tokens = size(o.queue_tokens);
+  at(TrafficClass::kBulk).max_tokens = size(o.bulk_queue_tokens);
+  return out;
+}
+
+Reply json_reply(int status, const std::string& member, const std::string& value) {
+  Reply reply{.status = status, .headers = {}, .body = {}, .stream = {}};
+  JsonWriter(reply.body).begin_object().member(member, value).end_object();
+  return reply;
+}
+
+bool wants_ndjson(const RequestHead& head) {
+  return head.header("accept").find("application/x-ndjson") != std::string_view::npos;
+}
+
+// {"results":[...]}, once all are there.
+Reply collected(const Context& context, const Queued& queued, const Request& request) {
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter json(reply.body);
+  json.begin_object().key("results").begin_array();
+  for (std::size_t i = 0; i < queued.pairs.size(); ++i) {
+    std::optional<Error> error;
+    json.raw(finish(context, queued, i, request, error));
+  }
+  json.end_array().end_object();
+  return reply;
+}
+
+// One line a pair, each as soon as it and those before it are there.
+Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Request& request) {
+  Reply reply{.type = "application/x-ndjson", .headers = {}, .body = {}, .stream = {}};
+  reply.stream = [context, queued, &request](const Emit& emit) {
+    for (std::size_t i = 0; i < queued->pairs.size(); ++i) {
+      std::optional<Error> error;
+      std::string line = "{\"index\":" + std::to_string(i) + ",";
+      line += finish(context, *queued, i, request, error).substr(1) + "\n";
+      if (emit(line)) continue;
+      count(context.metrics, {Code::kCancelled, {}, {}}, queued->pairs.size() - i - 1);
+      return;
+    }
+  };
+  return reply;
+}
+
+}  // namespace
+
+Service::Service(const ServeOptions& options, std::size_t encode_slots)
+    : options_(options),
+      metrics_(labels(options)),
+      limiter_(encode_slots),
+      queue_(queue_options(options), metrics_) {}
+
+std::vector<std::string> Service::labels(const ServeOptions& options) {
+  std::vector<std::string> out = {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
+  if (!options.admin_key.empty()) out.push_back("/admin/reload");
+  return out;
+}
+
+std::vector<Route> Service::routes() {
+  const auto get = [this](const char* path, Access access, Reply (Service::*handler)(Request&)) {
+    return Route{.method = "GET", .path = path, .access = access, .handle = [this, handler](Request& r) {
+                   return (this->*handler)(r);
+                 }};
+  };
+  const auto post = [this](const char* path, std::int64_t max_body, TrafficClass traffic,
+                           Reply (Service::*handler)(Request&)) {
+    return Route{.method = "POST",
+                 .path = path,
+                 .runs = Runs::kOnWorker,
+                 .max_body = size(max_body),
+                 .handle = [this, handler](Request& r) { return (this->*handler)(r); },
+                 .refuse = [this, traffic] { return refuse(traffic); }};
+  };
+  std::vector<Route> out = {
+      get("/", Access::kPublic, &Service::alive),
+      get("/healthz", Access::kPublic, &Service::health),
+      get("/readyz", Access::kPublic, &Service::ready),
+      get("/info", Access::kClient, &Service::info),
+      get("/metrics", Access::kClient, &Service::scrape),
+      post("/predict", options_.max_body_bytes, TrafficClass::kInteractive, &Service::predict),
+      post("/batch", options_.max_batch_body_bytes, TrafficClass::kBulk, &Service::batch)};
+  if (!options_.admin_key.empty())
+    out.push_back({.method = "POST",
+                   .path = "/admin/reload",
+                   .access = Access::kAdmin,
+                   .runs = Runs::kOnWorker,
+                   .max_body = kAdminBytes,
+                   .handle = [this](Request& r) { return reload(r); }});
+  return out;
+}
+
+void Service::publish(std::shared_ptr<scorer::Scorer> scorer) {
+  metrics_.model(scorer->info());
+  queue_.serve(*scorer);
+  metrics_.reload("ok");
+  {
+    const std::lock_guard lock(mutex_);
+    generation_.swap(scorer);
+    changed_.reset();
+  }
+  auto loading = Phase::kLoading;
+  phase_.compare_exchange_strong(loading, Phase::kServing);
+}
+
+void Service::enter(Phase phase) {
+  phase_ = phase;
+  if (phase == Phase::kRefusing) queue_.close();
+}
+
+std::shared_ptr<scorer::Scorer> Service::generation() const {
+  const std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+scorer::Capacity Service::capacity() const {
+  const auto scorer = generation();
+  return scorer ? scorer->capacity() : scorer::Capacity{0, 0, {}};
+}
+
+std::optional<Error> Service::look_at_package() {
+  const auto scorer = generation();
+  if (!scorer || package_changed()) return std::nullopt;
+  const Status status = scorer->intact(Look::kThorough);
+  if (status) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (scorer != generation_) return std::nullopt;
+  changed_ = status.error();
+  return changed_;
+}
+
+std::optional<Error> Service::package_changed() const {
+  const std::lock_guard lock(mutex_);
+  return changed_;
+}
+
+std::optional<HttpError> Service::refuse(TrafficClass traffic) const {
+  auto& metrics = const_cast<Metrics&>(metrics_);
+  const Phase now = phase();
+  if (now == Phase::kLoading) {
+    metrics.rejection(Rejection::kLoading);
+    return http_error(503, "the model is being loaded");
+  }
+  if (now == Phase::kRefusing) {
+    metrics.rejection(Rejection::kDraining);
+    return http_error(503, "the service is stopping");
+  }
+  if (const auto changed = package_changed()) {
+    metrics.rejection(Rejection::kPackageChanged);
+    return http_error(*changed);
+  }
+  if (!queue_.full(traffic, 1)) return std::nullopt;
+  metrics.rejection(Rejection::kQueueFull);
+  auto error = http_error(429, "the queue is full");
+  error.retry_after = queue_.retry_after();
+  return error;
+}
+
+Reply Service::alive(Request&) { return json_reply(200, "status", "alive"); }
+Reply Service::health(Request&) { return json_reply(200, "status", "alive"); }
+
+Reply Service::ready(Request&) {
+  switch (phase()) {
+    case Phase::kLoading: return json_reply(503, "status", "loading");
+    case Phase::kDraining:
+    case Phase::kRefusing: return json_reply(503, "status", "draining");
+    case Phase::kServing: break;
+  }
+  if (const auto changed = package_changed()) {
+    Reply reply{.status = 503, .headers = {}, .body = {}, .stream = {}};
+    JsonWriter json(reply.body);
+    json.begin_object()
+        .member("status", code_name(changed->code))
+        .member("reason", changed->what)
+        .end_object();
+    return reply;
+  }
+  if (queue_.healthy()) return json_reply(200, "status", "ready");
+  if (queue_.idle()) probe();
+  return json_reply(503, "status", "failing");
+}
+
+// After a batch that failed as a whole no client may come again; a pair of our own finds out whether it was a
+// passing fault.
+void Service::probe() {
+  const auto scorer = generation();
+  auto encoded = scorer->encode({.pair = {"?", "a", "b"}, .adapter = {}});
+  if (!encoded) return;
+  std::vector<Work> work;
+  work.push_back({*std::move(encoded), Clock::now() + std::chrono::seconds(10), true});
+  const auto sent =
+      queue_.submit(std::make_shared<Call>(scorer, std::move(work)), TrafficClass::kInteractive);
+  static_cast<void>(static_cast<bool>(sent));
+}
+
+Reply Service::info(Request& request) {
+  const auto scorer = generation();
+  if (!scorer) return reply_of(http_error(503, "the model is being loaded"), request.id);
+  const scorer::ScorerInfo& i = scorer->info();
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter json(reply.body);
+  json.begin_object();
+  describe(i, json);
+  const scorer::Capacity capacity = scorer->capacity();
+  json.key("devices").begin_object().member("working", capacity.working).member("all", capacity.all);
+  if (!capacity.lost.empty()) json.member("lost", capacity.lost);
+  json.end_object().key("limits").begin_object();
+  json.member("max_body_bytes", options_.max_body_bytes);
+  json.member("max_batch_body_bytes", options_.max_batch_body_bytes);
+  json.member("max_items", options_.max_items).member("max_queue_tokens", options_.queue_tokens);
+  json.member("max_bulk_queue_tokens", options_.bulk_queue_tokens);
+  json.member("max_batch_tokens", options_.batch_tokens)
+      .member("timeout_ms", options_.timeout_ms)
+      .end_object();
+  json.member("version", kVersion).end_object();
+  return reply;
+}
+
+Reply Service::scrape(Request&) {
+  Gauges gauges;
+  queue_.fill(gauges);
+  gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
+  gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
+  const scorer::Capacity capacity = this->capacity();
+  gauges.devices_working = capacity.working;
+  gauges.devices = capacity.all;
+  gauges.halved = capacity.halved;
+  if (transport_gauges_) transport_gauges_(gauges);
+  return Reply{.type = "text/plain; version=0.0.4; charset=utf-8",
+               .headers = {},
+               .body = metrics_.text(gauges),
+               .stream = {}};
+}
+
+Reply Service::predict(Request& request) {
+  const Context context{generation(), queue_, limiter_, metrics_,
+                        std::chrono::milliseconds(options_.timeout_ms)};
+  const auto fail = [&](HttpError error) {
+    if (error.status == 429) error.retry_after = queue_.retry_after();
+    return reply_of(error, request.id);
+  };
+  std::vector<Prepared> pairs;
+  std::vector<Work> work;
+  {
+    const auto slot =
+        limiter_.enter(TrafficClass::kInteractive, request.arrived + context.default_timeout, request.hangup);
+    if (!slot) {
+      count(metrics_, slot.error(), 1);
+      return fail(http_error(slot.error()));
+    }
+    auto json = read_json(request, size(options_.max_body_bytes), kPredictValues);
+    if (auto* error = std::get_if<HttpError>(&json)) {
+      metrics_.items(Outcome::kInvalid);
+      return fail(std::move(*error));
+    }
+    auto pair = parse_pair(std::get<Json>(json));
+    if (!pair) {
+      metrics_.items(Outcome::kInvalid);
+      return fail(http_error(pair.error()));
+    }
+    if (!pair->id) pair->id = request.id;
+    pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
+  }
+  const auto queued =
+      enqueue(context, std::move(pairs), std::move(work), TrafficClass::kInteractive, Call::Pace::kAtOnce);
+  if (!queued) return fail(http_error(queued.error()));
+  std::optional<Error> error;
+  Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
+  if (error) return fail(http_error(*error));
+  reply.tokens = static_cast<std::int64_t>(queued->call->tokens());
+  return reply;
+}
+
+Reply Service::batch(Request& request) {
+  const Context context{generation(), queue_, limiter_, metrics_,
+                        std::chrono::milliseconds(options_.timeout_ms)};
+  const auto fail = [&](HttpError error) {
+    if (error.status == 429) error.retry_after = queue_.retry_after();
+    return reply_of(error, request.id);
+  };
+  const auto enter = [&] {
+    return limiter_.enter(TrafficClass::kBulk, request.arrived + context.default_timeout, request.hangup);
+  };
+  BatchRequest parsed;
+  {
+    const auto slot = enter();
+    if (!slot) return fail(http_error(slot.error()));
+    auto json = read_json(request, size(options_.max_batch_body_bytes), kBatchValues);
+    if (auto* error = std::get_if<HttpError>(&json)) return fail(std::move(*error));
+    auto batch = parse_batch(std::get<Json>(json),
+                             {size(options_.max_items), 4 * size(options_.max_batch_body_bytes)});
+    if (!batch) return fail(http_error(batch.error()));
+    parsed = *std::move(batch);
+  }
+  std::vector<Prepared> pairs;
+  std::vector<Work> work;
+  for (std::size_t i = 0; i < parsed.items.size();) {
+    const auto slot = enter();
+    if (!slot) {
+      count(metrics_, slot.error(), parsed.items.size());
+      return fail(http_error(slot.error()));
+    }
+    for (const auto end = std::min(i + kItemsPerTurn, parsed.items.size()); i < end; ++i) {
+      if (const auto* pair = std::get_if<PairRequest>(&parsed.items[i])) {
+        pairs.push_back(prepare(context, *pair, parsed.prompt, request.arrived, work));
+      } else {
+        const auto& bad = std::get<ItemError>(parsed.items[i]);
+        pairs.push_back({.id = bad.id, .wanted = {}, .features = {}, .work = bad.error});
+      }
+      parsed.items[i] = ItemError{};
+    }
+  }
+  const bool ndjson = wants_ndjson(request.head);
+  auto queued = enqueue(context, std::move(pairs), std::move(work), TrafficClass::kBulk,
+                        ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
+  if (!queued) return fail(http_error(queued.error()));
+  const std::size_t items = queued->pairs.size();
+  const std::size_t tokens = queued->call ? queued->call->tokens() : 0;
+  Reply reply = ndjson ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
+                       : collected(context, *queued, request);
+  if (!ndjson && request.hangup.stop_requested())
+    return fail(http_error(Error{Code::kCancelled, "the client hung up", {}}));
+  reply.items = static_cast<std::int64_t>(items);
+  reply.tokens = static_cast<std::int64_t>(tokens);
+  return reply;
+}
+
+// Answers when the load has ended, so that a request sent after the reply meets the new package.
+Reply Service::reload(Request& request) {
+  const auto fail = [&](const HttpError& error) { return reply_of(error, request.id); };
+  auto json = read_json(request, kAdminBytes, kAdminValues);
+  if (const auto* error = std::get_if<HttpError>(&json)) return fail(*error);
+  if (std::get<Json>(json) != Json::object())
+    return fail(http_error(422, "the body: expected {}, what is loaded is the server's --package"));
+  auto outcome = reload_ ? reload_() : std::nullopt;
+  if (!outcome) return fail(http_error(409, "a package is being loaded already"));
+  while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+    if (phase() >= Phase::kDraining) return fail(http_error(503, "the service is stopping"));
+  if (const Status loaded = outcome->get(); !loaded) {
+    HttpError error = http_error(422, loaded.error().what);
+    error.code = "package_refused";
+    return fail(error);
+  }
+  const auto scorer = generation();
+  Reply reply{.headers = {}, .body = {}, .stream = {}};
+  JsonWriter(reply.body)
+      .begin_object()
+      .member("model", scorer->info().name)
+      .member("revision", scorer->info().revision)
+      .member("digest", scorer->info().digest)
+      .end_object();
+  return reply;
+}
+
+}  // namespace preferd::server

@@ -1,0 +1,88 @@
+// The service behind the routes: which generation of the model serves, what phase of life we are in, and the
+// handlers. Thread-safe: handlers run on many threads at once.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/http/router.h"
+#include "server/metrics.h"
+#include "server/options.h"
+#include "server/scheduling/encode_limiter.h"
+#include "server/scheduling/queue.h"
+
+namespace preferd::server {
+
+enum class Phase {
+  kLoading,  // no model yet
+  kServing,
+  kDraining,  // told to stop: /readyz says so, work is still taken
+  kRefusing,  // new work is refused, accepted work is finished
+};
+
+class Service {
+ public:
+  Service(const ServeOptions& options, std::size_t encode_slots);
+
+  // The routes, whose handlers borrow this service.
+  std::vector<Route> routes();
+  // Labels of these routes, in the order that Router::index gives.
+  static std::vector<std::string> labels(const ServeOptions& options);
+
+  // The first model, or the next one; calls that began before keep the one they have.
+  void publish(std::shared_ptr<scorer::Scorer> scorer);
+
+  void enter(Phase phase);
+  Phase phase() const { return phase_.load(); }
+
+  // Of the model that serves; nothing before the first.
+  scorer::Capacity capacity() const;
+
+  // Looks at the files of the model that serves. Once they changed, /readyz says so and work is refused until
+  // the next publish(); what changed is returned the first time.
+  std::optional<Error> look_at_package();
+
+  Metrics& metrics() { return metrics_; }
+  Queue& queue() { return queue_; }
+
+  // What POST /admin/reload calls: starts a load and says how it ends; nothing where one is under way.
+  // Before the first request.
+  using Reload = std::function<std::optional<std::future<Status>>()>;
+  void set_reload(Reload reload) { reload_ = std::move(reload); }
+
+  // Filled in by the transport at a scrape: connections, held bytes, workers.
+  void set_transport_gauges(std::function<void(Gauges&)> fill) { transport_gauges_ = std::move(fill); }
+
+ private:
+  std::shared_ptr<scorer::Scorer> generation() const;
+  std::optional<Error> package_changed() const;
+  std::optional<HttpError> refuse(TrafficClass traffic) const;
+  Reply alive(Request& request);
+  Reply health(Request& request);
+  Reply ready(Request& request);
+  Reply info(Request& request);
+  Reply scrape(Request& request);
+  Reply predict(Request& request);
+  Reply batch(Request& request);
+  Reply reload(Request& request);
+  void probe();
+
+  const ServeOptions options_;
+  Metrics metrics_;
+  EncodeLimiter limiter_;
+  std::atomic<Phase> phase_{Phase::kLoading};
+  mutable std::mutex mutex_;
+  std::shared_ptr<scorer::Scorer> generation_;  // guarded by mutex_, as what was found changed of its files
+  std::optional<Error> changed_;
+  std::function<void(Gauges&)> transport_gauges_;
+  Reload reload_;
+  Queue queue_;
+};
+
+}  // namespace preferd::server

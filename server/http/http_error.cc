@@ -1,0 +1,99 @@
+#include "server/http/http_error.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/json.h"
+
+namespace preferd::server {
+namespace {
+
+struct CodeRow {
+  Code code;
+  int status;
+  std::string_view name;
+};
+constexpr std::array<CodeRow, 12> kCodes = {{
+    {Code::kInvalid, 422, "invalid"},
+    {Code::kNotFound, 404, "not_found"},
+    {Code::kTooLarge, 413, "too_large"},
+    {Code::kOverloaded, 429, "overloaded"},
+    {Code::kDeadline, 504, "deadline_exceeded"},
+    {Code::kCancelled, 499, "cancelled"},
+    {Code::kUnavailable, 503, "unavailable"},
+    {Code::kEmptyInput, 422, "empty_input"},
+    {Code::kNonFinite, 422, "non_finite"},
+    {Code::kDevice, 503, "device_failed"},
+    {Code::kChanged, 503, "package_changed"},
+    {Code::kInternal, 500, "internal"},
+}};
+
+struct StatusRow {
+  int status;
+  std::string_view name;
+};
+constexpr std::array<StatusRow, 19> kStatuses = {{
+    {400, "malformed"},
+    {401, "unauthorized"},
+    {403, "forbidden"},
+    {404, "not_found"},
+    {405, "method_not_allowed"},
+    {408, "timeout"},
+    {409, "conflict"},
+    {411, "length_required"},
+    {413, "too_large"},
+    {414, "uri_too_long"},
+    {415, "unsupported_media_type"},
+    {417, "expectation_failed"},
+    {422, "invalid"},
+    {429, "overloaded"},
+    {431, "headers_too_large"},
+    {501, "not_implemented"},
+    {503, "unavailable"},
+    {504, "deadline_exceeded"},
+    {505, "version_not_supported"},
+}};
+
+const CodeRow& row_of(Code code) {
+  return *std::find_if(kCodes.begin(), kCodes.end() - 1, [&](const CodeRow& r) { return r.code == code; });
+}
+
+}  // namespace
+
+std::string_view code_name(Code code) { return row_of(code).name; }
+
+HttpError http_error(const Error& error) {
+  const CodeRow& row = row_of(error.code);
+  const bool later = error.code == Code::kOverloaded || error.code == Code::kUnavailable;
+  return {.status = row.status,
+          .code = std::string(row.name),
+          .message = error.what,
+          .param = error.param,
+          .retry_after = later ? 1 : 0,
+          .headers = {}};
+}
+
+HttpError http_error(int status, std::string message) {
+  const auto row = std::find_if(kStatuses.begin(), kStatuses.end(),
+                                [&](const StatusRow& r) { return r.status == status; });
+  const bool later = status == 429 || status == 503;
+  return {.status = status,
+          .code = std::string(row == kStatuses.end() ? "internal" : row->name),
+          .message = std::move(message),
+          .param = {},
+          .retry_after = later ? 1 : 0,
+          .headers = {}};
+}
+
+Reply reply_of(const HttpError& error, std::string_view request_id) {
+  Reply reply{.status = error.status, .headers = error.headers, .body = {}, .stream = {}};
+  if (error.retry_after > 0) reply.headers.push_back({"Retry-After", std::to_string(error.retry_after)});
+  JsonWriter json(reply.body);
+  json.begin_object().key("error").begin_object();
+  json.member("code", error.code).member("message", error.message);
+  if (!error.param.empty()) json.member("param", error.param);
+  json.member("request_id", request_id).end_object().end_object();
+  return reply;
+}
+
+}  // namespace preferd::server

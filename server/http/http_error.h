@@ -1,0 +1,24 @@
+// From errors to error replies: the one table of statuses, and the envelope
+//   {"error":{"code","message","param"?,"request_id"}}
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "server/http/message.h"
+
+namespace preferd::server {
+
+// An error of base/result.h as HTTP reports it.
+HttpError http_error(const Error& error);
+
+// A refusal by status alone; its code is the status's own ("length_required").
+HttpError http_error(int status, std::string message);
+
+// Name of an error code, as in the envelope: kDeadline -> "deadline_exceeded".
+std::string_view code_name(Code code);
+
+Reply reply_of(const HttpError& error, std::string_view request_id);
+
+}  // namespace preferd::server

@@ -1,0 +1,94 @@
+// Which pairs go into the next batch: a fair queue over traffic classes. Pure: no threads, no clock of its own.
+//
+// Each class is first come, first served, and bounded in tokens. The classes share the model by deficit round
+// robin: while something waits in a class, it earns `share` of the token budget as credit with each batch, and
+// spends it on its oldest pairs; what no credit claims goes to the classes in their order. So the first class
+// is served within one batch under any load of the others, and none starves: once a class has saved up a
+// whole budget it goes first. A pair larger than the budget travels alone. A batch holds pairs of one
+// generation.
+//
+//   budget 100, interactive .75, bulk .25, pairs of 10 tokens: 3 interactive, 90 bulk
+//   next batch: 3 interactive (credit 75), 2 bulk (credit 25), then 5 bulk, as nobody else claims the rest
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/clock.h"
+#include "server/scheduling/traffic_class.h"
+
+namespace preferd::scorer {
+class Scorer;
+}
+
+namespace preferd::server {
+
+class Call;
+
+struct ClassOptions {
+  std::string name;
+  std::size_t max_tokens = 0;  // waiting at one time
+  double share = 0;            // of the budget; shares add up to 1
+};
+
+// One pair that waits.
+struct Waiting {
+  std::shared_ptr<Call> call;
+  std::size_t index = 0;  // in the call
+  const scorer::Scorer* generation = nullptr;
+  std::size_t tokens = 0;
+  Clock::time_point since, deadline;
+  std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit
+};
+
+struct ClassState {
+  std::size_t items = 0, tokens = 0;
+  Clock::time_point oldest;  // meaningful when items > 0
+};
+
+// Not thread-safe.
+class FairQueue {
+ public:
+  // One for each TrafficClass, in order.
+  explicit FairQueue(std::vector<ClassOptions> options);
+
+  std::size_t max_tokens(TrafficClass traffic) const { return at(traffic).options.max_tokens; }
+  bool admits(TrafficClass traffic, std::size_t tokens) const;
+  void add(TrafficClass traffic, Waiting waiting);
+
+  // The next batch, empty only when nothing waits. Pairs whose deadline is not after `now` go to `expired`.
+  std::vector<Waiting> take(std::size_t budget_tokens, Clock::time_point now, std::vector<Waiting>& expired);
+
+  // Takes out what waits for `call`.
+  std::vector<Waiting> remove(const Call* call);
+  // Takes out everything.
+  std::vector<Waiting> clear();
+
+  bool empty() const { return total_tokens() == 0; }
+  std::size_t total_tokens() const;
+  std::size_t classes() const { return classes_.size(); }
+  ClassState state(std::size_t index) const;
+  const std::string& name(std::size_t index) const { return classes_[index].options.name; }
+
+ private:
+  struct Class {
+    ClassOptions options;
+    std::deque<Waiting> waiting{};
+    std::size_t tokens = 0;
+    double credit = 0;
+  };
+  struct Batch;
+
+  Class& at(TrafficClass traffic) { return classes_[static_cast<std::size_t>(traffic)]; }
+  const Class& at(TrafficClass traffic) const { return classes_[static_cast<std::size_t>(traffic)]; }
+  void fill(Class& c, Batch& batch, double allowance);
+  void drop_expired(Class& c, Clock::time_point now, std::vector<Waiting>& expired);
+
+  std::vector<Class> classes_;
+};
+
+}  // namespace preferd::server

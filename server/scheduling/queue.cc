@@ -1,0 +1,286 @@
+#include "server/scheduling/queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace preferd::server {
+namespace {
+
+double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+std::size_t total(const std::vector<Work>& work) {
+  std::size_t tokens = 0;
+  for (const auto& w : work) tokens += std::max<std::size_t>(w.encoded.cost_tokens, 1);
+  return tokens;
+}
+
+std::size_t cost(const Work& work) { return std::max<std::size_t>(work.encoded.cost_tokens, 1); }
+
+Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
+Error stopping() { return {Code::kUnavailable, "the service is stopping", {}}; }
+
+// The scorer is another room: what it throws ends here.
+std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
+                                                   std::span<const scorer::Encoded* const> items) {
+  const Error failed{Code::kInternal, "the model failed on this batch", {}};
+  try {
+    auto results = scorer.score(items);
+    if (results.size() == items.size()) return results;
+  } catch (...) {
+  }
+  return std::vector<Result<scorer::Verdict>>(items.size(), failed);
+}
+
+}  // namespace
+
+Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Work> work, Pace pace)
+    : generation_(std::move(generation)),
+      work_(std::move(work)),
+      tokens_(total(work_)),
+      quota_(pace == Pace::kGradually ? (tokens_ + 3) / 4 : 0),
+      results_(work_.size()) {}
+
+void Call::settle(std::size_t i, Result<Scored> result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (results_[i]) return;
+    results_[i] = std::move(result);
+  }
+  settled_.notify_all();
+}
+
+Queue::Queue(QueueOptions options, Metrics& metrics)
+    : options_(std::move(options)), metrics_(metrics), waiting_(options_.classes) {
+  models_.emplace_back([this](std::stop_token stop) { run(stop); });
+}
+
+void Queue::serve(const scorer::Scorer& scorer) {
+  const scorer::Capacity capacity = scorer.capacity();
+  const std::lock_guard lock(mutex_);
+  working_ = std::max(capacity.working, 1);  // the last one is asked again, though it may be lost
+  ahead_ = capacity.ahead;
+  while (static_cast<int>(models_.size()) < capacity.all + capacity.ahead)
+    models_.emplace_back([this](std::stop_token stop) { run(stop); });
+}
+
+Queue::~Queue() {
+  abandon();
+  for (std::jthread& model : models_) model.request_stop();
+  models_.clear();
+}
+
+double Queue::backlog_seconds() const {
+  const double speed = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
+  const auto waiting = static_cast<double>(waiting_.total_tokens() + running_tokens_);
+  return speed > 0 ? waiting / (speed * working_) : 0;
+}
+
+std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) const {
+  if (closed_) return stopping();
+  const auto tokens = call.tokens();
+  if (tokens > waiting_.max_tokens(traffic)) {
+    return Error{Code::kTooLarge,
+                 "the call costs " + std::to_string(tokens) + " tokens, the queue holds " +
+                     std::to_string(waiting_.max_tokens(traffic)) + "; send fewer items at once",
+                 {}};
+  }
+  if (!waiting_.admits(traffic, tokens)) {
+    metrics_.rejection(Rejection::kQueueFull);
+    return Error{Code::kOverloaded, "the queue is full", {}};
+  }
+  const auto now = Clock::now();
+  const double wait = waiting_.empty() ? 0 : backlog_seconds();
+  for (std::size_t i = 0; i < call.size(); ++i) {
+    if (seconds(call.work(i).deadline - now) > wait) continue;
+    metrics_.rejection(Rejection::kHopeless);
+    if (!call.work(i).explicit_deadline) return Error{Code::kOverloaded, "the queue is too long", {}};
+    return Error{Code::kDeadline, "the queue is longer than the deadline allows", "timeout_ms"};
+  }
+  return std::nullopt;
+}
+
+Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto error = refusal(*call, traffic)) return *std::move(error);
+    const auto now = Clock::now();
+    for (std::size_t i = 0; i < call->size(); ++i) {
+      waiting_.add(traffic, {.call = call,
+                             .index = i,
+                             .generation = call->generation().get(),
+                             .tokens = cost(call->work(i)),
+                             .since = now,
+                             .deadline = call->work(i).deadline,
+                             .quota = call->quota_});
+    }
+  }
+  work_.notify_all();
+  return Ok{};
+}
+
+Result<Scored> Queue::wait(Call& call, std::size_t i, std::stop_token hangup) {
+  std::unique_lock lock(call.mutex_);
+  const auto deadline = call.work_[i].deadline;
+  const bool done =
+      call.settled_.wait_until(lock, hangup, deadline, [&] { return call.results_[i].has_value(); });
+  if (!done) {
+    if (hangup.stop_requested()) return Error{Code::kCancelled, "the client hung up", {}};
+    return expired();
+  }
+  Result<Scored> result = *std::move(call.results_[i]);
+  if (result && Clock::now() > deadline) return expired();
+  return result;
+}
+
+void Queue::cancel(const std::shared_ptr<Call>& call) {
+  std::vector<Waiting> gone;
+  {
+    const std::lock_guard lock(mutex_);
+    gone = waiting_.remove(call.get());
+  }
+  for (const auto& w : gone) w.call->settle(w.index, Error{Code::kCancelled, "the client hung up", {}});
+}
+
+bool Queue::full(TrafficClass traffic, std::size_t tokens) const {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.admits(traffic, tokens);
+}
+
+void Queue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Queue::abandon() {
+  std::vector<Waiting> left;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    left = waiting_.clear();
+  }
+  for (const auto& w : left) w.call->settle(w.index, stopping());
+}
+
+int Queue::retry_after() const {
+  const std::lock_guard lock(mutex_);
+  return std::clamp(static_cast<int>(std::ceil(std::min(backlog_seconds(), 60.0))), 1, 60);
+}
+
+bool Queue::idle() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.empty() && running_tokens_ == 0;
+}
+
+bool Queue::healthy() const {
+  const std::lock_guard lock(mutex_);
+  return healthy_;
+}
+
+void Queue::fill(Gauges& gauges) const {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  for (std::size_t i = 0; i < waiting_.classes(); ++i) {
+    const ClassState state = waiting_.state(i);
+    gauges.classes.push_back({.name = waiting_.name(i),
+                              .items = state.items,
+                              .tokens = state.tokens,
+                              .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
+  }
+  gauges.estimated_wait_seconds = backlog_seconds();
+  gauges.tokens_per_second =
+      working_ * (full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_);
+}
+
+Clock::time_point Queue::lingers_until() const {
+  return last_batch_end_ + (company_ ? options_.linger : options_.linger.zero());
+}
+
+bool Queue::ready(Clock::time_point now) const {
+  if (waiting_.empty()) return false;
+  if (waiting_.total_tokens() >= options_.batch_tokens) return running_ < working_ + ahead_;
+  return running_ < working_ && now >= lingers_until();
+}
+
+void Queue::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    auto batch = next_batch(stop);
+    if (!batch.empty()) score(std::move(batch));
+  }
+}
+
+std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
+  std::vector<Waiting> dead, batch;
+  {
+    std::unique_lock lock(mutex_);
+    const auto takes = [&] { return ready(Clock::now()); };
+    while (!takes() && !stop.stop_requested()) {
+      if (running_ < working_ && !waiting_.empty())
+        work_.wait_until(lock, stop, lingers_until(), takes);
+      else
+        work_.wait(lock, stop, [&] { return takes() || (running_ < working_ && !waiting_.empty()); });
+    }
+    batch = waiting_.take(options_.batch_tokens, Clock::now(), dead);
+    running_ += !batch.empty();
+    for (const auto& w : batch) running_tokens_ += w.tokens;
+  }
+  for (const auto& w : dead) w.call->settle(w.index, expired());
+  return batch;
+}
+
+void Queue::score(std::vector<Waiting> batch) {
+  BatchShape shape{.items = batch.size(), .tokens = 0, .budget = options_.batch_tokens, .adapters = 0};
+  std::vector<const scorer::Encoded*> items;
+  std::set<int> adapters;
+  for (const auto& w : batch) {
+    items.push_back(&w.call->work(w.index).encoded);
+    shape.tokens += w.tokens;
+    adapters.insert(items.back()->adapter);
+  }
+  shape.adapters = adapters.size();
+  const auto start = Clock::now();
+  scorer::Scorer& scorer = *batch.front().call->generation();
+  auto results = guarded_score(scorer, items);
+  shape.seconds = seconds(Clock::now() - start);
+
+  const auto unread = [](const Result<scorer::Verdict>& r) { return !r && r.error().code == Code::kChanged; };
+  const bool computed = !std::all_of(results.begin(), results.end(), unread);
+  std::size_t failures = 0;
+  for (const auto& r : results) {
+    failures += !r && (r.error().code == Code::kInternal || r.error().code == Code::kDevice) ? 1 : 0;
+    if (!r && r.error().code == Code::kNonFinite) metrics_.non_finite();
+  }
+  const bool fine = failures < results.size();
+  const scorer::Capacity capacity = scorer.capacity();
+  if (fine && computed) metrics_.batch(shape);
+  {
+    const std::lock_guard lock(mutex_);
+    if (computed)
+      measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
+    running_tokens_ -= shape.tokens;
+    --running_;
+    working_ = std::max(capacity.working, 1);
+    ahead_ = capacity.ahead;
+    healthy_ = fine;
+    last_batch_end_ = Clock::now();
+    company_ = batch.size() > 1;
+  }
+  work_.notify_all();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const double queued = seconds(start - batch[i].since);
+    metrics_.stage(Stage::kQueue, queued);
+    if (results[i])
+      batch[i].call->settle(batch[i].index, Scored{*std::move(results[i]), queued, shape.seconds});
+    else
+      batch[i].call->settle(batch[i].index, results[i].error());
+  }
+}
+
+void Queue::measure(std::size_t tokens, double duration) {
+  const double speed = static_cast<double>(tokens) / std::max(duration, 1e-6);
+  const auto blend = [&](double& average) { average = average > 0 ? 0.8 * average + 0.2 * speed : speed; };
+  blend(tokens_per_second_);
+  if (tokens * 4 >= options_.batch_tokens) blend(full_tokens_per_second_);
+}
+
+}  // namespace preferd::server

@@ -1,0 +1,136 @@
+#include "server/scheduling/fair_queue.h"
+
+#include <gtest/gtest.h>
+
+namespace preferd::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kInteractive = TrafficClass::kInteractive, kBulk = TrafficClass::kBulk;
+
+class FairQueueTest : public testing::Test {
+ protected:
+  void add(TrafficClass traffic, std::size_t index, std::size_t tokens, std::chrono::seconds deadline = 100s,
+           const scorer::Scorer* generation = nullptr) {
+    queue_.add(traffic, {.call = nullptr,
+                         .index = index,
+                         .generation = generation,
+                         .tokens = tokens,
+                         .since = now_,
+                         .deadline = now_ + deadline,
+                         .quota = 0});
+  }
+  std::vector<std::size_t> take(std::size_t budget) {
+    std::vector<std::size_t> out;
+    expired_.clear();
+    for (const auto& w : queue_.take(budget, now_, expired_)) out.push_back(w.index);
+    return out;
+  }
+
+  FairQueue queue_{{{"interactive", 100, 0.75}, {"bulk", 1000, 0.25}}};
+  Clock::time_point now_{1000s};
+  std::vector<Waiting> expired_;
+};
+
+using Indices = std::vector<std::size_t>;
+
+TEST_F(FairQueueTest, AdmitsUpToTheLimit) {
+  add(kInteractive, 1, 60);
+  EXPECT_TRUE(queue_.admits(kInteractive, 40));
+  EXPECT_FALSE(queue_.admits(kInteractive, 41));
+  EXPECT_FALSE(queue_.admits(kInteractive, static_cast<std::size_t>(-1)));
+  EXPECT_TRUE(queue_.admits(kBulk, 1000));
+}
+
+TEST_F(FairQueueTest, FillsInOrderUnderTheBudget) {
+  for (std::size_t i = 0; i < 5; ++i) add(kInteractive, i, 20);
+  EXPECT_EQ(take(50), (Indices{0, 1}));
+  EXPECT_EQ(take(50), (Indices{2, 3}));
+  EXPECT_EQ(take(50), (Indices{4}));
+  EXPECT_EQ(take(50), Indices());
+  EXPECT_TRUE(queue_.empty());
+}
+
+TEST_F(FairQueueTest, NobodyOvertakesAnOlderPairThatDoesNotFit) {
+  add(kInteractive, 0, 30);
+  add(kInteractive, 1, 30);
+  add(kInteractive, 2, 5);
+  EXPECT_EQ(take(50), (Indices{0}));
+}
+
+TEST_F(FairQueueTest, SendsAnOversizedPairAlone) {
+  add(kBulk, 0, 500);
+  add(kBulk, 1, 1);
+  EXPECT_EQ(take(50), (Indices{0}));
+  EXPECT_EQ(take(50), (Indices{1}));
+}
+
+TEST_F(FairQueueTest, ASinglePairIsInTheNextBatchWhateverBulkHolds) {
+  for (std::size_t i = 0; i < 90; ++i) add(kBulk, i, 10);
+  take(100);
+  add(kInteractive, 1000, 10);
+  const auto batch = take(100);
+  EXPECT_NE(std::find(batch.begin(), batch.end(), 1000u), batch.end());
+  EXPECT_EQ(batch.size(), 10u);
+}
+
+TEST_F(FairQueueTest, BulkKeepsItsShareUnderInteractiveLoad) {
+  add(kBulk, 7777, 90);
+  std::size_t batches = 0;
+  for (std::size_t i = 0; i < 20; ++i) {
+    while (queue_.admits(kInteractive, 10)) add(kInteractive, i, 10);
+    const auto batch = take(100);
+    ++batches;
+    if (std::find(batch.begin(), batch.end(), 7777u) != batch.end()) break;
+  }
+  EXPECT_LE(batches, 4u);
+}
+
+TEST_F(FairQueueTest, ExpiresWhatIsTooLate) {
+  add(kInteractive, 0, 10, 1s);
+  add(kInteractive, 1, 10, 10s);
+  now_ += 1s;
+  EXPECT_EQ(take(100), (Indices{1}));
+  ASSERT_EQ(expired_.size(), 1u);
+  EXPECT_EQ(expired_[0].index, 0u);
+  EXPECT_EQ(queue_.total_tokens(), 0u);
+}
+
+TEST_F(FairQueueTest, DoesNotMixGenerations) {
+  const auto* old_one = reinterpret_cast<const scorer::Scorer*>(8);
+  const auto* new_one = reinterpret_cast<const scorer::Scorer*>(16);
+  add(kInteractive, 0, 10, 100s, old_one);
+  add(kInteractive, 1, 10, 100s, new_one);
+  add(kBulk, 2, 10, 100s, old_one);
+  EXPECT_EQ(take(100), (Indices{0, 2}));
+  EXPECT_EQ(take(100), (Indices{1}));
+}
+
+TEST_F(FairQueueTest, AStreamedCallIsSpreadOverBatches) {
+  for (std::size_t i = 0; i < 4; ++i)
+    queue_.add(kBulk, {.call = nullptr,
+                       .index = i,
+                       .generation = nullptr,
+                       .tokens = 10,
+                       .since = now_,
+                       .deadline = now_ + 100s,
+                       .quota = 20});
+  EXPECT_EQ(take(100), (Indices{0, 1}));
+  EXPECT_EQ(take(100), (Indices{2, 3}));
+}
+
+TEST_F(FairQueueTest, ReportsWhatWaits) {
+  add(kBulk, 0, 10);
+  now_ += 5s;
+  add(kBulk, 1, 20);
+  const auto state = queue_.state(1);
+  EXPECT_EQ(state.items, 2u);
+  EXPECT_EQ(state.tokens, 30u);
+  EXPECT_EQ(state.oldest, now_ - 5s);
+  EXPECT_EQ(queue_.clear().size(), 2u);
+  EXPECT_EQ(queue_.state(1).items, 0u);
+}
+
+}  // namespace
+}  // namespace preferd::server
