@@ -9,9 +9,11 @@
 
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <sstream>
 #include <utility>
 
+#include "base/check.h"
 #include "server/version.h"
 
 namespace preferd::server {
@@ -42,6 +44,12 @@ std::vector<double> token_edges() {
 
 }  // namespace
 
+struct Metrics::Route {
+  std::string label;
+  Histogram* seconds = nullptr;
+  std::array<std::atomic<Counter*>, 600> by_status{};  // made at the first reply with that status
+};
+
 struct Metrics::Series {
   prometheus::Registry registry;
 
@@ -69,14 +77,10 @@ struct Metrics::Series {
     return out;
   }
 
-  struct Route {
-    std::string label;
-    std::array<std::atomic<Counter*>, 600> by_status{};  // made at the first reply with that status
-    Histogram* seconds = nullptr;
-  };
-
   prometheus::Family<Counter>& requests = counters("requests_total", "Replies, by route and status code.");
-  std::vector<std::unique_ptr<Route>> routes;
+  prometheus::Family<Histogram>& request_seconds =
+      histograms("request_seconds", "From a whole head to the end of the reply.");
+  std::map<std::string, Metrics::Route> routes;
 
   std::array<Counter*, 7> outcomes =
       each(counters("items_total", "Pairs, by what became of them."), "outcome", kOutcomes);
@@ -141,28 +145,26 @@ struct Metrics::Series {
   Gauge* model = nullptr;
 };
 
-Metrics::Metrics(const std::vector<std::string>& routes) : s_(std::make_unique<Series>()) {
-  auto& seconds = s_->histograms("request_seconds", "From a whole head to the end of the reply.");
-  auto add = [&](const std::string& label) {
-    auto route = std::make_unique<Series::Route>();
-    route->label = label;
-    route->seconds = &seconds.Add({{"route", label}}, s_->latency);
-    s_->routes.push_back(std::move(route));
-  };
-  for (const auto& label : routes) add(label);
-  add("other");
+Metrics::Metrics() : s_(std::make_unique<Series>()) {
   s_->gauges("build_info", "1, with the version as label.").Add({{"version", kVersion}}).Set(1);
 }
 
 Metrics::~Metrics() = default;
 
-void Metrics::request(std::size_t route, int status, double seconds) {
-  auto& r = *s_->routes.at(route);
-  r.seconds->Observe(seconds);
-  auto& slot = r.by_status.at(static_cast<std::size_t>(status));
+Metrics::Route& Metrics::route(const std::string& label) {
+  auto& route = s_->routes[label];
+  route.label = label;
+  route.seconds = &s_->request_seconds.Add({{"route", label}}, s_->latency);
+  return route;
+}
+
+void Metrics::request(Route& route, int status, double seconds) {
+  PREFERD_CHECK(status > 0 && static_cast<std::size_t>(status) < route.by_status.size());
+  route.seconds->Observe(seconds);
+  auto& slot = route.by_status[static_cast<std::size_t>(status)];
   Counter* counter = slot.load(std::memory_order_acquire);
   if (counter == nullptr) {
-    counter = &s_->requests.Add({{"route", r.label}, {"code", std::to_string(status)}});
+    counter = &s_->requests.Add({{"route", route.label}, {"code", std::to_string(status)}});
     slot.store(counter, std::memory_order_release);
   }
   counter->Increment();

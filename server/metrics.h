@@ -45,11 +45,15 @@ struct BatchShape {
 
 class Metrics {
  public:
-  // `routes`: the label of each, in the order of the indices below; "other" is added.
-  explicit Metrics(const std::vector<std::string>& routes);
+  Metrics();
   ~Metrics();
 
-  void request(std::size_t route, int status, double seconds);
+  // The series of one route's replies; the same for the same label. Lives as long as the metrics. Not from two
+  // threads at a time.
+  struct Route;
+  Route& route(const std::string& label);
+
+  void request(Route& route, int status, double seconds);
   void items(Outcome outcome, std::size_t count = 1);
   void rejection(Rejection reason);
   void bad_http(BadHttp reason);

@@ -69,48 +69,47 @@ Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Req
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
-    : options_(options),
-      metrics_(labels(options)),
-      limiter_(encode_slots),
-      queue_(queue_options(options), metrics_) {}
-
-std::vector<std::string> Service::labels(const ServeOptions& options) {
-  std::vector<std::string> out = {"/", "/healthz", "/readyz", "/info", "/metrics", "/predict", "/batch"};
-  if (!options.admin_key.empty()) out.push_back("/admin/reload");
-  return out;
-}
+    : options_(options), limiter_(encode_slots), queue_(queue_options(options), metrics_) {}
 
 std::vector<Route> Service::routes() {
-  const auto get = [this](const char* path, Access access, Reply (Service::*handler)(Request&)) {
-    return Route{.method = "GET", .path = path, .access = access, .handle = [this, handler](Request& r) {
-                   return (this->*handler)(r);
-                 }};
+  using Handler = Reply (Service::*)(Request&);
+  const auto get = [this](const char* path, Access access, Handler handler) {
+    return Route{.method = "GET", .path = path, .label = path, .access = access, .handle = bound(handler)};
   };
-  const auto post = [this](const char* path, std::int64_t max_body, TrafficClass traffic,
-                           Reply (Service::*handler)(Request&)) {
+  const auto post = [this](const char* path, std::size_t max_body, TrafficClass traffic, Handler handler) {
     return Route{.method = "POST",
                  .path = path,
+                 .label = path,
                  .runs = Runs::kOnWorker,
-                 .max_body = size(max_body),
-                 .handle = [this, handler](Request& r) { return (this->*handler)(r); },
+                 .max_body = max_body,
+                 .handle = bound(handler),
                  .refuse = [this, traffic] { return refuse(traffic); }};
   };
+  const auto quiet = [](Route route) {
+    route.quiet = true;
+    return route;
+  };
   std::vector<Route> out = {
-      get("/", Access::kPublic, &Service::alive),
-      get("/healthz", Access::kPublic, &Service::health),
-      get("/readyz", Access::kPublic, &Service::ready),
+      quiet(get("/", Access::kPublic, &Service::alive)),
+      quiet(get("/healthz", Access::kPublic, &Service::alive)),
+      quiet(get("/readyz", Access::kPublic, &Service::ready)),
       get("/info", Access::kClient, &Service::info),
       get("/metrics", Access::kClient, &Service::scrape),
-      post("/predict", options_.max_body_bytes, TrafficClass::kInteractive, &Service::predict),
-      post("/batch", options_.max_batch_body_bytes, TrafficClass::kBulk, &Service::batch)};
+      post("/predict", size(options_.max_body_bytes), TrafficClass::kInteractive, &Service::predict),
+      post("/batch", size(options_.max_batch_body_bytes), TrafficClass::kBulk, &Service::batch)};
   if (!options_.admin_key.empty())
     out.push_back({.method = "POST",
                    .path = "/admin/reload",
+                   .label = "/admin/reload",
                    .access = Access::kAdmin,
                    .runs = Runs::kOnWorker,
                    .max_body = kAdminBytes,
-                   .handle = [this](Request& r) { return reload(r); }});
+                   .handle = bound(&Service::reload)});
   return out;
+}
+
+std::function<Reply(Request&)> Service::bound(Reply (Service::*handler)(Request&)) {
+  return [this, handler](Request& request) { return (this->*handler)(request); };
 }
 
 void Service::publish(std::shared_ptr<scorer::Scorer> scorer) {
@@ -157,30 +156,28 @@ std::optional<Error> Service::package_changed() const {
   return changed_;
 }
 
-std::optional<HttpError> Service::refuse(TrafficClass traffic) const {
-  auto& metrics = const_cast<Metrics&>(metrics_);
+std::optional<HttpError> Service::refuse(TrafficClass traffic) {
   const Phase now = phase();
   if (now == Phase::kLoading) {
-    metrics.rejection(Rejection::kLoading);
+    metrics_.rejection(Rejection::kLoading);
     return http_error(503, "the model is being loaded");
   }
   if (now == Phase::kRefusing) {
-    metrics.rejection(Rejection::kDraining);
+    metrics_.rejection(Rejection::kDraining);
     return http_error(503, "the service is stopping");
   }
   if (const auto changed = package_changed()) {
-    metrics.rejection(Rejection::kPackageChanged);
+    metrics_.rejection(Rejection::kPackageChanged);
     return http_error(*changed);
   }
   if (!queue_.full(traffic, 1)) return std::nullopt;
-  metrics.rejection(Rejection::kQueueFull);
+  metrics_.rejection(Rejection::kQueueFull);
   auto error = http_error(429, "the queue is full");
   error.retry_after = queue_.retry_after();
   return error;
 }
 
 Reply Service::alive(Request&) { return json_reply(200, "status", "alive"); }
-Reply Service::health(Request&) { return json_reply(200, "status", "alive"); }
 
 Reply Service::ready(Request&) {
   switch (phase()) {

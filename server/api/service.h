@@ -32,8 +32,6 @@ class Service {
 
   // The routes, whose handlers borrow this service.
   std::vector<Route> routes();
-  // Labels of these routes, in the order that Router::index gives.
-  static std::vector<std::string> labels(const ServeOptions& options);
 
   // The first model, or the next one; calls that began before keep the one they have.
   void publish(std::shared_ptr<scorer::Scorer> scorer);
@@ -62,9 +60,9 @@ class Service {
  private:
   std::shared_ptr<scorer::Scorer> generation() const;
   std::optional<Error> package_changed() const;
-  std::optional<HttpError> refuse(TrafficClass traffic) const;
+  std::optional<HttpError> refuse(TrafficClass traffic);
+  std::function<Reply(Request&)> bound(Reply (Service::*handler)(Request&));
   Reply alive(Request& request);
-  Reply health(Request& request);
   Reply ready(Request& request);
   Reply info(Request& request);
   Reply scrape(Request& request);

@@ -18,6 +18,7 @@ namespace {
 using State = Connection::State;
 
 constexpr std::uint64_t kListener = 0, kWaker = 1;
+constexpr std::string_view kNoRoute = "other";  // label of requests that no route takes
 constexpr std::size_t kScratch = 64 * 1024;
 constexpr std::size_t kOvershoot = 256;  // connections over the limit that still get their 503
 constexpr std::chrono::milliseconds kExpiryInterval{100}, kLinger{3000};
@@ -70,6 +71,8 @@ EventLoop::EventLoop(const EventLoopOptions& options, Fd listener, Fd poller, Fd
       budget_(options.max_held_bytes),
       scratch_(kScratch, '\0'),
       workers_(options.max_workers) {
+  for (const Route& route : router_.routes()) series_.push_back(&metrics_.route(route.label));
+  series_.push_back(&metrics_.route(std::string(kNoRoute)));
   watch(poller_, EPOLL_CTL_ADD, listener_.get(), EPOLLIN, kListener);
   watch(poller_, EPOLL_CTL_ADD, waker_.get(), EPOLLIN, kWaker);
 }
@@ -336,14 +339,13 @@ void EventLoop::resume_pipelined() {
 
 void EventLoop::record(Connection& c, const Reply& reply) {
   const double took = std::chrono::duration<double>(Clock::now() - c.request.arrived).count();
-  const std::size_t route = router_.index(c.route);
-  metrics_.request(route, reply.status, took);
-  if (!log_.wants(LogLevel::kInfo) || (route < 3 && reply.status < 400 && !log_.wants(LogLevel::kDebug)))
-    return;
+  metrics_.request(*series_[router_.index(c.route)], reply.status, took);
+  const bool quiet = c.route != nullptr && c.route->quiet && reply.status < 400;
+  if (!log_.wants(quiet ? LogLevel::kDebug : LogLevel::kInfo)) return;
   log_.write(LogLevel::kInfo, "request",
              {{"id", c.request.id},
               {"method", std::string_view(c.request.head.method)},
-              {"route", c.route == nullptr ? std::string_view("other") : std::string_view(c.route->path)},
+              {"route", c.route == nullptr ? kNoRoute : std::string_view(c.route->label)},
               {"status", std::int64_t{reply.status}},
               {"ms", took * 1e3},
               {"items", reply.items},

@@ -95,6 +95,7 @@ class EventLoop {
   Fd listener_, poller_, waker_, spare_;
   ByteBudget budget_;
   ReplyWriter reply_writer_;
+  std::vector<Metrics::Route*> series_;  // of each route of the router, then of requests without one
   std::unordered_map<std::uint64_t, Shared> connections_;
   std::vector<Shared> pipelined_;  // more requests are in their buffers already
   std::uint64_t next_id_ = 2;      // 0 and 1 are listener and waker

@@ -16,9 +16,12 @@ enum class Runs {
   kOnWorker,  // may wait
 };
 
+// The one declaration of a route: what it takes, what it is called, and what answers.
 struct Route {
   std::string method;  // "GET" (then HEAD too) or "POST"
   std::string path;    // matched whole and exactly
+  std::string label;   // its name in metrics and logs
+  bool quiet = false;  // good replies are logged at level debug only
   Access access = Access::kClient;
   Runs runs = Runs::kAtOnce;
   std::size_t max_body = 0;  // 0: takes no body
@@ -38,7 +41,7 @@ class Router {
   };
   Decision decide(const RequestHead& head) const;
 
-  // Index of the route for metrics; routes().size() stands for "other".
+  // Position among routes(); routes().size() for null.
   std::size_t index(const Route* route) const;
   const std::vector<Route>& routes() const { return routes_; }
 

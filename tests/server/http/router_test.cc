@@ -16,11 +16,21 @@ class RouterTest : public testing::Test {
   Router router(const std::string& api = "", const std::string& admin = "") {
     const auto handle = [](Request&) { return Reply{}; };
     return Router(
-        {{.method = "GET", .path = "/healthz", .access = Access::kPublic, .handle = handle},
-         {.method = "POST", .path = "/predict", .max_body = 100, .handle = handle},
-         {.method = "POST", .path = "/admin/x", .access = Access::kAdmin, .max_body = 100, .handle = handle},
+        {{.method = "GET",
+          .path = "/healthz",
+          .label = "/healthz",
+          .access = Access::kPublic,
+          .handle = handle},
+         {.method = "POST", .path = "/predict", .label = "/predict", .max_body = 100, .handle = handle},
+         {.method = "POST",
+          .path = "/admin/x",
+          .label = "/admin/x",
+          .access = Access::kAdmin,
+          .max_body = 100,
+          .handle = handle},
          {.method = "POST",
           .path = "/busy",
+          .label = "/busy",
           .max_body = 100,
           .handle = handle,
           .refuse =
@@ -122,10 +132,10 @@ TEST(CheckOptions, BeyondLoopbackAKeyIsNeeded) {
 }
 
 TEST(MetricsTest, CountsByFixedLabels) {
-  Metrics m({"/predict"});
-  m.request(0, 200, 0.01);
-  m.request(0, 200, 0.01);
-  m.request(1, 404, 0.01);
+  Metrics m;
+  m.request(m.route("/predict"), 200, 0.01);
+  m.request(m.route("/predict"), 200, 0.01);
+  m.request(m.route("other"), 404, 0.01);
   m.items(Outcome::kOk, 3);
   scorer::ScorerInfo info;
   info.name = "m";

@@ -74,7 +74,7 @@ class QueueTest : public testing::Test {
   }
 
   std::shared_ptr<HeldScorer> scorer_ = std::make_shared<HeldScorer>();
-  Metrics metrics_{{"/predict"}};
+  Metrics metrics_;
   Queue queue_{options(), metrics_};
 };
 
