@@ -48,8 +48,8 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // The series of one route's replies; the same for the same label. Lives as long as the metrics. Not from two
-  // threads at a time.
+  // The series of one route's replies; the same for the same label. Lives as long as the metrics. Not from
+  // two threads at a time.
   struct Route;
   Route& route(const std::string& label);
 

@@ -3,6 +3,7 @@
 #include "server/api/render.h"
 #include "server/api/work.h"
 #include "server/http/http_error.h"
+#include "server/scheduling/admission.h"
 #include "server/version.h"
 
 namespace preferd::server {
@@ -158,21 +159,14 @@ std::optional<Error> Service::package_changed() const {
 
 std::optional<HttpError> Service::refuse(TrafficClass traffic) {
   const Phase now = phase();
-  if (now == Phase::kLoading) {
-    metrics_.rejection(Rejection::kLoading);
-    return http_error(503, "the model is being loaded");
-  }
-  if (now == Phase::kRefusing) {
-    metrics_.rejection(Rejection::kDraining);
-    return http_error(503, "the service is stopping");
-  }
+  if (now == Phase::kLoading) return http_error(server::refuse(kNotLoaded, metrics_));
+  if (now == Phase::kRefusing) return http_error(server::refuse(kStopping, metrics_));
   if (const auto changed = package_changed()) {
     metrics_.rejection(Rejection::kPackageChanged);
     return http_error(*changed);
   }
   if (!queue_.full(traffic, 1)) return std::nullopt;
-  metrics_.rejection(Rejection::kQueueFull);
-  auto error = http_error(429, "the queue is full");
+  auto error = http_error(server::refuse(kQueueFull, metrics_));
   error.retry_after = queue_.retry_after();
   return error;
 }
@@ -215,7 +209,7 @@ void Service::probe() {
 
 Reply Service::info(Request& request) {
   const auto scorer = generation();
-  if (!scorer) return reply_of(http_error(503, "the model is being loaded"), request.id);
+  if (!scorer) return reply_of(http_error(error_of(kNotLoaded)), request.id);
   const scorer::ScorerInfo& i = scorer->info();
   Reply reply{.headers = {}, .body = {}, .stream = {}};
   JsonWriter json(reply.body);
@@ -355,7 +349,7 @@ Reply Service::reload(Request& request) {
   auto outcome = reload_ ? reload_() : std::nullopt;
   if (!outcome) return fail(http_error(409, "a package is being loaded already"));
   while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-    if (phase() >= Phase::kDraining) return fail(http_error(503, "the service is stopping"));
+    if (phase() >= Phase::kDraining) return fail(http_error(error_of(kStopping)));
   if (const Status loaded = outcome->get(); !loaded) {
     HttpError error = http_error(422, loaded.error().what);
     error.code = "package_refused";

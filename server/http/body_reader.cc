@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "server/http/http_error.h"
+#include "server/scheduling/admission.h"
 
 namespace preferd::server {
 namespace {
@@ -16,8 +17,8 @@ BodyReader::BodyReader(Framing framing, std::uint64_t length, std::size_t limit,
   PREFERD_CHECK(framing != Framing::kLength || length <= limit);
 }
 
-BodyReader::State BodyReader::fail(int status, std::string message) {
-  error_ = http_error(status, std::move(message));
+BodyReader::State BodyReader::fail(HttpError error) {
+  error_ = std::move(error);
   body_ = {};
   lease_.release();
   return State::kFailed;
@@ -27,9 +28,8 @@ BodyReader::State BodyReader::fail(int status, std::string message) {
 BodyReader::State BodyReader::append(std::string_view& bytes) {
   const auto part = bytes.substr(0, left_);
   if (part.size() > limit_ - body_.size())
-    return fail(413, "the body is larger than " + std::to_string(limit_) + " bytes");
-  if (!lease_.grow_to(body_.size() + part.size()))
-    return fail(429, "too many bytes of bodies are held at present");
+    return fail(http_error(413, "the body is larger than " + std::to_string(limit_) + " bytes"));
+  if (!lease_.grow_to(body_.size() + part.size())) return fail(http_error(error_of(kTooManyBytes)));
   body_ += part;
   left_ -= part.size();
   bytes.remove_prefix(part.size());
@@ -40,11 +40,12 @@ BodyReader::State BodyReader::append(std::string_view& bytes) {
 std::optional<BodyReader::State> BodyReader::line(std::string_view& bytes) {
   const auto end = bytes.find('\n');
   const auto part = bytes.substr(0, end == bytes.npos ? bytes.size() : end + 1);
-  if (line_.size() + part.size() > kLongestLine) return fail(400, "a chunk's size line is too long");
+  if (line_.size() + part.size() > kLongestLine)
+    return fail(http_error(400, "a chunk's size line is too long"));
   line_ += part;
   bytes.remove_prefix(part.size());
   if (end == bytes.npos && !line_.ends_with('\n')) return State::kMore;
-  if (!line_.ends_with("\r\n")) return fail(400, "a chunk's line does not end with CRLF");
+  if (!line_.ends_with("\r\n")) return fail(http_error(400, "a chunk's line does not end with CRLF"));
   line_.resize(line_.size() - 2);
   return std::nullopt;
 }
@@ -55,10 +56,10 @@ BodyReader::State BodyReader::chunk_size_line() {
   const bool control = std::any_of(after.begin(), after.end(),
                                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (digits == 0 || digits > 8 || control || !(after.empty() || after[0] == ';'))
-    return fail(400, "a chunk's size is not 1 to 8 hexadecimal digits");
+    return fail(http_error(400, "a chunk's size is not 1 to 8 hexadecimal digits"));
   std::from_chars(line_.data(), line_.data() + digits, left_, 16);
   if (left_ > limit_ - body_.size())
-    return fail(413, "the body is larger than " + std::to_string(limit_) + " bytes");
+    return fail(http_error(413, "the body is larger than " + std::to_string(limit_) + " bytes"));
   at_ = left_ == 0 ? At::kEnd : At::kData;
   return State::kMore;
 }
@@ -79,7 +80,8 @@ BodyReader::State BodyReader::feed(std::string_view& bytes) {
     }
     const bool at_size = at_ == At::kSize;
     if (!at_size && !line_.empty())
-      return fail(400, at_ == At::kEnd ? "trailers are not accepted" : "a chunk is longer than its size");
+      return fail(
+          http_error(400, at_ == At::kEnd ? "trailers are not accepted" : "a chunk is longer than its size"));
     if (at_ == At::kEnd) return State::kDone;
     const State state = at_size ? chunk_size_line() : State::kMore;
     if (state == State::kFailed) return state;

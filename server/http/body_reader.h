@@ -32,7 +32,7 @@ class BodyReader {
  private:
   enum class At { kSize, kData, kAfterData, kEnd };
 
-  State fail(int status, std::string message);
+  State fail(HttpError error);
   State append(std::string_view& bytes);
   State chunk_size_line();
   std::optional<State> line(std::string_view& bytes);

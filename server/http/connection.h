@@ -1,6 +1,6 @@
-// One client's connection as the event loop keeps it. At any time one thread owns it: the thread of the loop, or
-// between EventLoop::dispatch and EventLoop::return_to_loop a worker. The exceptions are `hangup`, which is
-// thread-safe, and `id`.
+// One client's connection as the event loop keeps it. At any time one thread owns it: the thread of the loop,
+// or between EventLoop::dispatch and EventLoop::return_to_loop a worker. The exceptions are `hangup`, which
+// is thread-safe, and `id`.
 #pragma once
 
 #include <memory>

@@ -11,6 +11,7 @@
 
 #include "server/http/http_error.h"
 #include "server/ids.h"
+#include "server/scheduling/admission.h"
 
 namespace preferd::server {
 namespace {
@@ -256,7 +257,7 @@ bool EventLoop::advance_body(const Shared& c, std::string_view& bytes) {
   if (state == BodyReader::State::kFailed) {
     const HttpError error = c->body->error();
     if (error.status == 429)
-      metrics_.rejection(Rejection::kBytes);
+      metrics_.rejection(kTooManyBytes.counted_as);
     else
       metrics_.bad_http(error.status == 413 ? BadHttp::kTooLarge : BadHttp::kMalformed);
     refuse(c, error, Persistence::kClose);
@@ -289,8 +290,7 @@ void EventLoop::dispatch(const Shared& c) {
   set_state(*c, State::kWork, std::chrono::hours(24));
   listen_for(*c, EPOLLRDHUP | EPOLLONESHOT);
   if (workers_.submit([this, c] { work(c); })) return;
-  metrics_.rejection(Rejection::kWorkers);
-  refuse(c, http_error(429, "too many requests are being answered"),
+  refuse(c, http_error(server::refuse(kTooManyRequests, metrics_)),
          c->request.head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose);
 }
 

@@ -1,9 +1,12 @@
 #include "server/http/inflate.h"
 
+#define ZLIB_CONST  // zlib reads its input and does not write it
 #include <zlib.h>
 
 #include <algorithm>
 #include <array>
+
+#include "server/scheduling/admission.h"
 
 namespace preferd::server {
 namespace {
@@ -20,7 +23,7 @@ int window_bits(std::string_view data, Coding coding) {
 class Inflater {
  public:
   Inflater(std::string_view data, Coding coding) {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(data.data()));
+    stream_.next_in = reinterpret_cast<const Bytef*>(data.data());
     stream_.avail_in = static_cast<uInt>(data.size());
     ready_ = inflateInit2(&stream_, window_bits(data, coding)) == Z_OK;
   }
@@ -62,8 +65,7 @@ Result<std::string> inflated(std::string_view data, Coding coding, std::size_t l
       return invalid("the compressed body is damaged or cut short");
     if (got > limit - out.size())
       return Error{Code::kTooLarge, "the body inflates to more than " + std::to_string(limit) + " bytes", {}};
-    if (!lease.grow_to(data.size() + out.size() + got))
-      return Error{Code::kOverloaded, "too many bytes of bodies are held at present", {}};
+    if (!lease.grow_to(data.size() + out.size() + got)) return error_of(kTooManyBytes);
     out.append(buffer.data(), got);
   }
   if (inflater.input_left()) return invalid("bytes follow the end of the compressed body");

@@ -1,11 +1,11 @@
 // One reply, from a handler to bytes on the wire: status line, headers, Content-Length, HEAD without body,
-// chunked coding (none for HTTP/1.0). This part is cpp-httplib's; reply_writer.cc is the only file that includes
-// it.
+// chunked coding (none for HTTP/1.0). This part is cpp-httplib's; reply_writer.cc is the only file that
+// includes it.
 //
 // Reading is not: version 0.11.4, which Debian ships, accepts two Content-Lengths, unbounded chunks, headers
-// and inflation, and blocks a thread on each idle connection. So server/http/request_head.h and body_reader.h read and vet
-// requests, and httplib is driven through its protected request processor on a stream of ours that holds a
-// head known to be good.
+// and inflation, and blocks a thread on each idle connection. So server/http/request_head.h and body_reader.h
+// read and vet requests, and httplib is driven through its protected request processor on a stream of ours
+// that holds a head known to be good.
 #pragma once
 
 #include <functional>

@@ -26,7 +26,7 @@ struct Route {
   Runs runs = Runs::kAtOnce;
   std::size_t max_body = 0;  // 0: takes no body
   std::function<Reply(Request&)> handle;
-  // Asked before the body is read; an error ends the request (loading, draining, a full queue).
+  // Asked before the body is read; an error ends the request: limit 1 of scheduling/admission.h.
   std::function<std::optional<HttpError>()> refuse = nullptr;
 };
 

@@ -1,4 +1,4 @@
-// A number of bytes that may be held at one time, and leases on it. Any thread.
+// A number of bytes that may be held at one time, and leases on it. Part of admission.h. Any thread.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
 // Limits how many requests parse and encode at one time to the number of cores; the rest wait here, where
-// deadline and hang-up still count. Bulk work never holds the last slot. Thread-safe.
+// deadline and hang-up still count. Bulk work never holds the last slot. Part of admission.h. Thread-safe.
 #pragma once
 
 #include <condition_variable>

@@ -1,10 +1,11 @@
-// Which pairs go into the next batch: a fair queue over traffic classes. Pure: no threads, no clock of its own.
+// Which pairs go into the next batch: a fair queue over traffic classes. Pure: no threads, no clock of its
+// own.
 //
 // Each class is first come, first served, and bounded in tokens. The classes share the model by deficit round
-// robin: while something waits in a class, it earns `share` of the token budget as credit with each batch, and
-// spends it on its oldest pairs; what no credit claims goes to the classes in their order. So the first class
-// is served within one batch under any load of the others, and none starves: once a class has saved up a
-// whole budget it goes first. A pair larger than the budget travels alone. A batch holds pairs of one
+// robin: while something waits in a class, it earns `share` of the token budget as credit with each batch,
+// and spends it on its oldest pairs; what no credit claims goes to the classes in their order. So the first
+// class is served within one batch under any load of the others, and none starves: once a class has saved up
+// a whole budget it goes first. A pair larger than the budget travels alone. A batch holds pairs of one
 // generation.
 //
 //   budget 100, interactive .75, bulk .25, pairs of 10 tokens: 3 interactive, 90 bulk

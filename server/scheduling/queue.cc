@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "server/scheduling/admission.h"
+
 namespace preferd::server {
 namespace {
 
@@ -18,7 +20,6 @@ std::size_t total(const std::vector<Work>& work) {
 std::size_t cost(const Work& work) { return std::max<std::size_t>(work.encoded.cost_tokens, 1); }
 
 Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
-Error stopping() { return {Code::kUnavailable, "the service is stopping", {}}; }
 
 // The scorer is another room: what it throws ends here.
 std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
@@ -77,7 +78,7 @@ double Queue::backlog_seconds() const {
 }
 
 std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) const {
-  if (closed_) return stopping();
+  if (closed_) return error_of(kStopping);
   const auto tokens = call.tokens();
   if (tokens > waiting_.max_tokens(traffic)) {
     return Error{Code::kTooLarge,
@@ -85,17 +86,12 @@ std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) cons
                      std::to_string(waiting_.max_tokens(traffic)) + "; send fewer items at once",
                  {}};
   }
-  if (!waiting_.admits(traffic, tokens)) {
-    metrics_.rejection(Rejection::kQueueFull);
-    return Error{Code::kOverloaded, "the queue is full", {}};
-  }
+  if (!waiting_.admits(traffic, tokens)) return refuse(kQueueFull, metrics_);
   const auto now = Clock::now();
   const double wait = waiting_.empty() ? 0 : backlog_seconds();
   for (std::size_t i = 0; i < call.size(); ++i) {
     if (seconds(call.work(i).deadline - now) > wait) continue;
-    metrics_.rejection(Rejection::kHopeless);
-    if (!call.work(i).explicit_deadline) return Error{Code::kOverloaded, "the queue is too long", {}};
-    return Error{Code::kDeadline, "the queue is longer than the deadline allows", "timeout_ms"};
+    return refuse(call.work(i).explicit_deadline ? kDeadlineTooShort : kQueueTooLong, metrics_);
   }
   return std::nullopt;
 }
@@ -159,7 +155,7 @@ void Queue::abandon() {
     closed_ = true;
     left = waiting_.clear();
   }
-  for (const auto& w : left) w.call->settle(w.index, stopping());
+  for (const auto& w : left) w.call->settle(w.index, error_of(kStopping));
 }
 
 int Queue::retry_after() const {

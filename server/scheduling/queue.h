@@ -1,11 +1,11 @@
 // Where encoded pairs wait for the model, and the threads that have them scored: one for each device that
 // computes.
 //
-// Admission is by tokens, all or nothing per call. Batches are formed by server/scheduling/fair_queue.h under a token budget.
-// An idle model takes what is there at once; a busy one waits up to `linger` after a batch for a fuller next
-// one, because clients answer replies with new requests. While all devices compute, a full batch may be taken
-// ahead, where the scorer has room for it. A pair whose deadline has passed, or whose client
-// hung up, is never scored and no longer counted.
+// Admission (admission.h) is by tokens, all or nothing per call. Batches are formed by fair_queue.h under a
+// token budget. An idle model takes what is there at once; a busy one waits up to `linger` after a batch for
+// a fuller next one, because clients answer replies with new requests. While all devices compute, a full
+// batch may be taken ahead, where the scorer has room for it. A pair whose deadline has passed, or whose
+// client hung up, is never scored and no longer counted.
 //
 // Thread-safe. Every admitted pair gets exactly one result: the scorer's, kDeadline, kCancelled or
 // kUnavailable.
@@ -84,8 +84,8 @@ class Queue {
   // From now on as many batches at a time as the scorer's capacity() has room for.
   void serve(const scorer::Scorer& scorer);
 
-  // Errors: kOverloaded (the class has no room), kTooLarge (it would not fit an empty queue), kDeadline (what waits
-  // already takes longer than an explicit deadline allows), kUnavailable (closed).
+  // Errors: kOverloaded (the class has no room), kTooLarge (it would not fit an empty queue), kDeadline (what
+  // waits already takes longer than an explicit deadline allows), kUnavailable (closed).
   Status submit(const std::shared_ptr<Call>& call, TrafficClass traffic);
 
   // Waits for one pair; at its deadline or hang-up gives kDeadline or kCancelled at once.

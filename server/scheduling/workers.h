@@ -1,5 +1,6 @@
 // Threads that may wait: made when there is work and none is free, up to a limit; they leave after ten idle
-// seconds. Small stacks, so that a thousand of them cost little. Thread-safe.
+// seconds. Small stacks, so that a thousand of them cost little. The limit is part of admission.h.
+// Thread-safe.
 #pragma once
 
 #include <pthread.h>
