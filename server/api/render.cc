@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "model/scorer/verdict_json.h"
 #include "server/http/http_error.h"
 
@@ -18,39 +19,39 @@ float margin(const std::vector<float>& probabilities) {
   return first - second;
 }
 
-void render_features(const Answer& answer, JsonWriter& json) {
+void render_features(const std::vector<std::string>& names, const std::vector<float>& values,
+                     JsonWriter& json) {
   json.key("features").begin_object();
-  const auto& names = answer.info->feature_names;
-  for (std::size_t i = 0; i < std::min(names.size(), answer.features.size()); ++i)
-    json.member(names[i], answer.features[i]);
+  for (std::size_t i = 0; i < std::min(names.size(), values.size()); ++i) json.member(names[i], values[i]);
   json.end_object();
 }
 
-void render_timing(const Timing& t, JsonWriter& json) {
+void render_timing(const Timing& t, double total_seconds, JsonWriter& json) {
   json.key("timing").begin_object();
-  json.member("encode_ms", t.encode_ms).member("queue_ms", t.queue_ms);
-  json.member("forward_ms", t.forward_ms).member("total_ms", t.total_ms).end_object();
+  json.member("encode_ms", t.encode * 1e3).member("queue_ms", t.queue * 1e3);
+  json.member("forward_ms", t.forward * 1e3).member("total_ms", total_seconds * 1e3).end_object();
 }
 
 }  // namespace
 
-void render(const Answer& answer, JsonWriter& json) {
-  const scorer::Verdict& v = answer.verdict;
-  json.member("id", answer.id).member("model", answer.info->name).member("revision", answer.info->revision);
+void render(const PairRequest& pair, const Job& job, const scorer::Verdict& v, const scorer::ScorerInfo& info,
+            double total_seconds, JsonWriter& json) {
+  PREFERD_CHECK(pair.id.has_value());
+  json.member("id", *pair.id).member("model", info.name).member("revision", info.revision);
   json.member("winner", scorer::kClassNames.at(static_cast<std::size_t>(v.winner)));
   scorer::write_probabilities(v.probabilities, json);
   json.member("margin", margin(v.probabilities));
   if (v.order_gap) json.member("order_gap", *v.order_gap);
   scorer::write_path(v.path, json);
-  if (answer.wanted.logits && !v.logits.empty()) {
+  if (pair.wanted.logits && !v.logits.empty()) {
     json.key("logits").begin_array();
     for (const float l : v.logits) json.value(l);
     json.end_array();
   }
   scorer::write_tokens(v.tokens, json);
   scorer::write_truncated(v.truncated, json);
-  if (answer.wanted.features) render_features(answer, json);
-  if (answer.wanted.timing) render_timing(answer.timing, json);
+  if (pair.wanted.features) render_features(info.feature_names, job.features, json);
+  if (pair.wanted.timing) render_timing(job.timing, total_seconds, json);
 }
 
 void describe(const scorer::ScorerInfo& info, JsonWriter& json) {

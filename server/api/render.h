@@ -10,25 +10,14 @@
 #include "base/result.h"
 #include "model/scorer/scorer.h"
 #include "server/api/api.h"
+#include "server/scheduling/queue.h"
 
 namespace preferd::server {
 
-struct Timing {
-  double encode_ms = 0, queue_ms = 0, forward_ms = 0, total_ms = 0;
-};
-
-// Everything that one reply is made of.
-struct Answer {
-  std::string id;
-  const scorer::ScorerInfo* info = nullptr;
-  scorer::Verdict verdict;
-  Wanted wanted;
-  std::vector<float> features;  // where wanted
-  Timing timing;
-};
-
-// The members of a full reply, into an object that the caller has begun.
-void render(const Answer& answer, JsonWriter& json);
+// The members of a full reply, into an object that the caller has begun. `pair` has an id; `total_seconds`:
+// since the request arrived.
+void render(const PairRequest& pair, const Job& job, const scorer::Verdict& verdict,
+            const scorer::ScorerInfo& info, double total_seconds, JsonWriter& json);
 
 // What a scorer is, its members included, as members of an object that the caller has begun.
 void describe(const scorer::ScorerInfo& info, JsonWriter& json);

@@ -1,7 +1,7 @@
 #include "server/api/service.h"
 
+#include "server/api/pairs.h"
 #include "server/api/render.h"
-#include "server/api/work.h"
 #include "server/http/http_error.h"
 #include "server/scheduling/admission.h"
 #include "server/version.h"
@@ -9,10 +9,9 @@
 namespace preferd::server {
 namespace {
 
-constexpr std::size_t kPredictValues = 1 << 17;  // JSON values in a body
-constexpr std::size_t kBatchValues = 1 << 20;
 constexpr std::size_t kAdminBytes = 1024, kAdminValues = 16;
-constexpr std::size_t kItemsPerTurn = 32;  // encoded by /batch before it lets others through the limiter
+constexpr std::chrono::seconds kProbeTime{10};
+constexpr std::chrono::milliseconds kReloadPoll{50};
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -31,39 +30,6 @@ QueueOptions queue_options(const ServeOptions& o) {
 Reply json_reply(int status, const std::string& member, const std::string& value) {
   Reply reply{.status = status, .headers = {}, .body = {}, .stream = {}};
   JsonWriter(reply.body).begin_object().member(member, value).end_object();
-  return reply;
-}
-
-bool wants_ndjson(const RequestHead& head) {
-  return head.header("accept").find("application/x-ndjson") != std::string_view::npos;
-}
-
-// {"results":[...]}, once all are there.
-Reply collected(const Context& context, const Queued& queued, const Request& request) {
-  Reply reply{.headers = {}, .body = {}, .stream = {}};
-  JsonWriter json(reply.body);
-  json.begin_object().key("results").begin_array();
-  for (std::size_t i = 0; i < queued.pairs.size(); ++i) {
-    std::optional<Error> error;
-    json.raw(finish(context, queued, i, request, error));
-  }
-  json.end_array().end_object();
-  return reply;
-}
-
-// One line a pair, each as soon as it and those before it are there.
-Reply streamed(const Context& context, std::shared_ptr<Queued> queued, const Request& request) {
-  Reply reply{.type = "application/x-ndjson", .headers = {}, .body = {}, .stream = {}};
-  reply.stream = [context, queued, &request](const Emit& emit) {
-    for (std::size_t i = 0; i < queued->pairs.size(); ++i) {
-      std::optional<Error> error;
-      std::string line = "{\"index\":" + std::to_string(i) + ",";
-      line += finish(context, *queued, i, request, error).substr(1) + "\n";
-      if (emit(line)) continue;
-      count(context.metrics, {Code::kCancelled, {}, {}}, queued->pairs.size() - i - 1);
-      return;
-    }
-  };
   return reply;
 }
 
@@ -198,13 +164,14 @@ Reply Service::ready(Request&) {
 // passing fault.
 void Service::probe() {
   const auto scorer = generation();
-  auto encoded = scorer->encode({.pair = {"?", "a", "b"}, .adapter = {}});
-  if (!encoded) return;
-  std::vector<Work> work;
-  work.push_back({*std::move(encoded), Clock::now() + std::chrono::seconds(10), true});
-  const auto sent =
-      queue_.submit(std::make_shared<Call>(scorer, std::move(work)), TrafficClass::kInteractive);
-  static_cast<void>(static_cast<bool>(sent));
+  std::vector<Job> jobs;
+  jobs.push_back({.encoded = scorer->encode({.pair = {"?", "a", "b"}, .adapter = {}}),
+                  .deadline = Clock::now() + kProbeTime,
+                  .explicit_deadline = true});
+  if (!jobs[0].encoded) return;
+  // Where it is refused, the next request of /readyz tries again.
+  [[maybe_unused]] const Status queued =
+      queue_.submit(std::make_shared<Call>(scorer, std::move(jobs)), TrafficClass::kInteractive);
 }
 
 Reply Service::info(Request& request) {
@@ -246,114 +213,34 @@ Reply Service::scrape(Request&) {
                .stream = {}};
 }
 
-Reply Service::predict(Request& request) {
-  const Context context{generation(), queue_, limiter_, metrics_,
-                        std::chrono::milliseconds(options_.timeout_ms)};
-  const auto fail = [&](HttpError error) {
-    if (error.status == 429) error.retry_after = queue_.retry_after();
-    return reply_of(error, request.id);
-  };
-  std::vector<Prepared> pairs;
-  std::vector<Work> work;
-  {
-    const auto slot =
-        limiter_.enter(TrafficClass::kInteractive, request.arrived + context.default_timeout, request.hangup);
-    if (!slot) {
-      count(metrics_, slot.error(), 1);
-      return fail(http_error(slot.error()));
-    }
-    auto json = read_json(request, size(options_.max_body_bytes), kPredictValues);
-    if (auto* error = std::get_if<HttpError>(&json)) {
-      metrics_.items(Outcome::kInvalid);
-      return fail(std::move(*error));
-    }
-    auto pair = parse_pair(std::get<Json>(json));
-    if (!pair) {
-      metrics_.items(Outcome::kInvalid);
-      return fail(http_error(pair.error()));
-    }
-    if (!pair->id) pair->id = request.id;
-    pairs.push_back(prepare(context, *pair, {}, request.arrived, work));
-  }
-  const auto queued =
-      enqueue(context, std::move(pairs), std::move(work), TrafficClass::kInteractive, Call::Pace::kAtOnce);
-  if (!queued) return fail(http_error(queued.error()));
-  std::optional<Error> error;
-  Reply reply{.headers = {}, .body = finish(context, *queued, 0, request, error), .stream = {}, .items = 1};
-  if (error) return fail(http_error(*error));
-  reply.tokens = static_cast<std::int64_t>(queued->call->tokens());
-  return reply;
+Context Service::context() {
+  return {generation(), queue_, metrics_, std::chrono::milliseconds(options_.timeout_ms)};
 }
 
-Reply Service::batch(Request& request) {
-  const Context context{generation(), queue_, limiter_, metrics_,
-                        std::chrono::milliseconds(options_.timeout_ms)};
-  const auto fail = [&](HttpError error) {
-    if (error.status == 429) error.retry_after = queue_.retry_after();
-    return reply_of(error, request.id);
-  };
-  const auto enter = [&] {
-    return limiter_.enter(TrafficClass::kBulk, request.arrived + context.default_timeout, request.hangup);
-  };
-  BatchRequest parsed;
-  {
-    const auto slot = enter();
-    if (!slot) return fail(http_error(slot.error()));
-    auto json = read_json(request, size(options_.max_batch_body_bytes), kBatchValues);
-    if (auto* error = std::get_if<HttpError>(&json)) return fail(std::move(*error));
-    auto batch = parse_batch(std::get<Json>(json),
-                             {size(options_.max_items), 4 * size(options_.max_batch_body_bytes)});
-    if (!batch) return fail(http_error(batch.error()));
-    parsed = *std::move(batch);
-  }
-  std::vector<Prepared> pairs;
-  std::vector<Work> work;
-  for (std::size_t i = 0; i < parsed.items.size();) {
-    const auto slot = enter();
-    if (!slot) {
-      count(metrics_, slot.error(), parsed.items.size());
-      return fail(http_error(slot.error()));
-    }
-    for (const auto end = std::min(i + kItemsPerTurn, parsed.items.size()); i < end; ++i) {
-      if (const auto* pair = std::get_if<PairRequest>(&parsed.items[i])) {
-        pairs.push_back(prepare(context, *pair, parsed.prompt, request.arrived, work));
-      } else {
-        const auto& bad = std::get<ItemError>(parsed.items[i]);
-        pairs.push_back({.id = bad.id, .wanted = {}, .features = {}, .work = bad.error});
-      }
-      parsed.items[i] = ItemError{};
-    }
-  }
-  const bool ndjson = wants_ndjson(request.head);
-  auto queued = enqueue(context, std::move(pairs), std::move(work), TrafficClass::kBulk,
-                        ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
-  if (!queued) return fail(http_error(queued.error()));
-  const std::size_t items = queued->pairs.size();
-  const std::size_t tokens = queued->call ? queued->call->tokens() : 0;
-  Reply reply = ndjson ? streamed(context, std::make_shared<Queued>(*std::move(queued)), request)
-                       : collected(context, *queued, request);
-  if (!ndjson && request.hangup.stop_requested())
-    return fail(http_error(Error{Code::kCancelled, "the client hung up", {}}));
-  reply.items = static_cast<std::int64_t>(items);
-  reply.tokens = static_cast<std::int64_t>(tokens);
-  return reply;
+Result<EncodeLimiter::Slot> Service::enter_encoding(TrafficClass traffic, const Request& request) {
+  return limiter_.enter(traffic, request.arrived + std::chrono::milliseconds(options_.timeout_ms),
+                        request.hangup);
+}
+
+Reply Service::fail(const Request& request, HttpError error) const {
+  if (error.status == 429) error.retry_after = queue_.retry_after();
+  return reply_of(error, request.id);
 }
 
 // Answers when the load has ended, so that a request sent after the reply meets the new package.
 Reply Service::reload(Request& request) {
-  const auto fail = [&](const HttpError& error) { return reply_of(error, request.id); };
   auto json = read_json(request, kAdminBytes, kAdminValues);
-  if (const auto* error = std::get_if<HttpError>(&json)) return fail(*error);
+  if (const auto* error = std::get_if<HttpError>(&json)) return fail(request, *error);
   if (std::get<Json>(json) != Json::object())
-    return fail(http_error(422, "the body: expected {}, what is loaded is the server's --package"));
+    return fail(request, http_error(422, "the body: expected {}, what is loaded is the server's --package"));
   auto outcome = reload_ ? reload_() : std::nullopt;
-  if (!outcome) return fail(http_error(409, "a package is being loaded already"));
-  while (outcome->wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-    if (phase() >= Phase::kDraining) return fail(http_error(error_of(kStopping)));
+  if (!outcome) return fail(request, http_error(409, "a package is being loaded already"));
+  while (outcome->wait_for(kReloadPoll) != std::future_status::ready)
+    if (phase() >= Phase::kDraining) return fail(request, http_error(error_of(kStopping)));
   if (const Status loaded = outcome->get(); !loaded) {
     HttpError error = http_error(422, loaded.error().what);
     error.code = "package_refused";
-    return fail(error);
+    return fail(request, error);
   }
   const auto scorer = generation();
   Reply reply{.headers = {}, .body = {}, .stream = {}};

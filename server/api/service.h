@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "server/api/pairs.h"
 #include "server/http/router.h"
 #include "server/metrics.h"
 #include "server/options.h"
@@ -66,10 +67,15 @@ class Service {
   Reply ready(Request& request);
   Reply info(Request& request);
   Reply scrape(Request& request);
-  Reply predict(Request& request);
-  Reply batch(Request& request);
+  Reply predict(Request& request);  // predict.cc
+  Reply batch(Request& request);    // batch.cc
   Reply reload(Request& request);
   void probe();
+
+  Context context();
+  Result<EncodeLimiter::Slot> enter_encoding(TrafficClass traffic, const Request& request);
+  // An error reply; one of overload says when to come again.
+  Reply fail(const Request& request, HttpError error) const;
 
   const ServeOptions options_;
   Metrics metrics_;

@@ -11,13 +11,9 @@ namespace {
 
 double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
-std::size_t total(const std::vector<Work>& work) {
-  std::size_t tokens = 0;
-  for (const auto& w : work) tokens += std::max<std::size_t>(w.encoded.cost_tokens, 1);
-  return tokens;
-}
+constexpr std::size_t kGradualBatches = 4;  // that a streamed call is spread over
 
-std::size_t cost(const Work& work) { return std::max<std::size_t>(work.encoded.cost_tokens, 1); }
+std::size_t cost(const scorer::Encoded& encoded) { return std::max<std::size_t>(encoded.cost_tokens, 1); }
 
 Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
 
@@ -35,18 +31,27 @@ std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
 
 }  // namespace
 
-Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Work> work, Pace pace)
-    : generation_(std::move(generation)),
-      work_(std::move(work)),
-      tokens_(total(work_)),
-      quota_(pace == Pace::kGradually ? (tokens_ + 3) / 4 : 0),
-      results_(work_.size()) {}
+Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace)
+    : generation_(std::move(generation)), jobs_(std::move(jobs)), results_(jobs_.size()) {
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    if (!jobs_[i].encoded) {
+      results_[i] = jobs_[i].encoded.error();
+      continue;
+    }
+    encoded_ += 1;
+    tokens_ += cost(*jobs_[i].encoded);
+  }
+  if (pace == Pace::kGradually) quota_ = (tokens_ + kGradualBatches - 1) / kGradualBatches;
+}
 
-void Call::settle(std::size_t i, Result<Scored> result) {
+void Call::settle(std::size_t i, Result<scorer::Verdict> result, double queue_seconds,
+                  double forward_seconds) {
   {
     const std::lock_guard lock(mutex_);
     if (results_[i]) return;
     results_[i] = std::move(result);
+    jobs_[i].timing.queue = queue_seconds;
+    jobs_[i].timing.forward = forward_seconds;
   }
   settled_.notify_all();
 }
@@ -90,8 +95,9 @@ std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) cons
   const auto now = Clock::now();
   const double wait = waiting_.empty() ? 0 : backlog_seconds();
   for (std::size_t i = 0; i < call.size(); ++i) {
-    if (seconds(call.work(i).deadline - now) > wait) continue;
-    return refuse(call.work(i).explicit_deadline ? kDeadlineTooShort : kQueueTooLong, metrics_);
+    const Job& job = call.job(i);
+    if (!job.encoded || seconds(job.deadline - now) > wait) continue;
+    return refuse(job.explicit_deadline ? kDeadlineTooShort : kQueueTooLong, metrics_);
   }
   return std::nullopt;
 }
@@ -102,12 +108,14 @@ Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
     if (auto error = refusal(*call, traffic)) return *std::move(error);
     const auto now = Clock::now();
     for (std::size_t i = 0; i < call->size(); ++i) {
+      const Job& job = call->job(i);
+      if (!job.encoded) continue;
       waiting_.add(traffic, {.call = call,
                              .index = i,
                              .generation = call->generation().get(),
-                             .tokens = cost(call->work(i)),
+                             .tokens = cost(*job.encoded),
                              .since = now,
-                             .deadline = call->work(i).deadline,
+                             .deadline = job.deadline,
                              .quota = call->quota_});
     }
   }
@@ -115,16 +123,16 @@ Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
   return Ok{};
 }
 
-Result<Scored> Queue::wait(Call& call, std::size_t i, std::stop_token hangup) {
+Result<scorer::Verdict> Queue::wait(Call& call, std::size_t i, std::stop_token hangup) {
   std::unique_lock lock(call.mutex_);
-  const auto deadline = call.work_[i].deadline;
+  const auto deadline = call.jobs_[i].deadline;
   const bool done =
       call.settled_.wait_until(lock, hangup, deadline, [&] { return call.results_[i].has_value(); });
   if (!done) {
     if (hangup.stop_requested()) return Error{Code::kCancelled, "the client hung up", {}};
     return expired();
   }
-  Result<Scored> result = *std::move(call.results_[i]);
+  Result<scorer::Verdict> result = *std::move(call.results_[i]);
   if (result && Clock::now() > deadline) return expired();
   return result;
 }
@@ -229,7 +237,7 @@ void Queue::score(std::vector<Waiting> batch) {
   std::vector<const scorer::Encoded*> items;
   std::set<int> adapters;
   for (const auto& w : batch) {
-    items.push_back(&w.call->work(w.index).encoded);
+    items.push_back(&*w.call->job(w.index).encoded);
     shape.tokens += w.tokens;
     adapters.insert(items.back()->adapter);
   }
@@ -265,10 +273,7 @@ void Queue::score(std::vector<Waiting> batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const double queued = seconds(start - batch[i].since);
     metrics_.stage(Stage::kQueue, queued);
-    if (results[i])
-      batch[i].call->settle(batch[i].index, Scored{*std::move(results[i]), queued, shape.seconds});
-    else
-      batch[i].call->settle(batch[i].index, results[i].error());
+    batch[i].call->settle(batch[i].index, std::move(results[i]), queued, shape.seconds);
   }
 }
 

@@ -33,17 +33,19 @@ struct QueueOptions {
   std::vector<ClassOptions> classes = {{"interactive", 262'144, 0.75}, {"bulk", 1'048'576, 0.25}};
 };
 
-// One pair to score. `explicit_deadline`: the client named it, so that missing it is kDeadline, not
-// kOverloaded.
-struct Work {
-  scorer::Encoded encoded;
-  Clock::time_point deadline;
-  bool explicit_deadline = false;
+// Where the time of one pair went, in seconds.
+struct Timing {
+  double encode = 0, queue = 0, forward = 0;
 };
 
-struct Scored {
-  scorer::Verdict verdict;
-  double queue_seconds = 0, forward_seconds = 0;
+// One pair of a call, between its text and its verdict. One that could not be encoded keeps its place in the
+// call with its error, and is never queued.
+struct Job {
+  Result<scorer::Encoded> encoded;
+  std::vector<float> features = {};  // where the reply is to show them
+  Clock::time_point deadline = {};
+  bool explicit_deadline = false;  // the client named it: missing it is kDeadline, not kOverloaded
+  Timing timing = {};              // queue and forward come with the verdict
 };
 
 // The pairs of one HTTP call, all of one generation. Shared by the waiting handler and the queue.
@@ -52,26 +54,28 @@ class Call {
   // kGradually: spread over four batches or more, for replies that are streamed.
   enum class Pace { kAtOnce, kGradually };
 
-  Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Work> work, Pace pace = Pace::kAtOnce);
+  Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace = Pace::kAtOnce);
 
   const std::shared_ptr<scorer::Scorer>& generation() const { return generation_; }
-  const Work& work(std::size_t i) const { return work_[i]; }
-  std::size_t size() const { return work_.size(); }
-  std::size_t tokens() const { return tokens_; }
+  const Job& job(std::size_t i) const { return jobs_[i]; }
+  std::size_t size() const { return jobs_.size(); }
+  std::size_t encoded() const { return encoded_; }  // jobs that have something to score
+  std::size_t tokens() const { return tokens_; }    // of these
 
  private:
   friend class Queue;
 
   // The first result counts, later ones are dropped.
-  void settle(std::size_t i, Result<Scored> result);
+  void settle(std::size_t i, Result<scorer::Verdict> result, double queue_seconds = 0,
+              double forward_seconds = 0);
 
   const std::shared_ptr<scorer::Scorer> generation_;
-  const std::vector<Work> work_;
-  const std::size_t tokens_;
-  const std::size_t quota_;  // tokens in one batch, or 0
+  std::vector<Job> jobs_;  // as they came, but for the timing that is written with the result
+  std::size_t encoded_ = 0, tokens_ = 0;
+  std::size_t quota_ = 0;  // tokens in one batch, or 0
   std::mutex mutex_;
   std::condition_variable_any settled_;
-  std::vector<std::optional<Result<Scored>>> results_;  // guarded by mutex_
+  std::vector<std::optional<Result<scorer::Verdict>>> results_;  // guarded by mutex_
 };
 
 class Queue {
@@ -88,8 +92,9 @@ class Queue {
   // waits already takes longer than an explicit deadline allows), kUnavailable (closed).
   Status submit(const std::shared_ptr<Call>& call, TrafficClass traffic);
 
-  // Waits for one pair; at its deadline or hang-up gives kDeadline or kCancelled at once.
-  Result<Scored> wait(Call& call, std::size_t i, std::stop_token hangup);
+  // Waits for one pair; at its deadline or hang-up gives kDeadline or kCancelled at once. After a verdict the
+  // job's timing is whole.
+  Result<scorer::Verdict> wait(Call& call, std::size_t i, std::stop_token hangup);
 
   // Takes out what still waits of the call, as kCancelled.
   void cancel(const std::shared_ptr<Call>& call);

@@ -119,22 +119,21 @@ TEST(Render, WritesAFullReply) {
   info.name = "m";
   info.revision = "7";
   info.feature_names = {"f", "g"};
-  Answer answer;
-  answer.id = "a\"b";
-  answer.info = &info;
-  answer.verdict.logits = {0.5f};
-  answer.verdict.probabilities = {0.25f, 0.625f, 0.125f};
-  answer.verdict.winner = 1;
-  answer.verdict.order_gap = 0.5f;
-  answer.verdict.tokens = {1, 2, 3, 8};
-  answer.wanted = {.logits = true, .features = true, .timing = true};
-  answer.features = {1.5f, NAN};
-  answer.timing = {1, 2, 3, 6};
-  answer.verdict.truncated[1] = {4, 5};
+  scorer::Verdict verdict;
+  verdict.logits = {0.5f};
+  verdict.probabilities = {0.25f, 0.625f, 0.125f};
+  verdict.winner = 1;
+  verdict.order_gap = 0.5f;
+  verdict.tokens = {1, 2, 3, 8};
+  verdict.truncated[1] = {4, 5};
+  PairRequest pair;
+  pair.id = "a\"b";
+  pair.wanted = {.logits = true, .features = true, .timing = true};
+  const Job job{.encoded = scorer::Encoded(), .features = {1.5f, NAN}, .timing = {0.001, 0.002, 0.003}};
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
-  render(answer, writer);
+  render(pair, job, verdict, info, 0.006, writer);
   writer.end_object();
   EXPECT_EQ(
       json(out),
@@ -156,7 +155,7 @@ TEST(ReplyOf, WritesTheEnvelope) {
   EXPECT_EQ(reply.headers[0].value, "3");
 }
 
-TEST(ProblemOf, HasAStatusForEveryCode) {
+TEST(HttpErrorOf, HasAStatusForEveryCode) {
   EXPECT_EQ(http_error(Error{Code::kInvalid, {}, {}}).status, 422);
   EXPECT_EQ(http_error(Error{Code::kNotFound, {}, {}}).status, 404);
   EXPECT_EQ(http_error(Error{Code::kTooLarge, {}, {}}).status, 413);

@@ -51,6 +51,10 @@ class HeldScorer : public FakeScorer {
   std::vector<std::size_t> batches_;
 };
 
+Job job(Result<scorer::Encoded> encoded, std::chrono::milliseconds time, bool named) {
+  return {.encoded = std::move(encoded), .deadline = Clock::now() + time, .explicit_deadline = named};
+}
+
 class QueueTest : public testing::Test {
  protected:
   static QueueOptions options() {
@@ -59,10 +63,10 @@ class QueueTest : public testing::Test {
   // Each pair costs 5 tokens: 3 texts of one token, and 2.
   std::shared_ptr<Call> call(std::size_t n, const std::string& a = "a", std::chrono::milliseconds time = 1h,
                              bool named = false) {
-    std::vector<Work> work;
+    std::vector<Job> jobs;
     for (std::size_t i = 0; i < n; ++i)
-      work.push_back({*scorer_->encode({.pair = {"p", a, "b"}, .adapter = {}}), Clock::now() + time, named});
-    return std::make_shared<Call>(scorer_, std::move(work));
+      jobs.push_back(job(scorer_->encode({.pair = {"p", a, "b"}, .adapter = {}}), time, named));
+    return std::make_shared<Call>(scorer_, std::move(jobs));
   }
   // Keeps the model busy with one pair until release().
   std::shared_ptr<Call> occupy() {
@@ -82,6 +86,24 @@ TEST_F(QueueTest, AnswersEveryPair) {
   const auto c = call(6);
   ASSERT_TRUE(queue_.submit(c, TrafficClass::kBulk));
   for (std::size_t i = 0; i < 6; ++i) EXPECT_TRUE(queue_.wait(*c, i, {}));
+}
+
+TEST_F(QueueTest, APairThatWasNotEncodedKeepsItsPlaceAndIsNeverQueued) {
+  std::vector<Job> jobs;
+  jobs.push_back(job(scorer_->encode({.pair = {"p", "a", "b"}, .adapter = {}}), 1h, false));
+  jobs.push_back({.encoded = invalid("not text")});
+  jobs.push_back(job(scorer_->encode({.pair = {"p", "c", "b"}, .adapter = {}}), 1h, false));
+  const auto c = std::make_shared<Call>(scorer_, std::move(jobs));
+  EXPECT_EQ(c->encoded(), 2u);
+  EXPECT_EQ(c->tokens(), 10u);
+  scorer_->hold();
+  ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
+  EXPECT_EQ(queue_.wait(*c, 1, {}).error().what, "not text");
+  scorer_->release();
+  EXPECT_TRUE(queue_.wait(*c, 0, {}));
+  EXPECT_TRUE(queue_.wait(*c, 2, {}));
+  EXPECT_GT(c->job(2).timing.queue, 0);
+  EXPECT_EQ(scorer_->batches(), (std::vector<std::size_t>{2}));
 }
 
 TEST_F(QueueTest, GathersABatchWhileTheModelIsBusy) {
@@ -124,7 +146,7 @@ TEST_F(QueueTest, NeverReportsALateResult) {
   const auto c = call(1, "a", 20ms, true);
   ASSERT_TRUE(queue_.submit(c, TrafficClass::kInteractive));
   scorer_->wait_for_batches(1);
-  std::this_thread::sleep_until(c->work(0).deadline);
+  std::this_thread::sleep_until(c->job(0).deadline);
   scorer_->release();
   EXPECT_EQ(queue_.wait(*c, 0, {}).error().code, Code::kDeadline);
 }
@@ -206,10 +228,9 @@ TEST_F(QueueTest, RunsAsManyBatchesAtATimeAsTheScorerHasDevices) {
   queue_.serve(*wide);
   wide->hold();
   const auto of = [&](std::size_t n) {
-    std::vector<Work> work;
-    for (std::size_t i = 0; i < n; ++i)
-      work.push_back({*wide->encode({{"p", "a", "b"}, {}}), Clock::now() + 1h, false});
-    return std::make_shared<Call>(wide, std::move(work));
+    std::vector<Job> jobs;
+    for (std::size_t i = 0; i < n; ++i) jobs.push_back(job(wide->encode({{"p", "a", "b"}, {}}), 1h, false));
+    return std::make_shared<Call>(wide, std::move(jobs));
   };
   const auto first = of(6), second = of(2);  // 6 pairs of 5 tokens fill a batch
   ASSERT_TRUE(queue_.submit(first, TrafficClass::kInteractive));
@@ -234,10 +255,9 @@ TEST_F(QueueTest, TakesAFullBatchAheadAndNoLesserOne) {
   queue_.serve(*eager);
   eager->hold();
   const auto of = [&](std::size_t n) {
-    std::vector<Work> work;
-    for (std::size_t i = 0; i < n; ++i)
-      work.push_back({*eager->encode({{"p", "a", "b"}, {}}), Clock::now() + 1h, false});
-    return std::make_shared<Call>(eager, std::move(work));
+    std::vector<Job> jobs;
+    for (std::size_t i = 0; i < n; ++i) jobs.push_back(job(eager->encode({{"p", "a", "b"}, {}}), 1h, false));
+    return std::make_shared<Call>(eager, std::move(jobs));
   };
   const auto first = of(1), second = of(5), third = of(1), fourth = of(7);
   ASSERT_TRUE(queue_.submit(first, TrafficClass::kInteractive));

@@ -1,0 +1,46 @@
+// POST /predict: one pair.
+#include "server/api/pairs.h"
+#include "server/api/service.h"
+#include "server/http/http_error.h"
+
+namespace preferd::server {
+namespace {
+constexpr std::size_t kMaxValues = 1 << 17;  // JSON values in a body
+}
+
+Reply Service::predict(Request& request) {
+  const Context context = this->context();
+  const auto refuse_text = [&](HttpError error) {
+    metrics_.items(Outcome::kInvalid);
+    return fail(request, std::move(error));
+  };
+  std::vector<PairRequest> pairs;
+  std::vector<Job> jobs;
+  {
+    const auto slot = enter_encoding(TrafficClass::kInteractive, request);
+    if (!slot) {
+      count(metrics_, slot.error(), 1);
+      return fail(request, http_error(slot.error()));
+    }
+    auto json = read_json(request, static_cast<std::size_t>(options_.max_body_bytes), kMaxValues);
+    if (auto* error = std::get_if<HttpError>(&json)) return refuse_text(std::move(*error));
+    auto pair = parse_pair(std::get<Json>(json));
+    if (!pair) return refuse_text(http_error(pair.error()));
+    if (!pair->id) pair->id = request.id;
+    jobs.push_back(encode(context, *pair, {}, request.arrived));
+    pairs.push_back(*std::move(pair));
+  }
+  auto submitted =
+      submit(context, std::move(pairs), std::move(jobs), TrafficClass::kInteractive, Call::Pace::kAtOnce);
+  if (!submitted) return fail(request, http_error(submitted.error()));
+  Reply reply{.headers = {}, .body = {}, .stream = {}, .items = 1};
+  JsonWriter json(reply.body);
+  json.begin_object();
+  if (const auto error = finish(context, *submitted, 0, request, json))
+    return fail(request, http_error(*error));
+  json.end_object();
+  reply.tokens = static_cast<std::int64_t>(submitted->call->tokens());
+  return reply;
+}
+
+}  // namespace preferd::server
