@@ -21,7 +21,9 @@ using State = Connection::State;
 constexpr std::uint64_t kListener = 0, kWaker = 1;
 constexpr std::string_view kNoRoute = "other";  // label of requests that no route takes
 constexpr std::size_t kScratch = 64 * 1024;
-constexpr std::size_t kOvershoot = 256;  // connections over the limit that still get their 503
+constexpr std::size_t kMostEmptyLineBytes = 16;  // before a request line
+constexpr std::size_t kOvershoot = 256;          // connections over the limit that still get their 503
+constexpr std::chrono::hours kNoDeadline{24};    // expire() leaves connections of workers alone
 constexpr std::chrono::milliseconds kExpiryInterval{100}, kLinger{3000};
 
 void watch(const Fd& poller, int operation, int fd, std::uint32_t mask, std::uint64_t id) {
@@ -40,6 +42,10 @@ Reply run_handler(const Route& route, Request& request) {
   } catch (...) {
     return reply_of(http_error(500, "the request failed inside the service"), request.id);
   }
+}
+
+Persistence persistence_of(const RequestHead& head) {
+  return head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose;
 }
 
 bool counts_as_active(State state) {
@@ -197,7 +203,7 @@ void EventLoop::advance(const Shared& c) {
 bool EventLoop::advance_head(const Shared& c) {
   const auto state = c->scanner.scan(c->in);
   const HeadLimits limits;
-  if (state == HeadScanner::State::kBad || c->scanner.begin() > 16) {
+  if (state == HeadScanner::State::kBad || c->scanner.begin() > kMostEmptyLineBytes) {
     metrics_.bad_http(BadHttp::kMalformed);
     refuse(c, http_error(400, "a line of the head does not end with CRLF"), Persistence::kClose);
     return false;
@@ -227,8 +233,8 @@ void EventLoop::start_request(const Shared& c, RequestHead head) {
   const RequestHead& h = c->request.head;
   const auto decision = router_.decide(h);
   c->route = decision.route;
-  const Persistence persistence =
-      h.keep_alive && !h.has_body() ? Persistence::kKeepAlive : Persistence::kClose;
+  // A body that nobody reads would be taken for the next request.
+  const Persistence persistence = h.has_body() ? Persistence::kClose : persistence_of(h);
   if (decision.error) {
     if (decision.error->status == 413) metrics_.bad_http(BadHttp::kTooLarge);
     return refuse(c, *decision.error, persistence);
@@ -278,31 +284,32 @@ void EventLoop::refuse(const Shared& c, const HttpError& error, Persistence pers
 
 void EventLoop::answer(const Shared& c, const Reply& reply, Persistence persistence) {
   c->body.reset();
-  const bool close = persistence == Persistence::kClose || closing_;
-  c->keep = reply_writer_.write(c->request, reply, close ? Persistence::kClose : Persistence::kKeepAlive, *c);
+  c->keep = write_reply(c->request, reply, keep_for(persistence), *c);
   record(*c, reply);
   flush(c);
+}
+
+std::chrono::milliseconds EventLoop::keep_for(Persistence persistence) const {
+  return persistence == Persistence::kKeepAlive && !closing_ ? options_.idle_timeout
+                                                             : options_.idle_timeout.zero();
 }
 
 void EventLoop::dispatch(const Shared& c) {
   c->hangup = std::stop_source();
   c->request.hangup = c->hangup.get_token();
-  set_state(*c, State::kWork, std::chrono::hours(24));
+  set_state(*c, State::kWork, kNoDeadline);
   listen_for(*c, EPOLLRDHUP | EPOLLONESHOT);
   if (workers_.submit([this, c] { work(c); })) return;
-  refuse(c, http_error(server::refuse(kTooManyRequests, metrics_)),
-         c->request.head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose);
+  refuse(c, http_error(server::refuse(kTooManyRequests, metrics_)), persistence_of(c->request.head));
 }
 
 void EventLoop::work(const Shared& c) {
-  ReplyWriter writer;
   const Reply reply = run_handler(*c->route, c->request);
   if (reply.status == 499) {
     c->keep = false;
     metrics_.disconnect();
   } else {
-    const bool close = !c->request.head.keep_alive || closing_;
-    c->keep = writer.write(c->request, reply, close ? Persistence::kClose : Persistence::kKeepAlive, *c);
+    c->keep = write_reply(c->request, reply, keep_for(persistence_of(c->request.head)), *c);
     if (c->hangup.stop_requested() && reply.stream) metrics_.disconnect();
     c->send_now();
   }

@@ -30,6 +30,8 @@ struct EventLoopOptions {
       write_timeout{20'000};
 };
 
+enum class Persistence { kKeepAlive, kClose };  // of a connection, after a reply
+
 class EventLoop {
  public:
   // Listens at once. Router, metrics and log must outlive the loop. Error: the port cannot be had.
@@ -77,6 +79,7 @@ class EventLoop {
   void start_body(const Shared& c);
   void refuse(const Shared& c, const HttpError& error, Persistence persistence);
   void answer(const Shared& c, const Reply& reply, Persistence persistence);
+  std::chrono::milliseconds keep_for(Persistence persistence) const;
   void dispatch(const Shared& c);
   void work(const Shared& c);            // on a worker
   void return_to_loop(const Shared& c);  // on a worker
@@ -94,7 +97,6 @@ class EventLoop {
   Log& log_;
   Fd listener_, poller_, waker_, spare_;
   ByteBudget budget_;
-  ReplyWriter reply_writer_;
   std::vector<Metrics::Route*> series_;  // of each route of the router, then of requests without one
   std::unordered_map<std::uint64_t, Shared> connections_;
   std::vector<Shared> pipelined_;  // more requests are in their buffers already

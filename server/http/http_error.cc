@@ -30,35 +30,48 @@ constexpr std::array<CodeRow, 12> kCodes = {{
 
 struct StatusRow {
   int status;
-  std::string_view name;
+  std::string_view name, phrase;
 };
-constexpr std::array<StatusRow, 19> kStatuses = {{
-    {400, "malformed"},
-    {401, "unauthorized"},
-    {403, "forbidden"},
-    {404, "not_found"},
-    {405, "method_not_allowed"},
-    {408, "timeout"},
-    {409, "conflict"},
-    {411, "length_required"},
-    {413, "too_large"},
-    {414, "uri_too_long"},
-    {415, "unsupported_media_type"},
-    {417, "expectation_failed"},
-    {422, "invalid"},
-    {429, "overloaded"},
-    {431, "headers_too_large"},
-    {501, "not_implemented"},
-    {503, "unavailable"},
-    {504, "deadline_exceeded"},
-    {505, "version_not_supported"},
+constexpr std::array<StatusRow, 20> kStatuses = {{
+    {400, "malformed", "Bad Request"},
+    {401, "unauthorized", "Unauthorized"},
+    {403, "forbidden", "Forbidden"},
+    {404, "not_found", "Not Found"},
+    {405, "method_not_allowed", "Method Not Allowed"},
+    {408, "timeout", "Request Timeout"},
+    {409, "conflict", "Conflict"},
+    {411, "length_required", "Length Required"},
+    {413, "too_large", "Content Too Large"},
+    {414, "uri_too_long", "URI Too Long"},
+    {415, "unsupported_media_type", "Unsupported Media Type"},
+    {417, "expectation_failed", "Expectation Failed"},
+    {422, "invalid", "Unprocessable Content"},
+    {429, "overloaded", "Too Many Requests"},
+    {431, "headers_too_large", "Request Header Fields Too Large"},
+    {500, "internal", "Internal Server Error"},
+    {501, "not_implemented", "Not Implemented"},
+    {503, "unavailable", "Service Unavailable"},
+    {504, "deadline_exceeded", "Gateway Timeout"},
+    {505, "version_not_supported", "HTTP Version Not Supported"},
 }};
+
+const StatusRow* row_of(int status) {
+  const auto row = std::find_if(kStatuses.begin(), kStatuses.end(),
+                                [&](const StatusRow& r) { return r.status == status; });
+  return row == kStatuses.end() ? nullptr : &*row;
+}
 
 const CodeRow& row_of(Code code) {
   return *std::find_if(kCodes.begin(), kCodes.end() - 1, [&](const CodeRow& r) { return r.code == code; });
 }
 
 }  // namespace
+
+std::string_view reason_phrase(int status) {
+  if (status == 200) return "OK";
+  const StatusRow* row = row_of(status);
+  return row == nullptr ? std::string_view() : row->phrase;
+}
 
 std::string_view code_name(Code code) { return row_of(code).name; }
 
@@ -74,11 +87,10 @@ HttpError http_error(const Error& error) {
 }
 
 HttpError http_error(int status, std::string message) {
-  const auto row = std::find_if(kStatuses.begin(), kStatuses.end(),
-                                [&](const StatusRow& r) { return r.status == status; });
+  const StatusRow* row = row_of(status);
   const bool later = status == 429 || status == 503;
   return {.status = status,
-          .code = std::string(row == kStatuses.end() ? "internal" : row->name),
+          .code = std::string(row == nullptr ? "internal" : row->name),
           .message = std::move(message),
           .param = {},
           .retry_after = later ? 1 : 0,

@@ -19,6 +19,9 @@ HttpError http_error(int status, std::string message);
 // Name of an error code, as in the envelope: kDeadline -> "deadline_exceeded".
 std::string_view code_name(Code code);
 
+// What a status line says after the status, by RFC 9110; empty for statuses that we never send.
+std::string_view reason_phrase(int status);
+
 Reply reply_of(const HttpError& error, std::string_view request_id);
 
 }  // namespace preferd::server

@@ -1,17 +1,17 @@
 // Where a request is refused for lack of room. Five limits stand on its way, one after the other, so that
 // each refusal comes as early as it can be known and nothing waits without bound:
 //
-//   limit         asked when                    by                                 without room
-//   1 the queue   the head is whole, before     Service::refuse                    429 queue_full, 503 draining,
-//                 the body is read              (api/service.cc)                   loading, package_changed
-//   2 bytes held  each piece of a body arrives  ByteBudget (budget.h),             429 held_bytes
+//   limit         asked when                    by                             without room
+//   1 the queue   the head is whole, before     Service::refuse                429 queue_full; 503 loading,
+//                 the body is read              (api/service.cc)               draining, package_changed
+//   2 bytes held  each piece of a body arrives  ByteBudget (budget.h),         429 held_bytes
 //                 or is inflated                for BodyReader and inflated()
-//   3 workers     the body is whole             Workers (workers.h),               429 workers
+//   3 workers     the body is whole             Workers (workers.h),           429 workers
 //                                               for EventLoop::dispatch
-//   4 encode      a worker has it               EncodeLimiter                      waits there, until its
-//     slots                                     (encode_limiter.h)                 deadline or hang-up
-//   5 tokens      the text is encoded, so that  Queue::submit (queue.h)            429 queue_full, 429 or 504
-//                 its cost is known                                                hopeless_deadline
+//   4 encode      a worker has it               EncodeLimiter                  waits there, until its
+//     slots                                     (encode_limiter.h)             deadline or hang-up
+//   5 tokens      the text is encoded, so that  Queue::submit (queue.h)        429 queue_full, 429 or 504
+//                 its cost is known                                            hopeless_deadline
 //
 // 1 is 5 asked early: it sees a queue that is full already, 5 knows what the call costs. 4 waits and does not
 // refuse, because all that waits there is bounded by 2 and 3. Connections have a limit of their own, before
