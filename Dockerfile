@@ -13,6 +13,7 @@ COPY --from=build /src/build/preferd /src/build/trainer /usr/local/bin/
 COPY --from=build /src/LICENSE /src/NOTICE /usr/share/doc/preferd/
 USER preferd
 EXPOSE 8080
+HEALTHCHECK --start-period=2m CMD ["preferd", "health"]
 # Beyond loopback a key is asked for: pass PREFERD_API_KEY.
 ENTRYPOINT ["preferd"]
 CMD ["serve", "--host", "0.0.0.0"]

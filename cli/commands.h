@@ -10,6 +10,7 @@ namespace preferd::cli {
 using Arguments = std::vector<std::string>;
 
 int serve(const Arguments& arguments);
+int health(const Arguments& arguments);
 int score(const Arguments& arguments);
 int compare(const Arguments& arguments);
 int inspect(const Arguments& arguments);

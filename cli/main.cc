@@ -26,6 +26,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"serve", "answer over HTTP: POST /predict, POST /batch, GET /metrics", preferd::cli::serve},
+    {"health", "ask a running server whether it is ready", preferd::cli::health},
     {"score", "score a file of pairs offline", preferd::cli::score},
     {"compare", "judge one pair, for people", preferd::cli::compare},
     {"inspect", "show and check a model package", preferd::cli::inspect},

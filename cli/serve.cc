@@ -13,7 +13,6 @@ int serve(const Arguments& arguments) {
   server::declare(settings, options);
   if (const auto code = load_settings(settings, arguments)) return *code;
   if (const auto code = check_device(engine)) return *code;
-  if (const Status s = server::check(options); !s) return report(s.error(), kBadUsage);
   return server::serve(options, [&] { return open_scorer(engine, scorer::Golden::kVerify); });
 }
 

@@ -228,7 +228,7 @@ class Score(Folder):
             code, _, err = run(*args)
             self.assertEqual(code, 2, args)
             self.assertTrue(err.strip(), args)
-        for command in ("serve", "score", "compare", "inspect", "pack", "merge", "quantize"):
+        for command in ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize"):
             self.assertIn(command, run("frobnicate")[2])
         self.assertEqual(run("score", "--input", "x", env={"PREFERD_NONSENSE": "1"})[0], 2)
         self.assertEqual(run("inspect", "--package", self.package, env={"PREFERD_API_KEY": "of the server"})[0], 0)
@@ -301,7 +301,7 @@ class Others(Folder):
         self.assertRegex(err, "error: device (is )?cuda")
 
     def test_every_command_starts_with_every_variable_that_is_documented(self):
-        commands = ("serve", "score", "compare", "inspect", "pack", "merge", "quantize")
+        commands = ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize")
         values = {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_CONFIG": str(self.write("none.toml", ""))}
         words = {}  # of a variable that several commands read, those that all of them know
         for command in commands:
@@ -337,10 +337,10 @@ class Others(Folder):
 
     def test_version_and_help(self):
         self.assertIn("libtorch", run("--version")[1])
-        for command in ("serve", "score", "compare", "inspect", "merge", "pack", "quantize"):
+        for command in ("serve", "health", "score", "compare", "inspect", "merge", "pack", "quantize"):
             code, out, _ = run(command, "--help")
             self.assertEqual(code, 0)
-            self.assertIn("--output" if command in ("pack", "quantize") else "--package", out)
+            self.assertIn({"pack": "--output", "quantize": "--output", "health": "--port"}.get(command, "--package"), out)
             self.assertIn(f"  {command} ", run("--help")[1])
         self.assertEqual(subprocess.run([BUILD / "trainer", "train"], capture_output=True).returncode, 2)
 
@@ -350,7 +350,7 @@ class Serve(Folder):
         """A server of the package; returns it and ask(method, path, body) -> (status, JSON or text)."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
+            port = self.port = s.getsockname()[1]
         log = open(self.dir / "log", "w")
         server = subprocess.Popen([PREFERD, "serve", "--package", package, "--port", str(port), *flags], stderr=log)
         self.addCleanup(lambda: (server.kill(), server.wait(), log.close()))
@@ -406,6 +406,16 @@ class Serve(Folder):
         self.assertEqual((status, said["error"]["code"]), (422, "package_refused"))
         self.assertIn("no package.json here", said["error"]["message"])
         self.assertEqual((ask("GET", "/readyz")[0], ask("POST", "/predict", {k: rows()[0][k] for k in ("prompt", "response_a", "response_b")})[0]), (200, 200))
+
+    def test_health_asks_a_running_server(self):
+        server, _ = self.serve(PACKAGES / "lora")
+        self.assertEqual(run("health", "--port", str(self.port)), (0, '{"status":"ready"}\n', ""))
+        self.assertEqual(run("health", env={"PREFERD_PORT": str(self.port)})[0], 0)
+        server.kill()
+        server.wait()
+        code, out, err = run("health", "--port", str(self.port))
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn(f"error: no reply from 127.0.0.1:{self.port}: ", err)
 
     def test_the_docs_list_every_metric(self):
         _, ask = self.serve(PACKAGES / "lora")
