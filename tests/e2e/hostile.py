@@ -5,7 +5,7 @@
                                                                      hostile.py build/preferd serve
 
 Each test starts the command with --port and the flags it needs, speaks raw sockets to it, and stops it. --memory is
-what the siege may add to the resident size (sanitizers need more). Standard library only; every loop is bounded. Numbers in comments are the points of the HTTP rules that a test covers.
+what the siege may add to the resident size (sanitizers need more). Standard library only; every loop is bounded.
 """
 import gzip
 import json
@@ -17,12 +17,12 @@ import zlib
 from client import PAIR, Client, Server, check, in_threads
 from runner import Options, main, only_fake, test
 
-# ---------------------------------------------------------------------------------------------- bodies (1-21)
+# ---------------------------------------------------------------------------------------------- bodies
 
 
 @test
 def predict_replies(server):
-    """1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 27"""
+    """A reply has its members and no others, echoes ids exactly, and takes any text: empty, NUL, noncharacters."""
     c = Client(server)
     r = c.predict({**PAIR, "id": "\u00e9" * 200}, X_Request_Id="my.id-1")
     check(r.status == 200 and r.headers["x-request-id"] == "my.id-1", "a plain pair")
@@ -47,7 +47,7 @@ def predict_replies(server):
 
 @test
 def predict_refusals(server):
-    """8, 9, 10, 12, 14, 15"""
+    """A body that is no JSON is 400, one of the wrong shape 422 with the path of what is wrong; texts are never quoted."""
     c = Client(server)
     shape = [({**PAIR, "x": 1}, "x"), ({**PAIR, "response_a": None}, "response_a"),
              ({**PAIR, "prompt": []}, "prompt"), ({**PAIR, "swap": "both"}, "swap"),
@@ -70,7 +70,7 @@ def predict_refusals(server):
 
 @test
 def batch_replies(server):
-    """17, 18, 19"""
+    """A batch keeps its order, a bad item fails alone, a bad default fails the call; lines come with their index."""
     c = Client(server)
     items = [{"id": f"i{i}", "response_a": "a" * i, "response_b": "b"} for i in range(50)]
     items[7] = {"id": "bad", "response_a": 1, "response_b": "b"}
@@ -104,7 +104,7 @@ def batch_replies(server):
 
 @only_fake
 def ndjson_streams(_):
-    """19, 31: lines come as they are ready; hanging up drops the rest"""
+    """Lines of NDJSON come as they are ready; hanging up drops the rest of the call, which is counted."""
     with Server("--batch-tokens", "20", "--fake-batch-us", "50000") as server:
         items = [{"response_a": "a", "response_b": "b"}] * 40
         c = Client(server).post("/batch", {"prompt": "p", "items": items}, Accept="application/x-ndjson")
@@ -123,12 +123,12 @@ def ndjson_streams(_):
         check(server.metric('preferd_items_total{outcome="cancelled"}') > 0, "cancelled items are counted")
 
 
-# ---------------------------------------------------------------------------------------------- HTTP (22-30)
+# ---------------------------------------------------------------------------------------------- HTTP
 
 
 @test
 def framing(server):
-    """22, 23"""
+    """What two parsers could read differently, or what exceeds a limit, is refused at once and closes the connection."""
     json_type = b"Content-Type: application/json\r\n"
     post = b"POST /predict HTTP/1.1\r\nHost: x\r\n" + json_type
     cases = {
@@ -173,7 +173,7 @@ def framing(server):
 
 @test
 def bodies(server):
-    """22: types, codings, sizes, chunks, 100-continue"""
+    """Types, codings, sizes and chunks of bodies: what is taken, and what is refused before it is read."""
     c = Client(server)
     data = json.dumps(PAIR).encode()
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]:
@@ -205,7 +205,7 @@ def bodies(server):
 
 @test
 def methods(server):
-    """26, 28"""
+    """HEAD works where GET does, 405 names the methods, paths match exactly, and nothing allows other origins."""
     c = Client(server)
     for path in ["/", "/healthz", "/readyz", "/info", "/metrics"]:
         r = c.get(path, method="HEAD")
@@ -228,7 +228,7 @@ def methods(server):
 
 @test
 def connections(server):
-    """24, 29: pipelining, half-close, idle crowds"""
+    """Pipelined requests are answered in order, half-closed clients too, and 2,000 idle ones stop nobody."""
     data = json.dumps(PAIR).encode()
     one = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: n%d\r\n" \
           b"Content-Length: %d\r\n\r\n%s"
@@ -259,7 +259,7 @@ def connections(server):
 
 @test
 def deadlines(_):
-    """25: with the limits turned down, so that it takes seconds"""
+    """A head or a body that drips and an idle connection are cut in time (limits turned down to take seconds)."""
     flags = ["--head-timeout-ms", "1000", "--body-timeout-ms", "1200", "--idle-timeout-ms", "700"]
     with Server(*flags) as server:
         idle = Client(server)
@@ -288,7 +288,7 @@ def deadlines(_):
 
 @only_fake
 def overload(_):
-    """13, 14, 20, 31, 42"""
+    """A full queue is 429 with Retry-After, a missed deadline 504, both at once; who hangs up leaves the queue."""
     with Server("--queue-tokens", "200", "--fake-batch-us", "200000", "--batch-tokens", "64") as server:
         replies = in_threads(60, lambda i: Client(server).predict())
         codes = [r.status for r in replies]
@@ -314,7 +314,7 @@ def overload(_):
 
 @only_fake
 def broken_model(_):
-    """the model's failures are 500s, not crashes; readiness comes back by itself"""
+    """The model's failures are 500s, not crashes; readiness comes back by itself."""
     with Server() as server:
         c = Client(server)
         check(c.predict({**PAIR, "response_a": "NONFINITE"}).error()["code"] == "non_finite", "not finite")
@@ -325,7 +325,7 @@ def broken_model(_):
 
 @test
 def siege(_):
-    """1,000 keep-alive clients at once, 50 MB bodies, bombs, half-open connections, byte budget"""
+    """1,000 clients at once, among them bodies of 50 MB, bombs and half-open connections: memory stays in its budget."""
     flags = ["--fake-token-ns", "1000"] if Options.fake else []
     with Server("--max-held-bytes", str(64 << 20), *flags) as server:
         before = server.rss_mib()

@@ -4,7 +4,7 @@
     operation.py [--only NAME,...] COMMAND...      e.g. operation.py build/fake_server
                                                         operation.py build/preferd serve
 
-As hostile.py, whose clients it shares. Numbers in comments are the points of the HTTP rules that a test covers.
+As hostile.py, whose clients it shares.
 """
 import os
 import signal
@@ -19,7 +19,7 @@ from runner import main, only_fake, test
 
 @test
 def keys(_):
-    """30, 28: keys before bodies"""
+    """Keys are asked for before a body is read, never taken from the query, and not needed for health."""
     with Server("--admin-key", "root", env={"PREFERD_API_KEY": "sesame"}) as server:
         c = Client(server)
         check(c.get("/healthz").status == 200 and c.get("/readyz").status == 200, "health needs no key")
@@ -36,7 +36,7 @@ def keys(_):
 
 @test
 def admin(_):
-    """37, 38: a reload over HTTP"""
+    """A reload over HTTP takes the admin key and no path, answers once the package serves, and runs one at a time."""
     def reload(c, body={}, **headers):
         return c.post("/admin/reload", body, **headers).reply()
 
@@ -59,12 +59,12 @@ def admin(_):
         check(set(seen) <= {200, 409} and 200 in seen and len(seen) == 8, f"at the same time: {seen}")
 
 
-# ---------------------------------------------------------------------------------------------- operation (31-42)
+# ---------------------------------------------------------------------------------------------- operation
 
 
 @test
 def usage(_):
-    """40"""
+    """Unknown flags and an open host without a key are exit code 2, a port in use 1, each with a message."""
     def run(*flags):
         p = subprocess.run([*COMMAND, *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, timeout=30)
         return p.returncode, p.stderr
@@ -82,7 +82,7 @@ def usage(_):
 
 @only_fake
 def loading(_):
-    """40, 39: before the model is there"""
+    """While the model loads, health answers and work is refused with 503; SIGTERM ends a load, and a failed one exits 1."""
     with Server("--fake-load-ms", "1500", ready=False) as server:
         check(server.status("/readyz") == 503, "not ready")
         r = Client(server).predict()
@@ -99,7 +99,7 @@ def loading(_):
 
 @only_fake
 def devices(_):
-    """a lost device, the only one, and one without memory are told"""
+    """A lost device, also the only one, and a device without memory are logged and counted."""
     with Server() as server:
         def logged(event):
             return [line for line in os.pread(server.log.fileno(), 1 << 20, 0).decode().splitlines() if f"event={event} " in line]
@@ -123,7 +123,7 @@ def devices(_):
 
 @only_fake
 def drain(_):
-    """39"""
+    """SIGTERM finishes accepted work and refuses later work, a second one forces the exit, SIGHUP reloads."""
     with Server("--fake-batch-us", "800000") as server:
         answers, spare = [None] * 8, Client(server)
 
@@ -163,7 +163,7 @@ def drain(_):
 
 @test
 def blocked_log(_):
-    """a log that nobody reads does not stop the service"""
+    """A log that nobody reads does not stop the service."""
     port = free_port()
     p = subprocess.Popen([*COMMAND, "--port", str(port)], stderr=subprocess.PIPE)
     try:
