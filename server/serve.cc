@@ -24,11 +24,11 @@ using std::chrono::milliseconds;
 // before.
 constexpr milliseconds kGrace{300};
 constexpr milliseconds kTick{20};
-constexpr milliseconds kLook{250};  // at the package's files, which /readyz is to tell of within a second
+constexpr milliseconds kPackageCheck{250};  // of the files; /readyz must report a change within a second
 constexpr milliseconds kSecond{1000};
 constexpr milliseconds kLastReplies{1000};
 
-void complain(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
+void print_error(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
 
 EventLoopOptions event_loop_options(const ServeOptions& o) {
   constexpr std::size_t kOwnFiles = 256;  // the packages' among them
@@ -143,7 +143,7 @@ class Loader {
   Error error_;
 };
 
-// Tells of devices that were lost or came back, became slower, or lack memory.
+// Logs devices that were lost or came back, became slower, or lack memory.
 class DeviceWatch {
  public:
   void tick(const Service& service, Log& log) {
@@ -204,9 +204,9 @@ bool drain(Service& service, EventLoop& loop, Signals& signals, Log& log, millis
 }  // namespace
 
 int serve(const ServeOptions& options, const Load& load) {
-  if (const auto fine = check(options); !fine) return complain(fine.error()), 2;
+  if (const auto fine = check(options); !fine) return print_error(fine.error()), 2;
   const auto keys = Keys::make(options.api_key, options.admin_key);
-  if (!keys) return complain(keys.error()), 2;
+  if (!keys) return print_error(keys.error()), 2;
 
   limit_arenas();
   Log log(options.log_level);
@@ -214,7 +214,7 @@ int serve(const ServeOptions& options, const Load& load) {
   Service service(options, std::max(1u, std::thread::hardware_concurrency()));
   const Router router(service.routes(), *keys);
   auto opened = EventLoop::open(event_loop_options(options), router, service.metrics(), log);
-  if (!opened) return complain(opened.error()), 1;
+  if (!opened) return print_error(opened.error()), 1;
   EventLoop& loop = **opened;
   service.set_transport_gauges([&loop](Gauges& gauges) { loop.fill(gauges); });
   log.write(LogLevel::kInfo, "listening",
@@ -239,8 +239,8 @@ int serve(const ServeOptions& options, const Load& load) {
   DeviceWatch devices;
   auto next_second = Clock::now();
   while (true) {
-    const auto event = signals.wait(kLook);
-    if (const auto changed = service.look_at_package())
+    const auto event = signals.wait(kPackageCheck);
+    if (const auto changed = service.check_package())
       log.write(LogLevel::kError, "package_changed", {{"what", std::string_view(changed->what)}});
     if (event || Clock::now() >= next_second) {
       next_second = Clock::now() + kSecond;
@@ -250,7 +250,7 @@ int serve(const ServeOptions& options, const Load& load) {
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {
-      if (options.log_level == LogLevel::kOff) complain(loader.error());
+      if (options.log_level == LogLevel::kOff) print_error(loader.error());
       return finish(1);
     }
   }

@@ -107,7 +107,7 @@ scorer::Capacity Service::capacity() const {
   return scorer ? scorer->capacity() : scorer::Capacity{0, 0, {}};
 }
 
-std::optional<Error> Service::look_at_package() {
+std::optional<Error> Service::check_package() {
   const auto scorer = generation();
   if (!scorer || package_changed()) return std::nullopt;
   const Status status = scorer->intact(Look::kThorough);

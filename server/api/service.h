@@ -43,9 +43,9 @@ class Service {
   // Of the model that serves; nothing before the first.
   scorer::Capacity capacity() const;
 
-  // Looks at the files of the model that serves. Once they changed, /readyz says so and work is refused until
+  // Checks the files of the model that serves. Once they changed, /readyz says so and work is refused until
   // the next publish(); what changed is returned the first time.
-  std::optional<Error> look_at_package();
+  std::optional<Error> check_package();
 
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }

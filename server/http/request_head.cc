@@ -91,7 +91,7 @@ std::optional<HttpError> settle_framing(RequestHead& head) {
   if (hosts > 1 || (hosts == 0 && head.minor == 1))
     return http_error(400, "expected one Host header, found " + std::to_string(hosts));
   if (head.header("host").find_first_of(" \t,/") != std::string_view::npos)
-    return http_error(400, "the Host header is no host");
+    return http_error(400, "the Host header does not name one host");
   if (lengths > 1) return http_error(400, "more than one Content-Length");
   if (lengths == 1 && codings > 0) return http_error(400, "Content-Length beside Transfer-Encoding");
   if (codings > 0) {
@@ -104,7 +104,7 @@ std::optional<HttpError> settle_framing(RequestHead& head) {
     const auto value = head.header("content-length");
     const auto length = parse_number<std::uint64_t>(value);
     if (!length || value.size() > 18 || !all(value, is_digit))
-      return http_error(400, "Content-Length is no number of bytes");
+      return http_error(400, "Content-Length is not a number of bytes");
     head.framing = Framing::kLength;
     head.length = *length;
   }
