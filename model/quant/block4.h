@@ -1,5 +1,6 @@
-// NF4 and FP4, the 4-bit formats of bitsandbytes (QLoRA, arXiv 2305.14314): the stored form, and encoding a
-// dense matrix with the bytes that bitsandbytes' CPU backend gives, with or without double quantization of the block scales.
+// NF4 and FP4, the 4-bit formats of bitsandbytes (QLoRA, arXiv 2305.14314): the stored form, and the encoding
+// of a dense matrix to the bytes that bitsandbytes' CPU backend gives, with or without double quantization of
+// the block scales.
 #pragma once
 
 #include <array>

@@ -1,7 +1,8 @@
 // What every stored form of a matrix has: dense.h, block4.h, int8_row.h.
 //
-// A new form is a header and a source file beside these, an alternative of Matrix::form (matrix.h), and what
-// reads it from a checkpoint and uploads it to a device: an overload each, which the compiler asks for.
+// A new form needs a header and a source file beside these, an alternative in Matrix::form (matrix.h), and
+// two overloads, which the compiler asks for: one that reads it from a checkpoint, and one that uploads it to
+// a device.
 #pragma once
 
 #include <concepts>

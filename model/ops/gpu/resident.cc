@@ -41,7 +41,7 @@ class Uploader {
 
 std::size_t ceil_div(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
-// One overload for each stored form: what of it goes to the device, as the kernels read it.
+// One overload for each stored form: uploads what the kernels read of it.
 
 std::size_t count_of(const kernels::cuda::StoredMatrix& m) {
   return static_cast<std::size_t>(m.rows * m.cols);
