@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/words.h"
 
 namespace preferd {
 
@@ -28,6 +29,22 @@ enum class Code {
   kChanged,      // a file changed while it was in use: what was read of it counts for nothing
   kInternal,     // our fault
 };
+
+// As replies over HTTP and lines of preferd score name them.
+constexpr auto words(Code) {
+  return word_list<Code>({{"invalid", Code::kInvalid},
+                          {"not_found", Code::kNotFound},
+                          {"too_large", Code::kTooLarge},
+                          {"overloaded", Code::kOverloaded},
+                          {"deadline_exceeded", Code::kDeadline},
+                          {"cancelled", Code::kCancelled},
+                          {"unavailable", Code::kUnavailable},
+                          {"empty_input", Code::kEmptyInput},
+                          {"non_finite", Code::kNonFinite},
+                          {"device_failed", Code::kDevice},
+                          {"package_changed", Code::kChanged},
+                          {"internal", Code::kInternal}});
+}
 
 struct Error {
   Code code = Code::kInternal;

@@ -183,16 +183,4 @@ Result<std::string> text_of(const char* flag, const std::string& given) {
   return text;
 }
 
-const char* row_error_code(const Error& error) {
-  switch (error.code) {
-    case Code::kNotFound: return "unknown_adapter";
-    case Code::kNonFinite: return "non_finite";
-    case Code::kEmptyInput: return "empty_input";
-    case Code::kDevice: return "device_failed";
-    case Code::kChanged: return "package_changed";
-    case Code::kInternal: return "internal";
-    default: return "invalid_row";
-  }
-}
-
 }  // namespace preferd::cli

@@ -50,7 +50,4 @@ std::vector<std::string> words_of(const std::vector<std::string>& given);
 // The text itself, or with a leading @ the contents of a file (@- is standard input).
 Result<std::string> text_of(const char* flag, const std::string& given);
 
-// The code of an item's error, as rows and replies name it.
-const char* row_error_code(const Error& error);
-
 }  // namespace preferd::cli

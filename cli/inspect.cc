@@ -33,7 +33,7 @@ std::string tokens_line(const scorer::PairEncoder& encoder, const rows::RowRead&
     failed = true;
     json.key("error")
         .begin_object()
-        .member("code", row_error_code(error))
+        .member("code", word_of(error.code))
         .member("message", error.what)
         .end_object()
         .end_object();

@@ -23,8 +23,8 @@ std::string number(float x) {
 std::string csv_line(const std::string& id, const Result<scorer::Verdict>& verdict, int classes) {
   std::string line = id_cell(id) + ",";
   if (!verdict)
-    return line + std::string(static_cast<std::size_t>(classes), ',') + "," +
-           row_error_code(verdict.error()) + "\n";
+    return line + std::string(static_cast<std::size_t>(classes), ',') + "," + word_of(verdict.error().code) +
+           "\n";
   const scorer::Verdict& v = *verdict;
   line += scorer::kClassNames[static_cast<std::size_t>(v.winner)];
   for (std::size_t i = 0; i < static_cast<std::size_t>(classes); ++i)
@@ -94,7 +94,7 @@ std::string verdict_line(LineFormat format, const std::string& id, const Result<
     const Error& error = verdict.error();
     json.key("error")
         .begin_object()
-        .member("code", row_error_code(error))
+        .member("code", word_of(error.code))
         .member("message", error.what)
         .end_object();
   }

@@ -82,7 +82,7 @@ void describe(const scorer::ScorerInfo& info, JsonWriter& json) {
 void render_item_error(const std::optional<std::string>& id, const Error& error, JsonWriter& json) {
   if (id) json.member("id", *id);
   json.key("error").begin_object();
-  json.member("code", code_name(error.code)).member("message", error.what);
+  json.member("code", word_of(error.code)).member("message", error.what);
   if (!error.param.empty()) json.member("param", error.param);
   json.end_object();
 }

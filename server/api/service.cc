@@ -149,10 +149,7 @@ Reply Service::ready(Request&) {
   if (const auto changed = package_changed()) {
     Reply reply{.status = 503, .headers = {}, .body = {}, .stream = {}};
     JsonWriter json(reply.body);
-    json.begin_object()
-        .member("status", code_name(changed->code))
-        .member("reason", changed->what)
-        .end_object();
+    json.begin_object().member("status", word_of(changed->code)).member("reason", changed->what).end_object();
     return reply;
   }
   if (queue_.healthy()) return json_reply(200, "status", "ready");

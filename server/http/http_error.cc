@@ -8,25 +8,23 @@
 namespace preferd::server {
 namespace {
 
-struct CodeRow {
-  Code code;
-  int status;
-  std::string_view name;
-};
-constexpr std::array<CodeRow, 12> kCodes = {{
-    {Code::kInvalid, 422, "invalid"},
-    {Code::kNotFound, 404, "not_found"},
-    {Code::kTooLarge, 413, "too_large"},
-    {Code::kOverloaded, 429, "overloaded"},
-    {Code::kDeadline, 504, "deadline_exceeded"},
-    {Code::kCancelled, 499, "cancelled"},
-    {Code::kUnavailable, 503, "unavailable"},
-    {Code::kEmptyInput, 422, "empty_input"},
-    {Code::kNonFinite, 422, "non_finite"},
-    {Code::kDevice, 503, "device_failed"},
-    {Code::kChanged, 503, "package_changed"},
-    {Code::kInternal, 500, "internal"},
-}};
+int status_of(Code code) {
+  switch (code) {
+    case Code::kInvalid:
+    case Code::kEmptyInput:
+    case Code::kNonFinite: return 422;
+    case Code::kNotFound: return 404;
+    case Code::kTooLarge: return 413;
+    case Code::kOverloaded: return 429;
+    case Code::kCancelled: return 499;
+    case Code::kUnavailable:
+    case Code::kDevice:
+    case Code::kChanged: return 503;
+    case Code::kDeadline: return 504;
+    case Code::kInternal: break;
+  }
+  return 500;
+}
 
 struct StatusRow {
   int status;
@@ -61,10 +59,6 @@ const StatusRow* row_of(int status) {
   return row == kStatuses.end() ? nullptr : &*row;
 }
 
-const CodeRow& row_of(Code code) {
-  return *std::find_if(kCodes.begin(), kCodes.end() - 1, [&](const CodeRow& r) { return r.code == code; });
-}
-
 }  // namespace
 
 std::string_view reason_phrase(int status) {
@@ -73,13 +67,10 @@ std::string_view reason_phrase(int status) {
   return row == nullptr ? std::string_view() : row->phrase;
 }
 
-std::string_view code_name(Code code) { return row_of(code).name; }
-
 HttpError http_error(const Error& error) {
-  const CodeRow& row = row_of(error.code);
   const bool later = error.code == Code::kOverloaded || error.code == Code::kUnavailable;
-  return {.status = row.status,
-          .code = std::string(row.name),
+  return {.status = status_of(error.code),
+          .code = word_of(error.code),
           .message = error.what,
           .param = error.param,
           .retry_after = later ? 1 : 0,

@@ -16,9 +16,6 @@ HttpError http_error(const Error& error);
 // A refusal by status alone; its code is the status's own ("length_required").
 HttpError http_error(int status, std::string message);
 
-// Name of an error code, as in the envelope: kDeadline -> "deadline_exceeded".
-std::string_view code_name(Code code);
-
 // What a status line says after the status, by RFC 9110; empty for statuses that we never send.
 std::string_view reason_phrase(int status);
 

@@ -66,7 +66,7 @@ class Score(Folder):
         self.assertEqual(code, 3)
         self.assertIn("3 of 4 rows failed", err)
         self.assertEqual([(r["id"], r.get("error", {}).get("code")) for r in lines],
-                         [("x", "invalid_row"), (2, "invalid_row"), (4, None), (7, "unknown_adapter")])
+                         [("x", "invalid"), (2, "invalid"), (4, None), (7, "not_found")])
 
     def test_csv_and_submission(self):
         code, out, _ = self.score("--format", "csv")
