@@ -1,21 +1,18 @@
-// The commands of `preferd`. Each takes its arguments without program and command name, and returns the exit
-// code: 0 done, 1 failed while running (a refused package too), 2 bad usage or configuration, 3 rows failed.
+// The commands of preferd, each in its own file. Exit codes: 0 done, 1 failed while running, 2 bad usage,
+// 3 bad input rows.
 #pragma once
 
-#include <string>
-#include <vector>
+#include "base/commands.h"
 
 namespace preferd::cli {
 
-using Arguments = std::vector<std::string>;
-
-int serve(const Arguments& arguments);
-int health(const Arguments& arguments);
-int score(const Arguments& arguments);
-int compare(const Arguments& arguments);
-int inspect(const Arguments& arguments);
-int quantize(const Arguments& arguments);
-int pack(const Arguments& arguments);
-int merge(const Arguments& arguments);
+Command serve_command();
+Command health_command();
+Command score_command();
+Command compare_command();
+Command inspect_command();
+Command pack_command();
+Command merge_command();
+Command quantize_command();
 
 }  // namespace preferd::cli

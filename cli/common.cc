@@ -12,112 +12,19 @@
 
 namespace preferd::cli {
 
-namespace {
-
-// Options of all commands: one environment (a container's, say) serves them all, so a variable that another
-// command knows is no error.
-const std::vector<std::string> kEveryOption = {"instruction-set",  // read by main alone
-                                               "host",
-                                               "port",
-                                               "api-key",
-                                               "admin-key",
-                                               "insecure",
-                                               "max-body-bytes",
-                                               "max-items",
-                                               "max-batch-body-bytes",
-                                               "max-held-bytes",
-                                               "max-connections",
-                                               "max-workers",
-                                               "head-timeout-ms",
-                                               "body-timeout-ms",
-                                               "idle-timeout-ms",
-                                               "write-timeout-ms",
-                                               "batch-tokens",
-                                               "linger-us",
-                                               "queue-tokens",
-                                               "bulk-queue-tokens",
-                                               "timeout-ms",
-                                               "drain-ms",
-                                               "log-level",
-                                               "package",
-                                               "compute",
-                                               "device",
-                                               "residency",
-                                               "threads",
-                                               "input",
-                                               "output",
-                                               "format",
-                                               "input-format",
-                                               "swap",
-                                               "adapter",
-                                               "shard",
-                                               "competition",
-                                               "limit",
-
-                                               "resume",
-                                               "quiet",
-                                               "prompt",
-                                               "response-a",
-                                               "response-b",
-                                               "json",
-                                               "tokens",
-                                               "verify",
-                                               "tensors",
-                                               "scheme",
-                                               "double-quant",
-                                               "block-size",
-                                               "skip",
-                                               "embeddings",
-                                               "shard-bytes",
-                                               "base",
-                                               "link-base",
-                                               "head",
-                                               "features",
-                                               "manifest",
-                                               "golden-rows",
-                                               "labels",
-                                               "name",
-                                               "template",
-                                               "max-tokens",
-                                               "add-bos",
-                                               "add-eos",
-                                               "answer-tokens",
-                                               "dtype",
-                                               "tolerance"};
-
-}  // namespace
-
 int report(const Error& error, int code) {
   std::fprintf(stderr, "error: %s\n", error.what.c_str());
   return code;
 }
 
-std::optional<int> load_settings(Settings& settings, const Arguments& arguments) {
-  settings.tolerate(kEveryOption);
-  const auto loaded = settings.load(arguments, environment());
-  if (!loaded) return report(loaded.error(), kBadUsage);
-  if (!loaded->stop) return std::nullopt;
-  std::fputs(loaded->text.c_str(), stdout);
-  return kDone;
-}
-
-void declare(Settings& settings, EngineOptions& options) {
-  settings.text("package", options.package, "model package directory; without it the embedded default")
-      .choice("compute", options.compute,
-              {{"auto", scorer::ComputeType::kAuto},
-               {"fp32", scorer::ComputeType::kFp32},
-               {"int16", scorer::ComputeType::kInt16},
-               {"int8", scorer::ComputeType::kInt8}},
-              "arithmetic of the model; auto is the fastest that passed its accuracy gate")
-      .text("device", options.device,
-            "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")
-      .choice("residency", options.residency,
-              {{"auto", scorer::Residency::kAuto},
-               {"packed", scorer::Residency::kPacked},
-               {"dense", scorer::Residency::kDense},
-               {"fp8", scorer::Residency::kFp8}},
-              "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8")
-      .integer("threads", options.threads, 0, 1024, "threads that compute; 0 is one a core");
+void describe(Schema& s, EngineOptions& o) {
+  s.text("package", o.package, "model package directory; without it the embedded default");
+  s.choice("compute", o.compute,
+           "arithmetic of the model; auto is the fastest that passed its accuracy gate");
+  s.text("device", o.device, "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all");
+  s.choice("residency", o.residency,
+           "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8");
+  s.integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core");
 }
 
 std::optional<int> check_device(const EngineOptions& options) {

@@ -9,7 +9,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
-#include "base/settings.h"
+#include "base/schema.h"
 #include "cli/commands.h"
 #include "model/scorer/load.h"
 
@@ -20,9 +20,6 @@ inline constexpr int kDone = 0, kFailed = 1, kBadUsage = 2, kBadRows = 3;
 // "error: WHAT" on standard error; returns `code`.
 int report(const Error& error, int code);
 
-// Loads the settings; an exit code when the command ends here (--help, --print-config, an error).
-std::optional<int> load_settings(Settings& settings, const Arguments& arguments);
-
 // Which package, and how it is computed.
 struct EngineOptions {
   std::string package;  // empty: the embedded default
@@ -31,7 +28,7 @@ struct EngineOptions {
   scorer::Residency residency = scorer::Residency::kAuto;
   int threads = 0;  // 0: all cores
 };
-void declare(Settings& settings, EngineOptions& options);
+void describe(Schema& schema, EngineOptions& options);
 
 // An exit code where the flags name no device; "error: WHAT" on standard error.
 std::optional<int> check_device(const EngineOptions& options);

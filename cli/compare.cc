@@ -38,23 +38,17 @@ void print_for_people(const scorer::Verdict& v, const scorer::ScorerInfo& info) 
                   static_cast<long long>(v.truncated[part].tokens), text::kPartNames[part]);
 }
 
-}  // namespace
+void describe(Schema& s, CompareOptions& o) {
+  s.text("prompt", o.prompt, "what was asked; @FILE reads a file", {.required = true});
+  s.text("response-a", o.response_a, "first response; @FILE reads a file", {.required = true});
+  s.text("response-b", o.response_b, "second response; @FILE reads a file", {.required = true});
+  s.toggle("json", o.json, "one JSON object, as preferd score writes it");
+  s.toggle("swap", o.swap, "average both orders of the responses");
+  s.text("adapter", o.adapter, "adapter of the package; without it the default");
+  cli::describe(s, o.engine);
+}
 
-int compare(const Arguments& arguments) {
-  CompareOptions o;
-  Settings settings("preferd compare",
-                    "Judges one pair: which response will people prefer, and how sure are we?");
-  settings.text("prompt", o.prompt, "what was asked; @FILE reads a file")
-      .require("prompt")
-      .text("response-a", o.response_a, "first response; @FILE reads a file")
-      .require("response-a")
-      .text("response-b", o.response_b, "second response; @FILE reads a file")
-      .require("response-b")
-      .toggle("json", o.json, "one JSON object, as preferd score writes it")
-      .toggle("swap", o.swap, "average both orders of the responses")
-      .text("adapter", o.adapter, "adapter of the package; without it the default");
-  declare(settings, o.engine);
-  if (const auto code = load_settings(settings, arguments)) return *code;
+int compare(const CompareOptions& o, const Loaded&) {
   if (const auto code = check_device(o.engine)) return *code;
   scorer::Ask ask;
   ask.adapter = o.adapter;
@@ -85,6 +79,16 @@ int compare(const Arguments& arguments) {
   json.end_object();
   std::printf("%s\n", line.c_str());
   return kDone;
+}
+
+}  // namespace
+
+Command compare_command() {
+  return command<CompareOptions>(
+      {.name = "compare",
+       .summary = "judge one pair, for people",
+       .about = "Judges one pair: which response will people prefer, and how sure are we?"},
+      compare);
 }
 
 }  // namespace preferd::cli

@@ -157,21 +157,28 @@ int inspect_any(const std::shared_ptr<const Files>& folder, const InspectOptions
                                                  : inspect_composite(folder, o, depth);
 }
 
-}  // namespace
+void describe(Schema& s, InspectOptions& o) {
+  cli::describe(s, o.engine);
+  s.toggle("tensors", o.tensors, "list every tensor");
+  s.toggle("verify", o.verify, "load everything and score the golden pairs again");
+  s.text("tokens", o.tokens,
+         "rows (JSON Lines or CSV): print each row's token ids and features, opening no weights");
+}
 
-int inspect(const Arguments& arguments) {
-  InspectOptions o;
-  Settings settings("preferd inspect", "Shows and checks a model package.");
-  declare(settings, o.engine);
-  settings.toggle("tensors", o.tensors, "list every tensor")
-      .toggle("verify", o.verify, "load everything and score the golden pairs again")
-      .text("tokens", o.tokens,
-            "rows (JSON Lines or CSV): print each row's token ids and features, opening no weights");
-  if (const auto code = load_settings(settings, arguments)) return *code;
+int inspect(const InspectOptions& o, const Loaded&) {
   if (const auto code = check_device(o.engine)) return *code;
   auto package = open_package(o.engine);
   if (!package) return report(package.error(), kFailed);
   return inspect_any(*package, o, 0);
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return command<InspectOptions>({.name = "inspect",
+                                  .summary = "show and check a model package",
+                                  .about = "Shows and checks a model package."},
+                                 inspect);
 }
 
 }  // namespace preferd::cli

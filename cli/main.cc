@@ -16,48 +16,37 @@
 
 namespace {
 
-using preferd::cli::Arguments;
-
-struct Command {
-  const char* name;
-  const char* summary;
-  int (*run)(const Arguments&);
-};
-
-constexpr Command kCommands[] = {
-    {"serve", "answer over HTTP: POST /predict, POST /batch, GET /metrics", preferd::cli::serve},
-    {"health", "ask a running server whether it is ready", preferd::cli::health},
-    {"score", "score a file of pairs offline", preferd::cli::score},
-    {"compare", "judge one pair, for people", preferd::cli::compare},
-    {"inspect", "show and check a model package", preferd::cli::inspect},
-    {"pack", "make a package of a base, a PEFT adapter and a head", preferd::cli::pack},
-    {"merge", "add an adapter to its dense base, checked on golden pairs", preferd::cli::merge},
-    {"quantize", "make a checkpoint of 4 or 8 bits as bitsandbytes writes it", preferd::cli::quantize},
-};
+// PREFERD_INSTRUCTION_SET is read before main() begins (model/kernels/instruction_set.h).
+const preferd::Commands& commands() {
+  using namespace preferd::cli;
+  static const preferd::Commands all("preferd", "PREFERD_",
+                                     {serve_command(), health_command(), score_command(), compare_command(),
+                                      inspect_command(), pack_command(), merge_command(), quantize_command()},
+                                     {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
+  return all;
+}
 
 void print_usage(std::FILE* to) {
   std::fputs(
       "preferd: given a prompt and two responses, which one will people prefer, and how sure are we?\n\n"
       "usage: preferd COMMAND [flags]    preferd COMMAND --help    preferd --version\n\n",
       to);
-  for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
+  std::fputs(commands().list().c_str(), to);
 }
 
-int run(const Command& command, const Arguments& arguments) {
+int run(const preferd::Command& command, const preferd::Arguments& arguments) {
   using namespace preferd::cli;
   try {
-    return command.run(arguments);
+    const auto started = commands().start(command, arguments, preferd::environment());
+    if (!started) return report(started.error(), kBadUsage);
+    if (!started->text) return started->run();
+    std::fputs(started->text->c_str(), stdout);
+    return kDone;
   } catch (const std::bad_alloc&) {
     return report({preferd::Code::kUnavailable, "out of memory", {}}, kFailed);
   } catch (const std::exception& e) {
     return report({preferd::Code::kInternal, e.what(), {}}, kFailed);
   }
-}
-
-preferd::Error unknown(const std::string& name) {
-  std::string known;
-  for (const Command& c : kCommands) known += (known.empty() ? "" : ", ") + std::string(c.name);
-  return preferd::invalid("unknown command '" + name + "', expected one of " + known);
 }
 
 // What was printed may be lost when it leaves the buffer: a full disk is a failure, a reader that has seen
@@ -86,11 +75,11 @@ int main(int argc, char** argv) {
   }
   if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
     return preferd::cli::report(asked.error(), preferd::cli::kBadUsage);
-  for (const Command& c : kCommands)
-    if (name == c.name) return with_output(run(c, Arguments(argv + 2, argv + argc)));
+  if (const preferd::Command* found = commands().find(name))
+    return with_output(run(*found, preferd::Arguments(argv + 2, argv + argc)));
   if (name.empty()) {
     print_usage(stderr);
     return preferd::cli::kBadUsage;
   }
-  return preferd::cli::report(unknown(name), preferd::cli::kBadUsage);
+  return preferd::cli::report(commands().unknown(name), preferd::cli::kBadUsage);
 }

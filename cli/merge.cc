@@ -46,36 +46,36 @@ int run(const Options& o) {
   return kDone;
 }
 
-}  // namespace
+void describe(Schema& s, Options& o) {
+  s.text("package", o.package, "package with an adapter over a dense base", {.required = true});
+  s.text("output", o.output, "directory to make; must be absent or empty", {.required = true});
+  s.text("adapter", o.merge.adapter, "name of the adapter; without it the default");
+  s.choice("dtype", o.merge.type, "type of all weights; keep: each as the base has it");
+  s.real("tolerance", o.tolerance, 0.0, 1e6,
+         "largest difference of a golden logit; 0 is 1e-3 for fp32, 3e-2 for fp16, 3e-1 for bf16");
+  s.integer("shard-bytes", o.merge.shard_bytes, std::size_t{1} << 10, std::size_t{1} << 50,
+            "largest file of weights");
+  s.integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core");
+  s.toggle("quiet", o.quiet, "no progress and no report");
+}
 
-int merge(const Arguments& arguments) {
-  Options o;
-  Settings settings(
-      "preferd merge",
-      "Adds a package's LoRA adapter to its dense base and writes a package without adapter: head and "
-      "modules_to_save\ncome along. Golden pairs are scored before and after. A quantized base is "
-      "refused: rounding the sum to 4 or 8\nbits again would lose most of the adapter.");
-  settings.text("package", o.package, "package with an adapter over a dense base")
-      .require("package")
-      .text("output", o.output, "directory to make; must be absent or empty")
-      .require("output")
-      .text("adapter", o.merge.adapter, "name of the adapter; without it the default")
-      .choice("dtype", o.merge.type,
-              {{"keep", convert::MergedType::kKept},
-               {"fp32", convert::MergedType::kF32},
-               {"bf16", convert::MergedType::kBF16},
-               {"fp16", convert::MergedType::kF16}},
-              "type of all weights; keep: each as the base has it")
-      .real("tolerance", o.tolerance, 0.0, 1e6,
-            "largest difference of a golden logit; 0 is 1e-3 for fp32, 3e-2 for fp16, 3e-1 for bf16")
-      .integer("shard-bytes", o.merge.shard_bytes, std::size_t{1} << 10, std::size_t{1} << 50,
-               "largest file of weights")
-      .integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core")
-      .toggle("quiet", o.quiet, "no progress and no report");
-  if (const auto code = load_settings(settings, arguments)) return *code;
+int merge(Options& o, const Loaded&) {
   if (o.tolerance > 0) o.merge.tolerance = o.tolerance;
   o.merge.threads = thread_count(o.threads);
   return run(o);
+}
+
+}  // namespace
+
+Command merge_command() {
+  return command<Options>(
+      {.name = "merge",
+       .summary = "add an adapter to its dense base, checked on golden pairs",
+       .about =
+           "Adds a package's LoRA adapter to its dense base and writes a package without adapter: head and "
+           "modules_to_save\ncome along. Golden pairs are scored before and after. A quantized base is "
+           "refused: rounding the sum to 4 or 8\nbits again would lose most of the adapter."},
+      merge);
 }
 
 }  // namespace preferd::cli

@@ -16,7 +16,7 @@ struct Options {
   convert::PackOptions pack;
   std::string output, input_template;
   std::vector<std::string> adapters, answer_tokens, labels;
-  enum class Quantized { kAsFound, kNone, kNf4, kFp4, kInt8 } scheme = Quantized::kAsFound;
+  std::optional<Scheme> scheme;  // absent: as found
   bool double_quant = false, link_base = false, quiet = false;
   int block_size = 64, threads = 0;
 };
@@ -29,8 +29,8 @@ std::pair<std::string, std::string> adapter_of(const std::string& given) {
   return {given.substr(0, at), given.substr(at + 1)};
 }
 
-Status read_flags(Options& o, const Settings& settings) {
-  const auto given = [&](const char* name) { return settings.origin(name) != Origin::kDefault; };
+Status read_flags(Options& o, const Loaded& loaded) {
+  const auto given = [&](const char* name) { return loaded.given(name); };
   for (const std::string& a : o.adapters) o.pack.adapters.push_back(adapter_of(a));
   if (!o.pack.manifest.empty())
     for (const char* flag : {"template", "max-tokens", "add-bos", "add-eos", "answer-tokens"})
@@ -57,61 +57,49 @@ Status read_flags(Options& o, const Settings& settings) {
   if (given("answer-tokens") && o.pack.template_options.answer_tokens.size() != 2)
     return invalid("answer-tokens has " + std::to_string(o.pack.template_options.answer_tokens.size()) +
                    " tokens, expected two: A,B");
-  using Quantized = Options::Quantized;
-  const bool four = o.scheme == Quantized::kNf4 || o.scheme == Quantized::kFp4;
+  const bool four = o.scheme == Scheme::kNf4 || o.scheme == Scheme::kFp4;
   if (!four && (given("double-quant") || given("block-size")))
     return invalid("double-quant and block-size go with scheme nf4 or fp4");
-  if (o.scheme == Quantized::kAsFound) return Ok{};
-  constexpr const char* kSchemes[] = {"", "none", "nf4", "fp4", "int8"};
-  convert::OrderedJson section = {{"scheme", kSchemes[static_cast<int>(o.scheme)]}};
+  if (!o.scheme) return Ok{};
+  convert::OrderedJson section = {{"scheme", word_of(*o.scheme)}};
   if (four) section.update({{"double_quant", o.double_quant}, {"block_size", o.block_size}});
   o.pack.quantization = section;
   return Ok{};
 }
 
-void declare_pack(Settings& settings, Options& o) {
-  using Quantized = Options::Quantized;
-  settings.text("base", o.pack.base, "model directory as on Hugging Face; without it the manifest's")
-      .list("adapter", o.adapters, "PEFT directory; several as NAME=DIR, the first being the default")
-      .text("head", o.pack.head, "head.safetensors; without it the head that PEFT saved with the adapter")
-      .text("features", o.pack.features,
-            "features.safetensors, where the manifest's features are standardised")
-      .text("output", o.output, "directory to make; must be absent or empty")
-      .require("output")
-      .text(
-          "manifest", o.pack.manifest,
-          "package.json that says how the parts fit; its paths count from its own folder, flags replace them")
-      .text("name", o.pack.template_options.name,
-            "the package's name; without it the manifest's, or the output's last part")
-      .text("template", o.input_template,
-            "without a manifest: text with {prompt}, {response_a}, {response_b}, or {prompt}, {response}; "
-            "@FILE "
-            "reads a file; the default is in docs/packages.md")
-      .integer("max-tokens", o.pack.template_options.max_tokens, 1, 1 << 20,
-               "without a manifest: limit of a sequence")
-      .toggle("add-bos", o.pack.template_options.add_bos, "without a manifest: begin with BOS")
-      .toggle("add-eos", o.pack.template_options.add_eos, "without a manifest: end with EOS")
-      .list("answer-tokens", o.answer_tokens,
-            "without a manifest: no head, but these two tokens of the LM head, as A,B")
-      .choice("scheme", o.scheme,
-              {{"as-found", Quantized::kAsFound},
-               {"none", Quantized::kNone},
-               {"nf4", Quantized::kNf4},
-               {"fp4", Quantized::kFp4},
-               {"int8", Quantized::kInt8}},
-              "quantization of the base, at load where it is dense; as-found: the manifest's, or what the "
-              "files are")
-      .toggle("double-quant", o.double_quant, "quantize the scales of 4-bit blocks too")
-      .integer("block-size", o.block_size, 32, 4096, "values a 4-bit block")
-      .list("labels", o.labels,
-            "what the head's outputs stand for, in their order, where it is not model_a,model_b[,tie]: "
-            "model_b,model_a say, or model_a for one output that is the logit of A")
-      .text("golden-rows", o.pack.golden_rows,
-            "16 to 64 rows whose logits are recorded; logits that they bring, from your own program, must be "
-            "ours within 2e-4; without it 16 built-in pairs in several languages")
-      .toggle("link-base", o.link_base, "leave the base where it is and write its absolute path")
-      .integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core")
-      .toggle("quiet", o.quiet, "print nothing");
+void describe(Schema& s, Options& o) {
+  s.text("base", o.pack.base, "model directory as on Hugging Face; without it the manifest's");
+  s.texts("adapter", o.adapters, "PEFT directory; several as NAME=DIR, the first being the default");
+  s.text("head", o.pack.head, "head.safetensors; without it the head that PEFT saved with the adapter");
+  s.text("features", o.pack.features, "features.safetensors, where the manifest's features are standardised");
+  s.text("output", o.output, "directory to make; must be absent or empty", {.required = true});
+  s.text("manifest", o.pack.manifest,
+         "package.json that says how the parts fit; its paths count from its own folder, flags replace them");
+  s.text("name", o.pack.template_options.name,
+         "the package's name; without it the manifest's, or the output's last part");
+  s.text("template", o.input_template,
+         "without a manifest: text with {prompt}, {response_a}, {response_b}, or {prompt}, {response}; @FILE "
+         "reads a file; the default is in docs/packages.md");
+  s.integer("max-tokens", o.pack.template_options.max_tokens, 1, 1 << 20,
+            "without a manifest: limit of a sequence");
+  s.toggle("add-bos", o.pack.template_options.add_bos, "without a manifest: begin with BOS");
+  s.toggle("add-eos", o.pack.template_options.add_eos, "without a manifest: end with EOS");
+  s.texts("answer-tokens", o.answer_tokens,
+          "without a manifest: no head, but these two tokens of the LM head, as A,B");
+  s.choice("scheme", o.scheme, "as-found",
+           "quantization of the base, at load where it is dense; as-found: the manifest's, or what the files "
+           "are");
+  s.toggle("double-quant", o.double_quant, "quantize the scales of 4-bit blocks too");
+  s.integer("block-size", o.block_size, 32, 4096, "values a 4-bit block");
+  s.texts("labels", o.labels,
+          "what the head's outputs stand for, in their order, where it is not model_a,model_b[,tie]: "
+          "model_b,model_a say, or model_a for one output that is the logit of A");
+  s.text("golden-rows", o.pack.golden_rows,
+         "16 to 64 rows whose logits are recorded; logits that they bring, from your own program, must be "
+         "ours within 2e-4; without it 16 built-in pairs in several languages");
+  s.toggle("link-base", o.link_base, "leave the base where it is and write its absolute path");
+  s.integer("threads", o.threads, 0, 1024, "threads that compute; 0 is one a core");
+  s.toggle("quiet", o.quiet, "print nothing");
 }
 
 int run(Options& o) {
@@ -140,25 +128,28 @@ int run(Options& o) {
   return kDone;
 }
 
-}  // namespace
-
-int pack(const Arguments& arguments) {
-  Options o;
-  Settings settings(
-      "preferd pack",
-      "Makes a package: copies base, adapter and head together, loads them strictly, records golden "
-      "pairs and checks\nthem by loading again. For an adapter of "
-      "AutoModelForSequenceClassification this is enough:\n\n  preferd pack --base SmolLM2-135M "
-      "--adapter runs/best --output my-judge");
-  declare_pack(settings, o);
-  if (const auto code = load_settings(settings, arguments)) return *code;
-  if (const Status s = read_flags(o, settings); !s) return report(s.error(), kBadUsage);
+int pack(Options& o, const Loaded& loaded) {
+  if (const Status s = read_flags(o, loaded); !s) return report(s.error(), kBadUsage);
   while (o.output.size() > 1 && o.output.ends_with('/')) o.output.pop_back();
   if (o.pack.template_options.name.empty() && o.pack.manifest.empty())
     o.pack.template_options.name = std::filesystem::path(o.output).lexically_normal().filename().string();
   o.pack.placed = o.link_base ? convert::PackOptions::Base::kLinked : convert::PackOptions::Base::kCopied;
   o.pack.threads = thread_count(o.threads);
   return run(o);
+}
+
+}  // namespace
+
+Command pack_command() {
+  return command<Options>(
+      {.name = "pack",
+       .summary = "make a package of a base, a PEFT adapter and a head",
+       .about =
+           "Makes a package: copies base, adapter and head together, loads them strictly, records golden "
+           "pairs "
+           "and checks\nthem by loading again. For an adapter of AutoModelForSequenceClassification this is "
+           "enough:\n\n  preferd pack --base SmolLM2-135M --adapter runs/best --output my-judge"},
+      pack);
 }
 
 }  // namespace preferd::cli

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/numbers.h"
 #include "cli/common.h"
 #include "cli/score_run.h"
 
@@ -59,40 +60,31 @@ int report_failed(const ScoreOptions& o, const Totals& totals) {
 
 }  // namespace
 
-int score(const Arguments& arguments) {
-  using Form = ScoreOptions::Form;
-  ScoreOptions o;
-  Settings settings("preferd score", "Scores a file of pairs offline, with the engine that serves.");
-  settings.text("input", o.input, "JSON Lines or CSV, plain or .gz; - is standard input").require("input");
-  settings.text("output", o.output, "where verdicts go, in input order; - is standard output");
-  declare(settings, o.engine);
-  settings
-      .choice("format", o.form,
-              {{"jsonl", Form::kJsonLines}, {"csv", Form::kCsv}, {"submission", Form::kSubmission}},
-              "form of the output: jsonl has everything (logits, tokens, what was cut); csv has "
-              "id,winner,p_model_a,p_model_b[,p_tie],error; submission is what Kaggle takes")
-      .choice("competition", o.competition,
-              {{"auto", rows::Competition::kUnknown},
-               {"wsdm", rows::Competition::kWsdm},
-               {"lmsys", rows::Competition::kLmsys}},
-              "form of a submission: wsdm is id,winner, lmsys is "
-              "id,winner_model_a,winner_model_b,winner_tie; auto "
-              "goes by the first row of the input")
-      .choice("input-format", o.input_format,
-              {{"auto", rows::RowFormat::kAuto},
-               {"jsonl", rows::RowFormat::kJsonLines},
-               {"csv", rows::RowFormat::kCsv}},
-              "form of the input; auto goes by the file's ending")
-      .toggle("swap", o.swap, "average both orders of the responses, for rows that do not say")
-      .text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default")
-      .integer("limit", o.limit, 0, std::size_t{1} << 40, "score only the first so many rows; 0 is all")
-      .text("shard", o.shard, "i/n: score only rows i, i + n, i + 2n, ... (from 0)")
-      .toggle("resume", o.resume, "go on after the lines that the output already holds")
-      .toggle("quiet", o.quiet, "no progress and no summary");
-  if (const auto code = load_settings(settings, arguments)) return *code;
+void describe(Schema& s, ScoreOptions& o) {
+  s.text("input", o.input, "JSON Lines or CSV, plain or .gz; - is standard input", {.required = true});
+  s.text("output", o.output, "where verdicts go, in input order; - is standard output");
+  describe(s, o.engine);
+  s.choice("format", o.form,
+           "form of the output: jsonl has everything (logits, tokens, what was cut); csv has "
+           "id,winner,p_model_a,p_model_b[,p_tie],error; submission is what Kaggle takes");
+  s.choice("competition", o.competition,
+           "form of a submission: wsdm is id,winner, lmsys is id,winner_model_a,winner_model_b,winner_tie; "
+           "auto goes by the first row of the input");
+  s.choice("input-format", o.input_format, "form of the input; auto goes by the file's ending");
+  s.toggle("swap", o.swap, "average both orders of the responses, for rows that do not say");
+  s.text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default");
+  s.integer("limit", o.limit, 0, std::size_t{1} << 40, "score only the first so many rows; 0 is all");
+  s.text("shard", o.shard, "i/n: score only rows i, i + n, i + 2n, ... (from 0)");
+  s.toggle("resume", o.resume, "go on after the lines that the output already holds");
+  s.toggle("quiet", o.quiet, "no progress and no summary");
+}
+
+namespace {
+
+int score(ScoreOptions& o, const Loaded&) {
   if (const auto code = check_device(o.engine)) return *code;
   if (const Status s = read_shard(o); !s) return report(s.error(), kBadUsage);
-  if (o.competition != rows::Competition::kUnknown && o.form != Form::kSubmission)
+  if (o.competition != rows::Competition::kUnknown && o.form != ScoreOptions::Form::kSubmission)
     return report(invalid("flag --competition goes with --format submission"), kBadUsage);
   if (o.resume && o.output == "-") return report(invalid("flag --resume needs --output FILE"), kBadUsage);
 
@@ -120,6 +112,15 @@ int score(const Arguments& arguments) {
   if (!o.quiet) print_rest(o, *totals, seconds);
   if (totals->failed + totals->failed_before > 0) return report_failed(o, *totals);
   return kDone;
+}
+
+}  // namespace
+
+Command score_command() {
+  return command<ScoreOptions>({.name = "score",
+                                .summary = "score a file of pairs offline",
+                                .about = "Scores a file of pairs offline, with the engine that serves."},
+                               score);
 }
 
 }  // namespace preferd::cli

@@ -25,12 +25,19 @@ struct ScoreOptions {
   EngineOptions engine;
   std::string input, output = "-", adapter, shard;
   rows::RowFormat input_format = rows::RowFormat::kAuto;
-  enum class Form { kJsonLines, kCsv, kSubmission } form = Form::kJsonLines;
+  enum class Form { kJsonLines, kCsv, kSubmission };
+  Form form = Form::kJsonLines;
   rows::Competition competition = rows::Competition::kUnknown;  // of a submission; kUnknown: as the rows tell
   bool swap = false, resume = false, quiet = false;
   std::size_t limit = 0;  // rows of the input; 0 is all
   std::size_t shard_index = 0, shard_count = 1;
 };
+void describe(Schema& schema, ScoreOptions& options);
+constexpr auto words(ScoreOptions::Form) {
+  return word_list<ScoreOptions::Form>({{"jsonl", ScoreOptions::Form::kJsonLines},
+                                        {"csv", ScoreOptions::Form::kCsv},
+                                        {"submission", ScoreOptions::Form::kSubmission}});
+}
 
 struct Totals {
   std::size_t rows = 0, failed = 0;

@@ -4,16 +4,30 @@
 #include "cli/common.h"
 
 namespace preferd::cli {
+namespace {
 
-int serve(const Arguments& arguments) {
-  server::ServeOptions options;
+struct Options {
   EngineOptions engine;
-  Settings settings("preferd serve", "Answers over HTTP which of two responses people will prefer.");
-  declare(settings, engine);
-  server::declare(settings, options);
-  if (const auto code = load_settings(settings, arguments)) return *code;
-  if (const auto code = check_device(engine)) return *code;
-  return server::serve(options, [&] { return open_scorer(engine, scorer::Golden::kVerify); });
+  server::ServeOptions server;
+};
+
+void describe(Schema& s, Options& o) {
+  cli::describe(s, o.engine);
+  server::describe(s, o.server);
+}
+
+int serve(const Options& o, const Loaded&) {
+  if (const auto code = check_device(o.engine)) return *code;
+  return server::serve(o.server, [&] { return open_scorer(o.engine, scorer::Golden::kVerify); });
+}
+
+}  // namespace
+
+Command serve_command() {
+  return command<Options>({.name = "serve",
+                           .summary = "answer over HTTP: POST /predict, POST /batch, GET /metrics",
+                           .about = "Answers over HTTP which of two responses people will prefer."},
+                          serve);
 }
 
 }  // namespace preferd::cli

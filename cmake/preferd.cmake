@@ -1,8 +1,8 @@
 # The language and our warnings, and how a room of the house is built: every .cc of its folder, its dependencies by name.
 #
-#   preferd_library(NAME DEPS ...)   static library of the folder's *.cc
-#   preferd_test(NAME DEPS ...)      one GoogleTest binary of the folder's *_test.cc, run by ctest
-#   preferd_sources(NAME ROOM ...)   adds the *.cc of these sub-folders
+#   preferd_library(NAME [SOURCES ...] DEPS ...)   static library of the folder's *.cc, or of some
+#   preferd_test(NAME DEPS ...)                    one GoogleTest binary of the folder's *_test.cc, run by ctest
+#   preferd_sources(NAME ROOM ...)                 adds the *.cc of these sub-folders
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
@@ -36,9 +36,11 @@ if(PREFERD_SANITIZE)
 endif()
 
 function(preferd_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
-  add_library(${name} STATIC ${sources})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    file(GLOB ARG_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  endif()
+  add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC preferd_flags ${ARG_DEPS})
 endfunction()
 

@@ -6,11 +6,13 @@ constexpr std::int64_t kMillion = 1'000'000, kHour = 3'600'000;
 constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 }  // namespace
 
-void declare(Settings& s, ServeOptions& o) {
+void describe(Schema& s, ServeOptions& o) {
   s.text("host", o.host, "address to listen on; beyond loopback a key is needed");
   s.integer("port", o.port, 0, 65535, "TCP port to listen on; 0 takes any free one");
-  s.secret("api-key", o.api_key, "key that clients send as 'Authorization: Bearer KEY', or @FILE");
-  s.secret("admin-key", o.admin_key, "key for POST /admin/reload, good for all other routes too, or @FILE");
+  s.text("api-key", o.api_key, "key that clients send as 'Authorization: Bearer KEY', or @FILE",
+         {.secret = true});
+  s.text("admin-key", o.admin_key, "key for POST /admin/reload, good for all other routes too, or @FILE",
+         {.secret = true});
   s.toggle("insecure", o.insecure, "listen beyond loopback without a key");
 
   s.integer("max-body-bytes", o.max_body_bytes, 1, kGiB, "largest body of /predict, inflated");
@@ -32,13 +34,7 @@ void declare(Settings& s, ServeOptions& o) {
   s.integer("bulk-queue-tokens", o.bulk_queue_tokens, 1, 1000 * kMillion, "most tokens waiting from /batch");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
-  s.choice("log-level", o.log_level,
-           {{"debug", LogLevel::kDebug},
-            {"info", LogLevel::kInfo},
-            {"warning", LogLevel::kWarning},
-            {"error", LogLevel::kError},
-            {"off", LogLevel::kOff}},
-           "least important lines that are logged");
+  s.choice("log-level", o.log_level, "least important lines that are logged");
 }
 
 Status check(const ServeOptions& o) {

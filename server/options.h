@@ -1,10 +1,10 @@
-// What `preferd serve` can be told, and its declaration as settings. The cli room adds its own (--package).
+// What `preferd serve` can be told, and its declaration. The cli room adds its own (--package).
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "base/settings.h"
+#include "base/schema.h"
 #include "base/words.h"
 
 namespace preferd::server {
@@ -45,9 +45,9 @@ struct ServeOptions {
   LogLevel log_level = LogLevel::kInfo;
 };
 
-void declare(Settings& settings, ServeOptions& options);
+void describe(Schema& schema, ServeOptions& options);
 
-// What Settings cannot see alone: a port open to others without a key. For exit code 2.
+// What no single field shows: a port open to others without a key. For exit code 2.
 Status check(const ServeOptions& options);
 
 }  // namespace preferd::server

@@ -1,8 +1,7 @@
 // `preferd serve` from start to exit.
 //
 //   ServeOptions options;
-//   Settings settings("preferd serve", "...");
-//   declare(settings, options);          // server/options.h; then the caller's own, settings.load(...)
+//   load_settings(usage, [&](Schema& s) { describe(s, options); }, ...);  // server/options.h
 //   return serve(options, [&] { return load_package(path); });
 //
 // The port is open, and /healthz answers, before `load` is called (on a thread of its own); /readyz follows

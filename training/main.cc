@@ -11,34 +11,31 @@
 
 namespace {
 
-using preferd::training::Arguments;
-
-struct Command {
-  const char* name;
-  const char* summary;
-  int (*run)(const Arguments&);
-};
-
-constexpr Command kCommands[] = {
-    {"train", "from human votes to a package", preferd::training::train_command},
-    {"evaluate", "how good a package is on rows with human votes", preferd::training::evaluate_command},
-    {"label", "what a package thinks of rows, as the teacher of another run",
-     preferd::training::label_command},
-    {"explore", "what is in files of labelled pairs", preferd::training::explore_command},
-};
+// PREFERD_INSTRUCTION_SET is read before main() begins (model/kernels/instruction_set.h).
+const preferd::Commands& commands() {
+  using namespace preferd::training;
+  static const preferd::Commands all(
+      "trainer", "TRAINER_", {train_command(), evaluate_command(), label_command(), explore_command()},
+      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
+  return all;
+}
 
 void print_usage(std::FILE* to) {
   std::fputs(
       "trainer: makes the packages that preferd serves, from human votes\n\n"
       "usage: trainer COMMAND [flags]    trainer COMMAND --help    trainer --version\n\n",
       to);
-  for (const Command& c : kCommands) std::fprintf(to, "  %-8s  %s\n", c.name, c.summary);
+  std::fputs(commands().list().c_str(), to);
 }
 
-int run(const Command& command, const Arguments& arguments) {
+int run(const preferd::Command& command, const preferd::Arguments& arguments) {
   using namespace preferd::training;
   try {
-    return command.run(arguments);
+    const auto started = commands().start(command, arguments, preferd::environment());
+    if (!started) return report(started.error(), kBadUsage);
+    if (!started->text) return started->run();
+    std::fputs(started->text->c_str(), stdout);
+    return kDone;
   } catch (const std::bad_alloc&) {
     return report({preferd::Code::kUnavailable, "out of memory; a smaller loop.batch_tokens may help", {}},
                   kFailed);
@@ -67,13 +64,11 @@ int main(int argc, char** argv) {
   }
   if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
     return report(asked.error(), kBadUsage);
-  for (const Command& c : kCommands)
-    if (name == c.name) return run(c, Arguments(argv + 2, argv + argc));
+  if (const preferd::Command* found = commands().find(name))
+    return run(*found, preferd::Arguments(argv + 2, argv + argc));
   if (name.empty()) {
     print_usage(stderr);
     return kBadUsage;
   }
-  std::string known;
-  for (const Command& c : kCommands) known += (known.empty() ? "" : ", ") + std::string(c.name);
-  return report(preferd::invalid("unknown command '" + name + "', expected one of " + known), kBadUsage);
+  return report(commands().unknown(name), kBadUsage);
 }

@@ -16,7 +16,7 @@
 #include <sstream>
 
 #include "base/json.h"
-#include "base/settings.h"
+#include "base/numbers.h"
 #include "model/ops/compute.h"
 #include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "base/result.h"
 
@@ -13,6 +14,9 @@ namespace preferd::kernels {
 
 // "AVX2", "AVX-512", "AVX-512 VNNI", "AVX-512 VNNI AMX" ...
 const char* instruction_set();
+
+// Those that PREFERD_INSTRUCTION_SET may name: "avx2, avx512"; empty where there is no choice.
+std::string instruction_set_names();
 
 // The error of PREFERD_INSTRUCTION_SET: a name that is unknown on this architecture, or a set that this
 // machine lacks. Programs check it before they compute.

@@ -63,6 +63,12 @@ bool request_amx() {
   return (d & kTile) != 0 && (d & kInt8) != 0 && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+std::string names() {
+  std::string out;
+  for (const Named& n : kNamed) out += (out.empty() ? "" : ", ") + std::string(n.name);
+  return out;
+}
+
 // A lower bit is a better target.
 Choice choose() {
   Choice choice;
@@ -81,12 +87,13 @@ Choice choose() {
     choice.amx = n.amx;
     return choice;
   }
-  choice.error =
-      std::string("PREFERD_INSTRUCTION_SET: '") + asked + "' is not one of avx2, avx512, avx512vnni, amx";
+  choice.error = std::string("PREFERD_INSTRUCTION_SET: '") + asked + "' is not one of " + names();
   return choice;
 }
 
 #else
+
+std::string names() { return {}; }
 
 Choice choose() {
   const char* asked = std::getenv("PREFERD_INSTRUCTION_SET");
@@ -105,6 +112,8 @@ Status instruction_set_as_asked() {
   if (!kChoice.error.empty()) return invalid(kChoice.error);
   return Ok{};
 }
+
+std::string instruction_set_names() { return names(); }
 
 bool has_vnni() { return kChoice.vnni; }
 

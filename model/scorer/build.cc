@@ -8,6 +8,10 @@ namespace preferd::scorer {
 
 std::string torch_version() { return TORCH_VERSION; }
 std::string instruction_set() { return kernels::instruction_set(); }
+std::string instruction_set_help() {
+  const std::string names = kernels::instruction_set_names();
+  return "keeps kernels to less than the machine has: " + (names.empty() ? "there is no choice here" : names);
+}
 Status instruction_set_as_asked() { return kernels::instruction_set_as_asked(); }
 std::string devices() { return "cpu"; }
 

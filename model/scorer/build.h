@@ -7,9 +7,10 @@
 
 namespace preferd::scorer {
 
-std::string torch_version();        // of the libtorch that is linked: "1.13.1"
-std::string instruction_set();      // what the kernels use: "AVX2"
-Status instruction_set_as_asked();  // the error of PREFERD_INSTRUCTION_SET (model/kernels/instruction_set.h)
-std::string devices();              // "cpu"
+std::string torch_version();         // of the libtorch that is linked: "1.13.1"
+std::string instruction_set();       // what the kernels use: "AVX2"
+std::string instruction_set_help();  // what PREFERD_INSTRUCTION_SET does and takes
+Status instruction_set_as_asked();   // the error of PREFERD_INSTRUCTION_SET (model/kernels/instruction_set.h)
+std::string devices();               // "cpu"
 
 }  // namespace preferd::scorer

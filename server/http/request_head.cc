@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/settings.h"
+#include "base/numbers.h"
 #include "server/http/header_text.h"
 #include "server/http/http_error.h"
 

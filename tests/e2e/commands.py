@@ -300,25 +300,48 @@ class Others(Folder):
         self.assertEqual(code, 1)
         self.assertRegex(err, "error: device (is )?cuda")
 
-    def test_every_command_starts_with_every_variable_that_is_documented(self):
-        commands = ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize")
-        values = {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_CONFIG": str(self.write("none.toml", ""))}
+    def documented(self, program, prefix, commands):
+        """A value for each variable that --help of these commands names, which all of them take."""
         words = {}  # of a variable that several commands read, those that all of them know
         for command in commands:
-            for expected, variable in re.findall(r"  --\S+(?: <(.*)>)?\n.*\[(PREFERD_\w+)", run(command, "--help")[1]):
+            text = subprocess.run([BUILD / program, command, "--help"], capture_output=True, text=True, check=True).stdout
+            self.assertIn("variables:\n  PREFERD_INSTRUCTION_SET\n", text)
+            for expected, variable in re.findall(rf"  --\S+(?: <(.*)>)?\n.*\[({prefix}\w+)", text):
                 number = re.match(r"an? (?:integer|number) from (\S+) to", expected)
                 known = [number[1]] if number else ["x"] if expected in ("text", "a list of texts") else (expected or "true").split("|")
                 words[variable] = [w for w in words.get(variable, known) if w in known]
-        values = {variable: known[0] for variable, known in words.items()} | values
+        return {variable: known[0] for variable, known in words.items()}
+
+    def test_every_command_starts_with_every_variable_that_is_documented(self):
+        commands = ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize")
+        empty = str(self.write("none.toml", ""))
+        values = self.documented("preferd", "PREFERD_", commands) | {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_CONFIG": empty}
         self.assertGreater(len(values), 60)
+        of_trainer = self.documented("trainer", "TRAINER_", ("train", "evaluate", "label", "explore")) | {"TRAINER_CONFIG": empty}
+        self.assertGreater(len(of_trainer), 20)
         for command in commands:
-            code, out, err = run(command, "--print-config", env=values)
+            code, out, err = run(command, "--print-config", env=values | of_trainer)
             self.assertEqual((code, err), (0, ""), command)
         package = PACKAGES / "nf4"
         self.assertEqual(run("inspect", "--package", package, "--verify", env={"PREFERD_INSTRUCTION_SET": "avx2"})[0], 0)
-        for command in ("train", "evaluate", "label", "explore"):
-            p = subprocess.run([BUILD / "trainer", command, "--help"], env=os.environ | values, capture_output=True, text=True, timeout=60)
-            self.assertEqual(p.returncode, 0, p.stderr)
+        config = self.write("run.toml", "[runs.x]\nseed = 1\n")
+        for command in (["train", "--config", config], ["evaluate"], ["label"], ["explore"]):
+            p = subprocess.run([BUILD / "trainer", *command, "--print-config"], env=os.environ | values | of_trainer, capture_output=True, text=True, timeout=60)
+            self.assertEqual((p.returncode, p.stderr), (0, ""), command)
+
+    def test_trainer_reads_flags_environment_and_a_file(self):
+        file = self.write("flags.toml", 'threads = 2\ndraws = 3\nties = "half"\n')
+        p = subprocess.run([BUILD / "trainer", "evaluate", "--config", file, "--threads", "4", "--print-config"], capture_output=True, text=True,
+                           timeout=60, env=os.environ | {"TRAINER_DRAWS": "5", "TRAINER_THREADS": "3"})
+        for line in ("threads = 4  # flag --threads", "draws = 5  # variable TRAINER_DRAWS", f"ties = \"half\"  # {file}: key 'ties'",
+                     'labels = "auto"  # default'):
+            self.assertIn(line + "\n", p.stdout)
+        for env, args, said in (({"TRAINER_TIES": "often"}, [], "variable TRAINER_TIES: found 'often', expected auto|keep|half|drop"),
+                                ({"TRAINER_TEIS": "half"}, [], "variable TRAINER_TEIS is unknown"),
+                                ({}, ["--labels", "teacher"], "flag --labels: found 'teacher', expected auto|winner|one_hot|soft"),
+                                ({}, [], "flag --input is missing")):
+            p = subprocess.run([BUILD / "trainer", "evaluate", *args], capture_output=True, text=True, timeout=60, env=os.environ | env)
+            self.assertEqual((p.returncode, p.stderr.startswith("error: " + said)), (2, True), p.stderr)
 
     def test_an_unknown_instruction_set_is_refused(self):
         pair = ("--prompt", "x", "--response-a", "y", "--response-b", "z")

@@ -1,23 +1,23 @@
-// The trainer's commands. Each returns the exit code: 0 done, 1 failed while running, 2 bad usage or
+// The trainer's commands. Exit codes: 0 done, 1 failed while running, 2 bad usage or
 // configuration, 3 bad input data; 130 after Ctrl-C, with everything saved.
 #pragma once
 
 #include <atomic>
-#include <string>
-#include <vector>
 
+#include "base/commands.h"
 #include "base/result.h"
 
 namespace preferd::training {
 
-using Arguments = std::vector<std::string>;
-
 inline constexpr int kDone = 0, kFailed = 1, kBadUsage = 2, kBadData = 3, kStopped = 130;
 
-int train_command(const Arguments& arguments);
-int evaluate_command(const Arguments& arguments);
-int label_command(const Arguments& arguments);
-int explore_command(const Arguments& arguments);
+Command train_command();
+Command evaluate_command();
+Command label_command();
+Command explore_command();
+
+// The default where a command is not told.
+int all_cores();
 
 // "error: WHAT" on standard error; returns `code`, or kBadData where the data is at fault.
 int report(const Error& error, int code);

@@ -1,8 +1,10 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include "training/commands/commands.h"
 #include "training/data/corpus.h"
@@ -36,6 +38,8 @@ void on_signal(int) {
 }
 
 }  // namespace
+
+int all_cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
 int report(const Error& error, int code) {
   std::fprintf(stderr, "error: %s\n", error.what.c_str());

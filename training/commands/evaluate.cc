@@ -1,12 +1,10 @@
 // trainer evaluate: how good a package is on rows with human votes.
 #include <cstdio>
 #include <filesystem>
-#include <thread>
 
 #include "base/atomic_file.h"
 #include "model/default/default_package.h"
-#include "training/commands/arguments.h"
-#include "training/commands/choice.h"
+#include "training/commands/commands.h"
 #include "training/commands/scratch_folder.h"
 #include "training/commands/terminal.h"
 #include "training/report/text.h"
@@ -20,6 +18,8 @@ struct Options {
   std::string package, output, device = "cpu";
   EvaluateOptions evaluate;
   bool quiet = false;
+
+  Options() { evaluate.threads = all_cores(); }
 };
 
 Status write_reports(const Evaluation& e, const Options& options) {
@@ -31,7 +31,29 @@ Status write_reports(const Evaluation& e, const Options& options) {
   return write("evaluation.html", evaluation_page(e));
 }
 
-int run(Options& options) {
+void describe(Schema& s, Options& o) {
+  EvaluateOptions& e = o.evaluate;
+  s.text("package", o.package, "package directory; without it the embedded default");
+  s.texts("input", e.inputs, "files of pairs with labels: .jsonl, .csv, with or without .gz",
+          {.required = true});
+  s.text("output", o.output,
+         "folder for evaluation.json, predictions.jsonl, evaluation.html, and work/ with rows and tokens for "
+         "another time");
+  s.choice("ties", e.ties,
+           "rows that nobody won: keep needs three classes; half counts half for each response; auto keeps "
+           "them with three classes and drops them with two");
+  s.choice("labels", e.labels, "which label is read where a row could have several",
+           {Labels::kAuto, Labels::kWinner, Labels::kOneHot, Labels::kSoft});
+  s.integer("draws", e.resampling.draws, 0, 1000000, "of the bootstrap; 0 gives no intervals");
+  s.choice("compute", e.compute, "arithmetic of the model");
+  s.text("device", o.device, "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all");
+  s.choice("residency", e.residency,
+           "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8");
+  s.integer("threads", e.threads, 1, 1024, "threads that compute");
+  s.toggle("quiet", o.quiet, "figures and errors only");
+}
+
+int run(Options& options, const Loaded&) {
   auto devices = scorer::parse_devices(options.device);
   if (!devices) return report(devices.error(), kBadUsage);
   options.evaluate.devices = std::move(*devices);
@@ -69,59 +91,15 @@ int run(Options& options) {
 
 }  // namespace
 
-int evaluate_command(const Arguments& arguments) {
-  Options options;
-  EvaluateOptions& e = options.evaluate;
-  e.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  CLI::App app(
-      "Scores rows with human votes by the engine that serves, and prints accuracy, log-loss, Brier score,\n"
-      "calibration error and AUC with bootstrap intervals, by source, language and length, beside what can\n"
-      "be had without a model.",
-      "trainer evaluate");
-  app.add_option("--package", options.package, "package directory; without it the embedded default")
-      ->type_name("DIR");
-  app.add_option("--input", e.inputs, "files of pairs with labels: .jsonl, .csv, with or without .gz")
-      ->required()
-      ->type_name("FILE");
-  app.add_option("--output", options.output,
-                 "folder for evaluation.json, predictions.jsonl, evaluation.html, and work/ with rows and "
-                 "tokens for another time")
-      ->type_name("DIR");
-  add_choice(app, "--ties", e.ties,
-             {{"auto", Ties::kAuto}, {"keep", Ties::kKeep}, {"half", Ties::kHalf}, {"drop", Ties::kDrop}},
-             "rows that nobody won: keep needs three classes; half counts half for each response; auto keeps "
-             "them with three classes and drops them with two");
-  add_choice(app, "--labels", e.labels,
-             {{"auto", Labels::kAuto},
-              {"winner", Labels::kWinner},
-              {"one_hot", Labels::kOneHot},
-              {"soft", Labels::kSoft}},
-             "which label is read where a row could have several");
-  app.add_option("--draws", e.resampling.draws, "of the bootstrap; 0 gives no intervals")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
-  add_choice(app, "--compute", e.compute,
-             {{"auto", scorer::ComputeType::kAuto},
-              {"fp32", scorer::ComputeType::kFp32},
-              {"int16", scorer::ComputeType::kInt16},
-              {"int8", scorer::ComputeType::kInt8}},
-             "arithmetic of the model");
-  app.add_option("--device", options.device,
-                 "cpu, cuda (the first GPU), cuda:N, several as cuda:0,cuda:1, or cuda:all")
-      ->type_name("DEVICE")
-      ->capture_default_str();
-  add_choice(app, "--residency", e.residency,
-             {{"auto", scorer::Residency::kAuto},
-              {"packed", scorer::Residency::kPacked},
-              {"dense", scorer::Residency::kDense},
-              {"fp8", scorer::Residency::kFp8}},
-             "weights in a GPU's memory: packed as stored, dense bf16 (auto, where it fits), or fp8");
-  app.add_option("--threads", e.threads, "threads that compute")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_flag("--quiet", options.quiet, "figures and errors only");
-  if (const auto ended = parse_arguments(app, arguments)) return *ended;
-  return run(options);
+Command evaluate_command() {
+  return command<Options>({.name = "evaluate",
+                           .summary = "how good a package is on rows with human votes",
+                           .about = "Scores rows with human votes by the engine that serves, and prints "
+                                    "accuracy, log-loss, Brier score,\n"
+                                    "calibration error and AUC with bootstrap intervals, by source, language "
+                                    "and length, beside what can\n"
+                                    "be had without a model."},
+                          run);
 }
 
 }  // namespace preferd::training

@@ -3,8 +3,7 @@
 
 #include "base/atomic_file.h"
 #include "model/scorer/pair_encoder.h"
-#include "training/commands/arguments.h"
-#include "training/commands/choice.h"
+#include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/data/explore.h"
 #include "training/report/explore.h"
@@ -16,7 +15,7 @@ namespace {
 struct Options {
   std::vector<std::string> train, valid;
   std::string output, json, tokenizer_of;
-  Labels labels = Labels::kAuto;
+  std::optional<Labels> labels = Labels::kAuto;  // absent: none is read
   bool quiet = false;
 };
 
@@ -48,11 +47,24 @@ void print(const char* name, const SplitFacts& f) {
   lengths("tokens of prompt and both responses", f.pair_tokens);
 }
 
-int run(const Options& options) {
-  ExploreOptions explored{.train = options.train,
-                          .valid = options.valid,
-                          .rule = [&](const std::string&) { return options.labels; },
-                          .count_tokens = {}};
+void describe(Schema& s, Options& o) {
+  s.texts("input", o.train, "files of pairs with labels: .jsonl, .csv, with or without .gz",
+          {.required = true});
+  s.texts("valid", o.valid, "validation files: what they share with --input is counted");
+  s.text("output", o.output, "the page", {.required = true});
+  s.text("json", o.json, "the same facts for programs");
+  s.text("tokenizer-of", o.tokenizer_of, "package whose tokens are counted");
+  s.choice("labels", o.labels, "none", "which label is read where a row could have several",
+           {Labels::kAuto, Labels::kWinner, Labels::kOneHot, Labels::kSoft});
+  s.toggle("quiet", o.quiet, "errors only");
+}
+
+int run(const Options& options, const Loaded&) {
+  ExploreOptions explored{
+      .train = options.train,
+      .valid = options.valid,
+      .rule = [&](const std::string&) { return options.labels.value_or(Labels::kTeacher); },
+      .count_tokens = {}};
   std::shared_ptr<const scorer::PairEncoder> encoder;
   if (!options.tokenizer_of.empty()) {
     const auto files = open_directory(options.tokenizer_of);
@@ -95,29 +107,13 @@ int run(const Options& options) {
 
 }  // namespace
 
-int explore_command(const Arguments& arguments) {
-  Options options;
-  CLI::App app("Draws a page about files of labelled pairs: winners, languages, lengths, models, duplicates.",
-               "trainer explore");
-  app.add_option("--input", options.train, "files of pairs with labels: .jsonl, .csv, with or without .gz")
-      ->required()
-      ->type_name("FILE");
-  app.add_option("--valid", options.valid, "validation files: what they share with --input is counted")
-      ->type_name("FILE");
-  app.add_option("--output", options.output, "the page")->required()->type_name("FILE");
-  app.add_option("--json", options.json, "the same facts for programs")->type_name("FILE");
-  app.add_option("--tokenizer-of", options.tokenizer_of, "package whose tokens are counted")
-      ->type_name("DIR");
-  add_choice(app, "--labels", options.labels,
-             {{"auto", Labels::kAuto},
-              {"winner", Labels::kWinner},
-              {"one_hot", Labels::kOneHot},
-              {"soft", Labels::kSoft},
-              {"none", Labels::kTeacher}},
-             "which label is read where a row could have several");
-  app.add_flag("--quiet", options.quiet, "errors only");
-  if (const auto ended = parse_arguments(app, arguments)) return *ended;
-  return run(options);
+Command explore_command() {
+  return command<Options>(
+      {.name = "explore",
+       .summary = "what is in files of labelled pairs",
+       .about =
+           "Draws a page about files of labelled pairs: winners, languages, lengths, models, duplicates."},
+      run);
 }
 
 }  // namespace preferd::training

@@ -1,9 +1,7 @@
 // trainer label: a package answers the rows of files, as the teacher of another run.
 #include <cstdio>
-#include <thread>
 
-#include "training/commands/arguments.h"
-#include "training/commands/choice.h"
+#include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/run/label.h"
 
@@ -19,46 +17,40 @@ Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package,
   return TrainableModel::load(*encoder, placement);
 }
 
-}  // namespace
-
-int label_command(const Arguments& arguments) {
-  LabelOptions options;
-  TrainableOptions placement{.method = Method::kHead};
+struct Options {
+  LabelOptions label;
+  TrainableOptions model{.method = Method::kHead};
   std::string package;
   bool swap = false, embeddings = false, quiet = false;
-  options.threads = placement.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  CLI::App app("Writes what a package thinks of each row, as teacher labels (data.teachers) of another run.",
-               "trainer label");
-  app.add_option("--package", package, "package directory of the teacher")->required()->type_name("DIR");
-  app.add_option("--input", options.inputs, "files of pairs; labels are not needed")
-      ->required()
-      ->type_name("FILE");
-  app.add_option("--output", options.output, "JSON Lines; goes on where it stopped")
-      ->required()
-      ->type_name("FILE");
-  app.add_flag("--swap", swap, "mean of both orders of a pair");
-  app.add_flag("--embeddings", embeddings, "write the pooled states too");
-  app.add_option("--batch-tokens", options.batch_tokens, "tokens of one forward")
-      ->check(CLI::Range(1, 1 << 26))
-      ->capture_default_str();
-  app.add_option("--threads", placement.threads, "threads that compute")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  add_choice(app, "--device", placement.device, {{"cpu", Device::kCpu}, {"cuda", Device::kCuda}},
-             "where it computes");
-  add_choice(app, "--precision", placement.precision,
-             {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}},
-             "of its arithmetic; bf16 on cuda only");
-  app.add_flag("--quiet", quiet, "errors only");
-  if (const auto ended = parse_arguments(app, arguments)) return *ended;
-  options.orders = swap ? LabelOrders::kBoth : LabelOrders::kGiven;
-  options.embeddings = embeddings ? Embeddings::kWrite : Embeddings::kNone;
-  auto model = open_model(package, placement);
+
+  Options() { model.threads = all_cores(); }
+};
+
+void describe(Schema& s, Options& o) {
+  s.text("package", o.package, "package directory of the teacher", {.required = true});
+  s.texts("input", o.label.inputs, "files of pairs; labels are not needed", {.required = true});
+  s.text("output", o.label.output, "JSON Lines; goes on where it stopped", {.required = true});
+  s.toggle("swap", o.swap, "mean of both orders of a pair");
+  s.toggle("embeddings", o.embeddings, "write the pooled states too");
+  s.integer("batch-tokens", o.label.batch_tokens, 1, 1 << 26, "tokens of one forward");
+  s.integer("threads", o.model.threads, 1, 1024, "threads that compute");
+  s.choice("device", o.model.device, "where it computes");
+  s.choice("precision", o.model.precision, "of its arithmetic; bf16 on cuda only",
+           {Precision::kFp32, Precision::kBf16});
+  s.toggle("quiet", o.quiet, "errors only");
+}
+
+int run(const Options& o, const Loaded&) {
+  LabelOptions options = o.label;
+  options.threads = all_cores();
+  options.orders = o.swap ? LabelOrders::kBoth : LabelOrders::kGiven;
+  options.embeddings = o.embeddings ? Embeddings::kWrite : Embeddings::kNone;
+  auto model = open_model(o.package, o.model);
   if (!model) return report(model.error(), kFailed);
-  if (swap && package::traits((*model)->output()).scores_each_response())
+  if (o.swap && package::traits((*model)->output()).scores_each_response())
     return report(invalid("flag --swap means nothing for a difference head, whose orders are mirrors"),
                   kBadUsage);
-  Terminal terminal(quiet ? Verbosity::kQuiet : Verbosity::kNormal);
+  Terminal terminal(o.quiet ? Verbosity::kQuiet : Verbosity::kNormal);
   const auto start = std::chrono::steady_clock::now();
   const auto rate = [&](const LabelCounts& c) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -76,6 +68,17 @@ int label_command(const Arguments& arguments) {
                 (counts->kept > 0 ? "; " + std::to_string(counts->kept) + " were there" : ""));
   if (counts->failed == 0) return kDone;
   return report(invalid(std::to_string(counts->failed) + " rows were bad and got no label"), kBadData);
+}
+
+}  // namespace
+
+Command label_command() {
+  return command<Options>(
+      {.name = "label",
+       .summary = "what a package thinks of rows, as the teacher of another run",
+       .about =
+           "Writes what a package thinks of each row, as teacher labels (data.teachers) of another run."},
+      run);
 }
 
 }  // namespace preferd::training

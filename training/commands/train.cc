@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "training/commands/arguments.h"
+#include "training/commands/commands.h"
 #include "training/commands/terminal.h"
 #include "training/config/load.h"
 #include "training/run/train.h"
@@ -63,7 +63,7 @@ void say_end(const TrainConfig& config, const TrainResult& result, Terminal& ter
   terminal.note("      preferd serve --package " + package);
 }
 
-int run(const TrainConfig& config, const Options& options) {
+int train_as_told(const TrainConfig& config, const Options& options) {
   const auto self = find_rank(environment());
   if (!self) return report(self.error(), kBadUsage);
   Terminal terminal(options.quiet || self->rank > 0 ? Verbosity::kQuiet : Verbosity::kNormal);
@@ -94,31 +94,33 @@ int run(const TrainConfig& config, const Options& options) {
   return kDone;
 }
 
+void describe(Schema& s, Options& o) {
+  s.text("config", o.config, "TOML file: [defaults], [runs.NAME]", {.required = true, .flag_only = true});
+  s.text("run", o.run, "which of the file's runs");
+  s.toggle("resume", o.resume, "go on with the run in the output folder, from its last checkpoint");
+  s.toggle("print-config", o.print_config, "show the resolved configuration and exit", {.flag_only = true});
+  s.toggle("quiet", o.quiet, "errors only");
+  s.texts("KEY=VALUE", o.overrides, "keys set from here: optimizer.lr=1e-4", {.positional = true});
+}
+
+int run(const Options& options, const Loaded&) {
+  const auto config = load_config(options.config, options.run, options.overrides);
+  if (!config) return report(config.error(), kBadUsage);
+  if (!options.print_config) return train_as_told(*config, options);
+  std::fputs(to_toml(*config).c_str(), stdout);
+  return kDone;
+}
+
 }  // namespace
 
-int train_command(const Arguments& arguments) {
-  Options options;
-  CLI::App app("Trains an adapter and a head on human votes and writes a package that preferd serves.",
-               "trainer train");
-  app.add_option("--config", options.config, "TOML file: [defaults], [runs.NAME]")
-      ->required()
-      ->type_name("FILE");
-  app.add_option("--run", options.run, "which of the file's runs")->type_name("NAME");
-  app.add_flag("--resume", options.resume,
-               "go on with the run in the output folder, from its last checkpoint");
-  app.add_flag("--print-config", options.print_config, "show the resolved configuration and exit");
-  app.add_flag("--quiet", options.quiet, "errors only");
-  app.add_option("overrides", options.overrides, "keys set from here: optimizer.lr=1e-4")
-      ->type_name("KEY=VALUE");
-  app.footer([] { return "Keys of the configuration, with their defaults:\n\n" + config_help(); });
-  if (const auto ended = parse_arguments(app, arguments)) return *ended;
-  auto config = load_config(options.config, options.run, options.overrides);
-  if (!config) return report(config.error(), kBadUsage);
-  if (options.print_config) {
-    std::fputs(to_toml(*config).c_str(), stdout);
-    return kDone;
-  }
-  return run(*config, options);
+Command train_command() {
+  return command<Options>(
+      {.name = "train",
+       .summary = "from human votes to a package",
+       .about = "Trains an adapter and a head on human votes and writes a package that preferd serves.",
+       .config = Usage::ConfigFile::kOwn,
+       .footer = [] { return "Keys of the configuration, with their defaults:\n\n" + config_help(); }},
+      run);
 }
 
 }  // namespace preferd::training

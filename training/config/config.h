@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/schema.h"
 #include "base/words.h"
-#include "training/config/fields.h"
 #include "training/data/options.h"
 #include "training/data/sampler.h"
 #include "training/objective/objective.h"
@@ -88,6 +88,6 @@ struct TrainConfig {
   WatchConfig watch;
 };
 
-void describe(ConfigFields& fields, TrainConfig& config);
+void describe(Schema& schema, TrainConfig& config);
 
 }  // namespace preferd::training

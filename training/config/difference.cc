@@ -8,50 +8,45 @@ namespace {
 
 using Values = std::map<std::string, std::string>;
 
-std::string text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string json_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 void flatten(const std::string& key, const Json& value, Values& into) {
   if (!value.is_object()) {
-    into[key] = text(value);
+    into[key] = json_text(value);
     return;
   }
   for (const auto& [name, inner] : value.items()) flatten(key + "." + name, inner, into);
 }
 
-class Collector : public ConfigFields {
+class Collector : public Schema {
  public:
   Collector(Values& into, std::string path) : into_(into), path_(std::move(path)) {}
 
-  void section(const char* name, const char*, const std::function<void(ConfigFields&)>& body) override {
+  void section(const char* name, const char*, const std::function<void(Schema&)>& body) override {
     Collector inner(into_, under(name));
     body(inner);
   }
   void tables(const char* name, const char*, const char*, std::size_t count,
               const std::function<void(std::size_t)>&,
-              const std::function<void(ConfigFields&, std::size_t)>& body) override {
+              const std::function<void(Schema&, std::size_t)>& body) override {
     for (std::size_t i = 0; i < count; ++i) {
       Collector inner(into_, under(name) + "[" + std::to_string(i) + "]");
       body(inner, i);
     }
   }
-  void text(const char* name, std::string& v, const char*) override { keep(name, v); }
-  void texts(const char* name, std::vector<std::string>& v, const char*) override { keep(name, v); }
-  void integer(const char* name, std::int64_t& v, std::int64_t, std::int64_t, const char*) override {
-    keep(name, v);
-  }
-  void real(const char* name, double& v, double, double, const char*) override { keep(name, v); }
-  void toggle(const char* name, bool& v, const char*) override { keep(name, v); }
-  void object(const char* name, Json& v, const char*) override { flatten(under(name), v, into_); }
 
  protected:
-  void word(const char* name, std::size_t& index, const std::vector<const char*>& words,
-            const char*) override {
-    keep(name, words[index]);
+  void field(Field field) override {
+    if (field.kind == Field::Kind::kObject)
+      flatten(under(field.name), field.show(), into_);
+    else
+      into_[under(field.name)] = json_text(field.show());
   }
 
  private:
   std::string under(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
-  void keep(const char* name, const Json& value) { into_[under(name)] = training::text(value); }
 
   Values& into_;
   std::string path_;

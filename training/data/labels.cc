@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/check.h"
-#include "base/settings.h"
+#include "base/numbers.h"
 #include "base/utf8.h"
 
 namespace preferd::training {

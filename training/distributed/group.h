@@ -15,8 +15,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "base/environment.h"
 #include "base/result.h"
-#include "base/settings.h"
 
 namespace preferd::training {
 

@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "base/numbers.h"
 #include "training/distributed/group.h"
 
 namespace preferd::training {

@@ -138,57 +138,53 @@ TEST_F(Load, UnreadableFiles) {
 }
 
 // Moves every key away from its default.
-class Mover : public ConfigFields {
+class Mover : public Schema {
  public:
   std::set<std::string> names;
 
-  void section(const char* name, const char*, const std::function<void(ConfigFields&)>& body) override {
+  void section(const char* name, const char*, const std::function<void(Schema&)>& body) override {
     names.insert(name);
     body(*this);
   }
   void tables(const char* name, const char* short_key, const char*, std::size_t,
               const std::function<void(std::size_t)>& resize,
-              const std::function<void(ConfigFields&, std::size_t)>& body) override {
+              const std::function<void(Schema&, std::size_t)>& body) override {
     names.insert(name);
     names.insert(short_key);
     resize(3);
     for (std::size_t i = 0; i < 3; ++i) body(*this, i);
   }
-  void text(const char* name, std::string& v, const char*) override {
-    names.insert(name);
-    v += "\"quoted\" \\ \n \t \x7f é" + std::to_string(++count_);
-  }
-  void texts(const char* name, std::vector<std::string>& v, const char*) override {
-    names.insert(name);
-    v = {"one", "", "two ' \"" + std::to_string(++count_)};
-  }
-  void integer(const char* name, std::int64_t& v, std::int64_t low, std::int64_t high, const char*) override {
-    names.insert(name);
-    v = v == high ? low : high;
-  }
-  void real(const char* name, double& v, double low, double high, const char*) override {
-    names.insert(name);
-    v = low + (high - low) / (3.7 + ++count_);
-  }
-  void toggle(const char* name, bool& v, const char*) override {
-    names.insert(name);
-    v = !v;
-  }
-  void object(const char* name, Json& v, const char*) override {
-    names.insert(name);
-    v = {{"a.b", {{"c", {1, 2.5, "x\n\x7f", true, Json::object(), Json::array()}}}},
-         {"tiny", 1e-300},
-         {"", 1}};
-  }
 
  protected:
-  void word(const char* name, std::size_t& index, const std::vector<const char*>& words,
-            const char*) override {
-    names.insert(name);
-    index = (index + 1) % words.size();
+  void field(Field f) override {
+    names.insert(f.name);
+    EXPECT_TRUE(f.set(moved(f))) << f.name;
   }
 
  private:
+  Json moved(const Field& f) {
+    const Json value = f.show();
+    const double low = f.low.is_null() ? 0 : f.low.get<double>(),
+                 high = f.high.is_null() ? 1 : f.high.get<double>();
+    switch (f.kind) {
+      case Field::Kind::kText:
+        return value.get<std::string>() + "\"quoted\" \\ \n \t \x7f é" + std::to_string(++count_);
+      case Field::Kind::kTexts: return {"one", "", "two ' \"" + std::to_string(++count_)};
+      case Field::Kind::kInteger: return value == f.high ? f.low : f.high;
+      case Field::Kind::kReal: return low + (high - low) / (3.7 + ++count_);
+      case Field::Kind::kToggle: return !value.get<bool>();
+      case Field::Kind::kWord: {
+        const auto at =
+            std::find_if(f.words.begin(), f.words.end(), [&](const char* word) { return value == word; });
+        return at + 1 < f.words.end() ? at[1] : f.words[0];
+      }
+      default:
+        return {{"a.b", {{"c", {1, 2.5, "x\n\x7f", true, Json::object(), Json::array()}}}},
+                {"tiny", 1e-300},
+                {"", 1}};
+    }
+  }
+
   int count_ = 0;
 };
 
