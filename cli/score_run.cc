@@ -104,7 +104,7 @@ Result<scorer::Encoded> ScoreRun::encode(const rows::RowRead& read) const {
                   row.adapter.value_or(options_.adapter),
                   scorer::Swap::kNone,
                   scorer::Overflow::kPackage};
-  if (row.swap ? *row.swap == "average" : options_.swap) ask.swap = scorer::Swap::kAverage;
+  if (row.swap ? *row.swap == rows::RowOrders::kAverage : options_.swap) ask.swap = scorer::Swap::kAverage;
   return scorer_->encode(ask);
 }
 

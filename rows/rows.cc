@@ -1,16 +1,28 @@
 #include "rows/rows.h"
 
+#include "base/object_reader.h"
 #include "rows/preference.h"
 
 namespace preferd::rows {
 namespace {
 
-Status optional_text(const Json& object, const char* key, std::optional<std::string>& to) {
-  const auto it = object.find(key);
-  if (it == object.end() || it->is_null()) return Ok{};
-  if (!it->is_string()) return invalid(std::string(key) + " is no string", key);
-  to = it->get<std::string>();
-  return Ok{};
+// Values that a row may have beside its texts; null counts as absent, other keys are passed over.
+class RowVoice : public ReaderVoice {
+ public:
+  RowVoice() {
+    null = Null::kAbsent;
+    keys = Keys::kOpen;
+  }
+  Error wrong(const std::string& path, const Json& found, const std::string& what) const override {
+    Error error = ReaderVoice::wrong(path, found, what);
+    error.param = path;
+    return error;
+  }
+};
+
+void describe(Schema& s, Row& row) {
+  s.text("adapter", row.adapter, "which adapter judges");
+  s.choice("swap", row.swap, "average judges both orders of the responses");
 }
 
 Competition competition_of(const Json& fields, const Texts& texts) {
@@ -30,10 +42,11 @@ Result<Row> row_of(const Json& fields) {
   row.prompt = std::move(texts->prompt);
   row.response_a = std::move(texts->response_a);
   row.response_b = std::move(texts->response_b);
-  if (const Status s = optional_text(fields, "adapter", row.adapter); !s) return s.error();
-  if (const Status s = optional_text(fields, "swap", row.swap); !s) return s.error();
-  if (row.swap && *row.swap != "none" && *row.swap != "average")
-    return invalid("swap is neither none nor average", "swap");
+  const RowVoice voice;
+  ReadFaults faults;
+  ObjectReader reader(fields, "", voice, faults);
+  describe(reader, row);
+  if (const Status status = faults.status(); !status) return status.error();
   return row;
 }
 

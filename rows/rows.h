@@ -24,10 +24,17 @@ constexpr auto words(Competition) {
       {{"auto", Competition::kUnknown}, {"wsdm", Competition::kWsdm}, {"lmsys", Competition::kLmsys}});
 }
 
+// What a row asks for itself: one order of the responses, or the mean of both.
+enum class RowOrders { kGiven, kAverage };
+constexpr auto words(RowOrders) {
+  return word_list<RowOrders>({{"none", RowOrders::kGiven}, {"average", RowOrders::kAverage}});
+}
+
 struct Row {
   std::string id;  // as JSON: "\"a1\"", "17"
   std::string prompt, response_a, response_b;
-  std::optional<std::string> adapter, swap;
+  std::optional<std::string> adapter;
+  std::optional<RowOrders> swap;
   Competition competition = Competition::kUnknown;
 };
 

@@ -40,15 +40,12 @@ Result<OrderedJson> read_ordered(const std::string& path) {
   if (!bytes) return bytes.error();
   const auto strict = parse_json(bytes->text(), {.max_bytes = 16u << 20});
   if (!strict) return invalid(path + ": " + strict.error().what);
-  if (!strict->is_object())
-    return invalid(path + ": expected a JSON object, found " + checkpoint::describe(*strict));
+  if (!strict->is_object()) return invalid(path + ": expected a JSON object, found " + describe(*strict));
   for (const char* key : {"base", "quantization", "adapter", "features", "head"})
     if (strict->contains(key) && !(*strict)[key].is_object())
-      return invalid(path + ": " + key + " is " + checkpoint::describe((*strict)[key]) +
-                     ", expected an object");
+      return invalid(path + ": " + key + " is " + describe((*strict)[key]) + ", expected an object");
   if (strict->contains("adapters") && !(*strict)["adapters"].is_array())
-    return invalid(path + ": adapters is " + checkpoint::describe((*strict)["adapters"]) +
-                   ", expected an array");
+    return invalid(path + ": adapters is " + describe((*strict)["adapters"]) + ", expected an array");
   return OrderedJson::parse(bytes->text());
 }
 

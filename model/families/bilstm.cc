@@ -66,15 +66,14 @@ std::vector<std::int64_t> read_sizes(checkpoint::Fields& config) {
   const Json& json = config.json();
   if (!config.has("hidden_sizes") || !json["hidden_sizes"].is_array()) {
     config.fail("hidden_sizes is " +
-                (config.has("hidden_sizes") ? checkpoint::describe(json["hidden_sizes"]) : "missing") +
+                (config.has("hidden_sizes") ? describe(json["hidden_sizes"]) : "missing") +
                 ", expected an array of sizes");
     return sizes;
   }
   for (const Json& size : json["hidden_sizes"]) {
     const bool good =
         size.is_number_integer() && size.get<std::int64_t>() >= 1 && size.get<std::int64_t>() <= kMax;
-    if (!good)
-      config.fail("hidden_sizes holds " + checkpoint::describe(size) + ", expected whole numbers above 0");
+    if (!good) config.fail("hidden_sizes holds " + describe(size) + ", expected whole numbers above 0");
     sizes.push_back(good ? size.get<std::int64_t>() : 1);
   }
   return sizes;

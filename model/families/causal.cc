@@ -173,15 +173,14 @@ std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t 
   }
   const Json& types = config.json()["layer_types"];
   if (!types.is_array() || static_cast<std::int64_t>(types.size()) != layers) {
-    config.fail("layer_types is " + checkpoint::describe(types) +
+    config.fail("layer_types is " + describe(types) +
                 (types.is_array() ? " of " + std::to_string(types.size()) : "") +
                 ", expected an array of num_hidden_layers entries, " + std::to_string(layers));
     return std::vector<std::int64_t>(static_cast<std::size_t>(layers));
   }
   for (const Json& type : types) {
     if (type != "sliding_attention" && type != "full_attention")
-      config.fail("layer_types has " + checkpoint::describe(type) +
-                  ", expected 'sliding_attention' or 'full_attention'");
+      config.fail("layer_types has " + describe(type) + ", expected 'sliding_attention' or 'full_attention'");
     if (type == "sliding_attention" && width == 0)
       config.fail("layer_types has 'sliding_attention', but sliding_window or use_sliding_window says none");
     windows.push_back(type == "sliding_attention" ? width : 0);

@@ -42,13 +42,12 @@ std::vector<std::string> read_parts(checkpoint::Fields& config, const char* key)
   const Json& value = config.json()[key];
   if (value.is_string()) return parts_of(value.get<std::string>());
   std::vector<std::string> out;
-  if (!value.is_array())
-    config.fail(std::string(key) + " is " + checkpoint::describe(value) + ", expected a list");
+  if (!value.is_array()) config.fail(std::string(key) + " is " + describe(value) + ", expected a list");
   for (const Json& part : value) {
     if (part.is_string())
       out.push_back(part.get<std::string>());
     else
-      config.fail(std::string(key) + " holds " + checkpoint::describe(part) + ", expected texts");
+      config.fail(std::string(key) + " holds " + describe(part) + ", expected texts");
   }
   return out;
 }

@@ -48,7 +48,7 @@ RopeConfig read_rope(checkpoint::Fields& config) {
     if (!config.has(key)) continue;
     const Json& object = config.json()[key];
     if (!object.is_object()) {
-      config.fail(std::string(key) + " is " + checkpoint::describe(object) + ", expected an object");
+      config.fail(std::string(key) + " is " + describe(object) + ", expected an object");
       continue;
     }
     checkpoint::Fields rope(object, key);

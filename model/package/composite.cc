@@ -19,34 +19,26 @@ bool is_plain(const std::string& path) {
   return path.find("//") == std::string::npos;
 }
 
-MemberSpec read_member(Section s, PackageKind kind, std::size_t index) {
+MemberSpec read_member(ObjectReader s, PackageKind kind, std::size_t index) {
   MemberSpec m;
-  s.need("package");
-  s.text("package", m.package);
+  s.text("package", m.package, "folder of the member", {.required = true});
   if (s.has("package") && s.at("package").is_string() && !is_plain(m.package))
-    s.fail(s.path("package") + " is " + checkpoint::describe(s.at("package")) +
-           ", expected the name of a folder inside this one, without '.' and '..'");
-  s.text("adapter", m.adapter);
-  s.choice("order",
-           {{"given", MemberOrder::kGiven},
-            {"swapped", MemberOrder::kSwapped},
-            {"average", MemberOrder::kAverage}},
-           m.order);
+    s.wrong("package", "the name of a folder inside this one, without '.' and '..'");
+  s.text("adapter", m.adapter, "which of its adapters; without it the default");
+  s.choice("order", m.order, "which order of the responses it is shown");
   const bool cascade = kind == PackageKind::kCascade;
   if (cascade && index == 0) {
     for (const char* key : {"weight", "when_margin_below"})
       if (s.has(key)) s.fail(s.path(key) + " means nothing for the first stage, which answers every pair");
   } else {
-    s.number("weight", m.weight);
+    s.real("weight", m.weight, "its share");
     if (!(m.weight > 0 && m.weight <= (cascade ? 1 : 1e6)))
-      s.fail(s.path("weight") + " is " + checkpoint::describe(s.at("weight")) +
-             ", expected a number above 0, at most " + (cascade ? "1" : "1e6"));
+      s.wrong("weight", std::string("a number above 0, at most ") + (cascade ? "1" : "1e6"));
   }
   if (cascade && index > 0 && s.need("when_margin_below")) {
-    s.number("when_margin_below", m.when_margin_below);
+    s.real("when_margin_below", m.when_margin_below, "margin of the stages before, below which it is asked");
     if (!(m.when_margin_below > 0 && m.when_margin_below <= 1))
-      s.fail(s.path("when_margin_below") + " is " + checkpoint::describe(s.at("when_margin_below")) +
-             ", expected a number above 0, at most 1");
+      s.wrong("when_margin_below", "a number above 0, at most 1");
   }
   s.close();
   return m;
@@ -85,35 +77,36 @@ Result<CompositeManifest> read_composite(const Files& package) {
   if (!document) return document.error();
   const auto kind = kind_of(document->json);
   PREFERD_CHECK(kind && *kind != PackageKind::kPackage);
-  std::optional<Error> failure;
-  Section s(document->json, word_of(*kind), failure);
+  const ManifestVoice voice;
+  ReadFaults faults;
+  ObjectReader s(document->json, word_of(*kind), voice, faults);
   CompositeManifest m;
   m.kind = *kind;
   m.digest = document->digest;
   m.name = folder_name(package.name());
   s.has("format");
-  s.text("name", m.name);
-  s.text("revision", m.revision);
+  s.text("name", m.name, "the package's name; without it the folder's");
+  s.text("revision", m.revision, "told beside the name");
   const bool cascade = *kind == PackageKind::kCascade;
   const char* list = cascade ? "stages" : "members";
   if (s.need(list)) {
     const Json& members = s.at(list);
     const std::size_t least = cascade ? 2 : 1;
     if (!members.is_array() || members.size() < least || members.size() > kMostMembers)
-      s.fail(s.path(list) + " is " + checkpoint::describe(members) +
+      s.fail(s.path(list) + " is " + describe(members) +
              (members.is_array() ? " of " + std::to_string(members.size()) : "") + ", expected an array of " +
              std::to_string(least) + " to " + std::to_string(kMostMembers));
     else
       for (std::size_t i = 0; i < members.size(); ++i)
-        m.members.push_back(read_member(
-            Section(members[i], s.path(list) + "[" + std::to_string(i) + "]", failure), *kind, i));
+        m.members.push_back(read_member(s.element(list, i), *kind, i));
   }
   s.close();
   for (std::size_t i = 0; i < m.members.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (m.members[i].label() == m.members[j].label())
         s.fail(s.path(list) + " names " + m.members[i].label() + " twice");
-  if (failure) return invalid(package.name() + "/" + failure->what);
+  if (const Status status = faults.status(); !status)
+    return invalid(package.name() + "/" + status.error().what);
   return m;
 }
 

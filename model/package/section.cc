@@ -12,8 +12,7 @@ Result<ManifestFile> read_manifest_file(const Files& package) {
   auto json = parse_json(bytes->text(), {.max_bytes = 16u << 20});
   if (!json) return invalid(package.name() + "/package.json: " + json.error().what);
   if (!json->is_object())
-    return invalid(package.name() + "/package.json: is " + checkpoint::describe(*json) +
-                   ", expected an object");
+    return invalid(package.name() + "/package.json: is " + describe(*json) + ", expected an object");
   return ManifestFile{std::move(*json), hex(sha256(bytes->text()))};
 }
 

@@ -1,146 +1,117 @@
 #include "server/api/api.h"
 
+#include "base/object_reader.h"
 #include "rows/turns.h"
 
 namespace preferd::server {
 namespace {
 
 constexpr std::size_t kLongestId = 4096;
-constexpr std::size_t kLongestAdapter = 256;
 constexpr std::int64_t kLongestTimeout = 86'400'000;
 
-std::string path_of(const std::string& prefix, const std::string& key) {
-  return prefix.empty() ? key : prefix + "." + key;
-}
+// Says where and what, and never quotes: requests are other people's texts.
+class BodyVoice : public ReaderVoice {
+ public:
+  BodyVoice() { wording = {.words = "", .between = " or ", .quote = "\""}; }
 
-Error expected(const std::string& path, const std::string& what, const Json& found) {
-  return invalid(path + ": found " + found.type_name() + ", expected " + what, path);
-}
-
-Status read_id(const Json& v, const std::string& path, PairRequest& out) {
-  if (!v.is_string()) return expected(path, "a string", v);
-  const auto& id = v.get_ref<const std::string&>();
-  if (id.size() > kLongestId)
-    return invalid(path + ": longer than " + std::to_string(kLongestId) + " bytes", path);
-  out.id = id;
-  return Ok{};
-}
-
-Status read_adapter(const Json& v, const std::string& path, PairRequest& out) {
-  if (!v.is_string()) return expected(path, "a string", v);
-  out.ask.adapter = v.get_ref<const std::string&>();
-  if (out.ask.adapter.empty())
-    return invalid(path + ": expected the name of an adapter, found nothing", path);
-  return Ok{};
-}
-
-template <class E>
-Status read_word(const Json& v, const std::string& path,
-                 std::initializer_list<std::pair<std::string_view, E>> words, E& out) {
-  std::string all;
-  for (const auto& [word, value] : words) {
-    if (v.is_string() && v.get_ref<const std::string&>() == word) {
-      out = value;
-      return Ok{};
-    }
-    all += (all.empty() ? "\"" : " or \"") + std::string(word) + "\"";
+  Error wrong(const std::string& path, const Json& found, const std::string& what) const override {
+    std::string kind = found.type_name();
+    if (found.is_string() && what.starts_with('"')) kind = "another word";
+    if (found.is_number_integer() && what.starts_with("an integer")) kind = "one that is out of range";
+    return invalid((path.empty() ? "the body" : path) + ": found " + kind + ", expected " + what, path);
   }
-  if (!v.is_string()) return expected(path, all, v);
-  return invalid(path + ": found another word, expected " + all, path);
-}
+  Error missing(const std::string& path) const override { return invalid(path + ": missing", path); }
+  Error unknown(const std::string& path, const std::string& key,
+                const std::set<std::string>&) const override {
+    constexpr std::size_t kShown = 64;
+    return invalid("an unknown key" + (path.empty() ? "" : " in " + path),
+                   path_under(path, key.substr(0, kShown)));
+  }
+};
+const BodyVoice kVoice;
 
-Status read_timeout(const Json& v, const std::string& path, PairRequest& out) {
-  const std::string what = "an integer from 1 to " + std::to_string(kLongestTimeout);
-  if (!v.is_number_integer()) return expected(path, what, v);
-  if (v.is_number_unsigned() && v.get<std::uint64_t>() > static_cast<std::uint64_t>(kLongestTimeout))
-    return invalid(path + ": too large, expected " + what, path);
-  const auto ms = v.get<std::int64_t>();
-  if (ms < 1) return invalid(path + ": too small, expected " + what, path);
-  out.timeout = std::chrono::milliseconds(ms);
-  return Ok{};
+enum class Extra { kLogits, kFeatures, kTiming };
+constexpr auto words(Extra) {
+  return word_list<Extra>(
+      {{"logits", Extra::kLogits}, {"features", Extra::kFeatures}, {"timing", Extra::kTiming}});
 }
+constexpr const char* kExtras = "a list of \"logits\", \"features\", \"timing\"";
+constexpr const char* kExtra = "\"logits\" or \"features\" or \"timing\"";
 
-Status read_return(const Json& v, const std::string& path, PairRequest& out) {
-  if (!v.is_array()) return expected(path, "a list of \"logits\", \"features\", \"timing\"", v);
+Status read_return(const Json& v, const std::string& path, Wanted& out) {
+  if (!v.is_array()) return kVoice.wrong(path, v, kExtras);
   Wanted wanted;
   for (std::size_t i = 0; i < v.size(); ++i) {
-    bool Wanted::*field = nullptr;
-    const auto done = read_word<bool Wanted::*>(
-        v[i], path + "[" + std::to_string(i) + "]",
-        {{"logits", &Wanted::logits}, {"features", &Wanted::features}, {"timing", &Wanted::timing}}, field);
-    if (!done) return done.error();
-    wanted.*field = true;
+    const auto extra = v[i].is_string() ? value_of<Extra>(v[i].get_ref<const std::string&>()) : std::nullopt;
+    if (!extra) return kVoice.wrong(path + "[" + std::to_string(i) + "]", v[i], kExtra);
+    wanted.logits = wanted.logits || extra == Extra::kLogits;
+    wanted.features = wanted.features || extra == Extra::kFeatures;
+    wanted.timing = wanted.timing || extra == Extra::kTiming;
   }
-  out.wanted = wanted;
+  out = wanted;
   return Ok{};
 }
 
-Status read_text(const Json& v, const std::string& path, rows::Form form, std::string& out) {
-  auto text = rows::flatten(v, form, path);
-  if (!text) return text.error();
-  out = *std::move(text);
-  return Ok{};
+void response(Schema& s, const char* name, std::string& target) {
+  s.other(name, "a string", "what is judged",
+          [&target](const Json& v, const std::string& path) -> Status {
+            auto read = rows::flatten(v, rows::Form::kText, path);
+            if (!read) return read.error();
+            target = *std::move(read);
+            return Ok{};
+          },
+          {.required = true});
 }
 
-// What a key does when it stands in a /batch's defaults, in an item, or in a /predict.
-Result<bool> read_default(const std::string& key, const Json& v, const std::string& path, PairRequest& out) {
-  Status done = Ok{};
-  if (key == "prompt") {
-    done = read_text(v, path, rows::Form::kTurns, out.ask.pair.prompt);
-    out.shared_prompt = false;
-  } else if (key == "adapter")
-    done = read_adapter(v, path, out);
-  else if (key == "swap")
-    done = read_word<scorer::Swap>(
-        v, path, {{"none", scorer::Swap::kNone}, {"average", scorer::Swap::kAverage}}, out.ask.swap);
-  else if (key == "truncate")
-    done = read_word<scorer::Overflow>(
-        v, path, {{"package", scorer::Overflow::kPackage}, {"error", scorer::Overflow::kError}},
-        out.ask.overflow);
-  else if (key == "timeout_ms")
-    done = read_timeout(v, path, out);
-  else if (key == "return")
-    done = read_return(v, path, out);
-  else
-    return false;
-  if (!done) return done.error();
-  return true;
+// What may stand in a /batch's defaults, in an item, and in a /predict.
+void describe_defaults(Schema& s, PairRequest& r, Traits prompt) {
+  s.other(
+      "prompt", "a string or a list of {role, content} turns", "what was asked",
+      [&r](const Json& v, const std::string& path) -> Status {
+        auto read = rows::flatten(v, rows::Form::kTurns, path);
+        if (!read) return read.error();
+        r.ask.pair.prompt = *std::move(read);
+        r.shared_prompt = false;
+        return Ok{};
+      },
+      prompt);
+  s.other("adapter", "the name of an adapter", "which adapter judges",
+          [&r](const Json& v, const std::string& path) -> Status {
+            if (!v.is_string()) return kVoice.wrong(path, v, "a string");
+            r.ask.adapter = v.get_ref<const std::string&>();
+            if (!r.ask.adapter.empty()) return Ok{};
+            return invalid(path + ": expected the name of an adapter, found nothing", path);
+          });
+  s.choice("swap", r.ask.swap, "average judges both orders of the responses");
+  s.choice("truncate", r.ask.overflow, "what becomes of a pair that is too long");
+  std::int64_t timeout = r.timeout ? r.timeout->count() : 0;
+  s.integer("timeout_ms", timeout, 1, kLongestTimeout, "deadline, in milliseconds");
+  if (timeout > 0) r.timeout = std::chrono::milliseconds(timeout);
+  s.other("return", kExtras, "what the reply carries beyond the usual",
+          [&r](const Json& v, const std::string& path) { return read_return(v, path, r.wanted); });
 }
 
-Error unknown_key(const std::string& prefix, const std::string& key) {
-  constexpr std::size_t kShown = 64;
-  const auto path = path_of(prefix, key.substr(0, kShown));
-  return invalid("an unknown key" + (prefix.empty() ? std::string() : " in " + prefix), path);
+void describe(Schema& s, PairRequest& r) {
+  describe_defaults(s, r, {.required = !r.shared_prompt});
+  s.other("id", "a string", "comes back with the reply",
+          [&r](const Json& v, const std::string& path) -> Status {
+            if (!v.is_string()) return kVoice.wrong(path, v, "a string");
+            if (v.get_ref<const std::string&>().size() > kLongestId)
+              return invalid(path + ": longer than " + std::to_string(kLongestId) + " bytes", path);
+            r.id = v.get_ref<const std::string&>();
+            return Ok{};
+          });
+  response(s, "response_a", r.ask.pair.response_a);
+  response(s, "response_b", r.ask.pair.response_b);
 }
 
-// `out` holds the defaults. The first error in the order of the keys.
-Status read_pair(const Json& object, const std::string& prefix, PairRequest& out) {
-  if (!object.is_object()) {
-    const std::string where = prefix.empty() ? "the body" : prefix;
-    return invalid(where + ": found " + object.type_name() + ", expected an object", prefix);
-  }
-  for (const auto& [key, value] : object.items()) {
-    const auto path = path_of(prefix, key);
-    const auto shared = read_default(key, value, path, out);
-    if (!shared) return shared.error();
-    if (*shared) continue;
-    Status done = Ok{};
-    if (key == "id")
-      done = read_id(value, path, out);
-    else if (key == "response_a")
-      done = read_text(value, path, rows::Form::kText, out.ask.pair.response_a);
-    else if (key == "response_b")
-      done = read_text(value, path, rows::Form::kText, out.ask.pair.response_b);
-    else
-      return unknown_key(prefix, key);
-    if (!done) return done.error();
-  }
-  for (const char* key : {"prompt", "response_a", "response_b"}) {
-    if (object.contains(key) || (out.shared_prompt && std::string_view(key) == "prompt")) continue;
-    const auto path = path_of(prefix, key);
-    return invalid(path + ": missing", path);
-  }
-  return Ok{};
+// `out` holds the defaults.
+Status read_pair(const Json& object, const std::string& path, PairRequest& out) {
+  ReadFaults faults;
+  ObjectReader reader(object, path, kVoice, faults);
+  if (object.is_object()) describe(reader, out);
+  reader.close();
+  return faults.status();
 }
 
 std::size_t bytes_of(const text::Pair& pair) {
@@ -164,24 +135,26 @@ Result<PairRequest> parse_pair(const Json& body) {
 }
 
 Result<BatchRequest> parse_batch(const Json& body, const BatchLimits& limits) {
-  if (!body.is_object())
-    return invalid(std::string("the body: found ") + body.type_name() + ", expected an object");
   PairRequest defaults;
-  for (const auto& [key, value] : body.items()) {
-    if (key == "items") continue;
-    const auto known = read_default(key, value, key, defaults);
-    if (!known) return known.error();
-    if (!*known) return unknown_key("", key);
+  const Json* items = nullptr;
+  ReadFaults faults;
+  ObjectReader reader(body, "", kVoice, faults);
+  if (body.is_object()) {
+    describe_defaults(reader, defaults, {});
+    reader.other("items", "a list of objects", "pairs with their own keys",
+                 [&](const Json& v, const std::string& path) -> Status {
+                   if (!v.is_array()) return kVoice.wrong(path, v, "a list of objects");
+                   items = &v;
+                   if (v.size() <= limits.max_items) return Ok{};
+                   return Error{Code::kTooLarge,
+                                path + ": found " + std::to_string(v.size()) + ", the limit is " +
+                                    std::to_string(limits.max_items),
+                                path};
+                 },
+                 {.required = true});
   }
-  const auto items = body.find("items");
-  if (items == body.end()) return invalid("items: missing", "items");
-  if (!items->is_array()) return expected("items", "a list of objects", *items);
-  if (items->size() > limits.max_items) {
-    return Error{Code::kTooLarge,
-                 "items: found " + std::to_string(items->size()) + ", the limit is " +
-                     std::to_string(limits.max_items),
-                 "items"};
-  }
+  reader.close();
+  if (const Status status = faults.status(); !status) return status.error();
   BatchRequest out;
   out.prompt = std::move(defaults.ask.pair.prompt);
   defaults.ask.pair.prompt.clear();

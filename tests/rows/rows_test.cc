@@ -27,7 +27,7 @@ std::vector<std::string> read(const std::string& path, RowFormat format) {
     EXPECT_EQ(got.id, got.row->id);
     out.push_back(got.id + " " + got.row->prompt + "|" + got.row->response_a + "|" + got.row->response_b);
     if (got.row->adapter) out.back() += " adapter " + *got.row->adapter;
-    if (got.row->swap) out.back() += " swap " + *got.row->swap;
+    if (got.row->swap) out.back() += std::string(" swap ") + word_of(*got.row->swap);
   }
 }
 
@@ -88,8 +88,8 @@ TEST(JsonRows, ThatAreBadDoNotEndTheRun) {
   EXPECT_TRUE(rows[3].starts_with("5 ! prompt: found number")) << rows[3];
   for (const std::size_t i : {4u, 5u, 8u})
     EXPECT_TRUE(rows[i].starts_with(std::to_string(i + 1) + " ! line")) << rows[i];
-  EXPECT_EQ(rows[6], "7 ! swap is neither none nor average");
-  EXPECT_EQ(rows[7], "8 ! adapter is no string");
+  EXPECT_EQ(rows[6], "7 ! swap is 'both', expected one of none, average");
+  EXPECT_EQ(rows[7], "8 ! adapter is 1, expected a string");
   EXPECT_EQ(rows[9], "10 p|a|b");
 }
 
@@ -167,7 +167,7 @@ TEST(CsvRows, ThatAreBadDoNotEndTheRun) {
   EXPECT_EQ(
       csv_rows("id,prompt,response_a,response_b,swap\nx,p\ny,p,\xff,b,\nz,p,a,b,twice\n\xff,p,a,b,none\n"),
       Rows({"\"x\" ! line 2 has 2 fields, the header has 5", "\"y\" ! response_a is not valid UTF-8",
-            "\"z\" ! swap is neither none nor average", "5 p|a|b swap none"}));
+            "\"z\" ! swap is 'twice', expected one of none, average", "5 p|a|b swap none"}));
 }
 
 TEST(CsvRows, NeedTheThreeColumns) {

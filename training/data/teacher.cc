@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/object_reader.h"
 #include "rows/records.h"
 #include "training/data/corpus.h"
 
@@ -23,44 +24,69 @@ struct Sums {
   std::uint32_t last_file = 0;  // index + 1
 };
 
-Status read_probabilities(const Json& row, std::array<double, 3>& into) {
-  const auto it = row.find("probabilities");
-  if (it == row.end() || !it->is_object()) return invalid("probabilities is missing, expected an object");
-  double sum = 0;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    const auto p = it->find(kNames[i]);
-    if (p == it->end() && i == 2) continue;
-    if (p == it->end() || !p->is_number() || !(p->get<double>() >= 0 && p->get<double>() <= 1))
-      return invalid(std::string("probabilities.") + kNames[i] + " is not a number from 0 to 1");
-    into[i] = p->get<double>();
-    sum += into[i];
+class TeacherVoice : public ReaderVoice {
+ public:
+  TeacherVoice() {
+    null = Null::kAbsent;
+    keys = Keys::kOpen;
   }
+};
+
+struct TeacherRow {
+  std::array<double, 3> probabilities{};
+  std::vector<double> logits;
+  std::vector<float> embedding;
+};
+
+Status read_logits(const Json& v, std::vector<double>& into) {
+  const bool good = v.is_array() && !v.empty() && v.size() <= 3 &&
+                    std::all_of(v.begin(), v.end(), [](const Json& x) { return x.is_number(); });
+  if (!good) return invalid("logits is not a list of 1 to 3 numbers");
+  into = v.get<std::vector<double>>();
+  return Ok{};
+}
+
+Status read_embedding(const Json& v, std::vector<float>& into) {
+  const auto is_good = [](const Json& x) {
+    return x.is_number() && std::isfinite(static_cast<float>(x.get<double>()));
+  };
+  if (!v.is_array() || !std::all_of(v.begin(), v.end(), is_good))
+    return invalid("embedding is not a list of numbers in the range of floats");
+  into = v.get<std::vector<float>>();
+  return Ok{};
+}
+
+void describe(Schema& s, TeacherRow& row) {
+  s.section("probabilities", "of who wins", [&](Schema& p) {
+    for (std::size_t i = 0; i < kNames.size(); ++i)
+      p.real(kNames[i], row.probabilities[i], 0, 1, "its share", {.required = i < 2});
+  });
+  s.other("logits", "a list of 1 to 3 numbers", "of the head",
+          [&](const Json& v, const std::string&) { return read_logits(v, row.logits); });
+}
+
+void describe_embedding(Schema& s, TeacherRow& row) {
+  s.other("embedding", "a list of numbers", "pooled states of the given order",
+          [&](const Json& v, const std::string&) { return read_embedding(v, row.embedding); });
+}
+
+Result<TeacherRow> teacher_row(const Json& fields, bool with_embedding) {
+  const TeacherVoice voice;
+  ReadFaults faults;
+  ObjectReader reader(fields, "", voice, faults);
+  TeacherRow row;
+  describe(reader, row);
+  if (with_embedding) {
+    describe_embedding(reader, row);
+    if (!reader.has("embedding"))
+      reader.fail("embedding is missing, expected what trainer label --embeddings writes");
+  }
+  if (const Status s = faults.status(); !s) return s.error();
+  const double sum = row.probabilities[0] + row.probabilities[1] + row.probabilities[2];
   if (std::abs(sum - 1) > kSumSlack)
     return invalid("probabilities sum to " + std::to_string(sum) + ", expected 1");
-  for (double& p : into) p /= sum;
-  return Ok{};
-}
-
-Status read_logits(const Json& row, std::array<double, 3>& into, std::size_t& count) {
-  const auto it = row.find("logits");
-  if (it == row.end() || it->is_null()) return Ok{};
-  const bool good = it->is_array() && !it->empty() && it->size() <= into.size() &&
-                    std::all_of(it->begin(), it->end(), [](const Json& v) { return v.is_number(); });
-  if (!good) return invalid("logits is not a list of 1 to 3 numbers");
-  for (const Json& v : *it) into[count++] = v.get<double>();
-  return Ok{};
-}
-
-Result<std::vector<float>> read_embedding(const Json& row) {
-  const auto it = row.find("embedding");
-  if (it == row.end() || it->is_null())
-    return invalid("embedding is missing, expected what trainer label --embeddings writes");
-  const auto is_good = [](const Json& v) {
-    return v.is_number() && std::isfinite(static_cast<float>(v.get<double>()));
-  };
-  if (!it->is_array() || !std::all_of(it->begin(), it->end(), is_good))
-    return invalid("embedding is not a list of numbers in the range of floats");
-  return it->get<std::vector<float>>();
+  for (double& p : row.probabilities) p /= sum;
+  return row;
 }
 
 class Reading {
@@ -87,22 +113,18 @@ class Reading {
     if (slot == slots_.end()) return Ok{};
     Sums& sums = sums_[slot->second];
     if (sums.last_file == place + 1) return invalid("the id occurs twice in the file");
-    std::array<double, 3> probabilities{}, logits{};
-    std::size_t count = 0;
-    if (const Status s = read_probabilities(fields, probabilities); !s) return s.error();
-    if (const Status s = read_logits(fields, logits, count); !s) return s.error();
+    const auto read = teacher_row(fields, embeddings_ != nullptr);
+    if (!read) return read.error();
+    const std::size_t count = read->logits.size();
     if (logit_count_ && *logit_count_ != count)
       return invalid(std::to_string(count) + " logits, rows before have " + std::to_string(*logit_count_));
     logit_count_ = sums.logit_count = count;
-    if (embeddings_ != nullptr) {
-      const auto embedding = read_embedding(fields);
-      if (!embedding) return embedding.error();
-      if (const Status s = embeddings_->put(slot->second, *embedding); !s) return s;
-    }
+    if (embeddings_ != nullptr)
+      if (const Status s = embeddings_->put(slot->second, read->embedding); !s) return s;
     sums.last_file = place + 1;
     ++sums.files;
-    for (std::size_t i = 0; i < 3; ++i)
-      sums.probabilities[i] += probabilities[i], sums.logits[i] += logits[i];
+    for (std::size_t i = 0; i < 3; ++i) sums.probabilities[i] += read->probabilities[i];
+    for (std::size_t i = 0; i < count; ++i) sums.logits[i] += read->logits[i];
     return Ok{};
   }
 

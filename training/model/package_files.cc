@@ -130,8 +130,7 @@ Result<Json> package_json(const TrainConfig& config) {
     if (json.contains(made))
       return invalid(std::string("package.") + made + " is made by training, expected none");
   if (json.value("format", Json(kFormat)) != kFormat)
-    return invalid("package.format is " + preferd::checkpoint::describe(json["format"]) + ", expected " +
-                   kFormat);
+    return invalid("package.format is " + preferd::describe(json["format"]) + ", expected " + kFormat);
   json["format"] = kFormat;
   if (!json.contains("name")) json["name"] = std::filesystem::path(config.output).filename().string();
   if (json.contains("base") && json["base"].is_object() && json["base"].value("path", Json()).is_string()) {

@@ -64,7 +64,7 @@ inline std::vector<scorer::Ask> asks_of(const std::string& package) {
     scorer::Ask ask{
         {row.prompt, row.response_a, row.response_b}, "", scorer::Swap::kNone, scorer::Overflow::kPackage};
     if (adapters.size() > 1 && asks.size() % 2 == 1) ask.adapter = adapters[1].name;
-    if (row.swap == "average") ask.swap = scorer::Swap::kAverage;
+    if (row.swap == rows::RowOrders::kAverage) ask.swap = scorer::Swap::kAverage;
     asks.push_back(std::move(ask));
   }
   return asks;
