@@ -31,8 +31,8 @@ void print_package(const scorer::PairEncoder& encoder, const scorer::Inspection&
   for (const package::AdapterSpec& a : m.adapters)
     adapters += (adapters.empty() ? "" : ", ") + (a.path ? a.name + " (" + *a.path + ")" : "none");
   print_row("adapters", adapters);
-  print_row("input", std::string(m.input.layout == text::Layout::kPair ? "pair" : "per_response") +
-                         ", at most " + std::to_string(m.input.max_tokens) + " tokens a sequence");
+  print_row("input", std::string(word_of(m.input.layout)) + ", at most " +
+                         std::to_string(m.input.max_tokens) + " tokens a sequence");
   if (m.input.chat)
     print_row("chat template", text::has_chat_template(encoder.base())
                                    ? "the base's"

@@ -39,7 +39,7 @@ class PackageScorer : public Scorer {
     const package::Manifest& m = encoder_->manifest();
     info_.name = m.name;
     info_.revision = m.revision;
-    info_.layout = m.input.layout == text::Layout::kPair ? "pair" : "per_response";
+    info_.layout = word_of(m.input.layout);
     info_.family = model_.family;
     info_.quantization = word_of(m.quantization.scheme);
     info_.output = word_of(m.output());

@@ -96,7 +96,7 @@ class Builder : public InputBuilder {
       const auto at = std::find(names.begin(), names.end(), segment.field);
       if (at == names.end())
         return invalid("input.template names the field '" + segment.field + "', which layout " +
-                           (spec_.layout == Layout::kPair ? "pair" : "per_response") + " does not have",
+                           word_of(spec_.layout) + " does not have",
                        "input.template");
       slots_.push_back({"", static_cast<Owner>(at - names.begin()), Guard::kFree, false});
     }
