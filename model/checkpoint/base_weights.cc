@@ -49,6 +49,57 @@ Matrix shaped(const std::vector<std::int64_t>& shape) {
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+// What a quant_state says of a weight in 4-bit blocks.
+struct Block4State {
+  std::string type;  // "nf4" or "fp4"
+  std::int64_t block = 0, nested_block = 256;
+  DType dtype = DType::kBF16;
+  bool nested = false;
+  double offset = 0;
+};
+
+// Errors end the sentence that begins with the weight's name.
+Result<Block4State> read_block4_state(const Declared& wanted, const StoredTensor& tensor,
+                                      const std::map<std::string, StoredTensor>& parts) {
+  std::string state_name;
+  for (const auto& [part, t] : parts)
+    if (part.starts_with("quant_state.")) {
+      if (!state_name.empty()) return invalid("has two quantization states");
+      state_name = part;
+    }
+  if (tensor.dtype == DType::kI8) return invalid("is int8 and its SCB is missing");
+  if (state_name.empty() || !parts.contains("absmax") || !parts.contains("quant_map"))
+    return invalid("lacks a component of its quantization state (absmax, quant_map, quant_state)");
+  const StoredTensor& packed = parts.at(state_name);
+  const std::string_view text(reinterpret_cast<const char*>(packed.bytes.data()), packed.bytes.size());
+  const auto json = parse_json(text, {.max_bytes = 65536});
+  if (!json || !json->is_object()) return invalid("has a quantization state that is no JSON object");
+
+  Block4State out;
+  Fields state(*json, wanted.name + ".quant_state");
+  out.type = state.text("quant_type");
+  out.block = state.integer("blocksize", 32, 4096);
+  const auto dtype = quant::parse_torch_dtype(state.text("dtype"));
+  out.nested = parts.contains("nested_absmax") || json->contains("nested_offset");
+  if (out.nested) {
+    out.nested_block = state.integer("nested_blocksize", 1, 1 << 20);
+    out.offset = state.number("nested_offset");
+  }
+  if (const Status read = state.status(); !read)
+    return invalid("has a bad quantization state: " + read.error().what);
+  for (const auto& [key, value] : json->items())
+    if (key != "quant_type" && key != "blocksize" && key != "dtype" && key != "shape" &&
+        key != "nested_blocksize" && key != "nested_dtype" && key != "nested_offset")
+      return invalid("has an unknown key in its quantization state: " + key);
+  if (!dtype || state_name != "quant_state.bitsandbytes__" + out.type ||
+      (out.type != "nf4" && out.type != "fp4"))
+    return invalid("has a bad quantization state: quant_type '" + out.type + "' or its dtype is not known");
+  if (!json->contains("shape") || (*json)["shape"] != Json(wanted.shape))
+    return invalid("says another shape in its quantization state, expected " + shape_text(wanted.shape));
+  out.dtype = *dtype;
+  return out;
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> split_component(const std::string& name) {
@@ -225,37 +276,9 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
   };
   if (wanted.role == Role::kPlain || wanted.shape.size() != 2)
     return fail("is in 4-bit blocks, expected floats");
-  std::string state_name;
-  for (const auto& [part, t] : parts)
-    if (part.starts_with("quant_state.")) {
-      if (!state_name.empty()) return fail("has two quantization states");
-      state_name = part;
-    }
-  if (tensor.dtype == DType::kI8) return fail("is int8 and its SCB is missing");
-  if (state_name.empty() || !parts.contains("absmax") || !parts.contains("quant_map"))
-    return fail("lacks a component of its quantization state (absmax, quant_map, quant_state)");
-  const StoredTensor& packed = parts[state_name];
-  const std::string_view text(reinterpret_cast<const char*>(packed.bytes.data()), packed.bytes.size());
-  const auto json = parse_json(text, {.max_bytes = 65536});
-  if (!json || !json->is_object()) return fail("has a quantization state that is no JSON object");
-
-  Fields state(*json, wanted.name + ".quant_state");
-  const std::string type = state.text("quant_type");
-  const auto block = state.integer("blocksize", 32, 4096);
-  const auto dtype = quant::parse_torch_dtype(state.text("dtype"));
-  const bool nested = parts.contains("nested_absmax") || json->contains("nested_offset");
-  const auto nested_block = nested ? state.integer("nested_blocksize", 1, 1 << 20) : 256;
-  const double offset = nested ? state.number("nested_offset") : 0.0;
-  const Status read = state.status();
-  if (!read) return fail("has a bad quantization state: " + read.error().what);
-  for (const auto& [key, value] : json->items())
-    if (key != "quant_type" && key != "blocksize" && key != "dtype" && key != "shape" &&
-        key != "nested_blocksize" && key != "nested_dtype" && key != "nested_offset")
-      return fail("has an unknown key in its quantization state: " + key);
-  if (!dtype || state_name != "quant_state.bitsandbytes__" + type || (type != "nf4" && type != "fp4"))
-    return fail("has a bad quantization state: quant_type '" + type + "' or its dtype is not known");
-  if (!json->contains("shape") || (*json)["shape"] != Json(wanted.shape))
-    return fail("says another shape in its quantization state, expected " + shape_text(wanted.shape));
+  const auto state = read_block4_state(wanted, tensor, parts);
+  if (!state) return fail(state.error().what);
+  const auto& [type, block, nested_block, dtype, nested, offset] = *state;
 
   const std::string scheme = wanted.role == Role::kEmbedding ? "nf4" : word_of(quantization_.scheme);
   if (type != scheme || nested != quantization_.double_quant || block != quantization_.block_size)
@@ -276,7 +299,7 @@ Matrix BaseWeights::stored_block4(const Declared& wanted, const StoredTensor& te
   quant::Block4 form;
   form.codes = reinterpret_cast<const std::uint8_t*>(tensor.bytes.data());
   form.block = static_cast<int>(block);
-  form.dtype = *dtype;
+  form.dtype = dtype;
   quant::widen(map.dtype, map.bytes.data(), 16, form.code.data());
   auto owners = std::make_shared<Owners>(Owners{tensor.owner});
   bool finite = all_finite(map);

@@ -228,10 +228,132 @@ struct Wanted {
   StoredTensor* into = nullptr;
 };
 
-struct PendingSite {
+struct PendingProjection {
   std::string module;
   StoredTensor a, b;
   float scale;
+};
+
+// The tensors of an adapter's file without PEFT's prefix: those of the head apart.
+struct Sorted {
+  TensorMap body;
+  std::map<std::string, StoredTensor> head;
+  bool wrapped = false;  // whether names of the body begin with its family's prefix
+};
+
+Result<Sorted> sorted(TensorMap file, const std::string& prefix, const std::string& where) {
+  Sorted out;
+  for (auto& [name, tensor] : file) {
+    if (!name.starts_with(kStrip))
+      return invalid(where + ": tensor " + name + " does not start with " + std::string(kStrip));
+    if (!quant::is_floating(tensor.dtype))
+      return invalid(where + ": " + name + " is " + quant::name_of(tensor.dtype) +
+                     ", expected floating point");
+    if (!all_finite(tensor)) return invalid(where + ": " + name + " holds NaN or infinity");
+    const std::string bare = name.substr(kStrip.size());
+    if (is_head(bare)) {
+      out.head.emplace(bare, std::move(tensor));
+      continue;
+    }
+    out.wrapped = out.wrapped || bare.starts_with(prefix + ".");
+    out.body.emplace(bare, std::move(tensor));
+  }
+  return out;
+}
+
+// What the configuration asks of the file, given the weights of the body: A and B of each target, and modules
+// that were saved whole.
+class Plan {
+ public:
+  Plan(const Config& config, const std::string& prefix, bool wrapped)
+      : config_(config), matcher_(config), before_(wrapped ? prefix + "." : "") {}
+
+  void add(const Declared& d) {
+    const bool output = d.role == Role::kOutput;
+    const std::string name = (output ? "" : before_) + d.name, key = parent(name);
+    bool is_saved = false;
+    for (std::string up = key; !up.empty(); up = parent(up)) {
+      is_saved = is_saved || matcher_.saved(up);
+      if (up != key) modules_.insert(up);
+    }
+    if (is_saved) {
+      auto& slot = saved_[d.name] = std::make_unique<StoredTensor>();
+      wanted_[name] = {d.shape, slot.get()};
+    }
+    if (d.role == Role::kVector || d.role == Role::kPlain)
+      vectors_.insert(key);
+    else if (matcher_.targeted(key, output ? Role::kVector : d.role))
+      add_target(d, key);
+  }
+
+  // Errors: targets that are no linear layers, or none at all; bad patterns.
+  Status finish(const std::vector<Declared>& body, const std::string& file) {
+    for (const Declared& d : body)
+      if (d.role != Role::kVector && d.role != Role::kPlain) vectors_.erase(parent(before_ + d.name));
+    if (!config_.all_linear) {
+      modules_.insert(vectors_.begin(), vectors_.end());
+      for (const std::string& m : modules_)
+        if (matcher_.targeted(m, Role::kVector))
+          return invalid(file + ": target_modules matches " + m + ", which is no linear layer");
+    }
+    if (matcher_.failure()) return invalid(file + ": " + matcher_.failure()->what);
+    if (projections_.empty()) return invalid(file + ": target_modules matches no module of this base");
+    return Ok{};
+  }
+
+  // Takes every tensor, and each must be wanted. Errors: what is missing, left over or of another shape.
+  Status take(TensorMap tensors, const std::string& where) {
+    std::vector<std::string> missing, extra;
+    for (const auto& [name, want] : wanted_)
+      if (!tensors.contains(name)) missing.push_back(name);
+    for (const auto& [name, tensor] : tensors)
+      if (!wanted_.contains(name)) extra.push_back(name);
+    if (!missing.empty() || !extra.empty())
+      return invalid(where + ": " + (missing.empty() ? "" : "missing " + list_of(missing)) +
+                     (missing.empty() || extra.empty() ? "" : "; ") +
+                     (extra.empty() ? "" : "not consumed " + list_of(extra)) +
+                     " (is this adapter for another base?)");
+    for (auto& [name, want] : wanted_) {
+      StoredTensor& tensor = tensors[name];
+      if (tensor.shape != want.shape)
+        return invalid(where + ": " + name + " is " + shape_text(tensor.shape) + ", expected " +
+                       shape_text(want.shape) + " (is this adapter for another base?)");
+      *want.into = std::move(tensor);
+    }
+    return Ok{};
+  }
+
+  void give(PeftAdapter& adapter) {
+    for (const auto& projection : projections_)
+      adapter.projections.emplace(
+          projection->module,
+          LoraWeights{dense_matrix(projection->a), dense_matrix(projection->b), projection->scale});
+    for (auto& [name, tensor] : saved_) adapter.saved.emplace(name, std::move(*tensor));
+  }
+
+ private:
+  void add_target(const Declared& d, const std::string& key) {
+    const double r = matcher_.by_pattern(config_.rank_pattern, key, static_cast<double>(config_.r));
+    const double alpha = matcher_.by_pattern(config_.alpha_pattern, key, config_.alpha);
+    const double scale = config_.rslora ? alpha / std::sqrt(r) : alpha / r;
+    projections_.push_back(std::make_unique<PendingProjection>(
+        PendingProjection{parent(d.name), {}, {}, static_cast<float>(scale)}));
+    const auto rank = static_cast<std::int64_t>(r);
+    const bool embedding = d.role == Role::kEmbedding;
+    const std::int64_t in = embedding ? d.shape[0] : d.shape[1], out = embedding ? d.shape[1] : d.shape[0];
+    wanted_[key + (embedding ? ".lora_embedding_A" : ".lora_A.weight")] = {{rank, in},
+                                                                           &projections_.back()->a};
+    wanted_[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank},
+                                                                           &projections_.back()->b};
+  }
+
+  const Config& config_;
+  Matcher matcher_;
+  std::string before_;  // of names of the body in the file
+  std::map<std::string, Wanted> wanted_;
+  std::vector<std::unique_ptr<PendingProjection>> projections_;
+  std::map<std::string, std::unique_ptr<StoredTensor>> saved_;
+  std::set<std::string> modules_, vectors_;  // without weights of their own; with vectors alone
 };
 
 }  // namespace
@@ -243,97 +365,15 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
   const std::string where = folder.name() + "/adapter_model.safetensors";
   auto file = read_safetensors(folder, "adapter_model.safetensors");
   if (!file) return file.error();
-
+  auto tensors = sorted(std::move(*file), prefix, where);
+  if (!tensors) return tensors.error();
+  Plan plan(*config, prefix, tensors->wrapped || wrapping == Wrapping::kCausalLm);
+  for (const Declared& d : body) plan.add(d);
+  if (const Status s = plan.finish(body, folder.name() + "/adapter_config.json"); !s) return s.error();
+  if (const Status s = plan.take(std::move(tensors->body), where); !s) return s.error();
   PeftAdapter adapter;
-  TensorMap tensors;
-  bool wrapped = wrapping == Wrapping::kCausalLm;
-  for (auto& [name, tensor] : *file) {
-    if (!name.starts_with(kStrip))
-      return invalid(where + ": tensor " + name + " does not start with " + std::string(kStrip));
-    if (!quant::is_floating(tensor.dtype))
-      return invalid(where + ": " + name + " is " + quant::name_of(tensor.dtype) +
-                     ", expected floating point");
-    if (!all_finite(tensor)) return invalid(where + ": " + name + " holds NaN or infinity");
-    const std::string bare = name.substr(kStrip.size());
-    if (is_head(bare)) {
-      adapter.head.emplace(bare, std::move(tensor));
-      continue;
-    }
-    wrapped = wrapped || bare.starts_with(prefix + ".");
-    tensors.emplace(bare, std::move(tensor));
-  }
-
-  Matcher matcher(*config);
-  std::map<std::string, Wanted> wanted;
-  std::vector<std::unique_ptr<PendingSite>> projections;
-  std::map<std::string, std::unique_ptr<StoredTensor>> saved;
-  std::set<std::string> modules, layers_with_weights;
-  for (const Declared& d : body) {
-    const bool output = d.role == Role::kOutput;
-    const std::string key_of_tensor = (wrapped && !output ? prefix + "." : "") + d.name;
-    const std::string module = parent(d.name), key = parent(key_of_tensor);
-    bool is_saved = false;
-    for (std::string up = key; !up.empty(); up = parent(up)) {
-      is_saved = is_saved || matcher.saved(up);
-      if (up != key) modules.insert(up);
-    }
-    if (is_saved) {
-      auto& slot = saved[d.name] = std::make_unique<StoredTensor>();
-      wanted[key_of_tensor] = {d.shape, slot.get()};
-    }
-    if (d.role == Role::kVector || d.role == Role::kPlain) {
-      layers_with_weights.insert(key);
-      continue;
-    }
-    if (!matcher.targeted(key, output ? Role::kVector : d.role)) continue;
-    const double r = matcher.by_pattern(config->rank_pattern, key, static_cast<double>(config->r));
-    const double alpha = matcher.by_pattern(config->alpha_pattern, key, config->alpha);
-    const double scale = config->rslora ? alpha / std::sqrt(r) : alpha / r;
-    projections.push_back(
-        std::make_unique<PendingSite>(PendingSite{module, {}, {}, static_cast<float>(scale)}));
-    const auto rank = static_cast<std::int64_t>(r);
-    const bool embedding = d.role == Role::kEmbedding;
-    const std::int64_t in = embedding ? d.shape[0] : d.shape[1], out = embedding ? d.shape[1] : d.shape[0];
-    wanted[key + (embedding ? ".lora_embedding_A" : ".lora_A.weight")] = {{rank, in}, &projections.back()->a};
-    wanted[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank},
-                                                                          &projections.back()->b};
-  }
-  for (const Declared& d : body)
-    if (d.role != Role::kVector && d.role != Role::kPlain)
-      layers_with_weights.erase(parent((wrapped ? prefix + "." : "") + d.name));
-  if (!config->all_linear) {
-    modules.insert(layers_with_weights.begin(), layers_with_weights.end());
-    for (const std::string& m : modules)
-      if (matcher.targeted(m, Role::kVector))
-        return invalid(folder.name() + "/adapter_config.json: target_modules matches " + m +
-                       ", which is no linear layer");
-  }
-  if (matcher.failure()) return invalid(folder.name() + "/adapter_config.json: " + matcher.failure()->what);
-  if (projections.empty())
-    return invalid(folder.name() + "/adapter_config.json: target_modules matches no module of this base");
-
-  std::vector<std::string> missing, extra;
-  for (const auto& [name, want] : wanted)
-    if (!tensors.contains(name)) missing.push_back(name);
-  for (const auto& [name, tensor] : tensors)
-    if (!wanted.contains(name)) extra.push_back(name);
-  if (!missing.empty() || !extra.empty())
-    return invalid(where + ": " + (missing.empty() ? "" : "missing " + list_of(missing)) +
-                   (missing.empty() || extra.empty() ? "" : "; ") +
-                   (extra.empty() ? "" : "not consumed " + list_of(extra)) +
-                   " (is this adapter for another base?)");
-  for (auto& [name, want] : wanted) {
-    StoredTensor& tensor = tensors[name];
-    if (tensor.shape != want.shape)
-      return invalid(where + ": " + name + " is " + shape_text(tensor.shape) + ", expected " +
-                     shape_text(want.shape) + " (is this adapter for another base?)");
-    *want.into = std::move(tensor);
-  }
-  for (const auto& projection : projections)
-    adapter.projections.emplace(
-        projection->module,
-        LoraWeights{dense_matrix(projection->a), dense_matrix(projection->b), projection->scale});
-  for (auto& [name, tensor] : saved) adapter.saved.emplace(name, std::move(*tensor));
+  for (auto& [name, tensor] : tensors->head) adapter.head.emplace(name, std::move(tensor));
+  plan.give(adapter);
   return adapter;
 }
 

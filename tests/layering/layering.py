@@ -67,7 +67,7 @@ NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/op
 FORWARD = re.compile(r"^namespace (preferd[\w:]*) \{\n(?:(?:class|struct|enum class) \w+;\n)+\}", re.M)  # names of other rooms
 OPENED = re.compile(r"^(?:inline )?namespace (preferd[\w:]*) \{", re.M)
 ONE_PLACE = ["httplib.h"]  # included by at most one source file, and by no header
-MAX_LINES = 600
+MAX_LINES, MAX_TEST_LINES = 450, 600
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.M)
 
 
@@ -149,8 +149,8 @@ def breaches(files):
 
 def test_lengths(root):
     for path in sorted((root / "tests").rglob("*")):
-        if path.suffix in (".cc", ".h", ".py") and path.read_text("utf-8").count("\n") > MAX_LINES:
-            yield f"{path.relative_to(root)}: over {MAX_LINES} lines"
+        if path.suffix in (".cc", ".h", ".py") and path.read_text("utf-8").count("\n") > MAX_TEST_LINES:
+            yield f"{path.relative_to(root)}: over {MAX_TEST_LINES} lines"
 
 
 # Each must be found; a rule that finds nothing protects nothing.
