@@ -308,9 +308,12 @@ class Others(Folder):
             self.assertIn("variables:\n  PREFERD_INSTRUCTION_SET\n", text)
             for expected, variable in re.findall(rf"  --\S+(?: <(.*)>)?\n.*\[({prefix}\w+)", text):
                 number = re.match(r"an? (?:integer|number) from (\S+) to", expected)
-                known = [number[1]] if number else ["x"] if expected in ("text", "a list of texts") else (expected or "true").split("|")
-                words[variable] = [w for w in words.get(variable, known) if w in known]
-        return {variable: known[0] for variable, known in words.items()}
+                known = [number[1]] if number else (expected or "true").split("|")
+                if expected not in ("text", "a list of texts"):  # which take any word
+                    seen = words.get(variable)
+                    words[variable] = known if seen is None else [w for w in seen if w in known]
+                words.setdefault(variable, None)
+        return {variable: "x" if known is None else known[0] for variable, known in words.items()}
 
     def test_every_command_starts_with_every_variable_that_is_documented(self):
         commands = ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize")
