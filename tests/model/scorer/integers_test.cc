@@ -103,11 +103,12 @@ TEST(Auto, TakesFp32WhereTheyDoNotAndSaysWhy) {
   for (const ComputeType compute : {ComputeType::kInt16, ComputeType::kInt8}) {
     const auto refused = load(copy, compute);
     ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().what,
-                testing::AllOf(
-                    testing::StartsWith(testing_scorer::name_of(compute) + " did not agree with the golden pairs: "),
-                    testing::HasSubstr("golden.jsonl: row"),
-                    testing::HasSubstr(compute == ComputeType::kInt8 ? "tolerance 0.05" : "tolerance 0.01")));
+    EXPECT_THAT(
+        refused.error().what,
+        testing::AllOf(
+            testing::StartsWith(testing_scorer::name_of(compute) + " did not agree with the golden pairs: "),
+            testing::HasSubstr("golden.jsonl: row"),
+            testing::HasSubstr(compute == ComputeType::kInt8 ? "tolerance 0.05" : "tolerance 0.01")));
   }
 }
 
