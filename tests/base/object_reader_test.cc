@@ -114,6 +114,7 @@ TEST(ObjectReader, NamesWhatWasFoundAndExpected) {
   EXPECT_EQ(refusal(R"("small": 128)"), "thing.small is 128, expected an integer from -128 to 127");
   EXPECT_EQ(refusal(R"("small": 1.0)"), "thing.small is 1.0, expected an integer from -128 to 127");
   EXPECT_EQ(refusal(R"("share": 1.5)"), "thing.share is 1.5, expected a number from 0 to 1");
+  EXPECT_EQ(refusal(R"("share": -0.5)"), "thing.share is -0.5, expected a number from 0 to 1");
   EXPECT_EQ(refusal(R"("any": "1")"), "thing.any is '1', expected a number");
   EXPECT_EQ(refusal(R"("open": 1)"), "thing.open is 1, expected true or false");
   EXPECT_EQ(refusal(R"("form": "fp4")"), "thing.form is 'fp4', expected one of dense, nf4");
