@@ -151,14 +151,14 @@ void rows_lines(std::int64_t rows, const Ceilings& c) {
              }),
              c);
   bytes_line("glu, in place", n * kFfn * 6, seconds([&] {
-               must(ops::glu(nullptr, Glu::kGeGlu, rows, kFfn, {gate_up.data(), 2 * kFfn},
-                             {gate_up.data() + kFfn, 2 * kFfn}, {gate_up.data(), 2 * kFfn}),
+               must(glu(nullptr, Glu::kGeGlu, rows, kFfn, {gate_up.data(), 2 * kFfn},
+                        {gate_up.data() + kFfn, 2 * kFfn}, {gate_up.data(), 2 * kFfn}),
                     "glu");
              }),
              c);
   bytes_line("rotate q", n * kQuery * 4, seconds([&] {
-               must(ops::rotate(nullptr, rows, 16, 256, {qkv.data(), kQkv}, positions.data(), angles.data(),
-                                angles.data()),
+               must(rotate(nullptr, rows, 16, 256, {qkv.data(), kQkv}, positions.data(), angles.data(),
+                           angles.data()),
                     "rotate");
              }),
              c);

@@ -148,7 +148,7 @@ void check(const AttentionShape& s, const std::vector<Segment>& segments, Asking
   };
   const bool repeated = same(got.q, again.q) && same(got.k, again.k) && same(got.v, again.v);
   report(q <= 1e-2 && k <= 1e-2 && v <= 1e-2 && repeated,
-         text("%-44s %s: errors q %.2e, k %.2e, v %.2e%s", scorer::name_of(s).c_str(), what, q, k, v,
+         text("%-44s %s: errors q %.2e, k %.2e, v %.2e%s", name_of(s).c_str(), what, q, k, v,
               repeated ? "" : ", other bits when run again"));
 }
 

@@ -160,8 +160,8 @@ void check_bits(const AttentionShape& s) {
     std::int32_t wrong = 0;
     for (std::int32_t p = from; p < length; ++p)
       wrong += same_bits(want, p, got, batch.lines[segment][static_cast<std::size_t>(p)], s) ? 0 : 1;
-    report(wrong == 0, text("%-44s bits of %d queries, %s: %d differ", scorer::name_of(s).c_str(),
-                            length - from, what, wrong));
+    report(wrong == 0,
+           text("%-44s bits of %d queries, %s: %d differ", name_of(s).c_str(), length - from, what, wrong));
   };
   const std::vector<Segment> flat = {{75}, {200}, {length}, {1}, {500}};
   const std::vector<Segment> shared = {{60}, {prefix}, {90, 1}, {length - prefix, 1}, {700, 1}};
@@ -178,7 +178,7 @@ void check_bits(const AttentionShape& s) {
   std::copy_n(in.qkv.begin() + (length - 1) * in.stride, in.q_columns(),
               other.qkv.begin() + 3 * other.stride);
   report(same_bits(want, length - 1, run(other, pooled), 3, s),
-         text("%-44s bits of the last query, asked alone", scorer::name_of(s).c_str()));
+         text("%-44s bits of the last query, asked alone", name_of(s).c_str()));
 }
 
 void check_all() {
@@ -192,26 +192,25 @@ void check_all() {
         const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 2);
         Inputs in = random_inputs(s, batch.rows, 1, 7);
         spoil(in, batch, -1);
-        check_values(scorer::name_of(s), in, batch, 5);
+        check_values(name_of(s), in, batch, 5);
       }
   for (const auto& [q, kv] : {std::pair<std::size_t, std::size_t>{9, 3}, {7, 1}, {40, 8}, {1, 1}, {150, 1}}) {
     const AttentionShape s = shape_of(q, kv, 64, 0, 0);
     const PackedBatch batch = packed_batch(few, cuda::query_tile(s), Asking::kAllRows, 0);
-    check_values(scorer::name_of(s), random_inputs(s, batch.rows, 2, 8), batch, 11);
+    check_values(name_of(s), random_inputs(s, batch.rows, 2, 8), batch, 11);
   }
   const AttentionShape gemma = shape_of(16, 8, 256, 50, 0);
   for (const float spread : {1.0f, 10.0f, 40.0f, 200.0f}) {
     const PackedBatch batch = packed_batch(few, cuda::query_tile(gemma), Asking::kAllRows, 0);
-    check_values(scorer::name_of(gemma) + text(", scores of %g", static_cast<double>(spread)),
+    check_values(name_of(gemma) + text(", scores of %g", static_cast<double>(spread)),
                  random_inputs(gemma, batch.rows, spread, 9), batch, 11);
   }
   const PackedBatch large =
       packed_batch({{2048}, {2048}, {1500}, {548, 0}}, cuda::query_tile(gemma), Asking::kAllRows, 0);
-  check_values(scorer::name_of(gemma) + ", 2048 keys", random_inputs(gemma, large.rows, 3, 10), large, 97);
+  check_values(name_of(gemma) + ", 2048 keys", random_inputs(gemma, large.rows, 3, 10), large, 97);
   const PackedBatch pooled =
       packed_batch({{2048}, {300}, {548, 0}}, cuda::query_tile(gemma), Asking::kLastRows, 0);
-  check_values(scorer::name_of(gemma) + ", last queries", random_inputs(gemma, pooled.rows, 3, 11), pooled,
-               1);
+  check_values(name_of(gemma) + ", last queries", random_inputs(gemma, pooled.rows, 3, 11), pooled, 1);
 
   for (const auto& [q, kv, dim] :
        {std::tuple<std::size_t, std::size_t, std::size_t>{9, 3, 64}, {4, 4, 16}, {10, 2, 128}, {4, 2, 256}})

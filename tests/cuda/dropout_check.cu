@@ -34,8 +34,7 @@ bool check(const Case& c, std::uint64_t stream) {
   for (Half& v : x) v = __float2bfloat16(spread(random));
   for (Half& v : y) v = __float2bfloat16(spread(random));
   const DeviceArray<Half> from(x), written(y), sum(y);
-  must(ops::drop(nullptr, c.rows, c.width, mask, {from.data(), x_stride}, {written.data(), y_stride}),
-       "drop");
+  must(drop(nullptr, c.rows, c.width, mask, {from.data(), x_stride}, {written.data(), y_stride}), "drop");
   must(add_dropped(nullptr, c.rows, c.width, mask, {from.data(), x_stride}, {sum.data(), y_stride}),
        "add_dropped");
   must(cudaDeviceSynchronize(), "dropout");

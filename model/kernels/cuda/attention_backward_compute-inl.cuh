@@ -58,12 +58,12 @@ class BackwardCompute {
     const KeyTiles walk = key_tiles<kTile>(tile, t.window);
     const auto position = [&](int r) { return tile.first_position + min(query_of(t, r), tile.queries - 1); };
     const auto oldest = [&](std::int32_t newest) { return t.window > 0 ? newest - t.window + 1 : 0; };
-    CausalMask mask;
+    CausalMask causal;
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
       const int r = row_ + 8 * e, query = query_of(t, r), head = block * t.pack + r - query * t.pack;
-      mask.newest[e] = position(r);
-      mask.oldest[e] = oldest(mask.newest[e]);
+      causal.newest[e] = position(r);
+      causal.oldest[e] = oldest(causal.newest[e]);
       const bool there = query < tile.queries;
       const std::int64_t at = std::int64_t{tile.first_query + query} * t.query_heads + head;
       figures_.log_sum_exp[e] = there ? task_.log_sum_exp[at] * kLog2OfE : INFINITY;
@@ -77,7 +77,7 @@ class BackwardCompute {
              if (begin >= all_from && begin + kTile - 1 <= all_to) return;
 #pragma unroll
              for (int m = 0; m < kTile / 2; ++m)
-               if (!mask.sees(m / 2 % 2, begin + lane_ % 4 * 2 + m / 4 * 8 + m % 2)) s_[m] = 0;
+               if (!causal.sees(m / 2 % 2, begin + lane_ % 4 * 2 + m / 4 * 8 + m % 2)) s_[m] = 0;
            });
   }
 

@@ -39,11 +39,11 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
       return tile.first_position + min(query_of(task, r), tile.queries - 1);
     };
     const auto oldest = [&](std::int32_t newest) { return task.window > 0 ? newest - task.window + 1 : 0; };
-    CausalMask mask;
+    CausalMask causal;
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
-      mask.newest[e] = position(row + 8 * e);
-      mask.oldest[e] = oldest(mask.newest[e]);
+      causal.newest[e] = position(row + 8 * e);
+      causal.oldest[e] = oldest(causal.newest[e]);
     }
     const std::int32_t all_from = oldest(position(first_row + 63)), all_to = position(first_row);
     const std::int32_t own_to =
@@ -52,7 +52,7 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
     const auto weigh = [&](std::int32_t n) {
       const std::int32_t begin = n * kTile;
       const Mask mask = begin >= all_from && begin + kTile - 1 <= all_to ? Mask::kNone : Mask::kSome;
-      softmax.step(s, task, mask, mask, begin + lane % 4 * 2);
+      softmax.step(s, task, causal, mask, begin + lane % 4 * 2);
     };
     const auto pack_weights = [&] {
 #pragma unroll

@@ -64,11 +64,11 @@ struct CausalMask {
 enum class Mask { kNone, kSome };
 
 template <int kCount>
-__device__ __forceinline__ void hide_unseen(float (&s)[kCount], const CausalMask& mask,
+__device__ __forceinline__ void hide_unseen(float (&s)[kCount], const CausalMask& causal,
                                             std::int32_t position) {
 #pragma unroll
   for (int n = 0; n < kCount; ++n)
-    if (!mask.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
+    if (!causal.sees(n / 2 % 2, position + n / 4 * 8 + n % 2)) s[n] = -INFINITY;
 }
 
 template <Softmax kSoftmax>
@@ -80,14 +80,14 @@ struct Weights<Softmax::kBounded> {
 
   // Scores of the columns from `position` on (this thread's first) become weights.
   template <int kCount>
-  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const CausalMask& mask,
-                                       Mask mask, std::int32_t position) {
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task,
+                                       const CausalMask& causal, Mask mask, std::int32_t position) {
     float top = 0;
 #pragma unroll
     for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
     if (top <= task.bend_limit && mask == Mask::kNone) {
 #pragma unroll
-      for (int n = 0; n < kCount; ++n) ops::add(s[n] = power_of_two(bent_near(s[n], task)), n);
+      for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(bent_near(s[n], task)), n);
       return;
     }
     if (top <= task.bend_limit) {
@@ -97,9 +97,9 @@ struct Weights<Softmax::kBounded> {
 #pragma unroll
       for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], task);
     }
-    if (mask == Mask::kSome) hide_unseen(s, mask, position);
+    if (mask == Mask::kSome) hide_unseen(s, causal, position);
 #pragma unroll
-    for (int n = 0; n < kCount; ++n) ops::add(s[n] = power_of_two(s[n]), n);
+    for (int n = 0; n < kCount; ++n) add(s[n] = power_of_two(s[n]), n);
   }
   // The factor for earlier sums.
   static constexpr bool kCorrects = false;
@@ -117,13 +117,13 @@ struct Weights<Softmax::kOnline> {
   float correction[2];
 
   template <int kCount>
-  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task, const CausalMask& mask,
-                                       Mask mask, std::int32_t position) {
+  __device__ __forceinline__ void step(float (&s)[kCount], const AttentionTask& task,
+                                       const CausalMask& causal, Mask mask, std::int32_t position) {
     if (task.cap > 0) {
 #pragma unroll
       for (int n = 0; n < kCount; ++n) s[n] = bent(s[n] * task.to_cap);
     }
-    if (mask == Mask::kSome) hide_unseen(s, mask, position);
+    if (mask == Mask::kSome) hide_unseen(s, causal, position);
     const float factor = task.to_power;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {

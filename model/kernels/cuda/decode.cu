@@ -147,7 +147,7 @@ bool in_pieces(const StoredMatrix& m, Rows<__nv_bfloat16> y) {
 cudaError_t decode(cudaStream_t stream, const StoredMatrix& m, Rows<__nv_bfloat16> y) {
   const std::int64_t values = m.rows * m.cols;
   if (values == 0) return cudaSuccess;
-  if (!convert::in_pieces(m, y)) {
+  if (!in_pieces(m, y)) {
     decode_each<<<blocks_of(values, kThreads), kThreads, 0, stream>>>(m, y);
     return cudaGetLastError();
   }

@@ -59,7 +59,7 @@ class Descriptors {
     }
     const auto layout = [](Element e, std::int64_t r, std::int64_t c, std::int64_t stride) {
       cublasLtMatrixLayout_t out = nullptr;
-      cublasLtMatrixLayoutCreate(&out, text::type_of(e), static_cast<std::uint64_t>(r),
+      cublasLtMatrixLayoutCreate(&out, type_of(e), static_cast<std::uint64_t>(r),
                                  static_cast<std::uint64_t>(c), stride);
       return out;
     };
