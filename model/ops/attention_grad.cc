@@ -31,12 +31,12 @@ struct Tree {
 // Largest first, so that the last items to finish are small.
 std::vector<Tree> trees(const AttentionPlan& plan, std::size_t kv_heads) {
   std::map<std::int32_t, std::vector<const QueryRange*>> members;
-  for (const QueryRange& s : plan.stretches) members[s.tree].push_back(&s);
+  for (const QueryRange& s : plan.ranges) members[s.tree].push_back(&s);
   std::vector<Tree> out;
-  for (const auto& [root, stretches] : members)
+  for (const auto& [root, ranges] : members)
     for (std::size_t head = 0; head < kv_heads; ++head) {
       Tree tree;
-      for (const QueryRange* s : stretches) {
+      for (const QueryRange* s : ranges) {
         tree.items.push_back({plan.lines[static_cast<std::size_t>(s->segment)], s->first_query,
                               s->first_position, s->queries, head});
         tree.pairs += std::int64_t{s->queries} * (s->first_position + (s->queries + 1) / 2);

@@ -8,7 +8,7 @@ std::vector<kernels::AttentionItem> attention_items(const AttentionPlan& plan,
                                                     const kernels::AttentionShape& shape, std::size_t tile) {
   const auto most = static_cast<std::int32_t>(tile);
   std::vector<kernels::AttentionItem> items;
-  for (const QueryRange& s : plan.stretches)
+  for (const QueryRange& s : plan.ranges)
     for (std::int32_t i = 0; i < s.queries; i += most)
       for (std::size_t head = 0; head < shape.kv_heads; ++head)
         items.push_back({plan.lines[static_cast<std::size_t>(s.segment)], s.first_query + i,

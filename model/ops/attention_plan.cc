@@ -15,8 +15,8 @@ AttentionPlan attention_plan(const Batch& batch, Queries queries) {
     trees.push_back(orphan ? static_cast<std::int32_t>(i) : trees[parent]);
   }
   const auto add = [&](std::int32_t segment, std::int32_t row, std::int32_t query, std::int32_t count) {
-    plan.stretches.push_back({segment, trees[static_cast<std::size_t>(segment)], query,
-                              batch.positions[static_cast<std::size_t>(row)], count});
+    plan.ranges.push_back({segment, trees[static_cast<std::size_t>(segment)], query,
+                           batch.positions[static_cast<std::size_t>(row)], count});
   };
   if (queries == Queries::kPooledRows) {
     for (std::size_t i = 0; i < batch.pooled.size(); ++i)

@@ -26,7 +26,7 @@ struct QueryRange {
 // Keeps no reference to the batch.
 struct AttentionPlan {
   std::vector<std::vector<kernels::KeyRun>> lines;  // for each segment: its ancestors' rows, then its own
-  std::vector<QueryRange> stretches;                // in the order of q's rows; none is empty
+  std::vector<QueryRange> ranges;                   // in the order of q's rows; none is empty
 };
 
 AttentionPlan attention_plan(const Batch& batch, Queries queries);

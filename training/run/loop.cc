@@ -271,8 +271,8 @@ class Loop {
   // False: asked to stop before all rows were seen.
   Result<bool> evaluate() {
     const auto start = Clock::now();
-    const auto found = live_probabilities(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
-                                          in_.interrupted, events_.evaluating);
+    const auto found = probabilities_of(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
+                                        in_.interrupted, events_.evaluating);
     if (!found && found.error().code == Code::kCancelled) return false;
     if (!found) return found.error();
     time_.evaluated(since(start));
@@ -345,10 +345,10 @@ Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents&
   return Loop(in, state, events).run();
 }
 
-Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& model, const ExampleSet& set,
-                                                            std::int64_t batch_tokens, Group& group,
-                                                            const std::atomic<bool>& interrupted,
-                                                            const std::function<void(double)>& progress) {
+Result<std::vector<std::vector<double>>> probabilities_of(TrainableModel& model, const ExampleSet& set,
+                                                          std::int64_t batch_tokens, Group& group,
+                                                          const std::atomic<bool>& interrupted,
+                                                          const std::function<void(double)>& progress) {
   const at::NoGradGuard no_grad;
   const auto classes = static_cast<std::int64_t>(model.classes());
   at::Tensor all = at::zeros({static_cast<std::int64_t>(set.size()), classes}, at::kDouble);

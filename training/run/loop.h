@@ -81,9 +81,9 @@ Result<Ending> run_loop(const LoopInputs& in, RunState& state, const LoopEvents&
 
 // Probabilities of every example of `set`, [size][classes], the same on every process, in one order each.
 // kCancelled if `interrupted` was set on some process.
-Result<std::vector<std::vector<double>>> live_probabilities(TrainableModel& model, const ExampleSet& set,
-                                                            std::int64_t batch_tokens, Group& group,
-                                                            const std::atomic<bool>& interrupted,
-                                                            const std::function<void(double)>& progress);
+Result<std::vector<std::vector<double>>> probabilities_of(TrainableModel& model, const ExampleSet& set,
+                                                          std::int64_t batch_tokens, Group& group,
+                                                          const std::atomic<bool>& interrupted,
+                                                          const std::function<void(double)>& progress);
 
 }  // namespace preferd::training

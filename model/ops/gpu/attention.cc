@@ -87,7 +87,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
                        count = plan.batch.offsets[static_cast<std::size_t>(segment) + 1] - row;
     if (count == 0) continue;
     const auto first_run = static_cast<std::int32_t>(queries.size());
-    for (const ops::QueryRange& s : lines.stretches) {
+    for (const ops::QueryRange& s : lines.ranges) {
       const auto& line = lines.lines[static_cast<std::size_t>(s.segment)];
       if (std::any_of(line.begin(), line.end(), [&](const kernels::KeyRun& r) { return r.first_row == row; }))
         queries.push_back({s.first_query, s.first_position, s.queries});

@@ -12,7 +12,7 @@ Tiles attention_tiles(const ops::Batch& batch, ops::Queries queries, std::int32_
     first_run.push_back(static_cast<std::int32_t>(out.runs.size()));
     out.runs.insert(out.runs.end(), line.begin(), line.end());
   }
-  for (const ops::QueryRange& s : plan.stretches)
+  for (const ops::QueryRange& s : plan.ranges)
     for (std::int32_t i = 0; i < s.queries; i += most) {
       const auto segment = static_cast<std::size_t>(s.segment);
       out.tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),

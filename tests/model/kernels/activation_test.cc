@@ -51,7 +51,7 @@ std::vector<float> sweep(float from, float to) {
   return x;
 }
 
-TEST(Bend, PowersOfTwo) {
+TEST(Activation, PowersOfTwo) {
   const auto x = sweep(-126, 0);
   std::vector<float> y;
   HWY_DYNAMIC_DISPATCH(MapExp2)(x, y);
@@ -65,7 +65,7 @@ TEST(Bend, PowersOfTwo) {
   EXPECT_TRUE(std::isnan(y.back()));
 }
 
-TEST(Bend, Tanh) {
+TEST(Activation, Tanh) {
   for (const float reach : {0.01f, 1.0f, 12.0f}) {
     const auto x = sweep(-reach, reach);
     std::vector<float> y;
@@ -82,7 +82,7 @@ TEST(Bend, Tanh) {
   EXPECT_TRUE(std::isnan(y[2]));
 }
 
-TEST(Bend, Sigmoid) {
+TEST(Activation, Sigmoid) {
   const auto x = sweep(-80, 80);
   std::vector<float> y;
   HWY_DYNAMIC_DISPATCH(MapSigmoid)(x, y);

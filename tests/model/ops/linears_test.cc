@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(All, LinearsGradient,
                                          Case{"bf16", Form::kBf16, 6, 300}),
                          [](const auto& c) { return std::string(c.param.name); });
 
-TEST(LinearsGradients, OfLiveWeightsAndBiases) {
+TEST(LinearsGradients, OfTrainableWeightsAndBiases) {
   std::vector<std::shared_ptr<Layer>> kept;
   testing_support::expect_gradients(
       {random_tensor(280, 70, 11)},

@@ -25,7 +25,7 @@ bool begins_with(const auto& all, const auto& first) {
   return all.size() >= first.size() && std::equal(first.begin(), first.end(), all.begin());
 }
 
-TEST(Alike, FillsRowsUpAndKeepsWhatThereWas) {
+TEST(PadToBucket, FillsRowsUpAndKeepsWhatThereWas) {
   const Batch before = batch_of({30, 50, 20, 1}), after = pad_to_bucket(before);
   EXPECT_EQ(after.rows(), 128);
   EXPECT_EQ(after.ids.size(), 128u);
@@ -40,7 +40,7 @@ TEST(Alike, FillsRowsUpAndKeepsWhatThereWas) {
   EXPECT_EQ(after.pooled, (std::vector<std::int32_t>{1, 2, 3, 3}));
 }
 
-TEST(Alike, AddsWholeSequencesWithinTheBatchsOwnPositions) {
+TEST(PadToBucket, AddsWholeSequencesWithinTheBatchsOwnPositions) {
   const Batch before = batch_of({3, 2}), after = pad_to_bucket(before);
   EXPECT_EQ(after.rows(), 64);
   EXPECT_EQ(*std::max_element(after.positions.begin(), after.positions.end()), 4);
@@ -56,20 +56,20 @@ TEST(Alike, AddsWholeSequencesWithinTheBatchsOwnPositions) {
   }
 }
 
-TEST(Alike, AddsNothingToWhatIsOfTheSize) {
+TEST(PadToBucket, AddsNothingToWhatIsOfTheSize) {
   const Batch before = batch_of({40, 20, 68}), after = pad_to_bucket(before);
   EXPECT_EQ(after.offsets, before.offsets);
   EXPECT_EQ(after.pooled, before.pooled);
 }
 
-TEST(Alike, MakesBatchesOfNearSizesTheSame) {
+TEST(PadToBucket, MakesBatchesOfNearSizesTheSame) {
   const Batch a = pad_to_bucket(batch_of({30, 50, 20, 1})), b = pad_to_bucket(batch_of({60, 1, 1, 3}));
   EXPECT_EQ(a.rows(), 128);
   EXPECT_EQ(b.rows(), 128);
   EXPECT_EQ(a.pooled.size(), b.pooled.size());
 }
 
-TEST(Alike, LeavesLargeBatchesAndThoseUnderSeveralAdapters) {
+TEST(PadToBucket, LeavesLargeBatchesAndThoseUnderSeveralAdapters) {
   EXPECT_FALSE(fits_bucket(batch_of({1000, 25})));
   EXPECT_EQ(pad_to_bucket(batch_of({1000, 25})).rows(), 1025);
   EXPECT_TRUE(fits_bucket(batch_of({1000, 24})));

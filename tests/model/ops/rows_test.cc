@@ -23,7 +23,7 @@ TEST(RmsNormGradient, OfInput) {
   }
 }
 
-TEST(RmsNormGradient, OfInputAndLiveWeight) {
+TEST(RmsNormGradient, OfInputAndTrainableWeight) {
   std::vector<backend::Norm> kept;
   kept.reserve(8);
   expect_gradients({random_tensor(1100, 83, 2)},
