@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/check.h"
+#include "model/backend/reference/compositions.h"
 
 namespace preferd::ops {
 namespace {
@@ -69,13 +70,7 @@ at::Tensor record_composed(const std::vector<at::Tensor>& inputs, const std::fun
       inputs, [&] { return std::vector<at::Tensor>{forward()}; },
       [kept = std::move(kept), wanted = std::move(wanted),
        composed = std::move(composed)](const std::vector<at::Tensor>& dy) {
-        const at::AutoGradMode recording(true);
-        std::vector<at::Tensor> leaves, gradients;
-        for (std::size_t i = 0; i < kept.size(); ++i)
-          leaves.push_back(kept[i].detach().requires_grad_(wanted[i]));
-        composed(leaves).backward(dy[0]);
-        for (const at::Tensor& leaf : leaves) gradients.push_back(leaf.grad());
-        return gradients;
+        return backend::reference::gradients(kept, wanted, dy[0], composed);
       })[0];
 }
 

@@ -154,7 +154,7 @@ at::Tensor CpuBackend::layer_norm(const at::Tensor& x, const LayerNorm& norm, co
 Tensors CpuBackend::layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
                                         std::array<bool, 3> wanted) {
   return reference::gradients(
-      {x, borrowed(norm.weight), borrowed(norm.bias)}, wanted, dy,
+      {x, borrowed(norm.weight), borrowed(norm.bias)}, std::vector<bool>(wanted.begin(), wanted.end()), dy,
       [&](const Tensors& t) { return reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat); });
 }
 
@@ -209,7 +209,7 @@ at::Tensor CpuBackend::activate(kernels::Activation kind, const at::Tensor& x) {
 
 at::Tensor CpuBackend::activate_backward(kernels::Activation kind, const at::Tensor& x,
                                          const at::Tensor& dy) {
-  return reference::gradients({x}, std::array{true}, dy,
+  return reference::gradients({x}, {true}, dy,
                               [kind](const Tensors& t) { return reference::activate(kind, t[0]); })[0];
 }
 

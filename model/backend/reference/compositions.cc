@@ -39,7 +39,7 @@ at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) 
 }
 
 std::vector<at::Tensor> gradients(
-    const std::vector<at::Tensor>& inputs, std::span<const bool> wanted, const at::Tensor& dy,
+    const std::vector<at::Tensor>& inputs, const std::vector<bool>& wanted, const at::Tensor& dy,
     const std::function<at::Tensor(const std::vector<at::Tensor>&)>& composition) {
   const at::AutoGradMode recording(true);
   std::vector<at::Tensor> leaves, out;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -23,7 +22,7 @@ at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 // Computes `composition` of the inputs, recorded, and walks that: a gradient for each input, undefined where it
 // is not wanted.
 std::vector<at::Tensor> gradients(
-    const std::vector<at::Tensor>& inputs, std::span<const bool> wanted, const at::Tensor& dy,
+    const std::vector<at::Tensor>& inputs, const std::vector<bool>& wanted, const at::Tensor& dy,
     const std::function<at::Tensor(const std::vector<at::Tensor>&)>& composition);
 
 }  // namespace preferd::backend::reference

@@ -142,15 +142,17 @@ void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<con
   for (const at::Tensor& x : tensors) rotate_rows(x, at, angles, kernels::Direction::kForward);
 }
 
-at::Tensor CudaGpu::layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor&,
-                               const at::Tensor&) {
+at::Tensor CudaGpu::layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor& weight,
+                               const at::Tensor& bias) {
+  PREFERD_CHECK(!weight.defined() && !bias.defined());  // training has no norms here
   return backend::reference::layer_norm(x, resident(norm.weight), resident(norm.bias), norm.eps, at::kFloat);
 }
 
 backend::Tensors CudaGpu::layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
                                               const at::Tensor& dy, std::array<bool, 3> wanted) {
   return backend::reference::gradients(
-      {x, resident(norm.weight), resident(norm.bias)}, wanted, dy, [&](const backend::Tensors& t) {
+      {x, resident(norm.weight), resident(norm.bias)}, std::vector<bool>(wanted.begin(), wanted.end()), dy,
+      [&](const backend::Tensors& t) {
         return backend::reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat);
       });
 }
@@ -165,7 +167,7 @@ at::Tensor CudaGpu::activate(kernels::Activation kind, const at::Tensor& x) {
 }
 
 at::Tensor CudaGpu::activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) {
-  return backend::reference::gradients({x}, std::array{true}, dy, [kind](const backend::Tensors& t) {
+  return backend::reference::gradients({x}, {true}, dy, [kind](const backend::Tensors& t) {
     return backend::reference::activate(kind, t[0]);
   })[0];
 }
