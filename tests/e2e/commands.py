@@ -3,7 +3,7 @@
 
     commands.py BUILD_DIR FIXTURES_DIR
 """
-import csv, http.client, io, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import csv, http.client, http.server, io, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 
 BUILD, FIXTURES = pathlib.Path(sys.argv.pop(1)).resolve(), pathlib.Path(sys.argv.pop(1)).resolve()
 PREFERD, PACKAGES = BUILD / "preferd", FIXTURES / "packages"
@@ -372,6 +372,23 @@ class Others(Folder):
 
 
 class Serve(Folder):
+    def test_health_fails_while_a_server_is_not_ready(self):
+        class Loading(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(503 if self.path == "/readyz" else 200)
+                self.send_header("Content-Length", "20")
+                self.end_headers()
+                self.wfile.write(b'{"status":"loading"}')
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Loading) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            code, out, err = run("health", "--port", server.server_port)
+            server.shutdown()
+        self.assertEqual((code, out, err), (1, '{"status":"loading"}\n', ""))
+
     def serve(self, package, *flags):
         """A server of the package; returns it and ask(method, path, body) -> (status, JSON or text)."""
         with socket.socket() as s:
