@@ -100,7 +100,7 @@ Status ScoreRun::begin(rows::Competition of_rows) {
 Result<scorer::Encoded> ScoreRun::encode(const rows::RowRead& read) const {
   if (!read.row) return read.row.error();
   const rows::Row& row = *read.row;
-  scorer::Ask ask{{row.prompt, row.response_a, row.response_b},
+  scorer::Ask ask{{row.prompt, row.response_a, row.response_b, row.turns},
                   row.adapter.value_or(options_.adapter),
                   scorer::Swap::kNone,
                   scorer::Overflow::kPackage};

@@ -184,11 +184,12 @@ Result<Texts> texts_of(const Json& fields) {
                            std::pair{kTexts[2], &texts.response_b}}) {
     const auto value = fields.find(key);
     if (value == fields.end()) return invalid(std::string(key) + " is missing", key);
-    auto text = flatten(*value, Form::kFile, key);
-    if (!text) return text.error();
-    if (!utf8::valid(*text)) return invalid(std::string(key) + " is not valid UTF-8", key);
+    auto read = read_prompt(*value, Form::kFile, key);
+    if (!read) return read.error();
+    if (!utf8::valid(read->text)) return invalid(std::string(key) + " is not valid UTF-8", key);
     all_strings = all_strings && value->is_string();
-    *into = std::move(*text);
+    *into = std::move(read->text);
+    if (into == &texts.prompt) texts.turns = std::move(read->turns);
   }
   if (all_strings) texts.lmsys_turns = flatten_lmsys(texts.prompt, texts.response_a, texts.response_b);
   return texts;

@@ -9,10 +9,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "base/words.h"
+#include "rows/turns.h"
 
 namespace preferd::rows {
 
@@ -53,6 +55,7 @@ class RecordReader {
 // no UTF-8.
 struct Texts {
   std::string prompt, response_a, response_b;
+  std::vector<Turn> turns;   // of the prompt, if it was given in turns
   bool lmsys_turns = false;  // all three were LMSYS turn lists, as JSON text
 };
 Result<Texts> texts_of(const Json& fields);

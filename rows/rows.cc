@@ -42,6 +42,7 @@ Result<Row> row_of(const Json& fields) {
   row.prompt = std::move(texts->prompt);
   row.response_a = std::move(texts->response_a);
   row.response_b = std::move(texts->response_b);
+  row.turns = std::move(texts->turns);
   const RowVoice voice;
   ReadFaults faults;
   ObjectReader reader(fields, "", voice, faults);

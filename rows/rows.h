@@ -33,6 +33,7 @@ constexpr auto words(RowOrders) {
 struct Row {
   std::string id;  // as JSON: "\"a1\"", "17"
   std::string prompt, response_a, response_b;
+  std::vector<Turn> turns;  // of the prompt, if it was given in turns
   std::optional<std::string> adapter;
   std::optional<RowOrders> swap;
   Competition competition = Competition::kUnknown;

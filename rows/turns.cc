@@ -106,6 +106,16 @@ Result<std::string> flatten(const Json& value, Form form, std::string_view path)
   return out;
 }
 
+Result<Prompt> read_prompt(const Json& value, Form form, std::string_view path) {
+  auto text = flatten(value, form, path);
+  if (!text) return text.error();
+  Prompt prompt{std::move(*text), {}};
+  if (value.is_array() && !value.empty() && value.front().is_object())
+    for (const auto& turn : value)
+      prompt.turns.push_back({std::string(role_of(turn)->name), std::string(text_of(turn["content"]))});
+  return prompt;
+}
+
 bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b) {
   const std::array<std::string*, 3> fields = {&prompt, &response_a, &response_b};
   for (const auto* field : fields)

@@ -12,11 +12,17 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 
 namespace preferd::rows {
+
+struct Turn {
+  std::string role;  // "system", "user" or "assistant"
+  std::string content;
+};
 
 // What a field may be.
 enum class Form {
@@ -28,6 +34,13 @@ enum class Form {
 };
 
 Result<std::string> flatten(const Json& value, Form form, std::string_view path);
+
+// A prompt as the one text, and as the turns that it was given in, if it was.
+struct Prompt {
+  std::string text;
+  std::vector<Turn> turns;
+};
+Result<Prompt> read_prompt(const Json& value, Form form, std::string_view path);
 
 // LMSYS rows store turn lists as JSON text. When all three texts hold arrays of strings or nulls, of one
 // equal length >= 1, each is replaced by its flattened turns and the answer is true; otherwise nothing

@@ -17,7 +17,8 @@ Result<scorer::GoldenPair> golden_pair(const rows::RecordRead& record) {
   if (!texts) return texts.error();
   scorer::GoldenPair pair;
   pair.id = record.id;
-  pair.ask.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b)};
+  pair.ask.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b),
+                   std::move(texts->turns)};
   if (const auto adapter = fields.find("adapter"); adapter != fields.end() && !adapter->is_null()) {
     if (!adapter->is_string()) return invalid("adapter is not a string", "adapter");
     pair.ask.adapter = adapter->get<std::string>();

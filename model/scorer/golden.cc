@@ -22,9 +22,10 @@ Result<GoldenPair> read_pair(std::string_view line) {
        {std::pair{"prompt", &row.ask.pair.prompt}, std::pair{"response_a", &row.ask.pair.response_a},
         std::pair{"response_b", &row.ask.pair.response_b}}) {
     if (!json->contains(key)) return invalid(std::string(key) + " is missing");
-    auto text = rows::flatten((*json)[key], rows::Form::kFile, key);
-    if (!text) return text.error();
-    *into = std::move(*text);
+    auto read = rows::read_prompt((*json)[key], rows::Form::kFile, key);
+    if (!read) return read.error();
+    *into = std::move(read->text);
+    if (into == &row.ask.pair.prompt) row.ask.pair.turns = std::move(read->turns);
   }
   rows::flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
   if (json->contains("adapter")) {
@@ -64,7 +65,14 @@ double golden_tolerance(const ScorerInfo& info) {
 
 void append_golden(std::string& text, const GoldenPair& pair) {
   JsonWriter json(text);
-  json.begin_object().key("id").raw(pair.id).member("prompt", pair.ask.pair.prompt);
+  json.begin_object().key("id").raw(pair.id).key("prompt");
+  if (pair.ask.pair.turns.empty()) json.value(pair.ask.pair.prompt);
+  if (!pair.ask.pair.turns.empty()) {
+    json.begin_array();
+    for (const rows::Turn& turn : pair.ask.pair.turns)
+      json.begin_object().member("role", turn.role).member("content", turn.content).end_object();
+    json.end_array();
+  }
   json.member("response_a", pair.ask.pair.response_a).member("response_b", pair.ask.pair.response_b);
   if (!pair.ask.adapter.empty()) json.member("adapter", pair.ask.adapter);
   json.key("logits").begin_array();

@@ -4,11 +4,15 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "rows/turns.h"
 
 namespace preferd::text {
 
 struct Pair {
   std::string prompt, response_a, response_b;  // flattened, valid UTF-8
+  std::vector<rows::Turn> turns = {};          // what `prompt` was; empty: one user turn
 };
 
 enum class Part { kPrompt, kResponseA, kResponseB, kTemplate };

@@ -1,7 +1,6 @@
 #include "server/api/api.h"
 
 #include "base/object_reader.h"
-#include "rows/turns.h"
 
 namespace preferd::server {
 namespace {
@@ -68,9 +67,10 @@ void describe_defaults(Schema& s, PairRequest& r, Traits prompt) {
   s.other(
       "prompt", "a string or a list of {role, content} turns", "what was asked",
       [&r](const Json& v, const std::string& path) -> Status {
-        auto read = rows::flatten(v, rows::Form::kTurns, path);
+        auto read = rows::read_prompt(v, rows::Form::kTurns, path);
         if (!read) return read.error();
-        r.ask.pair.prompt = *std::move(read);
+        r.ask.pair.prompt = std::move(read->text);
+        r.ask.pair.turns = std::move(read->turns);
         r.shared_prompt = false;
         return Ok{};
       },
@@ -156,14 +156,13 @@ Result<BatchRequest> parse_batch(const Json& body, const BatchLimits& limits) {
   reader.close();
   if (const Status status = faults.status(); !status) return status.error();
   BatchRequest out;
-  out.prompt = std::move(defaults.ask.pair.prompt);
-  defaults.ask.pair.prompt.clear();
+  out.prompt = {std::exchange(defaults.ask.pair.prompt, {}), std::exchange(defaults.ask.pair.turns, {})};
   defaults.shared_prompt = body.contains("prompt");
   std::size_t text_bytes = 0;
   for (std::size_t i = 0; i < items->size(); ++i) {
     PairRequest pair = defaults;
     const auto done = read_pair((*items)[i], "items[" + std::to_string(i) + "]", pair);
-    text_bytes += bytes_of(pair.ask.pair) + (pair.shared_prompt ? out.prompt.size() : 0);
+    text_bytes += bytes_of(pair.ask.pair) + (pair.shared_prompt ? out.prompt.text.size() : 0);
     if (text_bytes > limits.max_text_bytes) {
       const auto most = std::to_string(limits.max_text_bytes);
       return Error{Code::kTooLarge,

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "model/scorer/scorer.h"
+#include "rows/turns.h"
 
 namespace preferd::server {
 
@@ -35,7 +36,7 @@ struct ItemError {
 };
 
 struct BatchRequest {
-  std::string prompt;                                       // the default one, kept once
+  rows::Prompt prompt;                                      // the default one, kept once
   std::vector<std::variant<PairRequest, ItemError>> items;  // in order; a bad item never fails the call
 };
 

@@ -60,10 +60,13 @@ std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes,
   return *std::move(json);
 }
 
-Job encode(const Context& context, PairRequest& pair, const std::string& shared_prompt,
+Job encode(const Context& context, PairRequest& pair, const rows::Prompt& shared_prompt,
            Clock::time_point arrived) {
   const auto begin = Clock::now();
-  if (pair.shared_prompt) pair.ask.pair.prompt = shared_prompt;
+  if (pair.shared_prompt) {
+    pair.ask.pair.prompt = shared_prompt.text;
+    pair.ask.pair.turns = shared_prompt.turns;
+  }
   Job job{.encoded = context.generation->encode(pair.ask),
           .deadline = arrived + pair.timeout.value_or(context.default_timeout),
           .explicit_deadline = pair.timeout.has_value()};

@@ -44,7 +44,7 @@ std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes,
 
 // Encodes one pair and drops its texts; `shared_prompt` is the batch's. Holds no slot of the encode limiter
 // itself.
-Job encode(const Context& context, PairRequest& pair, const std::string& shared_prompt,
+Job encode(const Context& context, PairRequest& pair, const rows::Prompt& shared_prompt,
            Clock::time_point arrived);
 
 // Queues the jobs, of which there is one for each pair. Errors: Queue::submit's; then every encoded pair

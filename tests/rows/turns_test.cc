@@ -94,5 +94,20 @@ TEST(FlattenLmsys, LeavesAnythingElseAlone) {
   }
 }
 
+TEST(ReadPrompt, KeepsTheTurnsBesideTheText) {
+  const auto turns = R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  const auto prompt = read_prompt(*parse_json(turns), Form::kTurns, "prompt");
+  ASSERT_TRUE(prompt);
+  EXPECT_EQ(prompt->text, "Human: a\n\nAssistant: b");
+  ASSERT_EQ(prompt->turns.size(), 2u);
+  EXPECT_EQ(prompt->turns[0].role, "user");
+  EXPECT_EQ(prompt->turns[1].content, "b");
+  const auto text = read_prompt(*parse_json(R"("a")"), Form::kFile, "prompt");
+  const auto lmsys = read_prompt(*parse_json(R"(["a", null])"), Form::kFile, "prompt");
+  ASSERT_TRUE(text && lmsys);
+  EXPECT_TRUE(text->turns.empty() && lmsys->turns.empty());
+  EXPECT_FALSE(read_prompt(*parse_json("[]"), Form::kTurns, "prompt"));
+}
+
 }  // namespace
 }  // namespace preferd::rows

@@ -16,7 +16,7 @@
 namespace preferd::training {
 namespace {
 
-constexpr std::string_view kMagic = "preferd-index/1\n";
+constexpr std::string_view kMagic = "preferd-index/2\n";
 constexpr std::size_t kMaxNames = 65535;
 constexpr std::size_t kProgressEvery = 256;
 
@@ -128,6 +128,8 @@ class Ingest {
     for (const std::string* text : {&example.id, &example.pair.prompt, &example.pair.response_a,
                                     &example.pair.response_b, &example.model_a, &example.model_b})
       record.put(*text);
+    record.put(static_cast<std::uint32_t>(example.pair.turns.size()));
+    for (const rows::Turn& turn : example.pair.turns) record.put(turn.role).put(turn.content);
     record.put(crc_of(record.bytes()));
 
     IndexEntry entry;
@@ -234,6 +236,15 @@ std::string Corpus::place(std::size_t entry) const {
   return files_[entries_[entry].file] + ':' + std::to_string(entries_[entry].line);
 }
 
+namespace {
+
+void read_turn(Unpacker& in, rows::Turn& turn) {
+  in.get(turn.role);
+  in.get(turn.content);
+}
+
+}  // namespace
+
 Result<Example> Corpus::load(std::size_t entry) const {
   PREFERD_CHECK(entry < entries_.size());
   const IndexEntry& e = entries_[entry];
@@ -247,6 +258,9 @@ Result<Example> Corpus::load(std::size_t entry) const {
   for (std::string* text :
        {&x.id, &x.pair.prompt, &x.pair.response_a, &x.pair.response_b, &x.model_a, &x.model_b})
     in.get(*text);
+  std::uint32_t turns = 0;
+  in.get(turns);
+  for (std::uint32_t i = 0; i < turns && crc == crc_of(body); ++i) read_turn(in, x.pair.turns.emplace_back());
   if (crc != crc_of(body) || !in.done())
     return invalid(spool_->path() + ": the bytes of " + place(entry) +
                    " are damaged, expected what was written; remove the file");

@@ -68,7 +68,8 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
 Status ExampleReader::read(const Json& fields, Example& example) const {
   auto texts = rows::texts_of(fields);
   if (!texts) return texts.error();
-  example.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b)};
+  example.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b),
+                  std::move(texts->turns)};
   for (auto [key, into] : {std::pair{"language", &example.language}, std::pair{"source", &example.source},
                            std::pair{"model_a", &example.model_a}, std::pair{"model_b", &example.model_b}})
     if (const Status s = read_name(fields, key, *into); !s) return s.error();
