@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "model/checkpoint/fields.h"
+#include "model/checkpoint/names.h"
 #include "model/checkpoint/weights.h"
 #include "model/quant/block4.h"
 #include "model/quant/int8_row.h"
@@ -133,10 +134,10 @@ std::string BareNames::operator()(const std::string& name) const {
 
 bool may_stay_unread(const std::string& name, int first_cut, int all_layers) {
   static const std::regex known(
-      R"((lm_head\.|score\.|classifier\.|pooler\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
+      R"((lm_head\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
   static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::smatch match;
-  if (std::regex_match(name, known)) return true;
+  if (is_of_head(name) || std::regex_match(name, known)) return true;
   if (!std::regex_match(name, match, layer)) return false;
   const int number = std::stoi(match[1]);
   return number >= first_cut && number < all_layers;

@@ -4,6 +4,10 @@
 
 namespace preferd::checkpoint {
 
+bool is_of_head(const std::string& name) {
+  return std::ranges::find(kHeads, name.substr(0, name.find('.'))) != kHeads.end();
+}
+
 std::string list_of(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 8;
   std::string out;

@@ -164,6 +164,10 @@ Result<Index> read_index(const Files& folder) {
     index.shard_of[name] = shard.get<std::string>();
     index.shards.insert(index.shard_of[name]);
   }
+  if (folder.exists(kWhole) && !index.shards.contains(kWhole))
+    return invalid(folder.name() + ": there are two sets of weights: " + kWhole + " and the files that " +
+                   kIndex + " names; transformers reads the first, so remove the index and its files, or " +
+                   kWhole);
   return index;
 }
 

@@ -42,7 +42,8 @@ Result<TensorMap> read_safetensors(const Files& files, const std::string& path);
 // The files that read_checkpoint reads, the index included.
 Result<std::vector<std::string>> checkpoint_files(const Files& folder);
 
-// model.safetensors, or the shards that model.safetensors.index.json names.
+// model.safetensors, or the shards that model.safetensors.index.json names. Errors: both are there, and are
+// not the same.
 Result<TensorMap> read_checkpoint(const Files& folder);
 
 // "[576, 1536]"

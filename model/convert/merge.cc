@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/parallel.h"
+#include "model/checkpoint/names.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/convert/base_files.h"
 #include "model/convert/generic_pairs.h"
@@ -116,6 +117,12 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
     Step step{name, std::move(tensor)};
     step.type = quant::is_floating(step.tensor.dtype) ? merged_type(step.tensor.dtype, options.type)
                                                       : step.tensor.dtype;
+    if (checkpoint::is_of_head(plain) && !package::traits(source.adapter->head.output).reads_lm_head()) {
+      const auto trained = source.peft.head.find(plain);
+      if (trained == source.peft.head.end()) continue;
+      step.tensor = trained->second;
+      step.type = merged_type(step.tensor.dtype, options.type);
+    }
     if (report.unties && plain == kOutput) continue;
     if (report.unties && plain == kEmbedding)
       output = Step{kOutput, step.tensor, nullptr, checkpoint::Role::kOutput, step.type};

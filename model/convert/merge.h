@@ -1,6 +1,9 @@
 // Makes a package without an adapter: the LoRA adapter is added to a dense base, W + scale B A, and the
 // result is compared with the package on golden pairs.
 //
+// A head that the base had before (score.weight) is replaced by the adapter's where that has the same name, and
+// is left out otherwise: what the merged base holds is what the package computes.
+//
 // Sums are fp32, and each weight is rounded once, to the type in which it is stored. That rounding is the
 // loss: with a weight in bf16 (8 bits) most of an adapter's small change vanishes. A quantized base is
 // refused, because rounding the sum to 4 or 8 bits again would undo the adapter.

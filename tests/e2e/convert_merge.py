@@ -51,6 +51,20 @@ class Merge(Folder):
         self.assertEqual(changed, {f"model.layers.{i}.{m}.weight" for i in (1, 2) for m in ("self_attn.v_proj", "mlp.up_proj")})
         self.assertEqual((self.out / "base/tokenizer.json").read_bytes(), (PACKAGES / "lora_regex/base/tokenizer.json").read_bytes())
 
+    def test_the_base_has_no_head_but_the_trained_one(self):
+        for package, name in (("lora_score", "score.weight"), ("lora_regex", None)):
+            copy = self.copy(package)
+            base = read_tensors(copy / "base/model.safetensors")
+            hidden = json.loads((copy / "base/config.json").read_text())["hidden_size"]
+            base["score.weight"] = ("F32", [1, hidden], b"\0" * 4 * hidden)
+            write_tensors(copy / "base/model.safetensors", base)
+            self.merge(copy)
+            merged = read_tensors(self.out / "base")
+            adapter = read_tensors(copy / "adapter/adapter_model.safetensors")
+            trained = next((v for k, v in adapter.items() if name and k.endswith(name)), None)
+            self.assertEqual(merged.get("score.weight"), trained)
+            shutil.rmtree(self.out)
+
     def test_one_value_by_hand(self):
         package = PACKAGES / "lora_bare_rslora"
         self.merge(package, "--dtype", "fp32", "--shard-bytes", 50000)

@@ -430,14 +430,20 @@ INSTANTIATE_TEST_SUITE_P(
                   c.edit("base/tokenizer_config.json", [](Json& j) { j.erase("bos_token"); });
                 },
                 {"package.json", "input"}},
-        Refusal{"chat_of_an_unknown_template",
+        Refusal{"chat_of_a_template_that_cannot_run",
                 "dense",
                 [](const PackageCopy& c) {
                   manifest(c, [](Json& j) { j["input"]["chat"] = Json::object(); });
                   c.edit("base/tokenizer_config.json",
-                         [](Json& j) { j["chat_template"] = "{{ messages }}"; });
+                         [](Json& j) { j["chat_template"] = "{{ messages | nosuch }}"; });
                 },
                 {"package.json", "input", "chat template"}},
+        Refusal{"two_sets_of_weights",
+                "dense",
+                [](const PackageCopy& c) {
+                  c.write("base/model.safetensors.index.json", R"({"weight_map": {"a": "old.safetensors"}})");
+                },
+                {"/base", "two sets of weights", "model.safetensors.index.json"}},
         Refusal{"no_tokenizer",
                 "dense",
                 [](const PackageCopy& c) { std::filesystem::remove(c.path("base/tokenizer.json")); },
