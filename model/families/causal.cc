@@ -8,11 +8,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
+#include "model/backend/accelerator.h"
+#include "model/backend/pad_to_bucket.h"
 #include "model/layers/chunks.h"
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
-#include "model/ops/accelerator.h"
-#include "model/ops/pad_to_bucket.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
@@ -21,17 +21,17 @@ namespace {
 
 class Causal : public Body {
  public:
-  ops::Embedding embedding;  // [vocabulary, h]
+  backend::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
   std::vector<layers::DecoderBlock> blocks;
   backend::Norm final_norm;
-  ops::Linear output;
+  backend::Linear output;
   float output_softcap;
   layers::RopeTable rope;
 
   std::int64_t width() const override { return embedding.table.cols; }
   std::int64_t vocabulary() const override { return embedding.table.rows; }
-  const ops::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
+  const backend::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
 
   // The peak is one of two moments: the residual stream, queries, keys and values of all rows, and the norm
@@ -45,20 +45,20 @@ class Causal : public Body {
   }
 
   at::Tensor pooled(
-      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
     // Blocks that are recomputed in backward outlive this call, and so must what they read.
     struct Plan {
-      ops::Batch batch;
+      backend::Batch batch;
       std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
-      std::vector<ops::AdapterRun> pooled_runs;
+      std::vector<backend::AdapterRun> pooled_runs;
       std::vector<std::int32_t> last_rows, last_positions;
     };
     const bool records = compute.composed() || at::GradMode::is_enabled();
     // Weights that change cannot be part of a graph.
-    ops::Accelerator* device =
+    backend::Accelerator* device =
         records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
-    Plan made{device == nullptr ? batch : ops::pad_to_bucket(batch),
+    Plan made{device == nullptr ? batch : backend::pad_to_bucket(batch),
               {projections.begin(), projections.end()},
               {},
               {},
@@ -67,10 +67,10 @@ class Causal : public Body {
     made.last_rows = layers::last_rows(made.batch);
     made.last_positions = layers::positions_of(made.batch, made.last_rows);
     const auto plan = std::make_shared<const Plan>(std::move(made));
-    const ops::Adapters adapters{plan->projections, plan->batch.runs};
+    const backend::Adapters adapters{plan->projections, plan->batch.runs};
     // The last block computes only the pooled rows, unless pooling is a mean.
     const layers::OutputRows last = pooling == package::Pooling::kLast
-                                        ? layers::OutputRows{ops::Queries::kPooledRows, plan->last_rows,
+                                        ? layers::OutputRows{backend::Queries::kPooledRows, plan->last_rows,
                                                              plan->last_positions, plan->pooled_runs}
                                         : layers::OutputRows{};
     const auto wanted = [&](const layers::DecoderBlock& b) {
@@ -86,7 +86,7 @@ class Causal : public Body {
         stream =
             ops::recomputed(compute, stream,
                             [this, &compute, &b, below, plan, adapters, wanted = wanted(b)](
-                                const std::vector<at::Tensor>& in, ops::Values values) {
+                                const std::vector<at::Tensor>& in, backend::Values values) {
                               const layers::PendingResidual out = layers::decoder_block(
                                   {compute, plan->batch, adapters, rope}, b,
                                   {in[0], below == nullptr ? at::Tensor() : in[1], below}, wanted, values);
@@ -193,7 +193,7 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
   if (!config.status()) return nullptr;
   auto body = std::make_unique<Causal>();
   const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
-    ops::Linear l{weights.linear(module + ".weight", out, in), {}, module};
+    backend::Linear l{weights.linear(module + ".weight", out, in), {}, module};
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
   };

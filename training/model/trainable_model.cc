@@ -49,12 +49,12 @@ Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder
     return invalid(
         "the adapter changes embed_tokens on device cuda with precision bf16, expected precision fp32");
   const bool dense = 2 * linear_elements(shape) <= memory->free / 2;
-  auto accelerator = gpu::open({.device = p.device_index,
-                                .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
-                                .rank = rank});
-  if (!accelerator) return accelerator.error();
-  return std::unique_ptr<ops::Compute>(
-      new ops::Compute(ops::Compute::accelerated(p.threads, std::move(*accelerator))));
+  auto opened = gpu::open({.device = p.device_index,
+                           .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
+                           .rank = rank,
+                           .threads = p.threads});
+  if (!opened) return opened.error();
+  return std::make_unique<ops::Compute>(opened->backend);
 }
 
 Result<std::unique_ptr<ops::Compute>> place(const scorer::PairEncoder& encoder, const TrainableOptions& p) {
@@ -73,7 +73,7 @@ Result<std::unique_ptr<ops::Compute>> place(const scorer::PairEncoder& encoder, 
   const at::ScalarType type = p.precision == Precision::kFp64   ? at::kDouble
                               : p.precision == Precision::kBf16 ? at::kBFloat16
                                                                 : at::kFloat;
-  return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(p.threads, device, type)));
+  return std::make_unique<ops::Compute>(ops::Compute::composed(p.threads, device, type));
 }
 
 checkpoint::StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> shape) {
@@ -86,7 +86,7 @@ checkpoint::StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::
 
 TrainableModel::TrainableModel(std::shared_ptr<const scorer::PairEncoder> encoder,
                                std::unique_ptr<ops::Compute> compute)
-    : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
+    : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(compute_->backend()) {}
 
 Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
     std::shared_ptr<const scorer::PairEncoder> encoder, const TrainableOptions& placement) {
@@ -158,7 +158,7 @@ Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
   step.trainable = &trainable_;
   compute_->set_step(step);
   const scorer::LoadedAdapter& adapter = model_.adapters.front();
-  const ops::Batch batch = scorer::pack(items, encoder_->prefixes());
+  const backend::Batch batch = scorer::pack(items, encoder_->prefixes());
   Forward out;
   out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, projections_);
   const at::Tensor logits = scorer::item_logits(*compute_, model_, projections_, items, encoder_->columns(),
@@ -167,7 +167,7 @@ Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
   return out;
 }
 
-void TrainableModel::set_dropout(const ops::Dropout& dropout) {
+void TrainableModel::set_dropout(const backend::Dropout& dropout) {
   ops::TrainingStep step = compute_->step();
   step.dropout = dropout;
   compute_->set_step(step);
@@ -188,7 +188,7 @@ std::vector<Parameter> TrainableModel::parameters() const {
 
 PackageTensors TrainableModel::tensors() const {
   PackageTensors out;
-  for (const ops::TrainableWeights::Weight& w : trainable_.weights()) {
+  for (const backend::TrainableWeights::Weight& w : trainable_.weights()) {
     const std::vector<std::int64_t> shape(w.tensor.sizes().begin(), w.tensor.sizes().end());
     for (const auto& [prefix, into] :
          {std::pair{kAdapter, &out.adapter}, std::pair{kHead, &out.head}, std::pair{kBase, &out.base}})

@@ -12,6 +12,6 @@ Error absent() {
 
 int device_count() { return 0; }
 Result<Memory> memory_of(int) { return absent(); }
-Result<std::shared_ptr<ops::Accelerator>> open(const Options&) { return absent(); }
+Result<Opened> open(const Options&) { return absent(); }
 
 }  // namespace preferd::gpu

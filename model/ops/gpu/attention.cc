@@ -17,10 +17,6 @@ using Half = __nv_bfloat16;
 
 constexpr std::size_t kPlans = 4;  // a forward has two: all rows, and pooled rows
 
-bool same_lines(const ops::Batch& a, const ops::Batch& b) {
-  return a.offsets == b.offsets && a.parent == b.parent && a.pooled == b.pooled && a.positions == b.positions;
-}
-
 template <class T>
 at::Tensor as_bytes(const std::vector<T>& values, at::Device device) {
   return at::from_blob(const_cast<T*>(values.data()), {static_cast<std::int64_t>(values.size() * sizeof(T))},
@@ -30,17 +26,14 @@ at::Tensor as_bytes(const std::vector<T>& values, at::Device device) {
 
 }  // namespace
 
-CudaGpu::Plan& CudaGpu::plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile) {
+CudaGpu::Plan& CudaGpu::plan_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
-    if (it->queries == queries && it->tile == tile && same_lines(it->batch, batch)) {
+    if (it->queries == queries && it->tile == tile && backend::same_lines(it->batch, batch)) {
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front();
     }
   const Tiles plan = attention_tiles(batch, queries, tile);
-  ops::Batch kept = batch;
-  kept.ids.clear();
-  kept.runs.clear();
-  plans_.push_front({.batch = std::move(kept),
+  plans_.push_front({.batch = backend::lines_of(batch),
                      .queries = queries,
                      .tile = tile,
                      .tiles = as_bytes(plan.tiles, device()),
@@ -52,16 +45,34 @@ CudaGpu::Plan& CudaGpu::plan_of(const ops::Batch& batch, ops::Queries queries, s
   return plans_.front();
 }
 
-PlacedInputs::Attention CudaGpu::tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile) {
+PlacedInputs::Attention CudaGpu::tiles_of(const backend::Batch& batch, backend::Queries queries,
+                                          std::int32_t tile) {
   if (placed_) return placed_->attention(batch, queries);
   const Plan& plan = plan_of(batch, queries, tile);
   return {static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()), plan.count,
           static_cast<const kernels::KeyRun*>(plan.runs.data_ptr())};
 }
 
-at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::Batch& batch,
-                              ops::Queries queries, const at::Tensor& q, const at::Tensor& k,
-                              const at::Tensor& v, at::Tensor* log_sum_exp) {
+at::Tensor CudaGpu::attention(const backend::Context&, const kernels::AttentionShape& shape,
+                              const backend::Batch& batch, backend::Queries queries, const at::Tensor& q,
+                              const at::Tensor& k, const at::Tensor& v) {
+  return attend(shape, batch, queries, q, k, v, nullptr);
+}
+
+backend::WithBackward CudaGpu::attention_with_backward(const kernels::AttentionShape& shape,
+                                                       const backend::Batch& batch, backend::Queries queries,
+                                                       const at::Tensor& q, const at::Tensor& k,
+                                                       const at::Tensor& v) {
+  at::Tensor log_sum_exp;
+  const at::Tensor out = attend(shape, batch, queries, q, k, v, &log_sum_exp);
+  return {{out}, [this, shape, batch, queries, q, k, v, out, log_sum_exp](const backend::Tensors& dy) {
+            return attend_backward(shape, batch, queries, q, k, v, out, log_sum_exp, dy[0]);
+          }};
+}
+
+at::Tensor CudaGpu::attend(const kernels::AttentionShape& shape, const backend::Batch& batch,
+                           backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v, at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not supported on cuda");
   const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
@@ -79,7 +90,7 @@ at::Tensor CudaGpu::attention(const kernels::AttentionShape& shape, const ops::B
 // descendants'.
 void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
   if (plan.key_tiles.defined()) return;
-  const ops::AttentionPlan lines = ops::attention_plan(plan.batch, plan.queries);
+  const backend::AttentionPlan lines = backend::attention_plan(plan.batch, plan.queries);
   std::vector<cuda::QueryRun> queries;
   std::vector<cuda::KeyTile> tiles;
   for (std::int32_t segment = 0; segment < plan.batch.segments(); ++segment) {
@@ -87,7 +98,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
                        count = plan.batch.offsets[static_cast<std::size_t>(segment) + 1] - row;
     if (count == 0) continue;
     const auto first_run = static_cast<std::int32_t>(queries.size());
-    for (const ops::QueryRange& s : lines.ranges) {
+    for (const backend::QueryRange& s : lines.ranges) {
       const auto& line = lines.lines[static_cast<std::size_t>(s.segment)];
       if (std::any_of(line.begin(), line.end(), [&](const kernels::KeyRun& r) { return r.first_row == row; }))
         queries.push_back({s.first_query, s.first_position, s.queries});
@@ -106,25 +117,25 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
 }
 
 // The gradients stand side by side, as the linears that made q, k and v need them.
-std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShape& shape,
-                                                    const ops::Batch& batch, ops::Queries queries,
-                                                    const ops::AttentionSaved& saved,
-                                                    const at::Tensor& dout) {
+backend::Tensors CudaGpu::attend_backward(const kernels::AttentionShape& shape, const backend::Batch& batch,
+                                          backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                          const at::Tensor& v, const at::Tensor& out,
+                                          const at::Tensor& log_sum_exp, const at::Tensor& dout) {
   Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
   plan_backward(plan, cuda::key_tile(shape));
-  const std::int64_t q_width = saved.q.size(1), kv_width = saved.k.size(1), rows = saved.k.size(0);
+  const std::int64_t q_width = q.size(1), kv_width = k.size(1), rows = k.size(0);
   at::Tensor dq, dk, dv;
-  if (queries == ops::Queries::kAllRows) {
+  if (queries == backend::Queries::kAllRows) {
     const at::Tensor all = at::empty({rows, q_width + 2 * kv_width}, options(at::kBFloat16));
     dq = all.narrow(1, 0, q_width), dk = all.narrow(1, q_width, kv_width),
     dv = all.narrow(1, q_width + kv_width, kv_width);
   } else {
     // Rows that no query sees are in no tile's sums.
     const at::Tensor both = at::zeros({rows, 2 * kv_width}, options(at::kBFloat16));
-    dq = at::empty({saved.q.size(0), q_width}, options(at::kBFloat16));
+    dq = at::empty({q.size(0), q_width}, options(at::kBFloat16));
     dk = both.narrow(1, 0, kv_width), dv = both.narrow(1, kv_width, kv_width);
   }
-  const at::Tensor delta = at::empty(saved.log_sum_exp.sizes(), options(at::kFloat));
+  const at::Tensor delta = at::empty(log_sum_exp.sizes(), options(at::kFloat));
   const cuda::AttentionLayout layout{
       .tiles = static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()),
       .tile_count = plan.count,
@@ -132,12 +143,12 @@ std::vector<at::Tensor> CudaGpu::attention_backward(const kernels::AttentionShap
       .key_tiles = static_cast<const cuda::KeyTile*>(plan.key_tiles.data_ptr()),
       .key_tile_count = plan.key_tile_count,
       .query_runs = static_cast<const cuda::QueryRun*>(plan.query_runs.data_ptr())};
-  const cuda::AttentionBackward tensors{.q = rows_of<const Half>(saved.q),
-                                        .k = rows_of<const Half>(saved.k),
-                                        .v = rows_of<const Half>(saved.v),
-                                        .out = rows_of<const Half>(saved.out),
+  const cuda::AttentionBackward tensors{.q = rows_of<const Half>(q),
+                                        .k = rows_of<const Half>(k),
+                                        .v = rows_of<const Half>(v),
+                                        .out = rows_of<const Half>(out),
                                         .out_gradient = rows_of<const Half>(dout),
-                                        .log_sum_exp = saved.log_sum_exp.data_ptr<float>(),
+                                        .log_sum_exp = log_sum_exp.data_ptr<float>(),
                                         .delta = delta.data_ptr<float>(),
                                         .query_gradient = rows_of<Half>(dq),
                                         .key_gradient = rows_of<Half>(dk),

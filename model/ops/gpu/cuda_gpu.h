@@ -11,6 +11,8 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime_api.h>
 
+#include "model/backend/accelerator.h"
+#include "model/backend/backend.h"
 #include "model/kernels/cuda/attention.h"
 #include "model/kernels/cuda/decode.h"
 #include "model/kernels/cuda/dropout.h"
@@ -21,8 +23,6 @@
 #include "model/ops/gpu/graphs.h"
 #include "model/ops/gpu/inputs.h"
 #include "model/ops/gpu/resident.h"
-#include "model/ops/linears.h"
-#include "model/ops/rows.h"
 
 namespace preferd::gpu {
 
@@ -35,36 +35,48 @@ kernels::cuda::Rows<T> rows_of(const at::Tensor& t) {
   return {static_cast<T*>(t.data_ptr()), t.stride(0)};
 }
 
-class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
+class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, public backend::Accelerator {
  public:
-  CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm);
+  CudaGpu(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm);
 
-  at::Device device() const override { return {at::kCUDA, static_cast<c10::DeviceIndex>(options_.device)}; }
-  std::string name() const override { return name_; }
-  std::string arithmetic() const override { return options_.residency == Residency::kFp8 ? "fp8" : "bf16"; }
+  Accelerator* accelerator() override { return this; }
 
-  at::Tensor forward(const ops::ForwardInputs& inputs, const std::function<at::Tensor()>& compute) override;
+  at::Tensor forward(const backend::ForwardInputs& inputs,
+                     const std::function<at::Tensor()>& compute) override;
   std::function<at::Tensor()> to_host(const at::Tensor& x) override;
-  ops::GraphUse graphs() const override { return graphs_.use(); }
+  backend::GraphUse graphs() const override { return graphs_.use(); }
 
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
-  at::Tensor embed(std::span<const std::int32_t> ids, const ops::Embedding& embedding,
-                   const ops::Adapters& adapters) override;
-  std::vector<at::Tensor> linears(const ops::Compute& compute, const ops::Operand& x,
-                                  std::span<const ops::Linear* const> projections,
-                                  const ops::Adapters& adapters, ops::Values values) override;
-  at::Tensor attention(const kernels::AttentionShape& shape, const ops::Batch& batch, ops::Queries queries,
-                       const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                       at::Tensor* log_sum_exp) override;
-  std::vector<at::Tensor> attention_backward(const kernels::AttentionShape& shape, const ops::Batch& batch,
-                                             ops::Queries queries, const ops::AttentionSaved& saved,
-                                             const at::Tensor& dout) override;
+  at::Tensor embed(const backend::Context& context, std::span<const std::int32_t> ids,
+                   const backend::Embedding& embedding, const backend::Adapters& adapters) override;
+  // No embedding is trained.
+  backend::WithBackward embed_with_backward(const backend::Context& context,
+                                            std::span<const std::int32_t> ids,
+                                            const backend::Embedding& embedding,
+                                            const backend::Adapters& adapters,
+                                            const backend::Wanted& wanted) override;
+  // x without room is copied first.
+  backend::Tensors linears(const backend::Context& context, const at::Tensor& x,
+                           std::span<const backend::Linear* const> projections,
+                           const backend::Adapters& adapters) override;
+  // Of x, and of A and B; no weight and no bias is trained.
+  backend::WithBackward linears_with_backward(const backend::Context& context, const backend::Operand& x,
+                                              std::span<const backend::Linear* const> projections,
+                                              const backend::Adapters& adapters, backend::Values values,
+                                              const backend::Wanted& wanted) override;
+  at::Tensor attention(const backend::Context& context, const kernels::AttentionShape& shape,
+                       const backend::Batch& batch, backend::Queries queries, const at::Tensor& q,
+                       const at::Tensor& k, const at::Tensor& v) override;
+  backend::WithBackward attention_with_backward(const kernels::AttentionShape& shape,
+                                                const backend::Batch& batch, backend::Queries queries,
+                                                const at::Tensor& q, const at::Tensor& k,
+                                                const at::Tensor& v) override;
   at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
   at::Tensor rms_norm(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& weight,
                       backend::Reader reader) override;
   backend::Tensors rms_norm_backward(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& dy,
-                                     std::array<bool, 2> wanted) override;
+                                     const backend::Wanted& wanted) override;
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backend::Norm* after,
                     const backend::Norm& norm, const at::Tensor& sum, const at::Tensor& y) override;
   FusedAddNorm* fused_add_norm() override { return this; }
@@ -88,18 +100,23 @@ class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
   at::Tensor layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor& weight,
                         const at::Tensor& bias) override;
   backend::Tensors layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
-                                       const at::Tensor& dy, std::array<bool, 3> wanted) override;
+                                       const at::Tensor& dy, const backend::Wanted& wanted) override;
   void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const backend::LayerNorm& norm,
                       const at::Tensor& y) override;
   at::Tensor activate(kernels::Activation kind, const at::Tensor& x) override;
   at::Tensor activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) override;
   void activate_in_place(kernels::Activation kind, const at::Tensor& x) override;
+  backend::WithBackward bidirectional_lstm_with_backward(const backend::Context& context,
+                                                         const backend::Batch& batch,
+                                                         const backend::BidirectionalLstm& layer,
+                                                         const at::Tensor& x,
+                                                         const backend::Wanted& wanted) override;
 
  private:
   // The tiles and lines of keys of one batch.
   struct Plan {
-    ops::Batch batch;  // without ids and runs
-    ops::Queries queries;
+    backend::Batch batch;  // without ids and runs
+    backend::Queries queries;
     std::int32_t tile;
     at::Tensor tiles, runs;
     std::int32_t count;
@@ -115,8 +132,8 @@ class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
                                                                        // uploaded
   at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
   kernels::cuda::NormWeight weight_of(const backend::Norm& norm);
-  Plan& plan_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
-  PlacedInputs::Attention tiles_of(const ops::Batch& batch, ops::Queries queries, std::int32_t tile);
+  Plan& plan_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile);
+  PlacedInputs::Attention tiles_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
   void glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y);
@@ -132,8 +149,8 @@ class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
   // The first columns of the room after x.
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
-  Residency residency_of(const ops::Linear& linear) const;
-  Projection& projection_of(std::span<const ops::Linear* const> linears);
+  Residency residency_of(const backend::Linear& linear) const;
+  Projection& projection_of(std::span<const backend::Linear* const> linears);
   const LowRank& low_rank_of(Projection& projection, std::span<const checkpoint::LoraWeights* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
   void forget_adapters();                          // no adapter's B is stored behind weights any more
@@ -153,16 +170,17 @@ class CudaGpu : public ops::Accelerator, public backend::FusedAddNorm {
 
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
-  // Whether any adapter of these linears is trainable. Then its values change between forwards, recorded or
-  // not.
-  bool trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
-              const ops::Adapters& adapters) const;
-  std::vector<at::Tensor> recorded_linears(const ops::Compute& compute, const ops::Operand& x,
-                                           std::span<const ops::Linear* const> linears,
-                                           const ops::Adapters& adapters, ops::Values values);
+  // log_sum_exp: null, or a tensor to be written.
+  at::Tensor attend(const kernels::AttentionShape& shape, const backend::Batch& batch,
+                    backend::Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                    at::Tensor* log_sum_exp);
+  // Gradients of q, k and v. log_sum_exp [rows of q, query heads] fp32.
+  backend::Tensors attend_backward(const kernels::AttentionShape& shape, const backend::Batch& batch,
+                                   backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                   const at::Tensor& v, const at::Tensor& out, const at::Tensor& log_sum_exp,
+                                   const at::Tensor& dout);
 
   Options options_;
-  std::string name_;
   std::unique_ptr<kernels::cuda::Gemm> gemm_;
   std::int64_t room_;   // elements after each row
   at::Tensor scratch_;  // kPacked: for the projection in use

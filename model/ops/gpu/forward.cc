@@ -4,8 +4,8 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/ops/empty.h>
 
+#include "model/backend/pad_to_bucket.h"
 #include "model/ops/gpu/cuda_gpu.h"
-#include "model/ops/pad_to_bucket.h"
 
 namespace preferd::gpu {
 namespace {
@@ -38,8 +38,8 @@ at::Tensor CudaGpu::sent(std::span<const std::int32_t> words) {
   return there;
 }
 
-at::Tensor CudaGpu::forward(const ops::ForwardInputs& in, const std::function<at::Tensor()>& compute) {
-  const bool small = ops::fits_bucket(in.batch);
+at::Tensor CudaGpu::forward(const backend::ForwardInputs& in, const std::function<at::Tensor()>& compute) {
+  const bool small = backend::fits_bucket(in.batch);
   const Inputs inputs(in, kernels::cuda::query_tile(in.attention),
                       small ? Rounding::kBucketed : Rounding::kExact);
   const auto run = [&](const at::Tensor& there) {

@@ -78,18 +78,20 @@ Result<Memory> memory_of(int device) {
   return memory;
 }
 
-Result<std::shared_ptr<ops::Accelerator>> open(const Options& options) {
+Result<Opened> open(const Options& options) {
   const auto properties = properties_of(options.device);
   if (!properties) return properties.error();
   const Current current(options.device);
   auto gemm = kernels::cuda::Gemm::create();
   if (!gemm) return gemm.error();
-  return std::shared_ptr<ops::Accelerator>(
-      std::make_shared<CudaGpu>(options, properties->name, std::move(*gemm)));
+  return Opened{std::make_shared<CudaGpu>(options, std::move(*gemm)), properties->name,
+                options.residency == Residency::kFp8 ? "fp8" : "bf16"};
 }
 
-CudaGpu::CudaGpu(const Options& options, std::string name, std::unique_ptr<kernels::cuda::Gemm> gemm)
-    : options_(options), name_(std::move(name)), gemm_(std::move(gemm)) {
+CudaGpu::CudaGpu(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm)
+    : KernelBackend(options.threads, {at::kCUDA, static_cast<c10::DeviceIndex>(options.device)}, at::kFloat),
+      options_(options),
+      gemm_(std::move(gemm)) {
   // A projection has at most three linears.
   room_ = 3 * ((options.rank + 7) / 8 * 8);
 }

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/result.h"
-#include "model/ops/accelerator.h"
+#include "model/backend/backend.h"
 
 namespace preferd::gpu {
 
@@ -32,8 +33,15 @@ struct Options {
   Residency residency = Residency::kDense;
   std::int64_t rank = 0;         // the largest of an adapter
   std::int64_t bf16_layers = 0;  // kFp8: how many of the first layers are kDense
+  int threads = 1;               // that decode what heads read
 };
 
-Result<std::shared_ptr<ops::Accelerator>> open(const Options& options);
+struct Opened {
+  std::shared_ptr<backend::Backend> backend;  // with kernels, and an Accelerator
+  std::string name;                           // "NVIDIA H200"
+  std::string arithmetic;                     // of linears: "bf16", "fp8"
+};
+
+Result<Opened> open(const Options& options);
 
 }  // namespace preferd::gpu

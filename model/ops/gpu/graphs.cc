@@ -99,7 +99,7 @@ at::Tensor Graphs::replay(Graph& graph) {
   return graph.out;
 }
 
-ops::GraphUse Graphs::use() const {
+backend::GraphUse Graphs::use() const {
   const std::lock_guard lock(mutex_);
   return use_;
 }

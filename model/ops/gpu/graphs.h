@@ -23,7 +23,7 @@ namespace preferd::gpu {
 // Everything that determines the launches of a forward.
 struct GraphKey {
   const void *body = nullptr, *adapter = nullptr;
-  ops::Queries queries = ops::Queries::kAllRows;
+  backend::Queries queries = backend::Queries::kAllRows;
   InputSizes sizes;
 
   auto operator<=>(const GraphKey&) const = default;
@@ -53,7 +53,7 @@ class Graphs {
   // Called when what graphs read has moved.
   void clear() { known_.clear(); }
 
-  ops::GraphUse use() const;  // any thread
+  backend::GraphUse use() const;  // any thread
 
  private:
   struct Known {
@@ -67,7 +67,7 @@ class Graphs {
   std::list<Known> known_;  // most recently used first
   at::cuda::MempoolId_t pool_{0, 0};
   mutable std::mutex mutex_;
-  ops::GraphUse use_;  // guarded by mutex_
+  backend::GraphUse use_;  // guarded by mutex_
 };
 
 }  // namespace preferd::gpu

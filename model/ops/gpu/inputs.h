@@ -11,8 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "model/backend/accelerator.h"
 #include "model/kernels/cuda/attention.h"
-#include "model/ops/accelerator.h"
 
 namespace preferd::gpu {
 
@@ -27,7 +27,7 @@ struct InputSizes {
 class Inputs {
  public:
   // `tile`: the largest number of queries in a tile of attention.
-  Inputs(const ops::ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
+  Inputs(const backend::ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
 
   const InputSizes& sizes() const { return sizes_; }
   std::span<const std::int32_t> words() const { return words_; }
@@ -40,7 +40,7 @@ class Inputs {
 // The copy on the device, while its forward is in progress.
 class PlacedInputs {
  public:
-  PlacedInputs(const ops::ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
+  PlacedInputs(const backend::ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
       : inputs_(&inputs), sizes_(sizes), words_(words) {}
 
   // `list` is one of the lists.
@@ -52,10 +52,10 @@ class PlacedInputs {
     const kernels::KeyRun* runs;
   };
   // `batch` is the forward's batch.
-  Attention attention(const ops::Batch& batch, ops::Queries queries) const;
+  Attention attention(const backend::Batch& batch, backend::Queries queries) const;
 
  private:
-  const ops::ForwardInputs* inputs_;
+  const backend::ForwardInputs* inputs_;
   InputSizes sizes_;
   const std::int32_t* words_;
 };

@@ -11,7 +11,6 @@
 #include "base/check.h"
 #include "model/kernels/cuda/round8.h"
 #include "model/ops/gpu/cuda_gpu.h"
-#include "model/ops/record.h"
 
 namespace preferd::gpu {
 namespace {
@@ -69,26 +68,37 @@ std::int64_t layer_of(const std::string& module) {
 }
 
 // The part of t that belongs to a run's rows.
-at::Tensor rows_at(const at::Tensor& t, const ops::AdapterRun& run) {
+at::Tensor rows_at(const at::Tensor& t, const backend::AdapterRun& run) {
   return run.first_row == 0 && run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
+}
+
+// Whether any adapter of these linears is trained. Then its values change between forwards, recorded or not.
+bool trains(const backend::Context& context, std::span<const backend::Linear* const> linears,
+            const backend::Adapters& adapters) {
+  for (const backend::Linear* linear : linears)
+    for (const backend::AdapterRun& run : adapters.runs)
+      if (const checkpoint::LoraWeights* l = adapters.find(run, linear->module);
+          l != nullptr && context.leaf(l->a).defined())
+        return true;
+  return false;
 }
 
 }  // namespace
 
-Residency CudaGpu::residency_of(const ops::Linear& linear) const {
+Residency CudaGpu::residency_of(const backend::Linear& linear) const {
   const bool kept = options_.residency == Residency::kFp8 && layer_of(linear.module) < options_.bf16_layers;
   return kept ? Residency::kDense : options_.residency;
 }
 
-Projection& CudaGpu::projection_of(std::span<const ops::Linear* const> linears) {
+Projection& CudaGpu::projection_of(std::span<const backend::Linear* const> linears) {
   std::vector<const void*> key;
-  for (const ops::Linear* l : linears) key.push_back(quant::stored_address(l->weight));
+  for (const backend::Linear* l : linears) key.push_back(quant::stored_address(l->weight));
   std::unique_ptr<Projection>& known = projections_[key];
   if (known) return *known;
   auto projection = std::make_unique<Projection>();
   projection->in = linears[0]->weight.cols;
   bool biased = false;
-  for (const ops::Linear* l : linears) {
+  for (const backend::Linear* l : linears) {
     projection->outs.push_back(l->weight.rows);
     projection->out += l->weight.rows;
     biased = biased || !l->bias.empty();
@@ -97,13 +107,13 @@ Projection& CudaGpu::projection_of(std::span<const ops::Linear* const> linears) 
   if (biased) {
     projection->bias = at::zeros({projection->out}, options(at::kBFloat16));
     std::int64_t first = 0;
-    for (const ops::Linear* l : linears) {
+    for (const backend::Linear* l : linears) {
       if (!l->bias.empty()) projection->bias.narrow(0, first, l->weight.rows).copy_(resident(l->bias));
       first += l->weight.rows;
     }
   }
   std::vector<StoredCopy> stored;
-  for (const ops::Linear* l : linears) stored.push_back(upload(l->weight, device()));
+  for (const backend::Linear* l : linears) stored.push_back(upload(l->weight, device()));
   switch (residency_of(*linears[0])) {
     case Residency::kPacked: {
       projection->packed = std::move(stored);
@@ -283,22 +293,21 @@ void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, con
   multiply(more);
 }
 
-std::vector<at::Tensor> CudaGpu::linears(const ops::Compute& compute, const ops::Operand& operand,
-                                         std::span<const ops::Linear* const> linears,
-                                         const ops::Adapters& adapters, ops::Values values) {
-  PREFERD_CHECK(operand.value.scalar_type() == at::kBFloat16 &&
-                operand.value.size(1) == linears[0]->weight.cols);
-  if (ops::wants_gradient(operand.value) || trains(compute, linears, adapters))
-    return recorded_linears(compute, operand, linears, adapters, values);
+backend::Tensors CudaGpu::linears(const backend::Context& context, const at::Tensor& given,
+                                  std::span<const backend::Linear* const> linears,
+                                  const backend::Adapters& adapters) {
+  PREFERD_CHECK(given.scalar_type() == at::kBFloat16);
+  if (trains(context, linears, adapters))
+    return linears_with_backward(context, given, linears, adapters, backend::Values::kRead, {false}).out;
   Projection& projection = projection_of(linears);
   decode_projection(projection);
-  const at::Tensor x = with_room(operand.value), y = empty_rows(x.size(0), projection.out);
+  const at::Tensor x = with_room(given), y = empty_rows(x.size(0), projection.out);
   // W must be the matrix for both. Where the width of the input is not a multiple of 8, the columns between
   // are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
   std::vector<const checkpoint::LoraWeights*> lora(linears.size());
-  const ops::AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
-  for (const ops::AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
+  const backend::AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
+  for (const backend::AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
     for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
     const bool adapted =
         std::any_of(lora.begin(), lora.end(), [](const checkpoint::LoraWeights* l) { return l != nullptr; });

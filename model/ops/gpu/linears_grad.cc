@@ -6,7 +6,6 @@
 // except that with dropout each linear's A reads x through a mask of its own. Products are ATen's; those for
 // the gradients of A and B come out in fp32.
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -15,7 +14,6 @@
 #include "base/check.h"
 #include "model/kernels/cuda/dropout.h"
 #include "model/ops/gpu/cuda_gpu.h"
-#include "model/ops/record.h"
 
 namespace preferd::gpu {
 namespace {
@@ -25,7 +23,8 @@ using Half = __nv_bfloat16;
 
 // The share of an adapted linear in a projection.
 struct Part {
-  const at::Tensor *a, *b;  // trainable
+  at::Tensor a, b;   // leaves
+  std::size_t leaf;  // the place of A's gradient, which B's follows
   float scale;
   std::int64_t first_rank, rank, first_out, out;
   std::optional<cuda::DropoutMask> mask;
@@ -34,27 +33,31 @@ struct Part {
   at::Tensor rows_of(const at::Tensor& all) const { return all.narrow(0, first_rank, rank); }
 };
 
-std::vector<Part> parts_of(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
-                           const ops::Adapters& adapters) {
-  const auto dropout = compute.dropout();
+std::vector<Part> parts_of(const backend::Context& context, std::span<const backend::Linear* const> linears,
+                           const backend::Adapters& adapters) {
+  const auto& dropout = context.dropout;
   std::vector<Part> parts;
   std::int64_t rank = 0, columns = 0;
-  for (const ops::Linear* linear : linears) {
+  std::size_t leaf = 1;  // x comes first
+  for (const backend::Linear* linear : linears) {
+    leaf += 2;  // the weight and the bias
     if (const checkpoint::LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
-      Part part{compute.trainable(l->a),
-                compute.trainable(l->b),
+      Part part{context.leaf(l->a),
+                context.leaf(l->b),
+                leaf,
                 l->scale,
                 rank,
                 l->a.rows,
                 columns,
                 linear->weight.rows,
                 {}};
-      PREFERD_CHECK(part.a != nullptr && part.b != nullptr);
+      PREFERD_CHECK(part.a.defined() && part.b.defined());
       if (dropout && dropout->adapter_p > 0)
-        part.mask = {ops::dropout_stream(dropout->key, linear->module),
-                     ops::dropout_least(dropout->adapter_p), ops::dropout_scale(dropout->adapter_p)};
+        part.mask = {backend::dropout_stream(dropout->key, linear->module),
+                     backend::dropout_least(dropout->adapter_p), backend::dropout_scale(dropout->adapter_p)};
       parts.push_back(part);
       rank += part.rank;
+      leaf += 2;
     }
     columns += linear->weight.rows;
   }
@@ -68,8 +71,8 @@ LowRank stacked(const std::vector<Part>& parts, const Projection& projection, at
   low.a = at::zeros({low.rank, projection.in}, bf16);
   low.b = at::zeros({projection.out, low.rank}, bf16);
   for (const Part& part : parts) {
-    part.rows_of(low.a).copy_(part.a->detach() * static_cast<double>(part.scale));
-    part.columns_of(low.b.narrow(0, part.first_out, part.out)).copy_(part.b->detach());
+    part.rows_of(low.a).copy_(part.a.detach() * static_cast<double>(part.scale));
+    part.columns_of(low.b.narrow(0, part.first_out, part.out)).copy_(part.b.detach());
   }
   return low;
 }
@@ -90,16 +93,6 @@ at::Tensor joined(const std::vector<at::Tensor>& dy, const Projection& projectio
 
 }  // namespace
 
-bool CudaGpu::trains(const ops::Compute& compute, std::span<const ops::Linear* const> linears,
-                     const ops::Adapters& adapters) const {
-  for (const ops::Linear* linear : linears)
-    for (const ops::AdapterRun& run : adapters.runs)
-      if (const checkpoint::LoraWeights* l = adapters.find(run, linear->module);
-          l != nullptr && compute.trainable(l->a) != nullptr)
-        return true;
-  return false;
-}
-
 at::Tensor CudaGpu::dropped(const at::Tensor& x, const cuda::DropoutMask& mask) const {
   at::Tensor y = at::empty(x.sizes(), x.options());
   require(cuda::drop(stream(), x.size(0), x.size(1), mask, rows_of<const Half>(x), rows_of<Half>(y)),
@@ -112,64 +105,59 @@ void CudaGpu::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, co
           "dropout");
 }
 
-std::vector<at::Tensor> CudaGpu::recorded_linears(const ops::Compute& compute, const ops::Operand& x,
-                                                  std::span<const ops::Linear* const> linears,
-                                                  const ops::Adapters& adapters, ops::Values values) {
+backend::WithBackward CudaGpu::linears_with_backward(const backend::Context& context,
+                                                     const backend::Operand& x,
+                                                     std::span<const backend::Linear* const> linears,
+                                                     const backend::Adapters& adapters,
+                                                     backend::Values values, const backend::Wanted& wanted) {
+  PREFERD_CHECK(x.value.scalar_type() == at::kBFloat16);
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
-  for (const ops::Linear* linear : linears)
-    PREFERD_CHECK(compute.trainable(linear->weight) == nullptr && compute.trainable(linear->bias) == nullptr);
-  const std::vector<Part> parts = parts_of(compute, linears, adapters);
-  std::vector<at::Tensor> inputs = {x.value};
-  for (const Part& part : parts) inputs.insert(inputs.end(), {*part.a, *part.b});
+  for (const backend::Linear* linear : linears)
+    PREFERD_CHECK(!context.leaf(linear->weight).defined() && !context.leaf(linear->bias).defined());
+  const std::vector<Part> parts = parts_of(context, linears, adapters);
   Projection& projection = projection_of(linears);
   const bool adapted = !parts.empty(), masked = adapted && parts[0].mask;
   LowRank low;
   if (adapted) low = stacked(parts, projection, options(at::kBFloat16));
-  at::Tensor h;
-  const auto forward = [&] {
-    const at::Tensor input = with_room(x.value.detach());
-    if (masked) {
-      const at::Tensor to = behind(input, low.rank).zero_();
-      for (const Part& part : parts)
-        part.columns_of(to).copy_(at::mm(dropped(input, *part.mask), part.rows_of(low.a).t()));
-    } else if (adapted) {
-      project(input, low);
-    }
-    if (adapted) h = behind(input, low.rank).contiguous();
-    const at::Tensor y = empty_rows(input.size(0), projection.out);
-    if (values == ops::Values::kUnread) return columns_of(y, projection);
+  const at::Tensor input = with_room(x.value.detach());
+  if (masked) {
+    const at::Tensor to = behind(input, low.rank).zero_();
+    for (const Part& part : parts)
+      part.columns_of(to).copy_(at::mm(dropped(input, *part.mask), part.rows_of(low.a).t()));
+  } else if (adapted) {
+    project(input, low);
+  }
+  const at::Tensor h = adapted ? behind(input, low.rank).contiguous() : at::Tensor();
+  const at::Tensor y = empty_rows(input.size(0), projection.out);
+  if (values == backend::Values::kRead) {
     decode_projection(projection);
     apply(projection, adapted ? &low : nullptr, input, y);
     projection.behind = nullptr;
-    return columns_of(y, projection);
-  };
-  std::vector<at::Tensor> y = forward();
-  const bool to_x = ops::wants_gradient(x.value);
+  }
   const auto again = x.again ? x.again : [kept = adapted ? x.value.detach() : at::Tensor()] { return kept; };
-  return ops::record(
-      inputs, [&] { return y; },
-      [this, &projection, parts, masked, low, h, again, to_x](const std::vector<at::Tensor>& gradients) {
-        const at::Tensor dy = joined(gradients, projection);
-        std::vector<at::Tensor> out = {at::Tensor()};
-        if (to_x) {
-          decode_projection(projection);
-          out[0] = at::mm(dy, weight_of(projection));
-        }
-        if (parts.empty()) return out;
-        const at::Tensor dh = at::mm(dy, low.b), db = at::mm(dy.t(), h, at::kFloat), input = again();
-        const at::Tensor da = masked ? at::Tensor() : at::mm(dh.t(), input, at::kFloat);
-        for (const Part& part : parts) {
-          const at::Tensor own = masked
-                                     ? at::mm(part.columns_of(dh).t(), dropped(input, *part.mask), at::kFloat)
-                                     : part.rows_of(da);
-          out.push_back(own * static_cast<double>(part.scale));
-          out.push_back(part.columns_of(db.narrow(0, part.first_out, part.out)).contiguous());
-          if (to_x && masked)
-            add_dropped(at::mm(part.columns_of(dh), part.rows_of(low.a)), *part.mask, out[0]);
-        }
-        if (to_x && !masked) out[0].addmm_(dh, low.a);
-        return out;
-      });
+  return {columns_of(y, projection),
+          [this, &projection, parts, masked, low, h, again, wanted](const backend::Tensors& gradients) {
+            const at::Tensor dy = joined(gradients, projection);
+            backend::Tensors out(wanted.size());
+            if (wanted[0]) {
+              decode_projection(projection);
+              out[0] = at::mm(dy, weight_of(projection));
+            }
+            if (parts.empty()) return out;
+            const at::Tensor dh = at::mm(dy, low.b), db = at::mm(dy.t(), h, at::kFloat), read = again();
+            const at::Tensor da = masked ? at::Tensor() : at::mm(dh.t(), read, at::kFloat);
+            for (const Part& part : parts) {
+              const at::Tensor own =
+                  masked ? at::mm(part.columns_of(dh).t(), dropped(read, *part.mask), at::kFloat)
+                         : part.rows_of(da);
+              out[part.leaf] = own * static_cast<double>(part.scale);
+              out[part.leaf + 1] = part.columns_of(db.narrow(0, part.first_out, part.out)).contiguous();
+              if (wanted[0] && masked)
+                add_dropped(at::mm(part.columns_of(dh), part.rows_of(low.a)), *part.mask, out[0]);
+            }
+            if (wanted[0] && !masked) out[0].addmm_(dh, low.a);
+            return out;
+          }};
 }
 
 }  // namespace preferd::gpu

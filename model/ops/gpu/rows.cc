@@ -42,7 +42,7 @@ at::Tensor CudaGpu::rms_norm(const at::Tensor& x, const backend::Norm& norm, con
 }
 
 backend::Tensors CudaGpu::rms_norm_backward(const at::Tensor& x, const backend::Norm& norm,
-                                            const at::Tensor& dy, std::array<bool, 2>) {
+                                            const at::Tensor& dy, const backend::Wanted&) {
   at::Tensor dx = at::empty(x.sizes(), x.options());
   const auto run = [&](auto from, auto gradient, auto to) {
     return cuda::rms_norm_dx(stream(), shape_of(x), from, weight_of(norm), gradient, to);
@@ -149,10 +149,9 @@ at::Tensor CudaGpu::layer_norm(const at::Tensor& x, const backend::LayerNorm& no
 }
 
 backend::Tensors CudaGpu::layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
-                                              const at::Tensor& dy, std::array<bool, 3> wanted) {
+                                              const at::Tensor& dy, const backend::Wanted& wanted) {
   return backend::reference::gradients(
-      {x, resident(norm.weight), resident(norm.bias)}, std::vector<bool>(wanted.begin(), wanted.end()), dy,
-      [&](const backend::Tensors& t) {
+      {x, resident(norm.weight), resident(norm.bias)}, wanted, dy, [&](const backend::Tensors& t) {
         return backend::reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat);
       });
 }
@@ -176,6 +175,13 @@ void CudaGpu::activate_in_place(kernels::Activation kind, const at::Tensor& x) {
   x.copy_(backend::reference::activate(kind, x));
 }
 
+backend::WithBackward CudaGpu::bidirectional_lstm_with_backward(const backend::Context&,
+                                                                const backend::Batch&,
+                                                                const backend::BidirectionalLstm&,
+                                                                const at::Tensor&, const backend::Wanted&) {
+  TORCH_CHECK(false, "an LSTM is not trained by kernels on cuda");
+}
+
 at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
   const auto count = static_cast<std::int64_t>(rows.size()),
              size = static_cast<std::int64_t>(x.element_size());
@@ -188,9 +194,9 @@ at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> ro
   return y;
 }
 
-at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const ops::Embedding& embedding,
-                          const ops::Adapters& adapters) {
-  for (const ops::AdapterRun& run : adapters.runs)
+at::Tensor CudaGpu::embed(const backend::Context&, std::span<const std::int32_t> ids,
+                          const backend::Embedding& embedding, const backend::Adapters& adapters) {
+  for (const backend::AdapterRun& run : adapters.runs)
     TORCH_CHECK(adapters.find(run, embedding.module) == nullptr,
                 "an adapter of the embedding is not supported on cuda");
   StoredCopy& table = tables_[quant::stored_address(embedding.table)];
@@ -199,6 +205,12 @@ at::Tensor CudaGpu::embed(std::span<const std::int32_t> ids, const ops::Embeddin
       at::empty({static_cast<std::int64_t>(ids.size()), embedding.table.cols}, options(at::kFloat));
   require(cuda::decode_rows(stream(), table.matrix, uploaded(ids), y.size(0), rows_of<float>(y)), "embed");
   return y;
+}
+
+backend::WithBackward CudaGpu::embed_with_backward(const backend::Context&, std::span<const std::int32_t>,
+                                                   const backend::Embedding&, const backend::Adapters&,
+                                                   const backend::Wanted&) {
+  TORCH_CHECK(false, "an embedding is not trained on cuda");
 }
 
 }  // namespace preferd::gpu

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/backend/attention_plan.h"
 #include "model/kernels/cuda/attention.h"
-#include "model/ops/attention_plan.h"
 
 namespace preferd::gpu {
 
@@ -15,6 +15,6 @@ struct Tiles {
 };
 
 // `most`: the largest number of queries in a tile.
-Tiles attention_tiles(const ops::Batch& batch, ops::Queries queries, std::int32_t most);
+Tiles attention_tiles(const backend::Batch& batch, backend::Queries queries, std::int32_t most);
 
 }  // namespace preferd::gpu

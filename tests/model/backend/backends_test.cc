@@ -11,7 +11,6 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-#include "base/parallel.h"
 #include "model/backend/cpu/cpu_backend.h"
 #include "model/backend/reference/reference_backend.h"
 
@@ -23,14 +22,9 @@ struct Named {
   std::shared_ptr<Backend> backend;
 };
 
-ThreadPool& pool() {
-  static ThreadPool three(3);
-  return three;
-}
-
 std::vector<Named> backends() {
-  return {{"cpu", std::make_shared<CpuBackend>(pool())},
-          {"reference_fp32", std::make_shared<ReferenceBackend>(at::kCPU, at::kFloat)}};
+  return {{"cpu", std::make_shared<CpuBackend>(3)},
+          {"reference_fp32", std::make_shared<ReferenceBackend>(1, at::kCPU, at::kFloat)}};
 }
 
 class Backends : public testing::TestWithParam<Named> {
@@ -61,7 +55,7 @@ class Backends : public testing::TestWithParam<Named> {
       EXPECT_TRUE(at::allclose(found[i].to(at::kDouble), leaves[i].grad(), 5e-5, 5e-5)) << i;
   }
 
-  ReferenceBackend oracle_{at::kCPU, at::kDouble};
+  ReferenceBackend oracle_{1, at::kCPU, at::kDouble};
 };
 
 std::vector<float> values(std::int64_t n, float scale, float offset) {
