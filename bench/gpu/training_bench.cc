@@ -20,8 +20,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "model/backend/cuda/gpu.h"
 #include "model/backend/trainable.h"
-#include "model/ops/gpu/gpu.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -78,10 +78,11 @@ int main(int argc, char** argv) {
   for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   std::unique_ptr<ops::Compute> compute;
   if (flags["--kernels"] == "yes") {
-    auto opened = gpu::open(
-        {.device = 0,
-         .residency = flags["--residency"] == "packed" ? gpu::Residency::kPacked : gpu::Residency::kDense,
-         .rank = rank});
+    auto opened =
+        backend::cuda::open({.device = 0,
+                             .residency = flags["--residency"] == "packed" ? backend::cuda::Residency::kPacked
+                                                                           : backend::cuda::Residency::kDense,
+                             .rank = rank});
     if (!opened) die(opened.error().what);
     compute = std::make_unique<ops::Compute>(opened->backend);
   } else {

@@ -4,7 +4,7 @@
 //   cpu/        our kernels, spread over threads: fp32, and integers where nothing is recorded
 //   reference/  compositions of ATen's ops on any device and in any type, differentiated by ATen: the oracle of
 //               the others in fp64, and the way to devices without kernels
-//   ops/gpu/    our kernels for NVIDIA GPUs
+//   cuda/       our kernels for NVIDIA GPUs
 //
 // x is [rows, width]. Rows are contiguous on the CPU; on a GPU they may be further apart than they are wide:
 // empty_rows(), and what linears return, leave room after each row for what adapters add to the next linears.

@@ -5,7 +5,7 @@
 
 #include <ATen/Context.h>
 
-#include "model/ops/gpu/gpu.h"
+#include "model/backend/cuda/gpu.h"
 #include "model/scorer/packer.h"
 
 namespace preferd::scorer {
@@ -78,16 +78,16 @@ backend::Arithmetic arithmetic_of(ComputeType compute) {
   return compute == ComputeType::kInt8 ? backend::Arithmetic::kInt8 : backend::Arithmetic::kInt16;
 }
 
-gpu::Residency resident(Residency residency) {
-  return residency == Residency::kPacked ? gpu::Residency::kPacked
-         : residency == Residency::kFp8  ? gpu::Residency::kFp8
-                                         : gpu::Residency::kDense;
+backend::cuda::Residency resident(Residency residency) {
+  return residency == Residency::kPacked ? backend::cuda::Residency::kPacked
+         : residency == Residency::kFp8  ? backend::cuda::Residency::kFp8
+                                         : backend::cuda::Residency::kDense;
 }
 
 Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
                       const AdaptedModel& model) {
   const int index = placement.device.index;
-  const auto memory = gpu::memory_of(index);
+  const auto memory = backend::cuda::memory_of(index);
   if (!memory) return memory.error();
   const std::string device = name_of(placement.device);
   const auto family = families::find_family(model.family);
@@ -112,10 +112,10 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
   if (const Status s = check_kernels(model); !s) return s.error();
   const auto residency = fitting(placement, model, memory->free);
   if (!residency) return residency.error();
-  const auto opened = gpu::open({.device = index,
-                                 .residency = resident(*residency),
-                                 .rank = largest_rank(model),
-                                 .bf16_layers = placement.bf16_layers});
+  const auto opened = backend::cuda::open({.device = index,
+                                           .residency = resident(*residency),
+                                           .rank = largest_rank(model),
+                                           .bf16_layers = placement.bf16_layers});
   if (!opened) return opened.error();
   engine.device += " " + opened->name;
   engine.compute = opened->arithmetic;

@@ -24,8 +24,8 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/files.h"
+#include "model/backend/cuda/gpu.h"
 #include "model/backend/trainable.h"
-#include "model/ops/gpu/gpu.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -40,8 +40,9 @@ std::unique_ptr<ops::Compute> make_compute(How how, std::int64_t rank) {
     return std::make_unique<ops::Compute>(ops::Compute::composed(1, device, at::kFloat));
   if (how == How::kAtenBf16)
     return std::make_unique<ops::Compute>(ops::Compute::composed(1, device, at::kBFloat16));
-  const auto residency = how == How::kPackedKernels ? gpu::Residency::kPacked : gpu::Residency::kDense;
-  auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank});
+  const auto residency =
+      how == How::kPackedKernels ? backend::cuda::Residency::kPacked : backend::cuda::Residency::kDense;
+  auto gpu = backend::cuda::open({.device = 0, .residency = residency, .rank = rank});
   if (!gpu) {
     std::printf("%s\n", gpu.error().what.c_str());
     std::exit(1);
@@ -154,7 +155,7 @@ bool check(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
+  if (backend::cuda::device_count() == 0) return std::printf("no GPU\n"), 77;
   int failed = 0;
   for (int i = 1; i < argc; ++i) failed += !check(argv[i]);
   return failed == 0 ? 0 : 1;

@@ -20,8 +20,8 @@
 
 #include "base/files.h"
 #include "model/backend/accelerator.h"
+#include "model/backend/cuda/gpu.h"
 #include "model/backend/pad_to_bucket.h"
-#include "model/ops/gpu/gpu.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -67,14 +67,14 @@ backend::Batch joined(const std::vector<backend::Batch>& batches) {
 
 class Check {
  public:
-  Check(scorer::AdaptedModel model, gpu::Residency residency) : model_(std::move(model)) {
+  Check(scorer::AdaptedModel model, backend::cuda::Residency residency) : model_(std::move(model)) {
     const Projections& own = model_.adapters[0].projections;
     for (const auto& [module, projection] : own) {
       rank_ = std::max(rank_, projection.a.rows);
       if (!module.ends_with("q_proj")) part_.emplace(module, projection);
     }
     maps_ = {&own, &part_, nullptr};
-    auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank_});
+    auto gpu = backend::cuda::open({.device = 0, .residency = residency, .rank = rank_});
     if (!gpu) std::printf("%s\n", gpu.error().what.c_str()), std::exit(1);
     gpu_ = gpu->backend->accelerator();
     compute_ = std::make_unique<ops::Compute>(gpu->backend);
@@ -159,9 +159,9 @@ bool check(const std::string& folder) {
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   const std::string name = folder.substr(folder.rfind('/') + 1);
-  for (const auto& [residency, called] : {std::pair{gpu::Residency::kDense, "dense"},
-                                          {gpu::Residency::kPacked, "packed"},
-                                          {gpu::Residency::kFp8, "fp8"}}) {
+  for (const auto& [residency, called] : {std::pair{backend::cuda::Residency::kDense, "dense"},
+                                          {backend::cuda::Residency::kPacked, "packed"},
+                                          {backend::cuda::Residency::kFp8, "fp8"}}) {
     auto model = scorer::load_model(**encoder);
     if (!model) return std::printf("%s\n", model.error().what.c_str()), false;
     std::string wrong, said;
@@ -184,7 +184,7 @@ bool check(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
+  if (backend::cuda::device_count() == 0) return std::printf("no GPU\n"), 77;
   const c10::InferenceMode inference;
   bool fine = true;
   for (int i = 1; i < argc; ++i) fine = check(argv[i]) && fine;

@@ -62,7 +62,7 @@ TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "mod
               "model/convert", "model/default", "server", "server/scheduling", "server/http", "server/api", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
 TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "pair_encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
 # The namespace of a room where it is not its last folder; base/ is the root of all.
-NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/ops/gpu": "preferd::gpu",
+NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/backend/cuda": "preferd::backend::cuda",
               "model/kernels/cuda": "preferd::kernels::cuda"}
 FORWARD = re.compile(r"^namespace (preferd[\w:]*) \{\n(?:(?:class|struct|enum class) \w+;\n)+\}", re.M)  # names of other rooms
 OPENED = re.compile(r"^(?:inline )?namespace (preferd[\w:]*) \{", re.M)

@@ -6,8 +6,8 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
+#include "model/backend/cuda/gpu.h"
 #include "model/checkpoint/writable.h"
-#include "model/ops/gpu/gpu.h"
 #include "model/scorer/adapter_files.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
@@ -24,7 +24,7 @@ constexpr const char* kBase = "base/";
 bool has_kernels(const TrainableOptions& p, const scorer::ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
   const auto family = families::find_family(shape.family);
-  return gpu::device_count() > 0 && shape.width % 8 == 0 && family &&
+  return backend::cuda::device_count() > 0 && shape.width % 8 == 0 && family &&
          (*family)->mask == families::AttentionMask::kCausal;
 }
 
@@ -39,7 +39,7 @@ std::size_t linear_elements(const scorer::ModelShape& shape) {
 Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder& encoder,
                                                        const TrainableOptions& p,
                                                        const scorer::ModelShape& shape) {
-  const auto memory = gpu::memory_of(p.device_index);
+  const auto memory = backend::cuda::memory_of(p.device_index);
   if (!memory) return memory.error();
   auto adapter = scorer::read_adapter(encoder, shape, encoder.manifest().adapters.front());
   if (!adapter) return adapter.error();
@@ -49,10 +49,11 @@ Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder
     return invalid(
         "the adapter changes embed_tokens on device cuda with precision bf16, expected precision fp32");
   const bool dense = 2 * linear_elements(shape) <= memory->free / 2;
-  auto opened = gpu::open({.device = p.device_index,
-                           .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
-                           .rank = rank,
-                           .threads = p.threads});
+  auto opened = backend::cuda::open(
+      {.device = p.device_index,
+       .residency = dense ? backend::cuda::Residency::kDense : backend::cuda::Residency::kPacked,
+       .rank = rank,
+       .threads = p.threads});
   if (!opened) return opened.error();
   return std::make_unique<ops::Compute>(opened->backend);
 }

@@ -1,4 +1,4 @@
-#include "model/ops/gpu/graphs.h"
+#include "model/backend/cuda/graphs.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 constexpr std::size_t kKnown = 64;
@@ -99,9 +99,9 @@ at::Tensor Graphs::replay(Graph& graph) {
   return graph.out;
 }
 
-backend::GraphUse Graphs::use() const {
+GraphUse Graphs::use() const {
   const std::lock_guard lock(mutex_);
   return use_;
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

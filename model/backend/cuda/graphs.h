@@ -16,14 +16,14 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/cuda/CUDAGraph.h>
 
-#include "model/ops/gpu/inputs.h"
+#include "model/backend/cuda/inputs.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
 // Everything that determines the launches of a forward.
 struct GraphKey {
   const void *body = nullptr, *adapter = nullptr;
-  backend::Queries queries = backend::Queries::kAllRows;
+  Queries queries = Queries::kAllRows;
   InputSizes sizes;
 
   auto operator<=>(const GraphKey&) const = default;
@@ -53,7 +53,7 @@ class Graphs {
   // Called when what graphs read has moved.
   void clear() { known_.clear(); }
 
-  backend::GraphUse use() const;  // any thread
+  GraphUse use() const;  // any thread
 
  private:
   struct Known {
@@ -67,7 +67,7 @@ class Graphs {
   std::list<Known> known_;  // most recently used first
   at::cuda::MempoolId_t pool_{0, 0};
   mutable std::mutex mutex_;
-  backend::GraphUse use_;  // guarded by mutex_
+  GraphUse use_;  // guarded by mutex_
 };
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -10,7 +10,7 @@
 #include "model/kernels/cuda/decode.h"
 #include "model/quant/matrix.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
 // A weight as it is stored: device memory, and the positions of its parts in it.
 struct StoredCopy {
@@ -45,4 +45,4 @@ struct Projection {
   std::map<std::vector<const void*>, std::unique_ptr<LowRank>> low;  // by the addresses of A
 };
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

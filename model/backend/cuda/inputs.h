@@ -14,7 +14,7 @@
 #include "model/backend/accelerator.h"
 #include "model/kernels/cuda/attention.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
 enum class Rounding { kExact, kBucketed };
 
@@ -27,7 +27,7 @@ struct InputSizes {
 class Inputs {
  public:
   // `tile`: the largest number of queries in a tile of attention.
-  Inputs(const backend::ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
+  Inputs(const ForwardInputs& inputs, std::int32_t tile, Rounding rounding);
 
   const InputSizes& sizes() const { return sizes_; }
   std::span<const std::int32_t> words() const { return words_; }
@@ -40,7 +40,7 @@ class Inputs {
 // The copy on the device, while its forward is in progress.
 class PlacedInputs {
  public:
-  PlacedInputs(const backend::ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
+  PlacedInputs(const ForwardInputs& inputs, const InputSizes& sizes, const std::int32_t* words)
       : inputs_(&inputs), sizes_(sizes), words_(words) {}
 
   // `list` is one of the lists.
@@ -52,12 +52,12 @@ class PlacedInputs {
     const kernels::KeyRun* runs;
   };
   // `batch` is the forward's batch.
-  Attention attention(const backend::Batch& batch, backend::Queries queries) const;
+  Attention attention(const Batch& batch, Queries queries) const;
 
  private:
-  const backend::ForwardInputs* inputs_;
+  const ForwardInputs* inputs_;
   InputSizes sizes_;
   const std::int32_t* words_;
 };
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -9,10 +9,10 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/backend/cuda/cuda_backend.h"
 #include "model/kernels/cuda/round8.h"
-#include "model/ops/gpu/cuda_gpu.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 namespace cuda = kernels::cuda;
@@ -68,15 +68,14 @@ std::int64_t layer_of(const std::string& module) {
 }
 
 // The part of t that belongs to a run's rows.
-at::Tensor rows_at(const at::Tensor& t, const backend::AdapterRun& run) {
+at::Tensor rows_at(const at::Tensor& t, const AdapterRun& run) {
   return run.first_row == 0 && run.rows == t.size(0) ? t : t.narrow(0, run.first_row, run.rows);
 }
 
 // Whether any adapter of these linears is trained. Then its values change between forwards, recorded or not.
-bool trains(const backend::Context& context, std::span<const backend::Linear* const> linears,
-            const backend::Adapters& adapters) {
-  for (const backend::Linear* linear : linears)
-    for (const backend::AdapterRun& run : adapters.runs)
+bool trains(const Context& context, std::span<const Linear* const> linears, const Adapters& adapters) {
+  for (const Linear* linear : linears)
+    for (const AdapterRun& run : adapters.runs)
       if (const checkpoint::LoraWeights* l = adapters.find(run, linear->module);
           l != nullptr && context.leaf(l->a).defined())
         return true;
@@ -85,20 +84,20 @@ bool trains(const backend::Context& context, std::span<const backend::Linear* co
 
 }  // namespace
 
-Residency CudaGpu::residency_of(const backend::Linear& linear) const {
+Residency CudaBackend::residency_of(const Linear& linear) const {
   const bool kept = options_.residency == Residency::kFp8 && layer_of(linear.module) < options_.bf16_layers;
   return kept ? Residency::kDense : options_.residency;
 }
 
-Projection& CudaGpu::projection_of(std::span<const backend::Linear* const> linears) {
+Projection& CudaBackend::projection_of(std::span<const Linear* const> linears) {
   std::vector<const void*> key;
-  for (const backend::Linear* l : linears) key.push_back(quant::stored_address(l->weight));
+  for (const Linear* l : linears) key.push_back(quant::stored_address(l->weight));
   std::unique_ptr<Projection>& known = projections_[key];
   if (known) return *known;
   auto projection = std::make_unique<Projection>();
   projection->in = linears[0]->weight.cols;
   bool biased = false;
-  for (const backend::Linear* l : linears) {
+  for (const Linear* l : linears) {
     projection->outs.push_back(l->weight.rows);
     projection->out += l->weight.rows;
     biased = biased || !l->bias.empty();
@@ -107,13 +106,13 @@ Projection& CudaGpu::projection_of(std::span<const backend::Linear* const> linea
   if (biased) {
     projection->bias = at::zeros({projection->out}, options(at::kBFloat16));
     std::int64_t first = 0;
-    for (const backend::Linear* l : linears) {
+    for (const Linear* l : linears) {
       if (!l->bias.empty()) projection->bias.narrow(0, first, l->weight.rows).copy_(resident(l->bias));
       first += l->weight.rows;
     }
   }
   std::vector<StoredCopy> stored;
-  for (const backend::Linear* l : linears) stored.push_back(upload(l->weight, device()));
+  for (const Linear* l : linears) stored.push_back(upload(l->weight, device()));
   switch (residency_of(*linears[0])) {
     case Residency::kPacked: {
       projection->packed = std::move(stored);
@@ -144,8 +143,8 @@ Projection& CudaGpu::projection_of(std::span<const backend::Linear* const> linea
   return *(known = std::move(projection));
 }
 
-const LowRank& CudaGpu::low_rank_of(Projection& projection,
-                                    std::span<const checkpoint::LoraWeights* const> lora) {
+const LowRank& CudaBackend::low_rank_of(Projection& projection,
+                                        std::span<const checkpoint::LoraWeights* const> lora) {
   std::vector<const void*> key;
   for (const checkpoint::LoraWeights* l : lora)
     key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
@@ -155,31 +154,31 @@ const LowRank& CudaGpu::low_rank_of(Projection& projection,
   return *low;
 }
 
-void CudaGpu::multiply(cuda::Product product) { require(gemm_->multiply(stream(), product)); }
+void CudaBackend::multiply(cuda::Product product) { require(gemm_->multiply(stream(), product)); }
 
-at::Tensor CudaGpu::with_room(const at::Tensor& x) {
+at::Tensor CudaBackend::with_room(const at::Tensor& x) {
   if (x.stride(0) >= padded(x.size(1)) + room_) return x;
   at::Tensor copy = empty_rows(x.size(0), x.size(1));
   copy.copy_(x);
   return copy;
 }
 
-at::Tensor CudaGpu::behind(const at::Tensor& x, std::int64_t columns) const {
+at::Tensor CudaBackend::behind(const at::Tensor& x, std::int64_t columns) const {
   PREFERD_CHECK(x.stride(0) >= padded(x.size(1)) + columns);
   return x.as_strided({x.size(0), columns}, {x.stride(0), 1}, x.storage_offset() + padded(x.size(1)));
 }
 
-at::Tensor CudaGpu::matrix_of(const Projection& projection) const {
+at::Tensor CudaBackend::matrix_of(const Projection& projection) const {
   if (projection.dense.defined()) return projection.dense;
   return scratch_.narrow(0, 0, projection.out * projection.stride).view({projection.out, projection.stride});
 }
 
-at::Tensor CudaGpu::weight_of(const Projection& projection) const {
+at::Tensor CudaBackend::weight_of(const Projection& projection) const {
   PREFERD_CHECK(!projection.rounded.defined());
   return matrix_of(projection).narrow(1, 0, projection.in);
 }
 
-std::vector<at::Tensor> CudaGpu::columns_of(const at::Tensor& y, const Projection& projection) {
+std::vector<at::Tensor> CudaBackend::columns_of(const at::Tensor& y, const Projection& projection) {
   std::vector<at::Tensor> out;
   std::int64_t first = 0;
   for (const std::int64_t width : projection.outs) {
@@ -189,7 +188,7 @@ std::vector<at::Tensor> CudaGpu::columns_of(const at::Tensor& y, const Projectio
   return out;
 }
 
-void CudaGpu::decode_to(std::span<const StoredCopy> stored, const at::Tensor& to) {
+void CudaBackend::decode_to(std::span<const StoredCopy> stored, const at::Tensor& to) {
   std::int64_t first = 0;
   for (const StoredCopy& s : stored) {
     require(cuda::decode(stream(), s.matrix, rows_of<Half>(to.narrow(0, first, s.matrix.rows))), "decode");
@@ -197,14 +196,14 @@ void CudaGpu::decode_to(std::span<const StoredCopy> stored, const at::Tensor& to
   }
 }
 
-void CudaGpu::decode_projection(Projection& projection) {
+void CudaBackend::decode_projection(Projection& projection) {
   if (projection.packed.empty()) return;
   decode_to(projection.packed, matrix_of(projection));
   projection.behind = nullptr;
 }
 
 // Writes h behind x.
-void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
+void CudaBackend::project(const at::Tensor& x, const LowRank& low) {
   const at::Tensor h = behind(x, low.rank);
   cuda::Product p;
   p.shape = {.inner = x.size(1),
@@ -220,15 +219,16 @@ void CudaGpu::project(const at::Tensor& x, const LowRank& low) {
   multiply(p);
 }
 
-void CudaGpu::apply(Projection& projection, const LowRank* low, const at::Tensor& x, const at::Tensor& y) {
+void CudaBackend::apply(Projection& projection, const LowRank* low, const at::Tensor& x,
+                        const at::Tensor& y) {
   if (projection.rounded.defined())
     multiply_fp8(projection, low, x, y);
   else
     multiply_bf16(projection, low, x, y);
 }
 
-void CudaGpu::multiply_bf16(Projection& projection, const LowRank* low, const at::Tensor& x,
-                            const at::Tensor& y) {
+void CudaBackend::multiply_bf16(Projection& projection, const LowRank* low, const at::Tensor& x,
+                                const at::Tensor& y) {
   const at::Tensor matrix = matrix_of(projection);
   if (low != nullptr && projection.behind != low) {
     constexpr std::size_t kBytes = sizeof(Half);
@@ -255,8 +255,8 @@ void CudaGpu::multiply_bf16(Projection& projection, const LowRank* low, const at
   multiply(p);
 }
 
-void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, const at::Tensor& x,
-                           const at::Tensor& y) {
+void CudaBackend::multiply_fp8(const Projection& projection, const LowRank* low, const at::Tensor& x,
+                               const at::Tensor& y) {
   const at::Tensor rounded = at::empty({x.size(0), x.size(1)}, options(at::kByte)),
                    scale = at::empty({x.size(0)}, options(at::kFloat));
   require(cuda::round8(stream(), x.size(0), x.size(1), rows_of<const Half>(x),
@@ -293,12 +293,11 @@ void CudaGpu::multiply_fp8(const Projection& projection, const LowRank* low, con
   multiply(more);
 }
 
-backend::Tensors CudaGpu::linears(const backend::Context& context, const at::Tensor& given,
-                                  std::span<const backend::Linear* const> linears,
-                                  const backend::Adapters& adapters) {
+Tensors CudaBackend::linears(const Context& context, const at::Tensor& given,
+                             std::span<const Linear* const> linears, const Adapters& adapters) {
   PREFERD_CHECK(given.scalar_type() == at::kBFloat16);
   if (trains(context, linears, adapters))
-    return linears_with_backward(context, given, linears, adapters, backend::Values::kRead, {false}).out;
+    return linears_with_backward(context, given, linears, adapters, Values::kRead, {false}).out;
   Projection& projection = projection_of(linears);
   decode_projection(projection);
   const at::Tensor x = with_room(given), y = empty_rows(x.size(0), projection.out);
@@ -306,8 +305,8 @@ backend::Tensors CudaGpu::linears(const backend::Context& context, const at::Ten
   // are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
   std::vector<const checkpoint::LoraWeights*> lora(linears.size());
-  const backend::AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
-  for (const backend::AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
+  const AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
+  for (const AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
     for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
     const bool adapted =
         std::any_of(lora.begin(), lora.end(), [](const checkpoint::LoraWeights* l) { return l != nullptr; });
@@ -319,4 +318,4 @@ backend::Tensors CudaGpu::linears(const backend::Context& context, const at::Ten
   return columns_of(y, projection);
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -12,10 +12,10 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/check.h"
+#include "model/backend/cuda/cuda_backend.h"
 #include "model/kernels/cuda/dropout.h"
-#include "model/ops/gpu/cuda_gpu.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 namespace cuda = kernels::cuda;
@@ -33,13 +33,13 @@ struct Part {
   at::Tensor rows_of(const at::Tensor& all) const { return all.narrow(0, first_rank, rank); }
 };
 
-std::vector<Part> parts_of(const backend::Context& context, std::span<const backend::Linear* const> linears,
-                           const backend::Adapters& adapters) {
+std::vector<Part> parts_of(const Context& context, std::span<const Linear* const> linears,
+                           const Adapters& adapters) {
   const auto& dropout = context.dropout;
   std::vector<Part> parts;
   std::int64_t rank = 0, columns = 0;
   std::size_t leaf = 1;  // x comes first
-  for (const backend::Linear* linear : linears) {
+  for (const Linear* linear : linears) {
     leaf += 2;  // the weight and the bias
     if (const checkpoint::LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
       Part part{context.leaf(l->a),
@@ -53,8 +53,8 @@ std::vector<Part> parts_of(const backend::Context& context, std::span<const back
                 {}};
       PREFERD_CHECK(part.a.defined() && part.b.defined());
       if (dropout && dropout->adapter_p > 0)
-        part.mask = {backend::dropout_stream(dropout->key, linear->module),
-                     backend::dropout_least(dropout->adapter_p), backend::dropout_scale(dropout->adapter_p)};
+        part.mask = {dropout_stream(dropout->key, linear->module), dropout_least(dropout->adapter_p),
+                     dropout_scale(dropout->adapter_p)};
       parts.push_back(part);
       rank += part.rank;
       leaf += 2;
@@ -93,26 +93,25 @@ at::Tensor joined(const std::vector<at::Tensor>& dy, const Projection& projectio
 
 }  // namespace
 
-at::Tensor CudaGpu::dropped(const at::Tensor& x, const cuda::DropoutMask& mask) const {
+at::Tensor CudaBackend::dropped(const at::Tensor& x, const cuda::DropoutMask& mask) const {
   at::Tensor y = at::empty(x.sizes(), x.options());
   require(cuda::drop(stream(), x.size(0), x.size(1), mask, rows_of<const Half>(x), rows_of<Half>(y)),
           "dropout");
   return y;
 }
 
-void CudaGpu::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, const at::Tensor& y) const {
+void CudaBackend::add_dropped(const at::Tensor& x, const cuda::DropoutMask& mask, const at::Tensor& y) const {
   require(cuda::add_dropped(stream(), x.size(0), x.size(1), mask, rows_of<const Half>(x), rows_of<Half>(y)),
           "dropout");
 }
 
-backend::WithBackward CudaGpu::linears_with_backward(const backend::Context& context,
-                                                     const backend::Operand& x,
-                                                     std::span<const backend::Linear* const> linears,
-                                                     const backend::Adapters& adapters,
-                                                     backend::Values values, const backend::Wanted& wanted) {
+WithBackward CudaBackend::linears_with_backward(const Context& context, const Operand& x,
+                                                std::span<const Linear* const> linears,
+                                                const Adapters& adapters, Values values,
+                                                const Wanted& wanted) {
   PREFERD_CHECK(x.value.scalar_type() == at::kBFloat16);
   PREFERD_CHECK(adapters.runs.size() == 1);  // training has one adapter
-  for (const backend::Linear* linear : linears)
+  for (const Linear* linear : linears)
     PREFERD_CHECK(!context.leaf(linear->weight).defined() && !context.leaf(linear->bias).defined());
   const std::vector<Part> parts = parts_of(context, linears, adapters);
   Projection& projection = projection_of(linears);
@@ -129,16 +128,16 @@ backend::WithBackward CudaGpu::linears_with_backward(const backend::Context& con
   }
   const at::Tensor h = adapted ? behind(input, low.rank).contiguous() : at::Tensor();
   const at::Tensor y = empty_rows(input.size(0), projection.out);
-  if (values == backend::Values::kRead) {
+  if (values == Values::kRead) {
     decode_projection(projection);
     apply(projection, adapted ? &low : nullptr, input, y);
     projection.behind = nullptr;
   }
   const auto again = x.again ? x.again : [kept = adapted ? x.value.detach() : at::Tensor()] { return kept; };
   return {columns_of(y, projection),
-          [this, &projection, parts, masked, low, h, again, wanted](const backend::Tensors& gradients) {
+          [this, &projection, parts, masked, low, h, again, wanted](const Tensors& gradients) {
             const at::Tensor dy = joined(gradients, projection);
-            backend::Tensors out(wanted.size());
+            Tensors out(wanted.size());
             if (wanted[0]) {
               decode_projection(projection);
               out[0] = at::mm(dy, weight_of(projection));
@@ -160,4 +159,4 @@ backend::WithBackward CudaGpu::linears_with_backward(const backend::Context& con
           }};
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

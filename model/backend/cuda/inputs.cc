@@ -1,12 +1,12 @@
-#include "model/ops/gpu/inputs.h"
+#include "model/backend/cuda/inputs.h"
 
 #include <bit>
 #include <cstring>
 
 #include "base/check.h"
-#include "model/ops/gpu/tiles.h"
+#include "model/backend/cuda/tiles.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 using kernels::KeyRun;
@@ -38,9 +38,9 @@ struct Layout {
 
 }  // namespace
 
-Inputs::Inputs(const backend::ForwardInputs& in, std::int32_t tile, Rounding rounding) {
-  Tiles all = attention_tiles(in.batch, backend::Queries::kAllRows, tile),
-        pooled = attention_tiles(in.batch, backend::Queries::kPooledRows, tile);
+Inputs::Inputs(const ForwardInputs& in, std::int32_t tile, Rounding rounding) {
+  Tiles all = attention_tiles(in.batch, Queries::kAllRows, tile),
+        pooled = attention_tiles(in.batch, Queries::kPooledRows, tile);
   if (rounding == Rounding::kBucketed) {
     all.tiles.resize(std::bit_ceil(all.tiles.size()), all.tiles.back());
     all.runs.resize(std::bit_ceil(all.runs.size()));
@@ -75,12 +75,12 @@ const std::int32_t* PlacedInputs::find(std::span<const std::int32_t> list) const
   return words_ + at.last_positions;
 }
 
-PlacedInputs::Attention PlacedInputs::attention(const backend::Batch& batch, backend::Queries queries) const {
+PlacedInputs::Attention PlacedInputs::attention(const Batch& batch, Queries queries) const {
   PREFERD_CHECK(&batch == &inputs_->batch);
   const Layout at(sizes_);
-  const bool all = queries == backend::Queries::kAllRows;
+  const bool all = queries == Queries::kAllRows;
   return {reinterpret_cast<const AttentionTile*>(words_ + (all ? at.tiles : at.pooled_tiles)),
           all ? sizes_.tiles : sizes_.pooled_tiles, reinterpret_cast<const KeyRun*>(words_ + at.runs)};
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

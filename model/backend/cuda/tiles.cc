@@ -1,18 +1,18 @@
-#include "model/ops/gpu/tiles.h"
+#include "model/backend/cuda/tiles.h"
 
 #include <algorithm>
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
-Tiles attention_tiles(const backend::Batch& batch, backend::Queries queries, std::int32_t most) {
-  const backend::AttentionPlan plan = backend::attention_plan(batch, queries);
+Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most) {
+  const AttentionPlan plan = attention_plan(batch, queries);
   Tiles out;
   std::vector<std::int32_t> first_run;
   for (const auto& line : plan.lines) {
     first_run.push_back(static_cast<std::int32_t>(out.runs.size()));
     out.runs.insert(out.runs.end(), line.begin(), line.end());
   }
-  for (const backend::QueryRange& s : plan.ranges)
+  for (const QueryRange& s : plan.ranges)
     for (std::int32_t i = 0; i < s.queries; i += most) {
       const auto segment = static_cast<std::size_t>(s.segment);
       out.tiles.push_back({first_run[segment], static_cast<std::int32_t>(plan.lines[segment].size()),
@@ -25,4 +25,4 @@ Tiles attention_tiles(const backend::Batch& batch, backend::Queries queries, std
   return out;
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

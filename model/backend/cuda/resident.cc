@@ -1,4 +1,4 @@
-#include "model/ops/gpu/resident.h"
+#include "model/backend/cuda/resident.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 using kernels::cuda::Stored;
@@ -87,4 +87,4 @@ StoredCopy upload(const quant::Matrix& matrix, at::Device device) {
   return copy;
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -5,11 +5,11 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
+#include "model/backend/cuda/cuda_backend.h"
+#include "model/backend/cuda/tiles.h"
 #include "model/kernels/cuda/attention_backward.h"
-#include "model/ops/gpu/cuda_gpu.h"
-#include "model/ops/gpu/tiles.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 namespace cuda = kernels::cuda;
@@ -26,14 +26,14 @@ at::Tensor as_bytes(const std::vector<T>& values, at::Device device) {
 
 }  // namespace
 
-CudaGpu::Plan& CudaGpu::plan_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile) {
+CudaBackend::Plan& CudaBackend::plan_of(const Batch& batch, Queries queries, std::int32_t tile) {
   for (auto it = plans_.begin(); it != plans_.end(); ++it)
-    if (it->queries == queries && it->tile == tile && backend::same_lines(it->batch, batch)) {
+    if (it->queries == queries && it->tile == tile && same_lines(it->batch, batch)) {
       plans_.splice(plans_.begin(), plans_, it);
       return plans_.front();
     }
   const Tiles plan = attention_tiles(batch, queries, tile);
-  plans_.push_front({.batch = backend::lines_of(batch),
+  plans_.push_front({.batch = lines_of(batch),
                      .queries = queries,
                      .tile = tile,
                      .tiles = as_bytes(plan.tiles, device()),
@@ -45,34 +45,32 @@ CudaGpu::Plan& CudaGpu::plan_of(const backend::Batch& batch, backend::Queries qu
   return plans_.front();
 }
 
-PlacedInputs::Attention CudaGpu::tiles_of(const backend::Batch& batch, backend::Queries queries,
-                                          std::int32_t tile) {
+PlacedInputs::Attention CudaBackend::tiles_of(const Batch& batch, Queries queries, std::int32_t tile) {
   if (placed_) return placed_->attention(batch, queries);
   const Plan& plan = plan_of(batch, queries, tile);
   return {static_cast<const cuda::AttentionTile*>(plan.tiles.data_ptr()), plan.count,
           static_cast<const kernels::KeyRun*>(plan.runs.data_ptr())};
 }
 
-at::Tensor CudaGpu::attention(const backend::Context&, const kernels::AttentionShape& shape,
-                              const backend::Batch& batch, backend::Queries queries, const at::Tensor& q,
-                              const at::Tensor& k, const at::Tensor& v) {
+at::Tensor CudaBackend::attention(const Context&, const kernels::AttentionShape& shape, const Batch& batch,
+                                  Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                  const at::Tensor& v) {
   return attend(shape, batch, queries, q, k, v, nullptr);
 }
 
-backend::WithBackward CudaGpu::attention_with_backward(const kernels::AttentionShape& shape,
-                                                       const backend::Batch& batch, backend::Queries queries,
-                                                       const at::Tensor& q, const at::Tensor& k,
-                                                       const at::Tensor& v) {
+WithBackward CudaBackend::attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                                  Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                                  const at::Tensor& v) {
   at::Tensor log_sum_exp;
   const at::Tensor out = attend(shape, batch, queries, q, k, v, &log_sum_exp);
-  return {{out}, [this, shape, batch, queries, q, k, v, out, log_sum_exp](const backend::Tensors& dy) {
+  return {{out}, [this, shape, batch, queries, q, k, v, out, log_sum_exp](const Tensors& dy) {
             return attend_backward(shape, batch, queries, q, k, v, out, log_sum_exp, dy[0]);
           }};
 }
 
-at::Tensor CudaGpu::attend(const kernels::AttentionShape& shape, const backend::Batch& batch,
-                           backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
-                           const at::Tensor& v, at::Tensor* log_sum_exp) {
+at::Tensor CudaBackend::attend(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                               at::Tensor* log_sum_exp) {
   TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
               " is not supported on cuda");
   const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
@@ -88,9 +86,9 @@ at::Tensor CudaGpu::attend(const kernels::AttentionShape& shape, const backend::
 
 // Tiles of the keys of each segment, and the queries of the lines that contain it: its own and its
 // descendants'.
-void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
+void CudaBackend::plan_backward(Plan& plan, std::int32_t tile) {
   if (plan.key_tiles.defined()) return;
-  const backend::AttentionPlan lines = backend::attention_plan(plan.batch, plan.queries);
+  const AttentionPlan lines = attention_plan(plan.batch, plan.queries);
   std::vector<cuda::QueryRun> queries;
   std::vector<cuda::KeyTile> tiles;
   for (std::int32_t segment = 0; segment < plan.batch.segments(); ++segment) {
@@ -98,7 +96,7 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
                        count = plan.batch.offsets[static_cast<std::size_t>(segment) + 1] - row;
     if (count == 0) continue;
     const auto first_run = static_cast<std::int32_t>(queries.size());
-    for (const backend::QueryRange& s : lines.ranges) {
+    for (const QueryRange& s : lines.ranges) {
       const auto& line = lines.lines[static_cast<std::size_t>(s.segment)];
       if (std::any_of(line.begin(), line.end(), [&](const kernels::KeyRun& r) { return r.first_row == row; }))
         queries.push_back({s.first_query, s.first_position, s.queries});
@@ -117,15 +115,15 @@ void CudaGpu::plan_backward(Plan& plan, std::int32_t tile) {
 }
 
 // The gradients stand side by side, as the linears that made q, k and v need them.
-backend::Tensors CudaGpu::attend_backward(const kernels::AttentionShape& shape, const backend::Batch& batch,
-                                          backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                          const at::Tensor& v, const at::Tensor& out,
-                                          const at::Tensor& log_sum_exp, const at::Tensor& dout) {
+Tensors CudaBackend::attend_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                     Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                     const at::Tensor& v, const at::Tensor& out,
+                                     const at::Tensor& log_sum_exp, const at::Tensor& dout) {
   Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
   plan_backward(plan, cuda::key_tile(shape));
   const std::int64_t q_width = q.size(1), kv_width = k.size(1), rows = k.size(0);
   at::Tensor dq, dk, dv;
-  if (queries == backend::Queries::kAllRows) {
+  if (queries == Queries::kAllRows) {
     const at::Tensor all = at::empty({rows, q_width + 2 * kv_width}, options(at::kBFloat16));
     dq = all.narrow(1, 0, q_width), dk = all.narrow(1, q_width, kv_width),
     dv = all.narrow(1, q_width + kv_width, kv_width);
@@ -157,4 +155,4 @@ backend::Tensors CudaGpu::attend_backward(const kernels::AttentionShape& shape, 
   return {dq, dk, dv};
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -1,7 +1,7 @@
 // The answers of a build without CUDA.
-#include "model/ops/gpu/gpu.h"
+#include "model/backend/cuda/gpu.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 Error absent() {
@@ -14,4 +14,4 @@ int device_count() { return 0; }
 Result<Memory> memory_of(int) { return absent(); }
 Result<Opened> open(const Options&) { return absent(); }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -4,10 +4,10 @@
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/ops/empty.h>
 
+#include "model/backend/cuda/cuda_backend.h"
 #include "model/backend/pad_to_bucket.h"
-#include "model/ops/gpu/cuda_gpu.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 // Sets a value for the duration of a scope.
@@ -25,21 +25,21 @@ class While {
 
 }  // namespace
 
-void CudaGpu::send(std::span<const std::int32_t> words, const at::Tensor& to) {
+void CudaBackend::send(std::span<const std::int32_t> words, const at::Tensor& to) {
   const auto count = static_cast<std::int64_t>(words.size());
   const at::Tensor host = at::empty({count}, at::TensorOptions().dtype(at::kInt).pinned_memory(true));
   if (count > 0) std::memcpy(host.data_ptr(), words.data(), words.size_bytes());
   to.copy_(host, /*non_blocking=*/true);
 }
 
-at::Tensor CudaGpu::sent(std::span<const std::int32_t> words) {
+at::Tensor CudaBackend::sent(std::span<const std::int32_t> words) {
   at::Tensor there = at::empty({static_cast<std::int64_t>(words.size())}, options(at::kInt));
   send(words, there);
   return there;
 }
 
-at::Tensor CudaGpu::forward(const backend::ForwardInputs& in, const std::function<at::Tensor()>& compute) {
-  const bool small = backend::fits_bucket(in.batch);
+at::Tensor CudaBackend::forward(const ForwardInputs& in, const std::function<at::Tensor()>& compute) {
+  const bool small = fits_bucket(in.batch);
   const Inputs inputs(in, kernels::cuda::query_tile(in.attention),
                       small ? Rounding::kBucketed : Rounding::kExact);
   const auto run = [&](const at::Tensor& there) {
@@ -67,11 +67,11 @@ at::Tensor CudaGpu::forward(const backend::ForwardInputs& in, const std::functio
   return graphs_.replay(*graph);
 }
 
-void CudaGpu::forget_adapters() {
+void CudaBackend::forget_adapters() {
   for (auto& [linears, projection] : projections_) projection->behind = nullptr;
 }
 
-std::function<at::Tensor()> CudaGpu::to_host(const at::Tensor& x) {
+std::function<at::Tensor()> CudaBackend::to_host(const at::Tensor& x) {
   const at::Tensor host =
       at::empty(x.sizes(), at::TensorOptions().dtype(x.scalar_type()).pinned_memory(true));
   host.copy_(x, /*non_blocking=*/true);
@@ -83,4 +83,4 @@ std::function<at::Tensor()> CudaGpu::to_host(const at::Tensor& x) {
   };
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

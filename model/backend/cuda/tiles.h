@@ -7,7 +7,7 @@
 #include "model/backend/attention_plan.h"
 #include "model/kernels/cuda/attention.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
 struct Tiles {
   std::vector<kernels::cuda::AttentionTile> tiles;  // longest lines first
@@ -15,6 +15,6 @@ struct Tiles {
 };
 
 // `most`: the largest number of queries in a tile.
-Tiles attention_tiles(const backend::Batch& batch, backend::Queries queries, std::int32_t most);
+Tiles attention_tiles(const Batch& batch, Queries queries, std::int32_t most);
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

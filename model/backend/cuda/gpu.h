@@ -1,4 +1,4 @@
-// The accelerator of an NVIDIA GPU (Hopper), and how much memory it will need.
+// The backend of an NVIDIA GPU (Hopper), and how much memory it will need.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "model/backend/backend.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
 // How the weights of linears are stored in device memory.
 enum class Residency {
@@ -37,11 +37,11 @@ struct Options {
 };
 
 struct Opened {
-  std::shared_ptr<backend::Backend> backend;  // with kernels, and an Accelerator
-  std::string name;                           // "NVIDIA H200"
-  std::string arithmetic;                     // of linears: "bf16", "fp8"
+  std::shared_ptr<Backend> backend;  // with kernels, and an Accelerator
+  std::string name;                  // "NVIDIA H200"
+  std::string arithmetic;            // of linears: "bf16", "fp8"
 };
 
 Result<Opened> open(const Options& options);
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -1,4 +1,4 @@
-// The GPU's ops, made of kernels (model/kernels/cuda). Internal to the room.
+// The backend of a GPU, made of kernels (model/kernels/cuda). Internal to the folder.
 #pragma once
 
 #include <list>
@@ -13,20 +13,20 @@
 
 #include "model/backend/accelerator.h"
 #include "model/backend/backend.h"
+#include "model/backend/cuda/gpu.h"
+#include "model/backend/cuda/graphs.h"
+#include "model/backend/cuda/inputs.h"
+#include "model/backend/cuda/resident.h"
 #include "model/kernels/cuda/attention.h"
 #include "model/kernels/cuda/decode.h"
 #include "model/kernels/cuda/dropout.h"
 #include "model/kernels/cuda/gemm.h"
 #include "model/kernels/cuda/norms.h"
 #include "model/kernels/cuda/rows_of.h"
-#include "model/ops/gpu/gpu.h"
-#include "model/ops/gpu/graphs.h"
-#include "model/ops/gpu/inputs.h"
-#include "model/ops/gpu/resident.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 
-// Throws what Accelerator promises.
+// Throws what Backend promises.
 void require(cudaError_t error, const char* what);
 void require(const Status& status);
 
@@ -35,88 +35,80 @@ kernels::cuda::Rows<T> rows_of(const at::Tensor& t) {
   return {static_cast<T*>(t.data_ptr()), t.stride(0)};
 }
 
-class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, public backend::Accelerator {
+class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerator {
  public:
-  CudaGpu(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm);
+  CudaBackend(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm);
 
   Accelerator* accelerator() override { return this; }
 
-  at::Tensor forward(const backend::ForwardInputs& inputs,
-                     const std::function<at::Tensor()>& compute) override;
+  at::Tensor forward(const ForwardInputs& inputs, const std::function<at::Tensor()>& compute) override;
   std::function<at::Tensor()> to_host(const at::Tensor& x) override;
-  backend::GraphUse graphs() const override { return graphs_.use(); }
+  GraphUse graphs() const override { return graphs_.use(); }
 
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
-  at::Tensor embed(const backend::Context& context, std::span<const std::int32_t> ids,
-                   const backend::Embedding& embedding, const backend::Adapters& adapters) override;
-  // No embedding is trained.
-  backend::WithBackward embed_with_backward(const backend::Context& context,
-                                            std::span<const std::int32_t> ids,
-                                            const backend::Embedding& embedding,
-                                            const backend::Adapters& adapters,
-                                            const backend::Wanted& wanted) override;
+  at::Tensor embed(const Context& context, std::span<const std::int32_t> ids, const Embedding& embedding,
+                   const Adapters& adapters) override;
+  // Refused: no embedding is trained.
+  WithBackward embed_with_backward(const Context& context, std::span<const std::int32_t> ids,
+                                   const Embedding& embedding, const Adapters& adapters,
+                                   const Wanted& wanted) override;
   // x without room is copied first.
-  backend::Tensors linears(const backend::Context& context, const at::Tensor& x,
-                           std::span<const backend::Linear* const> projections,
-                           const backend::Adapters& adapters) override;
+  Tensors linears(const Context& context, const at::Tensor& x, std::span<const Linear* const> projections,
+                  const Adapters& adapters) override;
   // Of x, and of A and B; no weight and no bias is trained.
-  backend::WithBackward linears_with_backward(const backend::Context& context, const backend::Operand& x,
-                                              std::span<const backend::Linear* const> projections,
-                                              const backend::Adapters& adapters, backend::Values values,
-                                              const backend::Wanted& wanted) override;
-  at::Tensor attention(const backend::Context& context, const kernels::AttentionShape& shape,
-                       const backend::Batch& batch, backend::Queries queries, const at::Tensor& q,
-                       const at::Tensor& k, const at::Tensor& v) override;
-  backend::WithBackward attention_with_backward(const kernels::AttentionShape& shape,
-                                                const backend::Batch& batch, backend::Queries queries,
-                                                const at::Tensor& q, const at::Tensor& k,
-                                                const at::Tensor& v) override;
+  WithBackward linears_with_backward(const Context& context, const Operand& x,
+                                     std::span<const Linear* const> projections, const Adapters& adapters,
+                                     Values values, const Wanted& wanted) override;
+  at::Tensor attention(const Context& context, const kernels::AttentionShape& shape, const Batch& batch,
+                       Queries queries, const at::Tensor& q, const at::Tensor& k,
+                       const at::Tensor& v) override;
+  WithBackward attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
+                                       Queries queries, const at::Tensor& q, const at::Tensor& k,
+                                       const at::Tensor& v) override;
   at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
-  at::Tensor rms_norm(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& weight,
-                      backend::Reader reader) override;
-  backend::Tensors rms_norm_backward(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& dy,
-                                     const backend::Wanted& wanted) override;
-  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backend::Norm* after,
-                    const backend::Norm& norm, const at::Tensor& sum, const at::Tensor& y) override;
+  at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
+                      Reader reader) override;
+  Tensors rms_norm_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                            const Wanted& wanted) override;
+  void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
+                    const at::Tensor& sum, const at::Tensor& y) override;
   FusedAddNorm* fused_add_norm() override { return this; }
-  backend::Tensors add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                         const backend::Norm* after, const backend::Norm& norm,
-                                         const at::Tensor& dsum, const at::Tensor& dy) override;
+  Tensors add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z, const Norm* after,
+                                const Norm& norm, const at::Tensor& dsum, const at::Tensor& dy) override;
   at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
-  backend::Tensors glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
-                                const at::Tensor& dy) override;
+  Tensors glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+                       const at::Tensor& dy) override;
   void glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;
   void scale_in_place(const at::Tensor& x, float factor) override;
   // Both in the memory of their input.
   at::Tensor rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
-                    const backend::Angles& angles) override;
+                    const Angles& angles) override;
   at::Tensor rotate_backward(const at::Tensor& dy, std::span<const std::int32_t> positions,
-                             const backend::Angles& angles) override;
+                             const Angles& angles) override;
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                       const backend::Angles& angles) override;
+                       const Angles& angles) override;
 
   // By compositions: only encoders have these, and they run on the reference backend.
-  at::Tensor layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor& weight,
+  at::Tensor layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                         const at::Tensor& bias) override;
-  backend::Tensors layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
-                                       const at::Tensor& dy, const backend::Wanted& wanted) override;
-  void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const backend::LayerNorm& norm,
+  Tensors layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
+                              const Wanted& wanted) override;
+  void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
                       const at::Tensor& y) override;
   at::Tensor activate(kernels::Activation kind, const at::Tensor& x) override;
   at::Tensor activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) override;
   void activate_in_place(kernels::Activation kind, const at::Tensor& x) override;
-  backend::WithBackward bidirectional_lstm_with_backward(const backend::Context& context,
-                                                         const backend::Batch& batch,
-                                                         const backend::BidirectionalLstm& layer,
-                                                         const at::Tensor& x,
-                                                         const backend::Wanted& wanted) override;
+  // Refused.
+  WithBackward bidirectional_lstm_with_backward(const Context& context, const Batch& batch,
+                                                const BidirectionalLstm& layer, const at::Tensor& x,
+                                                const Wanted& wanted) override;
 
  private:
   // The tiles and lines of keys of one batch.
   struct Plan {
-    backend::Batch batch;  // without ids and runs
-    backend::Queries queries;
+    Batch batch;  // without ids and runs
+    Queries queries;
     std::int32_t tile;
     at::Tensor tiles, runs;
     std::int32_t count;
@@ -131,14 +123,14 @@ class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, pub
   const std::int32_t* uploaded(std::span<const std::int32_t> values);  // valid until many others were
                                                                        // uploaded
   at::Tensor resident(std::span<const float> values);                  // by address: weights, tables
-  kernels::cuda::NormWeight weight_of(const backend::Norm& norm);
-  Plan& plan_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile);
-  PlacedInputs::Attention tiles_of(const backend::Batch& batch, backend::Queries queries, std::int32_t tile);
+  kernels::cuda::NormWeight weight_of(const Norm& norm);
+  Plan& plan_of(const Batch& batch, Queries queries, std::int32_t tile);
+  PlacedInputs::Attention tiles_of(const Batch& batch, Queries queries, std::int32_t tile);
   void plan_backward(Plan& plan, std::int32_t tile);
 
   void glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y);
   // `at`: positions on the device.
-  void rotate_rows(const at::Tensor& x, const std::int32_t* at, const backend::Angles& angles,
+  void rotate_rows(const at::Tensor& x, const std::int32_t* at, const Angles& angles,
                    kernels::Direction direction);
 
   // The stride of rows, which includes room after each row. Rows begin at cache lines: products and attention
@@ -149,8 +141,8 @@ class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, pub
   // The first columns of the room after x.
   at::Tensor behind(const at::Tensor& x, std::int64_t columns) const;
 
-  Residency residency_of(const backend::Linear& linear) const;
-  Projection& projection_of(std::span<const backend::Linear* const> linears);
+  Residency residency_of(const Linear& linear) const;
+  Projection& projection_of(std::span<const Linear* const> linears);
   const LowRank& low_rank_of(Projection& projection, std::span<const checkpoint::LoraWeights* const> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
   void forget_adapters();                          // no adapter's B is stored behind weights any more
@@ -171,14 +163,12 @@ class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, pub
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
   // log_sum_exp: null, or a tensor to be written.
-  at::Tensor attend(const kernels::AttentionShape& shape, const backend::Batch& batch,
-                    backend::Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                    at::Tensor* log_sum_exp);
+  at::Tensor attend(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+                    const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, at::Tensor* log_sum_exp);
   // Gradients of q, k and v. log_sum_exp [rows of q, query heads] fp32.
-  backend::Tensors attend_backward(const kernels::AttentionShape& shape, const backend::Batch& batch,
-                                   backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                   const at::Tensor& v, const at::Tensor& out, const at::Tensor& log_sum_exp,
-                                   const at::Tensor& dout);
+  Tensors attend_backward(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
+                          const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          const at::Tensor& out, const at::Tensor& log_sum_exp, const at::Tensor& dout);
 
   Options options_;
   std::unique_ptr<kernels::cuda::Gemm> gemm_;
@@ -194,4 +184,4 @@ class CudaGpu : public backend::KernelBackend, public backend::FusedAddNorm, pub
   Graphs graphs_;
 };
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -3,12 +3,12 @@
 #include <ATen/ops/empty_like.h>
 
 #include "base/check.h"
+#include "model/backend/cuda/cuda_backend.h"
 #include "model/backend/reference/compositions.h"
 #include "model/kernels/cuda/backward.h"
 #include "model/kernels/cuda/elementwise.h"
-#include "model/ops/gpu/cuda_gpu.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 namespace cuda = kernels::cuda;
@@ -18,19 +18,19 @@ cuda::NormShape shape_of(const at::Tensor& x) { return {x.size(0), x.size(1)}; }
 
 }  // namespace
 
-kernels::cuda::NormWeight CudaGpu::weight_of(const backend::Norm& norm) {
+kernels::cuda::NormWeight CudaBackend::weight_of(const Norm& norm) {
   return {resident(norm.weight).data_ptr<float>(), norm.offset, norm.eps};
 }
 
-at::Tensor CudaGpu::add(const at::Tensor& x, const at::Tensor& z) { return x + z; }
+at::Tensor CudaBackend::add(const at::Tensor& x, const at::Tensor& z) { return x + z; }
 
-void CudaGpu::scale_in_place(const at::Tensor& x, float factor) { x.mul_(static_cast<double>(factor)); }
+void CudaBackend::scale_in_place(const at::Tensor& x, float factor) { x.mul_(static_cast<double>(factor)); }
 
-at::Tensor CudaGpu::rms_norm(const at::Tensor& x, const backend::Norm& norm, const at::Tensor& weight,
-                             backend::Reader reader) {
+at::Tensor CudaBackend::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
+                                 Reader reader) {
   PREFERD_CHECK(!weight.defined());  // training has no norms here
   const at::Tensor y =
-      reader == backend::Reader::kLinears ? empty_rows(x.size(0), x.size(1)) : at::empty_like(x, x.options());
+      reader == Reader::kLinears ? empty_rows(x.size(0), x.size(1)) : at::empty_like(x, x.options());
   const auto run = [&](auto from, auto to) {
     return cuda::rms_norm(stream(), shape_of(x), from, weight_of(norm), to);
   };
@@ -41,8 +41,8 @@ at::Tensor CudaGpu::rms_norm(const at::Tensor& x, const backend::Norm& norm, con
   return y;
 }
 
-backend::Tensors CudaGpu::rms_norm_backward(const at::Tensor& x, const backend::Norm& norm,
-                                            const at::Tensor& dy, const backend::Wanted&) {
+Tensors CudaBackend::rms_norm_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                                       const Wanted&) {
   at::Tensor dx = at::empty(x.sizes(), x.options());
   const auto run = [&](auto from, auto gradient, auto to) {
     return cuda::rms_norm_dx(stream(), shape_of(x), from, weight_of(norm), gradient, to);
@@ -56,8 +56,8 @@ backend::Tensors CudaGpu::rms_norm_backward(const at::Tensor& x, const backend::
   return {dx, at::Tensor()};
 }
 
-void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backend::Norm* after,
-                           const backend::Norm& norm, const at::Tensor& sum, const at::Tensor& y) {
+void CudaBackend::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
+                               const at::Tensor& sum, const at::Tensor& y) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const auto run = [&](auto to) {
     return cuda::add_rms_norm(stream(), shape_of(x), rows_of<const float>(x), rows_of<const Half>(z),
@@ -66,9 +66,9 @@ void CudaGpu::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const backe
   require(y.scalar_type() == at::kFloat ? run(rows_of<float>(y)) : run(rows_of<Half>(y)), "add_rms_norm");
 }
 
-std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
-                                                       const backend::Norm* after, const backend::Norm& norm,
-                                                       const at::Tensor& dsum, const at::Tensor& dy) {
+std::vector<at::Tensor> CudaBackend::add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z,
+                                                           const Norm* after, const Norm& norm,
+                                                           const at::Tensor& dsum, const at::Tensor& dy) {
   const cuda::NormWeight behind = after == nullptr ? cuda::NormWeight{} : weight_of(*after);
   const at::Tensor dx = at::empty_like(sum), dz = at::empty(z.sizes(), z.options());
   const auto run = [&]<class D>(cuda::Rows<const D> gradient) {
@@ -83,17 +83,18 @@ std::vector<at::Tensor> CudaGpu::add_rms_norm_backward(const at::Tensor& sum, co
   return {dx, dz};
 }
 
-at::Tensor CudaGpu::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+at::Tensor CudaBackend::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   const at::Tensor y = empty_rows(gate.size(0), gate.size(1));
   glu_to(kind, gate, up, y);
   return y;
 }
 
-void CudaGpu::glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+void CudaBackend::glu_in_place(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   glu_to(kind, gate, up, gate);
 }
 
-void CudaGpu::glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up, const at::Tensor& y) {
+void CudaBackend::glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
+                         const at::Tensor& y) {
   require(cuda::glu(stream(), kind, gate.size(0), gate.size(1), rows_of<const Half>(gate),
                     rows_of<const Half>(up), rows_of<Half>(y)),
           "glu");
@@ -101,8 +102,8 @@ void CudaGpu::glu_to(kernels::Glu kind, const at::Tensor& gate, const at::Tensor
 
 // The gradients stand side by side, as the linears that made gate and up need them: their backward is then
 // one product.
-std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
-                                              const at::Tensor& dy) {
+std::vector<at::Tensor> CudaBackend::glu_backward(kernels::Glu kind, const at::Tensor& gate,
+                                                  const at::Tensor& up, const at::Tensor& dy) {
   const std::int64_t rows = gate.size(0), width = gate.size(1);
   const at::Tensor both = at::empty({rows, 2 * width}, options(at::kBFloat16));
   at::Tensor dgate = both.narrow(1, 0, width), dup = both.narrow(1, width, width);
@@ -113,8 +114,8 @@ std::vector<at::Tensor> CudaGpu::glu_backward(kernels::Glu kind, const at::Tenso
   return {dgate, dup};
 }
 
-void CudaGpu::rotate_rows(const at::Tensor& x, const std::int32_t* at, const backend::Angles& angles,
-                          kernels::Direction direction) {
+void CudaBackend::rotate_rows(const at::Tensor& x, const std::int32_t* at, const Angles& angles,
+                              kernels::Direction direction) {
   const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
   require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
                        static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
@@ -122,67 +123,65 @@ void CudaGpu::rotate_rows(const at::Tensor& x, const std::int32_t* at, const bac
           "rotate");
 }
 
-at::Tensor CudaGpu::rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
-                           const backend::Angles& angles) {
+at::Tensor CudaBackend::rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
+                               const Angles& angles) {
   at::Tensor y = x.detach();
   rotate_rows(y, uploaded(positions), angles, kernels::Direction::kForward);
   return y;
 }
 
-at::Tensor CudaGpu::rotate_backward(const at::Tensor& dy, std::span<const std::int32_t> positions,
-                                    const backend::Angles& angles) {
+at::Tensor CudaBackend::rotate_backward(const at::Tensor& dy, std::span<const std::int32_t> positions,
+                                        const Angles& angles) {
   at::Tensor dx = dy.detach();
   rotate_rows(dx, uploaded(positions), angles, kernels::Direction::kInverse);
   return dx;
 }
 
-void CudaGpu::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
-                              const backend::Angles& angles) {
+void CudaBackend::rotate_in_place(std::span<const at::Tensor> tensors,
+                                  std::span<const std::int32_t> positions, const Angles& angles) {
   const std::int32_t* at = uploaded(positions);
   for (const at::Tensor& x : tensors) rotate_rows(x, at, angles, kernels::Direction::kForward);
 }
 
-at::Tensor CudaGpu::layer_norm(const at::Tensor& x, const backend::LayerNorm& norm, const at::Tensor& weight,
-                               const at::Tensor& bias) {
+at::Tensor CudaBackend::layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
+                                   const at::Tensor& bias) {
   PREFERD_CHECK(!weight.defined() && !bias.defined());  // training has no norms here
-  return backend::reference::layer_norm(x, resident(norm.weight), resident(norm.bias), norm.eps, at::kFloat);
+  return reference::layer_norm(x, resident(norm.weight), resident(norm.bias), norm.eps, at::kFloat);
 }
 
-backend::Tensors CudaGpu::layer_norm_backward(const at::Tensor& x, const backend::LayerNorm& norm,
-                                              const at::Tensor& dy, const backend::Wanted& wanted) {
-  return backend::reference::gradients(
-      {x, resident(norm.weight), resident(norm.bias)}, wanted, dy, [&](const backend::Tensors& t) {
-        return backend::reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat);
-      });
+Tensors CudaBackend::layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
+                                         const Wanted& wanted) {
+  return reference::gradients(
+      {x, resident(norm.weight), resident(norm.bias)}, wanted, dy,
+      [&](const Tensors& t) { return reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat); });
 }
 
-void CudaGpu::add_layer_norm(const at::Tensor& x, const at::Tensor& z, const backend::LayerNorm& norm,
-                             const at::Tensor& y) {
+void CudaBackend::add_layer_norm(const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
+                                 const at::Tensor& y) {
   y.copy_(layer_norm(x + z, norm, {}, {}));
 }
 
-at::Tensor CudaGpu::activate(kernels::Activation kind, const at::Tensor& x) {
-  return backend::reference::activate(kind, x);
+at::Tensor CudaBackend::activate(kernels::Activation kind, const at::Tensor& x) {
+  return reference::activate(kind, x);
 }
 
-at::Tensor CudaGpu::activate_backward(kernels::Activation kind, const at::Tensor& x, const at::Tensor& dy) {
-  return backend::reference::gradients({x}, {true}, dy, [kind](const backend::Tensors& t) {
-    return backend::reference::activate(kind, t[0]);
-  })[0];
+at::Tensor CudaBackend::activate_backward(kernels::Activation kind, const at::Tensor& x,
+                                          const at::Tensor& dy) {
+  return reference::gradients({x}, {true}, dy,
+                              [kind](const Tensors& t) { return reference::activate(kind, t[0]); })[0];
 }
 
-void CudaGpu::activate_in_place(kernels::Activation kind, const at::Tensor& x) {
-  x.copy_(backend::reference::activate(kind, x));
+void CudaBackend::activate_in_place(kernels::Activation kind, const at::Tensor& x) {
+  x.copy_(reference::activate(kind, x));
 }
 
-backend::WithBackward CudaGpu::bidirectional_lstm_with_backward(const backend::Context&,
-                                                                const backend::Batch&,
-                                                                const backend::BidirectionalLstm&,
-                                                                const at::Tensor&, const backend::Wanted&) {
+WithBackward CudaBackend::bidirectional_lstm_with_backward(const Context&, const Batch&,
+                                                           const BidirectionalLstm&, const at::Tensor&,
+                                                           const Wanted&) {
   TORCH_CHECK(false, "an LSTM is not trained by kernels on cuda");
 }
 
-at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
+at::Tensor CudaBackend::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
   const auto count = static_cast<std::int64_t>(rows.size()),
              size = static_cast<std::int64_t>(x.element_size());
   at::Tensor y = x.scalar_type() == at::kBFloat16 ? empty_rows(count, x.size(1))
@@ -194,9 +193,9 @@ at::Tensor CudaGpu::gather(const at::Tensor& x, std::span<const std::int32_t> ro
   return y;
 }
 
-at::Tensor CudaGpu::embed(const backend::Context&, std::span<const std::int32_t> ids,
-                          const backend::Embedding& embedding, const backend::Adapters& adapters) {
-  for (const backend::AdapterRun& run : adapters.runs)
+at::Tensor CudaBackend::embed(const Context&, std::span<const std::int32_t> ids, const Embedding& embedding,
+                              const Adapters& adapters) {
+  for (const AdapterRun& run : adapters.runs)
     TORCH_CHECK(adapters.find(run, embedding.module) == nullptr,
                 "an adapter of the embedding is not supported on cuda");
   StoredCopy& table = tables_[quant::stored_address(embedding.table)];
@@ -207,10 +206,9 @@ at::Tensor CudaGpu::embed(const backend::Context&, std::span<const std::int32_t>
   return y;
 }
 
-backend::WithBackward CudaGpu::embed_with_backward(const backend::Context&, std::span<const std::int32_t>,
-                                                   const backend::Embedding&, const backend::Adapters&,
-                                                   const backend::Wanted&) {
+WithBackward CudaBackend::embed_with_backward(const Context&, std::span<const std::int32_t>, const Embedding&,
+                                              const Adapters&, const Wanted&) {
   TORCH_CHECK(false, "an embedding is not trained on cuda");
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda

@@ -3,9 +3,9 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAStream.h>
 
-#include "model/ops/gpu/cuda_gpu.h"
+#include "model/backend/cuda/cuda_backend.h"
 
-namespace preferd::gpu {
+namespace preferd::backend::cuda {
 namespace {
 
 constexpr std::size_t kUploads = 16;  // for one forward and the next
@@ -84,11 +84,11 @@ Result<Opened> open(const Options& options) {
   const Current current(options.device);
   auto gemm = kernels::cuda::Gemm::create();
   if (!gemm) return gemm.error();
-  return Opened{std::make_shared<CudaGpu>(options, std::move(*gemm)), properties->name,
+  return Opened{std::make_shared<CudaBackend>(options, std::move(*gemm)), properties->name,
                 options.residency == Residency::kFp8 ? "fp8" : "bf16"};
 }
 
-CudaGpu::CudaGpu(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm)
+CudaBackend::CudaBackend(const Options& options, std::unique_ptr<kernels::cuda::Gemm> gemm)
     : KernelBackend(options.threads, {at::kCUDA, static_cast<c10::DeviceIndex>(options.device)}, at::kFloat),
       options_(options),
       gemm_(std::move(gemm)) {
@@ -96,24 +96,24 @@ CudaGpu::CudaGpu(const Options& options, std::unique_ptr<kernels::cuda::Gemm> ge
   room_ = 3 * ((options.rank + 7) / 8 * 8);
 }
 
-cudaStream_t CudaGpu::stream() const {
+cudaStream_t CudaBackend::stream() const {
   return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(options_.device)).stream();
 }
 
-at::TensorOptions CudaGpu::options(at::ScalarType type) const {
+at::TensorOptions CudaBackend::options(at::ScalarType type) const {
   return at::TensorOptions(device()).dtype(type);
 }
 
-std::int64_t CudaGpu::stride_of(std::int64_t width) const {
+std::int64_t CudaBackend::stride_of(std::int64_t width) const {
   constexpr std::int64_t kLine = 64;  // of the L2 cache, in elements
   return ((width + 7) / 8 * 8 + room_ + kLine - 1) / kLine * kLine;
 }
 
-at::Tensor CudaGpu::empty_rows(std::int64_t rows, std::int64_t width) {
+at::Tensor CudaBackend::empty_rows(std::int64_t rows, std::int64_t width) {
   return at::empty({rows, stride_of(width)}, options(at::kBFloat16)).narrow(1, 0, width);
 }
 
-const std::int32_t* CudaGpu::uploaded(std::span<const std::int32_t> values) {
+const std::int32_t* CudaBackend::uploaded(std::span<const std::int32_t> values) {
   if (placed_) return placed_->find(values);
   for (auto it = uploads_.begin(); it != uploads_.end(); ++it)
     if (std::equal(it->first.begin(), it->first.end(), values.begin(), values.end())) {
@@ -125,7 +125,7 @@ const std::int32_t* CudaGpu::uploaded(std::span<const std::int32_t> values) {
   return uploads_.front().second.data_ptr<std::int32_t>();
 }
 
-at::Tensor CudaGpu::resident(std::span<const float> values) {
+at::Tensor CudaBackend::resident(std::span<const float> values) {
   at::Tensor& copy = vectors_[values.data()];
   if (!copy.defined())
     copy = at::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())},
@@ -134,4 +134,4 @@ at::Tensor CudaGpu::resident(std::span<const float> values) {
   return copy;
 }
 
-}  // namespace preferd::gpu
+}  // namespace preferd::backend::cuda
