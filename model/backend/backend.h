@@ -102,17 +102,11 @@ class Backend {
   virtual Tensors linears(const Context& context, const at::Tensor& x,
                           std::span<const Linear* const> projections, const Adapters& adapters) = 0;
 
-  // Causal attention over a packed batch (model/kernels/attention.h). k, v [rows, kv_heads * head_dim]; q
-  // [rows or pooled, query_heads * head_dim], as is the result.
-  virtual at::Tensor attention(const Context& context, const kernels::AttentionShape& shape,
-                               const Batch& batch, Queries queries, const at::Tensor& q, const at::Tensor& k,
-                               const at::Tensor& v) = 0;
+  // The result is shaped as q.
+  virtual at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) = 0;
 
   // Of encoders (contract: ops/encoders.h): compositions, unless a backend has kernels.
-  virtual at::Tensor attention_both_ways(const kernels::DisentangledShape& shape, const Batch& batch,
-                                         const Distances& distances,
-                                         std::span<const RelativePositions> relative, const at::Tensor& q,
-                                         const at::Tensor& k, const at::Tensor& v);
+  virtual at::Tensor attention_both_ways(const BidirectionalAttention& of, const QueryKeyValue& x);
   virtual at::Tensor convolve(const Context& context, const Batch& batch, const Convolution& layer,
                               const at::Tensor& x);
   virtual at::Tensor bidirectional_lstm(const Context& context, const Batch& batch,
@@ -171,16 +165,11 @@ class KernelBackend : public Backend {
                                              const Adapters& adapters, Values values,
                                              const Wanted& wanted) = 0;
   // All three gradients.
-  virtual WithBackward attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                               Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                               const at::Tensor& v) = 0;
+  virtual WithBackward attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) = 0;
   // Of q, k, v, then key and query of each entry; of x, weight and bias: by default a walk over the
   // composition. Of x, then weight and bias of both inputs and of both recurrent.
-  virtual WithBackward attention_both_ways_with_backward(const kernels::DisentangledShape& shape,
-                                                         const Batch& batch, const Distances& distances,
-                                                         std::span<const RelativePositions> relative,
-                                                         const at::Tensor& q, const at::Tensor& k,
-                                                         const at::Tensor& v, const Wanted& wanted);
+  virtual WithBackward attention_both_ways_with_backward(const BidirectionalAttention& of,
+                                                         const QueryKeyValue& x, const Wanted& wanted);
   virtual WithBackward convolve_with_backward(const Context& context, const Batch& batch,
                                               const Convolution& layer, const at::Tensor& x,
                                               const Wanted& wanted);

@@ -15,12 +15,9 @@ at::Tensor detached(const at::Tensor& t) { return t.defined() ? t.detach() : t; 
 
 }  // namespace
 
-at::Tensor Backend::attention_both_ways(const kernels::DisentangledShape& shape, const Batch& batch,
-                                        const Distances& distances,
-                                        std::span<const RelativePositions> relative, const at::Tensor& q,
-                                        const at::Tensor& k, const at::Tensor& v) {
-  return reference::attention_both_ways(shape, sequences(batch, relative), distances, relative, q, k, v,
-                                        wide());
+at::Tensor Backend::attention_both_ways(const BidirectionalAttention& of, const QueryKeyValue& x) {
+  return reference::attention_both_ways(of.shape, sequences(of.batch, of.relative), of.distances, of.relative,
+                                        x, wide());
 }
 
 at::Tensor Backend::convolve(const Context& context, const Batch& batch, const Convolution& layer,
@@ -43,25 +40,21 @@ at::Tensor Backend::bidirectional_lstm(const Context& context, const Batch& batc
   return reference::lstm(batch.offsets, x, weights);
 }
 
-WithBackward KernelBackend::attention_both_ways_with_backward(const kernels::DisentangledShape& shape,
-                                                              const Batch& batch, const Distances& distances,
-                                                              std::span<const RelativePositions> relative,
-                                                              const at::Tensor& q, const at::Tensor& k,
-                                                              const at::Tensor& v, const Wanted& wanted) {
-  Tensors inputs = {q.detach(), k.detach(), v.detach()};
-  for (const RelativePositions& r : relative)
+WithBackward KernelBackend::attention_both_ways_with_backward(const BidirectionalAttention& of,
+                                                              const QueryKeyValue& x, const Wanted& wanted) {
+  Tensors inputs = {x.q.detach(), x.k.detach(), x.v.detach()};
+  for (const RelativePositions& r : of.relative)
     inputs.insert(inputs.end(), {detached(r.key), detached(r.query)});
   std::vector<std::int32_t> adapters;
-  for (const RelativePositions& r : relative) adapters.push_back(r.adapter);
-  const auto composition = [shape, of = sequences(batch, relative), distances, adapters,
-                            wide = wide()](const Tensors& t) {
+  for (const RelativePositions& r : of.relative) adapters.push_back(r.adapter);
+  const auto composition = [shape = of.shape, all = sequences(of.batch, of.relative),
+                            distances = of.distances, adapters, wide = wide()](const Tensors& t) {
     std::vector<RelativePositions> own;
     for (std::size_t i = 0; i < adapters.size(); ++i)
       own.push_back({adapters[i], t[3 + 2 * i], t[4 + 2 * i]});
-    return reference::attention_both_ways(shape, of, distances, own, t[0], t[1], t[2], wide);
+    return reference::attention_both_ways(shape, all, distances, own, {t[0], t[1], t[2]}, wide);
   };
-  return {{attention_both_ways(shape, batch, distances, relative, q, k, v)},
-          [inputs, wanted, composition](const Tensors& dy) {
+  return {{attention_both_ways(of, x)}, [inputs, wanted, composition](const Tensors& dy) {
             return gradients(inputs, wanted, dy, composition);
           }};
 }

@@ -10,6 +10,8 @@
 
 #include "model/backend/batch.h"
 #include "model/backend/linear.h"
+#include "model/kernels/attention.h"
+#include "model/kernels/disentangled.h"
 #include "model/quant/matrix.h"
 
 namespace preferd::backend {
@@ -46,6 +48,27 @@ struct Distances {
 struct RelativePositions {
   std::int32_t adapter = 0;
   at::Tensor key, query;
+};
+
+// What heads read: k, v [rows, key heads * head_dim]; q [rows or pooled, query heads * head_dim].
+struct QueryKeyValue {
+  at::Tensor q, k, v;
+};
+
+// Causal attention over a packed batch (method: model/kernels/attention.h). The batch is borrowed.
+struct CausalAttention {
+  kernels::AttentionShape shape;
+  const Batch& batch;
+  Queries queries;
+};
+
+// Bidirectional attention with relative positions (method: model/kernels/disentangled.h); one entry of
+// `relative` for each adapter of batch.runs, or none at all. Borrowed.
+struct BidirectionalAttention {
+  kernels::DisentangledShape shape;
+  const Batch& batch;
+  const Distances& distances;
+  std::span<const RelativePositions> relative;
 };
 
 // One sequence of a batch, and which entry of `relative` its adapter has; unspecified if there is none. Empty

@@ -8,12 +8,14 @@ at::Tensor attention(Compute& compute, const kernels::AttentionShape& shape, con
                      backend::Queries queries, const at::Tensor& q, const at::Tensor& k,
                      const at::Tensor& v) {
   backend::Backend& device = compute.backend();
+  const backend::CausalAttention of{shape, batch, queries};
   return recorded_with(
       device, {q, k, v},
-      [&] { return Tensors{device.attention(compute.context(), shape, batch, queries, q, k, v)}; },
+      [&] {
+        return Tensors{device.attention(compute.context(), of, {q, k, v})};
+      },
       [&](const Wanted&) {
-        return device.kernels()->attention_with_backward(shape, batch, queries, q.detach(), k.detach(),
-                                                         v.detach());
+        return device.kernels()->attention_with_backward(of, {q.detach(), k.detach(), v.detach()});
       })[0];
 }
 

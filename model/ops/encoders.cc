@@ -22,14 +22,16 @@ at::Tensor attention_both_ways(Compute& compute, const kernels::DisentangledShap
   for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s)
     PREFERD_CHECK(relative.empty() || batch.offsets[s + 1] - batch.offsets[s] <= distances.reach);
   backend::Backend& device = compute.backend();
+  const backend::BidirectionalAttention of{shape, batch, distances, relative};
   Tensors inputs = {q, k, v};
   for (const backend::RelativePositions& r : relative) inputs.insert(inputs.end(), {r.key, r.query});
   return recorded_with(
       device, inputs,
-      [&] { return Tensors{device.attention_both_ways(shape, batch, distances, relative, q, k, v)}; },
+      [&] {
+        return Tensors{device.attention_both_ways(of, {q, k, v})};
+      },
       [&](const Wanted& wanted) {
-        return device.kernels()->attention_both_ways_with_backward(shape, batch, distances, relative, q, k, v,
-                                                                   wanted);
+        return device.kernels()->attention_both_ways_with_backward(of, {q, k, v}, wanted);
       })[0];
 }
 

@@ -47,15 +47,14 @@ kernels::HeadRows<T> rows_of(const at::Tensor& t) {
 
 // log_sum_exp: null, or [rows of q, query_heads] to be written.
 at::Tensor attend(cpu::Workers& workers, const kernels::AttentionShape& shape, const AttentionPlan& plan,
-                  const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, float* log_sum_exp) {
+                  const QueryKeyValue& x, float* log_sum_exp) {
   const auto items = cpu::attention_items(plan, shape, kernels::query_tile(shape));
-  at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
-  const auto from_q = rows_of(q), from_k = rows_of(k), from_v = rows_of(v);
+  at::Tensor out = at::empty({x.q.size(0), x.q.size(1)}, at::kFloat);
+  const auto q = rows_of(x.q), k = rows_of(x.k), v = rows_of(x.v);
   const auto to = rows_of<float>(out);
   const std::size_t floats = kernels::attention_scratch(shape);
   workers.pool().run(items.size(), [&](std::size_t i, int worker) {
-    kernels::attend(shape, items[i], from_q, from_k, from_v, to, workers.scratch(worker, floats),
-                    log_sum_exp);
+    kernels::attend(shape, items[i], q, k, v, to, workers.scratch(worker, floats), log_sum_exp);
   });
   return out;
 }
@@ -70,29 +69,25 @@ std::shared_ptr<const AttentionPlan> CpuBackend::plan_of(const Batch& batch, Que
   return plan;
 }
 
-at::Tensor CpuBackend::attention(const Context& context, const kernels::AttentionShape& shape,
-                                 const Batch& batch, Queries queries, const at::Tensor& q,
-                                 const at::Tensor& k, const at::Tensor& v) {
-  const auto plan = plan_of(batch, queries);
-  if (context.arithmetic != Arithmetic::kFp32 && shape.head_dim <= kernels::kMaxIntHead)
-    return cpu::attention_in_ints(workers_, shape, *plan, q, k, v);
-  return attend(workers_, shape, *plan, q, k, v, nullptr);
+at::Tensor CpuBackend::attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) {
+  const auto plan = plan_of(of.batch, of.queries);
+  if (context.arithmetic != Arithmetic::kFp32 && of.shape.head_dim <= kernels::kMaxIntHead)
+    return cpu::attention_in_ints(workers_, of.shape, *plan, x);
+  return attend(workers_, of.shape, *plan, x, nullptr);
 }
 
-WithBackward CpuBackend::attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                                 Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                                 const at::Tensor& v) {
-  const auto plan = plan_of(batch, queries);
+WithBackward CpuBackend::attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) {
+  const auto plan = plan_of(of.batch, of.queries);
   const at::Tensor log_sum_exp =
-      at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, at::kFloat);
-  const at::Tensor out = attend(workers_, shape, *plan, q, k, v, log_sum_exp.data_ptr<float>());
-  return {{out}, [this, shape, plan, q, k, v, out, log_sum_exp](const Tensors& dy) {
+      at::empty({x.q.size(0), static_cast<std::int64_t>(of.shape.query_heads)}, at::kFloat);
+  const at::Tensor out = attend(workers_, of.shape, *plan, x, log_sum_exp.data_ptr<float>());
+  return {{out}, [this, shape = of.shape, plan, x, out, log_sum_exp](const Tensors& dy) {
             const at::Tensor delta = at::empty(log_sum_exp.sizes(), at::kFloat),
-                             dq = at::zeros(q.sizes(), at::kFloat), dk = at::zeros(k.sizes(), at::kFloat),
-                             dv = at::zeros(v.sizes(), at::kFloat);
-            const kernels::AttentionBackward rows{.q = rows_of(q),
-                                                  .k = rows_of(k),
-                                                  .v = rows_of(v),
+                             dq = at::zeros(x.q.sizes(), at::kFloat), dk = at::zeros(x.k.sizes(), at::kFloat),
+                             dv = at::zeros(x.v.sizes(), at::kFloat);
+            const kernels::AttentionBackward rows{.q = rows_of(x.q),
+                                                  .k = rows_of(x.k),
+                                                  .v = rows_of(x.v),
                                                   .out = rows_of(out),
                                                   .out_gradient = rows_of(dy[0]),
                                                   .log_sum_exp = log_sum_exp.data_ptr<float>(),

@@ -72,16 +72,10 @@ class CpuBackend : public KernelBackend {
   at::Tensor gated_mlp(const Context& context, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
                        const Linear& up, const Linear& down, const Adapters& adapters) override;
 
-  at::Tensor attention(const Context& context, const kernels::AttentionShape& shape, const Batch& batch,
-                       Queries queries, const at::Tensor& q, const at::Tensor& k,
-                       const at::Tensor& v) override;
-  WithBackward attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                       Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                       const at::Tensor& v) override;
+  at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
+  WithBackward attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) override;
 
-  at::Tensor attention_both_ways(const kernels::DisentangledShape& shape, const Batch& batch,
-                                 const Distances& distances, std::span<const RelativePositions> relative,
-                                 const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) override;
+  at::Tensor attention_both_ways(const BidirectionalAttention& of, const QueryKeyValue& x) override;
   at::Tensor convolve(const Context& context, const Batch& batch, const Convolution& layer,
                       const at::Tensor& x) override;
   at::Tensor bidirectional_lstm(const Context& context, const Batch& batch, const BidirectionalLstm& layer,

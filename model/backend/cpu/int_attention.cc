@@ -102,17 +102,16 @@ class ItemQueries {
 }  // namespace
 
 at::Tensor attention_in_ints(Workers& workers, const kernels::AttentionShape& shape,
-                             const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
-                             const at::Tensor& v) {
-  PREFERD_CHECK(q.is_contiguous() && k.is_contiguous() && v.is_contiguous());
-  const Line line(workers, shape, k, v);
+                             const AttentionPlan& plan, const QueryKeyValue& x) {
+  PREFERD_CHECK(x.q.is_contiguous() && x.k.is_contiguous() && x.v.is_contiguous());
+  const Line line(workers, shape, x.k, x.v);
   const auto items = attention_items(plan, shape, kernels::int_query_tile(shape));
-  at::Tensor out = at::empty({q.size(0), q.size(1)}, at::kFloat);
+  at::Tensor out = at::empty({x.q.size(0), x.q.size(1)}, at::kFloat);
   const kernels::HeadRows<float> to{out.data_ptr<float>(), static_cast<std::size_t>(out.size(1))};
   const std::size_t queries = ceil_div(ItemQueries::floats(shape), 16) * 16;
   workers.pool().run(items.size(), [&](std::size_t i, int worker) {
     float* scratch = workers.scratch(worker, queries + kernels::int_attention_scratch(shape));
-    const ItemQueries quantized(shape, items[i], q, scratch);
+    const ItemQueries quantized(shape, items[i], x.q, scratch);
     kernels::attend_ints(shape, items[i], quantized.heads(), line.keys(), line.values(), to,
                          scratch + queries);
   });

@@ -5,13 +5,13 @@
 
 #include "model/backend/attention_plan.h"
 #include "model/backend/cpu/workers.h"
+#include "model/backend/operands.h"
 #include "model/kernels/attention.h"
 
 namespace preferd::backend::cpu {
 
-// Without a gradient, if the shape allows it (head_dim <= kernels::kMaxIntHead). q, k, v contiguous fp32.
+// Without a gradient, if the shape allows it (head_dim <= kernels::kMaxIntHead). x contiguous fp32.
 at::Tensor attention_in_ints(Workers& workers, const kernels::AttentionShape& shape,
-                             const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k,
-                             const at::Tensor& v);
+                             const AttentionPlan& plan, const QueryKeyValue& x);
 
 }  // namespace preferd::backend::cpu

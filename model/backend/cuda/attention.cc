@@ -52,33 +52,30 @@ PlacedInputs::Attention CudaBackend::tiles_of(const Batch& batch, Queries querie
           static_cast<const kernels::KeyRun*>(plan.runs.data_ptr())};
 }
 
-at::Tensor CudaBackend::attention(const Context&, const kernels::AttentionShape& shape, const Batch& batch,
-                                  Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                  const at::Tensor& v) {
-  return attend(shape, batch, queries, q, k, v, nullptr);
+at::Tensor CudaBackend::attention(const Context&, const CausalAttention& of, const QueryKeyValue& x) {
+  return attend(of, x, nullptr);
 }
 
-WithBackward CudaBackend::attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                                  Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                                  const at::Tensor& v) {
+WithBackward CudaBackend::attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) {
   at::Tensor log_sum_exp;
-  const at::Tensor out = attend(shape, batch, queries, q, k, v, &log_sum_exp);
-  return {{out}, [this, shape, batch, queries, q, k, v, out, log_sum_exp](const Tensors& dy) {
-            return attend_backward(shape, batch, queries, q, k, v, out, log_sum_exp, dy[0]);
+  const at::Tensor out = attend(of, x, &log_sum_exp);
+  return {{out},
+          [this, shape = of.shape, batch = of.batch, queries = of.queries, x, out,
+           log_sum_exp](const Tensors& dy) {
+            return attend_backward({shape, batch, queries}, x, out, log_sum_exp, dy[0]);
           }};
 }
 
-at::Tensor CudaBackend::attend(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                               const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               at::Tensor* log_sum_exp) {
-  TORCH_CHECK(cuda::attention_supported(shape), "attention of head_dim ", shape.head_dim,
+at::Tensor CudaBackend::attend(const CausalAttention& of, const QueryKeyValue& x, at::Tensor* log_sum_exp) {
+  TORCH_CHECK(cuda::attention_supported(of.shape), "attention of head_dim ", of.shape.head_dim,
               " is not supported on cuda");
-  const PlacedInputs::Attention plan = tiles_of(batch, queries, cuda::query_tile(shape));
-  at::Tensor out = empty_rows(q.size(0), q.size(1));
+  const PlacedInputs::Attention plan = tiles_of(of.batch, of.queries, cuda::query_tile(of.shape));
+  at::Tensor out = empty_rows(x.q.size(0), x.q.size(1));
   if (log_sum_exp != nullptr)
-    *log_sum_exp = at::empty({q.size(0), static_cast<std::int64_t>(shape.query_heads)}, options(at::kFloat));
-  require(cuda::attend(stream(), shape, plan.tiles, plan.count, plan.runs, rows_of<const Half>(q),
-                       rows_of<const Half>(k), rows_of<const Half>(v), rows_of<Half>(out),
+    *log_sum_exp =
+        at::empty({x.q.size(0), static_cast<std::int64_t>(of.shape.query_heads)}, options(at::kFloat));
+  require(cuda::attend(stream(), of.shape, plan.tiles, plan.count, plan.runs, rows_of<const Half>(x.q),
+                       rows_of<const Half>(x.k), rows_of<const Half>(x.v), rows_of<Half>(out),
                        log_sum_exp == nullptr ? nullptr : log_sum_exp->data_ptr<float>()),
           "attention");
   return out;
@@ -115,22 +112,20 @@ void CudaBackend::plan_backward(Plan& plan, std::int32_t tile) {
 }
 
 // The gradients stand side by side, as the linears that made q, k and v need them.
-Tensors CudaBackend::attend_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                     Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                     const at::Tensor& v, const at::Tensor& out,
+Tensors CudaBackend::attend_backward(const CausalAttention& of, const QueryKeyValue& x, const at::Tensor& out,
                                      const at::Tensor& log_sum_exp, const at::Tensor& dout) {
-  Plan& plan = plan_of(batch, queries, cuda::query_tile(shape));
-  plan_backward(plan, cuda::key_tile(shape));
-  const std::int64_t q_width = q.size(1), kv_width = k.size(1), rows = k.size(0);
+  Plan& plan = plan_of(of.batch, of.queries, cuda::query_tile(of.shape));
+  plan_backward(plan, cuda::key_tile(of.shape));
+  const std::int64_t q_width = x.q.size(1), kv_width = x.k.size(1), rows = x.k.size(0);
   at::Tensor dq, dk, dv;
-  if (queries == Queries::kAllRows) {
+  if (of.queries == Queries::kAllRows) {
     const at::Tensor all = at::empty({rows, q_width + 2 * kv_width}, options(at::kBFloat16));
     dq = all.narrow(1, 0, q_width), dk = all.narrow(1, q_width, kv_width),
     dv = all.narrow(1, q_width + kv_width, kv_width);
   } else {
     // Rows that no query sees are in no tile's sums.
     const at::Tensor both = at::zeros({rows, 2 * kv_width}, options(at::kBFloat16));
-    dq = at::empty({q.size(0), q_width}, options(at::kBFloat16));
+    dq = at::empty({x.q.size(0), q_width}, options(at::kBFloat16));
     dk = both.narrow(1, 0, kv_width), dv = both.narrow(1, kv_width, kv_width);
   }
   const at::Tensor delta = at::empty(log_sum_exp.sizes(), options(at::kFloat));
@@ -141,9 +136,9 @@ Tensors CudaBackend::attend_backward(const kernels::AttentionShape& shape, const
       .key_tiles = static_cast<const cuda::KeyTile*>(plan.key_tiles.data_ptr()),
       .key_tile_count = plan.key_tile_count,
       .query_runs = static_cast<const cuda::QueryRun*>(plan.query_runs.data_ptr())};
-  const cuda::AttentionBackward tensors{.q = rows_of<const Half>(q),
-                                        .k = rows_of<const Half>(k),
-                                        .v = rows_of<const Half>(v),
+  const cuda::AttentionBackward tensors{.q = rows_of<const Half>(x.q),
+                                        .k = rows_of<const Half>(x.k),
+                                        .v = rows_of<const Half>(x.v),
                                         .out = rows_of<const Half>(out),
                                         .out_gradient = rows_of<const Half>(dout),
                                         .log_sum_exp = log_sum_exp.data_ptr<float>(),
@@ -151,7 +146,7 @@ Tensors CudaBackend::attend_backward(const kernels::AttentionShape& shape, const
                                         .query_gradient = rows_of<Half>(dq),
                                         .key_gradient = rows_of<Half>(dk),
                                         .value_gradient = rows_of<Half>(dv)};
-  require(cuda::attend_backward(stream(), shape, layout, tensors), "attention_backward");
+  require(cuda::attend_backward(stream(), of.shape, layout, tensors), "attention_backward");
   return {dq, dk, dv};
 }
 

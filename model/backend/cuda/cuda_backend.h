@@ -60,12 +60,8 @@ class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerato
   WithBackward linears_with_backward(const Context& context, const Operand& x,
                                      std::span<const Linear* const> projections, const Adapters& adapters,
                                      Values values, const Wanted& wanted) override;
-  at::Tensor attention(const Context& context, const kernels::AttentionShape& shape, const Batch& batch,
-                       Queries queries, const at::Tensor& q, const at::Tensor& k,
-                       const at::Tensor& v) override;
-  WithBackward attention_with_backward(const kernels::AttentionShape& shape, const Batch& batch,
-                                       Queries queries, const at::Tensor& q, const at::Tensor& k,
-                                       const at::Tensor& v) override;
+  at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
+  WithBackward attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) override;
   at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
   at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                       Reader reader) override;
@@ -163,12 +159,10 @@ class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerato
   at::Tensor dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask) const;
   void add_dropped(const at::Tensor& x, const kernels::cuda::DropoutMask& mask, const at::Tensor& y) const;
   // log_sum_exp: null, or a tensor to be written.
-  at::Tensor attend(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                    const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, at::Tensor* log_sum_exp);
+  at::Tensor attend(const CausalAttention& of, const QueryKeyValue& x, at::Tensor* log_sum_exp);
   // Gradients of q, k and v. log_sum_exp [rows of q, query heads] fp32.
-  Tensors attend_backward(const kernels::AttentionShape& shape, const Batch& batch, Queries queries,
-                          const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          const at::Tensor& out, const at::Tensor& log_sum_exp, const at::Tensor& dout);
+  Tensors attend_backward(const CausalAttention& of, const QueryKeyValue& x, const at::Tensor& out,
+                          const at::Tensor& log_sum_exp, const at::Tensor& dout);
 
   Options options_;
   std::unique_ptr<kernels::cuda::Gemm> gemm_;

@@ -299,25 +299,24 @@ std::shared_ptr<const PaddedBatch> ReferenceBackend::padded(const Batch& batch, 
   return padded_.emplace_back(pad(*this, batch, queries, window));
 }
 
-at::Tensor ReferenceBackend::attention(const Context&, const kernels::AttentionShape& shape,
-                                       const Batch& batch, Queries queries, const at::Tensor& q,
-                                       const at::Tensor& k, const at::Tensor& v) {
-  const auto plan = padded(batch, queries, shape.window);
-  const auto heads = static_cast<std::int64_t>(shape.query_heads),
-             kv = static_cast<std::int64_t>(shape.kv_heads), dim = static_cast<std::int64_t>(shape.head_dim);
+at::Tensor ReferenceBackend::attention(const Context&, const CausalAttention& of, const QueryKeyValue& x) {
+  const auto plan = padded(of.batch, of.queries, of.shape.window);
+  const auto heads = static_cast<std::int64_t>(of.shape.query_heads),
+             kv = static_cast<std::int64_t>(of.shape.kv_heads),
+             dim = static_cast<std::int64_t>(of.shape.head_dim);
   const auto keyed = [&](const at::Tensor& t) {
     at::Tensor slots = Rearrange::apply(t, Selection{plan->key_rows, plan->slot_of_key, {}});
-    if (!fused(*this, shape)) return split(slots, *plan, &PaddedGroup::keys, kv, dim);
+    if (!fused(*this, of.shape)) return split(slots, *plan, &PaddedGroup::keys, kv, dim);
     slots = slots.view({-1, kv, 1, dim}).expand({-1, kv, heads / kv, dim}).reshape({-1, heads * dim});
     return split(slots, *plan, &PaddedGroup::keys, heads, dim);
   };
   const std::vector<at::Tensor> qs =
-      split(Rearrange::apply(q, Selection{plan->query_rows, plan->slot_of_query, {}}), *plan,
+      split(Rearrange::apply(x.q, Selection{plan->query_rows, plan->slot_of_query, {}}), *plan,
             &PaddedGroup::queries, heads, dim);
-  const std::vector<at::Tensor> ks = keyed(k), vs = keyed(v);
+  const std::vector<at::Tensor> ks = keyed(x.k), vs = keyed(x.v);
   std::vector<at::Tensor> seen;
   for (std::size_t i = 0; i < plan->groups.size(); ++i)
-    seen.push_back(attend(*this, shape, plan->groups[i], qs[i], ks[i], vs[i])
+    seen.push_back(attend(*this, of.shape, plan->groups[i], qs[i], ks[i], vs[i])
                        .transpose(1, 2)
                        .reshape({plan->groups[i].queries(), heads * dim}));
   return Rearrange::apply(at::cat(seen), Selection{plan->slot_of_query, plan->query_rows, plan->real_query});

@@ -47,15 +47,15 @@ at::Tensor attend(const kernels::DisentangledShape& shape, const at::Tensor& tab
 
 at::Tensor attention_both_ways(const kernels::DisentangledShape& shape,
                                const std::vector<Sequence>& sequences, const Distances& distances,
-                               std::span<const RelativePositions> relative, const at::Tensor& q,
-                               const at::Tensor& k, const at::Tensor& v, at::ScalarType wide) {
-  const at::Tensor table = indices(distances.rows, q.device());
+                               std::span<const RelativePositions> relative, const QueryKeyValue& x,
+                               at::ScalarType wide) {
+  const at::Tensor table = indices(distances.rows, x.q.device());
   std::vector<at::Tensor> parts;
   for (const Sequence& s : sequences) {
     const auto cut = [&](const at::Tensor& t) { return t.narrow(0, s.first_row, s.length); };
     parts.push_back(attend(shape, table, distances.reach,
-                           relative.empty() ? RelativePositions{} : relative[s.relative], cut(q), cut(k),
-                           cut(v), wide));
+                           relative.empty() ? RelativePositions{} : relative[s.relative], cut(x.q), cut(x.k),
+                           cut(x.v), wide));
   }
   return at::cat(parts);
 }

@@ -16,8 +16,8 @@ namespace preferd::backend::reference {
 // Softmax in `wide`.
 at::Tensor attention_both_ways(const kernels::DisentangledShape& shape,
                                const std::vector<Sequence>& sequences, const Distances& distances,
-                               std::span<const RelativePositions> relative, const at::Tensor& q,
-                               const at::Tensor& k, const at::Tensor& v, at::ScalarType wide);
+                               std::span<const RelativePositions> relative, const QueryKeyValue& x,
+                               at::ScalarType wide);
 
 // weight [out, in / groups * kernel], bias [out].
 at::Tensor convolution(const std::vector<std::int32_t>& offsets, std::int64_t kernel, std::int64_t groups,

@@ -33,9 +33,7 @@ class ReferenceBackend : public Backend {
   Tensors linears(const Context& context, const at::Tensor& x, std::span<const Linear* const> projections,
                   const Adapters& adapters) override;
   // Softmax in wide(). Trees of segments are padded to the longest of their group.
-  at::Tensor attention(const Context& context, const kernels::AttentionShape& shape, const Batch& batch,
-                       Queries queries, const at::Tensor& q, const at::Tensor& k,
-                       const at::Tensor& v) override;
+  at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
 
  private:
   // The forms of the last batch, one per window and kind of queries.
