@@ -2,7 +2,7 @@
 // 64, beside SGEMM of one of the model's linears. Only products that causality allows are counted: 4 FLOP for
 // each visible pair of positions, head and dimension; 10 in the backward.
 #include "bench/beside.h"
-#include "model/ops/attention_grad.h"
+#include "model/ops/attention.h"
 
 #include <ATen/ops/from_blob.h>
 
@@ -35,17 +35,16 @@ struct Operands {
   }
   std::int32_t length;
   std::vector<float> q, k, v;
-  ops::Batch batch;
+  backend::Batch batch;
 };
 
-void attention(benchmark::State& state, ops::Arithmetic arithmetic) {
+void attention(benchmark::State& state, backend::Arithmetic arithmetic) {
   Operands o(static_cast<std::int32_t>(state.range(0)));
-  ops::Compute compute(static_cast<int>(state.range(1)));
-  compute.set_arithmetic(arithmetic);
+  ops::Compute compute(static_cast<int>(state.range(1)), arithmetic);
   const at::Tensor q = o.tensor(o.q), k = o.tensor(o.k), v = o.tensor(o.v);
   const auto run = [&] {
     benchmark::DoNotOptimize(
-        preferd::ops::attention(compute, kShape, o.batch, ops::Queries::kAllRows, q, k, v));
+        preferd::ops::attention(compute, kShape, o.batch, backend::Queries::kAllRows, q, k, v));
   };
   beside(state, compute.pool().threads(), {run, o.size()}, sgemm(compute.pool(), 512, 576, 576),
          "FLOP/s; SGEMM 512x576x576");
@@ -57,8 +56,7 @@ void attention_backward(benchmark::State& state) {
   ops::Compute compute(static_cast<int>(state.range(1)));
   const at::Tensor q = o.tensor(o.q).requires_grad_(true), k = o.tensor(o.k).requires_grad_(true),
                    v = o.tensor(o.v).requires_grad_(true);
-  const at::Tensor out =
-      ops::attention_with_gradient(compute, kShape, o.batch, ops::Queries::kAllRows, q, k, v);
+  const at::Tensor out = ops::attention(compute, kShape, o.batch, backend::Queries::kAllRows, q, k, v);
   std::vector<float> gradient = random_floats(o.elements(kShape.query_heads), 8);
   const at::Tensor out_gradient = o.tensor(gradient);
   const auto run = [&] {
@@ -72,8 +70,8 @@ void attention_backward(benchmark::State& state) {
 void lengths(benchmark::internal::Benchmark* b) {
   in_rounds(b->ArgsProduct({{128, 512, 1024, 2048}, {1, 2}})->ArgNames({"length", "threads"}));
 }
-BENCHMARK_CAPTURE(attention, fp32, ops::Arithmetic::kFp32)->Apply(lengths);
-BENCHMARK_CAPTURE(attention, int16, ops::Arithmetic::kInt16)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, fp32, backend::Arithmetic::kFp32)->Apply(lengths);
+BENCHMARK_CAPTURE(attention, int16, backend::Arithmetic::kInt16)->Apply(lengths);
 BENCHMARK(attention_backward)->Apply(lengths);
 
 }  // namespace

@@ -1,12 +1,12 @@
 // What encoders have besides linears. disentangled: attention_both_ways() over one sequence, 12 heads of 64,
 // with both kinds of relative positions, one row of the tables for each distance up to 128 and a share of 128
 // more rows for those beyond. Its four products are counted, 4 FLOP for each pair of tokens and for each pair
-// of a token and a row. recurrence: recur_both_ways() over sequences of 128 tokens, 8 FLOP for each token,
-// direction and weight of a gate; nothing is counted for activations.
+// of a token and a row. recurrence: bidirectional_lstm() over sequences of 128 tokens of one value,
+// which make its linears cheap, 8 FLOP for each token, direction and weight of a gate; nothing is counted for
+// activations.
 #include "bench/beside.h"
 #include "model/layers/buckets.h"
-#include "model/ops/disentangled.h"
-#include "model/ops/recurrence.h"
+#include "model/ops/encoders.h"
 
 #include <ATen/ops/from_blob.h>
 
@@ -14,8 +14,8 @@ namespace preferd::bench {
 namespace {
 
 // Sequences of equal length.
-ops::Batch sequences(std::int32_t count, std::int32_t length) {
-  ops::Batch batch;
+backend::Batch sequences(std::int32_t count, std::int32_t length) {
+  backend::Batch batch;
   batch.offsets = {0};
   for (std::int32_t i = 0; i < count; ++i) {
     batch.offsets.push_back((i + 1) * length);
@@ -39,11 +39,11 @@ void disentangled(benchmark::State& state) {
   constexpr kernels::DisentangledShape kShape{.heads = 12, .head_dim = 64, .scale = 0.0721688f};
   constexpr std::int64_t kWidth = 12 * 64;
   const std::int64_t length = state.range(0);
-  const ops::Batch batch = sequences(1, static_cast<std::int32_t>(length));
+  const backend::Batch batch = sequences(1, static_cast<std::int32_t>(length));
   const layers::Reached reach = layers::reached(layers::make_buckets(256, 512, 512), batch);
   Rows q(length, kWidth, 5), k(length, kWidth, 6), v(length, kWidth, 7);
   Rows key(reach.count, kWidth, 8), query(reach.count, kWidth, 9);
-  const std::vector<ops::RelativePositions> relative = {{0, key.tensor, query.tensor}};
+  const std::vector<backend::RelativePositions> relative = {{0, key.tensor, query.tensor}};
   ops::Compute compute(static_cast<int>(state.range(1)));
   const auto run = [&] {
     benchmark::DoNotOptimize(ops::attention_both_ways(compute, kShape, batch, reach.distances, relative,
@@ -58,16 +58,18 @@ void recurrence(benchmark::State& state) {
   constexpr std::int32_t kLength = 128;
   const std::int64_t hidden = state.range(0), gates = 4 * hidden;
   const auto count = static_cast<std::int32_t>(state.range(1));
-  const ops::Batch batch = sequences(count, kLength);
-  Rows weight(gates, hidden, 5), forth(count * kLength, gates, 6), back(count * kLength, gates, 7);
+  const backend::Batch batch = sequences(count, kLength);
+  Rows weight(gates, hidden, 5), input(gates, 1, 6), x(count * kLength, 1, 7);
   for (float& w : weight.values) w *= 0.1f;
-  const quant::Dense form{reinterpret_cast<const std::byte*>(weight.values.data()), quant::DType::kF32};
-  const ops::Recurrence way{{gates, hidden, form, nullptr},
-                            random_floats(static_cast<std::size_t>(gates), 8)};
-  const std::array<ops::Recurrence, 2> ways = {way, way};
+  const auto linear = [&](Rows& rows, std::int64_t in) {
+    const quant::Dense form{reinterpret_cast<const std::byte*>(rows.values.data()), quant::DType::kF32};
+    return backend::Linear{{gates, in, form, nullptr}, random_floats(static_cast<std::size_t>(gates), 8), ""};
+  };
+  const backend::Linear in = linear(input, 1), recurrent = linear(weight, hidden);
+  const backend::BidirectionalLstm layer{{in, in}, {recurrent, recurrent}};
   ops::Compute compute(static_cast<int>(state.range(2)));
   const auto run = [&] {
-    benchmark::DoNotOptimize(ops::recur_both_ways(compute, batch, ways, {forth.tensor, back.tensor}));
+    benchmark::DoNotOptimize(ops::bidirectional_lstm(compute, batch, layer, x.tensor));
   };
   const double size = 2.0 * 8.0 * static_cast<double>(hidden * hidden * count * kLength);
   beside(state, compute.pool().threads(), {run, size}, sgemm(compute.pool(), 512, 512, 512),

@@ -28,15 +28,14 @@ std::size_t argument(const benchmark::State& state, int i) {
   return static_cast<std::size_t>(state.range(i));
 }
 
-void linear(benchmark::State& state, Form form, ops::Arithmetic arithmetic) {
+void linear(benchmark::State& state, Form form, backend::Arithmetic arithmetic) {
   const std::size_t out = argument(state, 0), in = argument(state, 1), rows = argument(state, 2);
-  ops::Compute compute(static_cast<int>(state.range(3)));
-  compute.set_arithmetic(arithmetic);
+  ops::Compute compute(static_cast<int>(state.range(3)), arithmetic);
   ops::use_tensor_memory();
   std::vector<float> values = random_floats(rows * in, 4);
   const at::Tensor x = at::from_blob(values.data(), {state.range(2), state.range(1)}, at::kFloat);
-  const ops::Linear projection{weights(out, in, form), {}, {}};
-  const ops::Linear* const projections[] = {&projection};
+  const backend::Linear projection{weights(out, in, form), {}, {}};
+  const backend::Linear* const projections[] = {&projection};
   const Work ceiling = sgemm(compute.pool(), rows, out, in);
   const auto run = [&] { benchmark::DoNotOptimize(ops::linears(compute, x, projections, {})); };
   beside(state, compute.pool().threads(), {run, ceiling.size}, ceiling, "FLOP/s; SGEMM of the shape");
@@ -49,12 +48,12 @@ void shapes(benchmark::internal::Benchmark* b) {
       for (const int threads : {1, 2}) b->Args({out, in, rows, threads});
   in_rounds(b);
 }
-BENCHMARK_CAPTURE(linear, nf4, kNf4, ops::Arithmetic::kFp32)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, fp32, kFp32, ops::Arithmetic::kFp32)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, nf4_int16, kNf4, ops::Arithmetic::kInt16)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, fp32_int16, kFp32, ops::Arithmetic::kInt16)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, nf4_int8, kNf4, ops::Arithmetic::kInt8)->Apply(shapes);
-BENCHMARK_CAPTURE(linear, fp32_int8, kFp32, ops::Arithmetic::kInt8)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4, kNf4, backend::Arithmetic::kFp32)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32, kFp32, backend::Arithmetic::kFp32)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4_int16, kNf4, backend::Arithmetic::kInt16)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32_int16, kFp32, backend::Arithmetic::kInt16)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, nf4_int8, kNf4, backend::Arithmetic::kInt8)->Apply(shapes);
+BENCHMARK_CAPTURE(linear, fp32_int8, kFp32, backend::Arithmetic::kInt8)->Apply(shapes);
 
 void decode(benchmark::State& state, Form form) {
   const quant::Matrix matrix = weights(1536, 576, form);

@@ -35,7 +35,7 @@ Json read_json(const char* file) {
 }
 
 // FLOP of one forward of a batch by the embedded model.
-double flops(const ops::Batch& batch) {
+double flops(const backend::Batch& batch) {
   static const Json config = read_json("base/config.json"),
                     adapter = read_json("adapter/adapter_config.json");
   const double hidden = config["hidden_size"], inner = config["intermediate_size"], rank = adapter["r"],

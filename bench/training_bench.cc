@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "bench/beside.h"
+#include "model/backend/trainable.h"
 #include "model/default/default_package.h"
-#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 #include <ATen/Parallel.h>
@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::int32_t kTokens = 8192, kSequence = 512;
 
-ops::Batch batch(std::int64_t vocabulary) {
-  ops::Batch b;
+backend::Batch batch(std::int64_t vocabulary) {
+  backend::Batch b;
   b.offsets = {0};
   for (std::int32_t i = 0; i < kTokens; ++i) {
     b.ids.push_back(static_cast<std::int32_t>((i * 7919) % vocabulary));
@@ -53,7 +53,7 @@ void training(benchmark::State& state, Part part) {
   auto model = scorer::load_model(**encoder);
   PREFERD_CHECK(static_cast<bool>(model));
   ops::Compute compute(static_cast<int>(state.range(0)));
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   auto& projections = model->adapters[0].projections;
   for (auto& [module, projection] : projections) {
     trainable.train(module + ".A", projection.a);
@@ -62,7 +62,7 @@ void training(benchmark::State& state, Part part) {
   compute.set_step(
       {&trainable, std::nullopt,
        part == kRecomputedStep ? ops::TrainingStep::Blocks::kRecomputed : ops::TrainingStep::Blocks::kKept});
-  const ops::Batch tokens = batch(model->bodies[0]->vocabulary());
+  const backend::Batch tokens = batch(model->bodies[0]->vocabulary());
   const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   const auto run = [&] {
     const at::AutoGradMode recording(part != kForward);

@@ -20,8 +20,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
-#include "model/ops/gpu/gpu.h"
-#include "model/ops/trainable.h"
+#include "model/backend/cuda/gpu.h"
+#include "model/backend/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -33,8 +33,8 @@ using namespace preferd;
   std::exit(1);
 }
 
-ops::Batch batch_of(std::int32_t sequences, std::int32_t tokens, std::int64_t vocabulary) {
-  ops::Batch b;
+backend::Batch batch_of(std::int32_t sequences, std::int32_t tokens, std::int64_t vocabulary) {
+  backend::Batch b;
   b.offsets = {0};
   for (std::int32_t s = 0; s < sequences; ++s) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -78,16 +78,18 @@ int main(int argc, char** argv) {
   for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   std::unique_ptr<ops::Compute> compute;
   if (flags["--kernels"] == "yes") {
-    auto accelerator = gpu::open(
-        {.device = 0,
-         .residency = flags["--residency"] == "packed" ? gpu::Residency::kPacked : gpu::Residency::kDense,
-         .rank = rank});
-    if (!accelerator) die(accelerator.error().what);
-    compute.reset(new ops::Compute(ops::Compute::accelerated(1, *accelerator)));
+    auto opened =
+        backend::cuda::open({.device = 0,
+                             .residency = flags["--residency"] == "packed" ? backend::cuda::Residency::kPacked
+                                                                           : backend::cuda::Residency::kDense,
+                             .rank = rank});
+    if (!opened) die(opened.error().what);
+    compute = std::make_unique<ops::Compute>(opened->backend);
   } else {
-    compute.reset(new ops::Compute(ops::Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16)));
+    compute =
+        std::make_unique<ops::Compute>(ops::Compute::composed(16, at::Device(at::kCUDA, 0), at::kBFloat16));
   }
-  ops::TrainableWeights trainable(*compute);
+  backend::TrainableWeights trainable(compute->backend());
   for (auto& [module, projection] : projections) {
     trainable.train(module + ".A", projection.a);
     trainable.train(module + ".B", projection.b);
@@ -97,7 +99,7 @@ int main(int argc, char** argv) {
   if (flags["--blocks"] == "recomputed") step.blocks = ops::TrainingStep::Blocks::kRecomputed;
   if (const double p = std::stod(flags["--dropout"]); p > 0) step.dropout = {.adapter_p = p, .key = 1};
   compute->set_step(step);
-  const ops::Batch batch =
+  const backend::Batch batch =
       batch_of(std::stoi(flags["--sequences"]), std::stoi(flags["--tokens"]), model->bodies[0]->vocabulary());
   const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   std::vector<double> seconds;

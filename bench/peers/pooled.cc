@@ -25,14 +25,14 @@
 namespace preferd::bench {
 namespace {
 
-const std::map<std::string, ops::Arithmetic> kArithmetics = {
-    {"fp32", ops::Arithmetic::kFp32},
-    {"int16", ops::Arithmetic::kInt16},
-    {"int8", ops::Arithmetic::kInt8},
+const std::map<std::string, backend::Arithmetic> kArithmetics = {
+    {"fp32", backend::Arithmetic::kFp32},
+    {"int16", backend::Arithmetic::kInt16},
+    {"int8", backend::Arithmetic::kInt8},
 };
 
-ops::Batch batch_of(const Json& sequences) {
-  ops::Batch batch;
+backend::Batch batch_of(const Json& sequences) {
+  backend::Batch batch;
   batch.offsets.push_back(0);
   for (const Json& ids : sequences) {
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -47,8 +47,8 @@ ops::Batch batch_of(const Json& sequences) {
   return batch;
 }
 
-Result<std::map<std::string, ops::Batch>> read_batches(const std::string& path) {
-  std::map<std::string, ops::Batch> batches;
+Result<std::map<std::string, backend::Batch>> read_batches(const std::string& path) {
+  std::map<std::string, backend::Batch> batches;
   std::ifstream file(path);
   if (!file) return invalid(path + ": cannot be read");
   for (std::string line; std::getline(file, line);) {
@@ -59,7 +59,8 @@ Result<std::map<std::string, ops::Batch>> read_batches(const std::string& path) 
   return batches;
 }
 
-Status serve(const std::string& package, const std::string& tokens, int threads, ops::Arithmetic arithmetic) {
+Status serve(const std::string& package, const std::string& tokens, int threads,
+             backend::Arithmetic arithmetic) {
   const auto batches = read_batches(tokens);
   if (!batches) return batches.error();
   auto files = open_directory(package);
@@ -72,8 +73,7 @@ Status serve(const std::string& package, const std::string& tokens, int threads,
   at::set_num_threads(1);
   ops::use_tensor_memory();
   if (const Status s = scorer::instruction_set_as_asked(); !s) return s.error();
-  ops::Compute compute(threads);
-  compute.set_arithmetic(arithmetic);
+  ops::Compute compute(threads, arithmetic);
   const std::map<std::string, checkpoint::LoraWeights>* const projections =
       &model->adapters.front().projections;
 

@@ -12,8 +12,8 @@
 #include <ATen/ops/cat.h>
 
 #include "model/families/families.h"
-#include "model/layers/lstm.h"
 #include "model/layers/pool.h"
+#include "model/ops/encoders.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
@@ -24,8 +24,8 @@ constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
 class BiLstm : public Body {
  public:
-  ops::Embedding words;  // [vocabulary, e]
-  std::vector<layers::BidirectionalLstm> layers;
+  backend::Embedding words;  // [vocabulary, e]
+  std::vector<backend::BidirectionalLstm> layers;
 
   std::int64_t hidden() const { return layers.back().recurrent[0].weight.cols; }
   std::int64_t width() const override { return 2 * hidden(); }
@@ -34,7 +34,7 @@ class BiLstm : public Body {
   // A layer's input, the gates of both directions, and states.
   std::size_t activation_bytes(std::int64_t rows) const override {
     std::int64_t most = 0;
-    for (const layers::BidirectionalLstm& l : layers) {
+    for (const backend::BidirectionalLstm& l : layers) {
       const std::int64_t size = l.recurrent[0].weight.cols;
       most = std::max(most, l.inputs[0].weight.cols + 8 * size + 2 * size);
     }
@@ -42,13 +42,13 @@ class BiLstm : public Body {
   }
 
   at::Tensor pooled(
-      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
     at::Tensor x = ops::embed(compute, batch.ids, words, {projections, batch.runs});
-    const auto kept = std::make_shared<const ops::Batch>(batch);
-    for (const layers::BidirectionalLstm& layer : layers)
+    const auto kept = std::make_shared<const backend::Batch>(batch);
+    for (const backend::BidirectionalLstm& layer : layers)
       x = ops::recomputed(compute, x, [&compute, &layer, kept](const at::Tensor& input) {
-        return layers::bidirectional_lstm(compute, *kept, layer, input);
+        return ops::bidirectional_lstm(compute, *kept, layer, input);
       });
     x = ops::widen(compute, x);
     if (pooling == package::Pooling::kMean) return layers::pool_rows(compute, x, batch, pooling);
@@ -92,7 +92,7 @@ std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::Weigh
   std::int64_t width = embedding;
   for (std::int64_t i = 0; i < options.layers; ++i) {
     const std::int64_t size = sizes[static_cast<std::size_t>(i)];
-    layers::BidirectionalLstm layer;
+    backend::BidirectionalLstm layer;
     for (std::size_t way = 0; way < 2; ++way) {
       const auto name = [&](std::string part) {
         part.insert(0, "lstm." + std::to_string(i) + ".");
@@ -101,7 +101,7 @@ std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::Weigh
       layer.inputs[way] = {weights.plain(name("weight_ih"), {4 * size, width}),
                            weights.vector(name("bias_ih"), 4 * size), ""};
       layer.recurrent[way] = {weights.plain(name("weight_hh"), {4 * size, size}),
-                              weights.vector(name("bias_hh"), 4 * size)};
+                              weights.vector(name("bias_hh"), 4 * size), ""};
     }
     body->layers.push_back(std::move(layer));
     width = 2 * size;

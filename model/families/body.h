@@ -9,9 +9,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "base/result.h"
+#include "model/backend/batch.h"
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/weights.h"
-#include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
 #include "model/package/head_spec.h"
@@ -26,7 +26,7 @@ class Body {
   // runs over the segment's whole line, including parents. `projections`: the adapters that batch.runs name.
   // Their maps, this body and `compute` must outlive a backward through the states.
   virtual at::Tensor pooled(
-      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const = 0;
 
   virtual std::int64_t width() const = 0;
@@ -34,7 +34,7 @@ class Body {
 
   // The rows of the LM head as a matrix [vocabulary, width], and its module's name; only for bodies built
   // with it.
-  virtual const ops::Linear* lm_head() const { return nullptr; }
+  virtual const backend::Linear* lm_head() const { return nullptr; }
 
   // The most memory that one forward of that many rows takes beside the weights: an estimate for people.
   virtual std::size_t activation_bytes(std::int64_t rows) const = 0;

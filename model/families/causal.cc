@@ -8,30 +8,63 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
+#include "model/backend/accelerator.h"
+#include "model/backend/pad_to_bucket.h"
 #include "model/layers/chunks.h"
 #include "model/layers/decoder.h"
 #include "model/layers/pool.h"
-#include "model/ops/accelerator.h"
-#include "model/ops/pad_to_bucket.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
 
 namespace preferd::families {
 namespace {
 
+using Projections = std::span<const std::map<std::string, checkpoint::LoraWeights>* const>;
+
+// What a forward reads besides weights. Borrows the batch and the projections.
+struct Inputs {
+  Inputs(const backend::Batch& all, package::Pooling pooling, Projections projections)
+      : batch(all),
+        adapters{projections, all.runs},
+        pooled_runs(layers::runs_of_pooled(all)),
+        last_rows(layers::last_rows(all)),
+        last_positions(layers::positions_of(all, last_rows)) {
+    if (pooling == package::Pooling::kLast)
+      last = {backend::Queries::kPooledRows, last_rows, last_positions, pooled_runs};
+  }
+  Inputs(const Inputs&) = delete;
+  Inputs& operator=(const Inputs&) = delete;
+
+  const backend::Batch& batch;
+  backend::Adapters adapters;
+  std::vector<backend::AdapterRun> pooled_runs;
+  std::vector<std::int32_t> last_rows, last_positions;
+  layers::OutputRows last;  // of the last block
+};
+
+// The same with what it reads: blocks that are recomputed in backward outlive the forward.
+struct Kept {
+  Kept(const backend::Batch& all, package::Pooling pooling, Projections given)
+      : batch(all), projections(given.begin(), given.end()), in(batch, pooling, projections) {}
+
+  backend::Batch batch;
+  std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
+  Inputs in;
+};
+
 class Causal : public Body {
  public:
-  ops::Embedding embedding;  // [vocabulary, h]
+  backend::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
   std::vector<layers::DecoderBlock> blocks;
   backend::Norm final_norm;
-  ops::Linear output;
+  backend::Linear output;
   float output_softcap;
   layers::RopeTable rope;
 
   std::int64_t width() const override { return embedding.table.cols; }
   std::int64_t vocabulary() const override { return embedding.table.rows; }
-  const ops::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
+  const backend::Linear* lm_head() const override { return output.weight.rows == 0 ? nullptr : &output; }
   float logit_softcap() const override { return output_softcap; }
 
   // The peak is one of two moments: the residual stream, queries, keys and values of all rows, and the norm
@@ -44,66 +77,22 @@ class Causal : public Body {
         4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, layers::kChunkRows) * chunk));
   }
 
-  at::Tensor pooled(
-      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
-      std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
-    // Blocks that are recomputed in backward outlive this call, and so must what they read.
-    struct Plan {
-      ops::Batch batch;
-      std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
-      std::vector<ops::AdapterRun> pooled_runs;
-      std::vector<std::int32_t> last_rows, last_positions;
-    };
-    const bool records = compute.composed() || at::GradMode::is_enabled();
+  at::Tensor pooled(ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
+                    Projections projections) const override {
     // Weights that change cannot be part of a graph.
-    ops::Accelerator* device =
-        records || compute.step().trainable != nullptr ? nullptr : compute.accelerator();
-    Plan made{device == nullptr ? batch : ops::pad_to_bucket(batch),
-              {projections.begin(), projections.end()},
-              {},
-              {},
-              {}};
-    made.pooled_runs = layers::runs_of_pooled(made.batch);
-    made.last_rows = layers::last_rows(made.batch);
-    made.last_positions = layers::positions_of(made.batch, made.last_rows);
-    const auto plan = std::make_shared<const Plan>(std::move(made));
-    const ops::Adapters adapters{plan->projections, plan->batch.runs};
-    // The last block computes only the pooled rows, unless pooling is a mean.
-    const layers::OutputRows last = pooling == package::Pooling::kLast
-                                        ? layers::OutputRows{ops::Queries::kPooledRows, plan->last_rows,
-                                                             plan->last_positions, plan->pooled_runs}
-                                        : layers::OutputRows{};
-    const auto wanted = [&](const layers::DecoderBlock& b) {
-      return &b == &blocks.back() ? last : layers::OutputRows{};
-    };
+    backend::Accelerator* device = compute.step().trainable != nullptr ? nullptr : compute.accelerator();
     at::Tensor x;
-    if (records) {
-      x = ops::embed(compute, plan->batch.ids, embedding, adapters);
-      if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
-      std::vector<at::Tensor> stream = {x};
-      const layers::DecoderBlock* below = nullptr;
-      for (const layers::DecoderBlock& b : blocks) {
-        stream =
-            ops::recomputed(compute, stream,
-                            [this, &compute, &b, below, plan, adapters, wanted = wanted(b)](
-                                const std::vector<at::Tensor>& in, ops::Values values) {
-                              const layers::PendingResidual out = layers::decoder_block(
-                                  {compute, plan->batch, adapters, rope}, b,
-                                  {in[0], below == nullptr ? at::Tensor() : in[1], below}, wanted, values);
-                              return std::vector<at::Tensor>{out.x, out.z};
-                            });
-        below = &b;
-      }
-      x = layers::final_states(compute, {stream[0], stream[1], below}, final_norm);
+    if (compute.composed() || at::GradMode::is_enabled()) {
+      x = recorded(compute, std::make_shared<const Kept>(batch, pooling, projections));
+    } else if (device == nullptr) {
+      x = served(compute, Inputs(batch, pooling, projections));
     } else {
-      const auto all = [&] {
-        return served(compute, {compute, plan->batch, adapters, rope},
-                      ops::embed(compute, plan->batch.ids, embedding, adapters), wanted);
-      };
-      x = device == nullptr ? all()
-                            : device->forward({this, plan->batch, plan->last_rows, plan->last_positions,
-                                               adapters, last.queries, blocks.front().attention.shape},
-                                              all);
+      std::optional<backend::Batch> padded;
+      if (backend::fits_bucket(batch)) padded = backend::pad_to_bucket(batch);
+      const Inputs in(padded ? *padded : batch, pooling, projections);
+      x = device->forward({this, in.batch, in.last_rows, in.last_positions, in.adapters, in.last.queries,
+                           blocks.front().attention.shape},
+                          [&] { return served(compute, in); });
     }
     if (pooling != package::Pooling::kLast) return layers::pool_rows(compute, x, batch, pooling);
     const auto pooled = static_cast<std::int64_t>(batch.pooled.size());
@@ -111,18 +100,42 @@ class Causal : public Body {
   }
 
  private:
-  // From embeddings to the states after the final norm.
-  template <class F>
-  at::Tensor served(ops::Compute& compute, const layers::Forward& forward, at::Tensor embedded,
-                    F wanted) const {
-    if (embedding_scale != 1) ops::scale_in_place(compute, embedded, embedding_scale);
-    layers::Stream stream{std::move(embedded), {}};
+  // The last block computes only the pooled rows, unless pooling is a mean.
+  layers::OutputRows output_of(const layers::DecoderBlock& block, const Inputs& in) const {
+    return &block == &blocks.back() ? in.last : layers::OutputRows{};
+  }
+
+  // From embeddings to the states after the final norm, as functions of what is trained, or composed.
+  at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
+    at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
+    if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
+    std::vector<at::Tensor> stream = {x};
+    const layers::DecoderBlock* below = nullptr;
+    for (const layers::DecoderBlock& b : blocks) {
+      stream = ops::recomputed(
+          compute, stream,
+          [this, &compute, &b, below, kept](const std::vector<at::Tensor>& in, backend::Values values) {
+            const layers::PendingResidual out = layers::decoder_block(
+                {compute, kept->batch, kept->in.adapters, rope}, b,
+                {in[0], below == nullptr ? at::Tensor() : in[1], below}, output_of(b, kept->in), values);
+            return std::vector<at::Tensor>{out.x, out.z};
+          });
+      below = &b;
+    }
+    return layers::final_states(compute, {stream[0], stream[1], below}, final_norm);
+  }
+
+  // The same without recording.
+  at::Tensor served(ops::Compute& compute, const Inputs& in) const {
+    layers::Stream stream{ops::embed(compute, in.batch.ids, embedding, in.adapters), {}};
+    if (embedding_scale != 1) ops::scale_in_place(compute, stream.x, embedding_scale);
     stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
-      stream = layers::advance(forward, blocks[i], std::move(stream),
+      stream = layers::advance({compute, in.batch, in.adapters, rope}, blocks[i], std::move(stream),
                                last ? final_norm : blocks[i + 1].before_attention,
-                               last ? backend::Reader::kHead : backend::Reader::kLinears, wanted(blocks[i]));
+                               last ? backend::Reader::kHead : backend::Reader::kLinears,
+                               output_of(blocks[i], in));
     }
     return stream.normed;
   }
@@ -193,7 +206,7 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
   if (!config.status()) return nullptr;
   auto body = std::make_unique<Causal>();
   const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
-    ops::Linear l{weights.linear(module + ".weight", out, in), {}, module};
+    backend::Linear l{weights.linear(module + ".weight", out, in), {}, module};
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
   };

@@ -22,14 +22,14 @@
 #include "model/layers/chunks.h"
 #include "model/layers/encoder.h"
 #include "model/layers/pool.h"
-#include "model/ops/convolution.h"
+#include "model/ops/encoders.h"
 #include "model/ops/recompute.h"
 
 namespace preferd::families {
 namespace {
 
 struct Beside {
-  ops::Convolution convolution;
+  backend::Convolution convolution;
   kernels::Activation activation;
   backend::LayerNorm norm;
 };
@@ -37,20 +37,20 @@ struct Beside {
 // What the blocks of one forward share. Blocks that are recomputed in backward outlive the forward, and so
 // must this.
 struct Plan {
-  ops::Batch batch;
+  backend::Batch batch;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
   layers::Reached reached;
   layers::OutputRows pooled;  // for the last block, unless all are wanted
-  ops::Adapters adapters() const { return {projections, batch.runs}; }
+  backend::Adapters adapters() const { return {projections, batch.runs}; }
 };
 
 class DebertaV2 : public Body {
  public:
   DebertaV2Config config;
-  ops::Embedding words, places, types;  // [.., e]; the last two may be empty
-  ops::Linear projection;               // [h, e] or empty
+  backend::Embedding words, places, types;  // [.., e]; the last two may be empty
+  backend::Linear projection;               // [h, e] or empty
   backend::LayerNorm embedding_norm;
-  ops::Embedding positions;  // [2 span, h] or empty: relative positions
+  backend::Embedding positions;  // [2 span, h] or empty: relative positions
   std::optional<backend::LayerNorm> position_norm;
   layers::Buckets buckets;
   std::vector<layers::EncoderBlock> blocks;
@@ -60,7 +60,7 @@ class DebertaV2 : public Body {
   std::int64_t vocabulary() const override { return words.table.rows; }
 
   at::Tensor pooled(
-      ops::Compute& compute, const ops::Batch& batch, package::Pooling pooling,
+      ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
       std::span<const std::map<std::string, checkpoint::LoraWeights>* const> projections) const override {
     const bool rows_pooled = pooling != package::Pooling::kMean;
     const auto plan = std::make_shared<const Plan>(Plan{
@@ -99,7 +99,7 @@ class DebertaV2 : public Body {
       x = ops::add(compute, x, ops::embed(compute, zeros, types, {}));
     }
     if (projection.weight.rows > 0) {
-      const ops::Linear* projections[] = {&projection};
+      const backend::Linear* projections[] = {&projection};
       x = ops::linears(compute, x, projections, plan.adapters())[0];
     }
     return ops::layer_norm(compute, x, embedding_norm);
@@ -161,12 +161,12 @@ class Builder {
   }
 
  private:
-  ops::Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
+  backend::Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
     return {weights_.plain(module + ".weight", {rows, cols}), ""};
   }
 
-  ops::Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
-    ops::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
+  backend::Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
+    backend::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
     l.bias = weights_.vector(module + ".bias", out);
     return l;
   }

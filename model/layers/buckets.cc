@@ -28,7 +28,7 @@ Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t l
   return out;
 }
 
-Reached reached(const Buckets& buckets, const ops::Batch& batch) {
+Reached reached(const Buckets& buckets, const backend::Batch& batch) {
   Reached out;
   for (std::size_t s = 0; s + 1 < batch.offsets.size(); ++s)
     out.distances.reach = std::max(out.distances.reach, batch.offsets[s + 1] - batch.offsets[s]);

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/ops/batch.h"
-#include "model/ops/disentangled.h"
+#include "model/backend/batch.h"
+#include "model/backend/operands.h"
 
 namespace preferd::layers {
 
@@ -25,8 +25,8 @@ Buckets make_buckets(std::int64_t buckets, std::int64_t farthest, std::int64_t l
 // relative to the first of them.
 struct Reached {
   std::int32_t first = 0, count = 0;
-  ops::Distances distances;
+  backend::Distances distances;
 };
-Reached reached(const Buckets& buckets, const ops::Batch& batch);
+Reached reached(const Buckets& buckets, const backend::Batch& batch);
 
 }  // namespace preferd::layers

@@ -7,10 +7,10 @@ namespace preferd::layers {
 namespace {
 
 // The parts of runs that overlap rows [first, first + rows), relative to `first`.
-std::vector<ops::AdapterRun> cut_runs(std::span<const ops::AdapterRun> runs, std::int64_t first,
-                                      std::int64_t rows) {
-  std::vector<ops::AdapterRun> out;
-  for (const ops::AdapterRun& run : runs) {
+std::vector<backend::AdapterRun> cut_runs(std::span<const backend::AdapterRun> runs, std::int64_t first,
+                                          std::int64_t rows) {
+  std::vector<backend::AdapterRun> out;
+  for (const backend::AdapterRun& run : runs) {
     const std::int64_t begin = std::max<std::int64_t>(run.first_row, first);
     const std::int64_t end = std::min<std::int64_t>(run.first_row + run.rows, first + rows);
     if (begin < end)
@@ -22,8 +22,8 @@ std::vector<ops::AdapterRun> cut_runs(std::span<const ops::AdapterRun> runs, std
 
 }  // namespace
 
-void over_chunks(const ops::Compute& compute, std::int64_t rows, const ops::Adapters& adapters,
-                 const std::function<void(std::int64_t, std::int64_t, const ops::Adapters&)>& work) {
+void over_chunks(const ops::Compute& compute, std::int64_t rows, const backend::Adapters& adapters,
+                 const std::function<void(std::int64_t, std::int64_t, const backend::Adapters&)>& work) {
   if (compute.accelerator() != nullptr) return work(0, rows, adapters);
   const std::int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
   for (std::int64_t i = 0; i < chunks; ++i) {

@@ -10,7 +10,8 @@ namespace preferd::layers {
 namespace {
 
 // Recomputed in backward.
-ops::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
+backend::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& gate,
+                       const at::Tensor& up) {
   return {ops::glu(compute, kind, gate, up), [&compute, kind, gate = gate.detach(), up = up.detach()] {
             const at::NoGradGuard no_grad;
             return ops::glu(compute, kind, gate, up);
@@ -18,7 +19,7 @@ ops::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tensor& g
 }
 
 // y; recomputed by `norm` from the sum.
-ops::Operand normed(ops::Compute& compute, const backend::Norm& norm, const ops::Added& t) {
+backend::Operand normed(ops::Compute& compute, const backend::Norm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
@@ -36,15 +37,16 @@ void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<
 }
 
 // Attention's result for the output rows, [.., q]; x is released as soon as it has been read.
-at::Tensor seen_by(const Forward& f, const SelfAttention& layer, ops::Operand x, const OutputRows& output) {
-  if (output.queries == ops::Queries::kAllRows) {
-    const ops::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
+                   const OutputRows& output) {
+  if (output.queries == backend::Queries::kAllRows) {
+    const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
     auto qkv = ops::linears(f.compute, x, projections, f.adapters);
     x = at::Tensor();
     rotate_by_position(f, layer, f.batch.positions, std::span(qkv).first(2));
     return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
-  const ops::Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
+  const backend::Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = ops::linears(f.compute, x, projections, f.adapters);
   auto q = ops::linears(f.compute, ops::gather(f.compute, x.value, output.rows), query,
                         {f.adapters.projections, output.pooled_runs});
@@ -55,40 +57,28 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, ops::Operand x,
 }
 
 at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {
-  return output.queries == ops::Queries::kAllRows ? x : ops::gather(f.compute, x, output.rows);
+  return output.queries == backend::Queries::kAllRows ? x : ops::gather(f.compute, x, output.rows);
 }
 
-ops::Adapters output_adapters(const Forward& f, const OutputRows& output) {
+backend::Adapters output_adapters(const Forward& f, const OutputRows& output) {
   return {f.adapters.projections,
-          output.queries == ops::Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
+          output.queries == backend::Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
 }
 
-at::Tensor gated_mlp(ops::Compute& compute, const GatedMlp& layer, const ops::Operand& x,
-                     const ops::Adapters& adapters, ops::Values values) {
-  const ops::Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
+at::Tensor gated_mlp(ops::Compute& compute, const GatedMlp& layer, const backend::Operand& x,
+                     const backend::Adapters& adapters, backend::Values values) {
+  const backend::Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
   const auto gate_up = ops::linears(compute, x, in, adapters);
   return ops::linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters, values)[0];
-}
-
-at::Tensor gated_mlp_in_place(ops::Compute& compute, const GatedMlp& layer, const at::Tensor& x,
-                              const ops::Adapters& adapters) {
-  const ops::Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
-  if (compute.arithmetic() != ops::Arithmetic::kFp32)
-    return ops::linears(compute, ops::gated_rows(compute, layer.glu, x, layer.gate, layer.up, adapters), out,
-                        adapters)[0];
-  auto gate_up = ops::linears(compute, x, in, adapters);
-  ops::glu_in_place(compute, layer.glu, gate_up[0], gate_up[1]);
-  gate_up.pop_back();
-  return ops::linears(compute, gate_up[0], out, adapters)[0];
 }
 
 }  // namespace
 
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
-                              const OutputRows& output, ops::Values values) {
+                              const OutputRows& output, backend::Values values) {
   static const std::optional<backend::Norm> kNone;
-  const ops::Adapters adapters = output_adapters(f, output);
-  const ops::Linear* out[] = {&block.attention.out};
+  const backend::Adapters adapters = output_adapters(f, output);
+  const backend::Linear* out[] = {&block.attention.out};
   const ops::Added x = ops::added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone,
                                   block.before_attention);
   const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), output);
@@ -114,13 +104,14 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
   to.normed = fits                                  ? seen
               : reader == backend::Reader::kLinears ? ops::empty_rows(f.compute, to.x.size(0), to.x.size(1))
                                                     : at::empty_like(to.x);
-  const ops::Linear* out[] = {&block.attention.out};
+  const backend::Linear* out[] = {&block.attention.out};
+  const GatedMlp& mlp = block.mlp;
   over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
-              [&](std::int64_t first, std::int64_t rows, const ops::Adapters& here) {
+              [&](std::int64_t first, std::int64_t rows, const backend::Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = ops::linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
                 ops::add_rms_norm(f.compute, x, y, block.after_attention, block.before_mlp, y);
-                const at::Tensor z = gated_mlp_in_place(f.compute, block.mlp, y, here);
+                const at::Tensor z = ops::gated_mlp(f.compute, mlp.glu, y, mlp.gate, mlp.up, mlp.down, here);
                 ops::add_rms_norm(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
               });
   return to;

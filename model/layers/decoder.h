@@ -8,10 +8,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/backend/batch.h"
 #include "model/kernels/attention.h"
 #include "model/layers/rope.h"
 #include "model/ops/attention.h"
-#include "model/ops/batch.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
 #include "model/ops/record.h"
@@ -20,14 +20,14 @@
 namespace preferd::layers {
 
 struct SelfAttention {
-  ops::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
-  ops::Linear out;                // [h, q]
+  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
+  backend::Linear out;                // [h, q]
   kernels::AttentionShape shape;
 };
 
 struct GatedMlp {
-  ops::Linear gate, up;  // [f, h]
-  ops::Linear down;      // [h, f]
+  backend::Linear gate, up;  // [f, h]
+  backend::Linear down;      // [h, f]
   kernels::Glu glu = kernels::Glu::kSwiGlu;
 };
 
@@ -41,8 +41,8 @@ struct DecoderBlock {
 // What all blocks of one forward share.
 struct Forward {
   ops::Compute& compute;
-  const ops::Batch& batch;
-  ops::Adapters adapters;  // with runs over the rows that the block gets
+  const backend::Batch& batch;
+  backend::Adapters adapters;  // with runs over the rows that the block gets
   const RopeTable& rope;
 };
 
@@ -50,9 +50,9 @@ struct Forward {
 // batch.pooled; with the rows' indices, their positions, and the adapters' runs over them. Keys and values
 // are computed for all rows in both cases.
 struct OutputRows {
-  ops::Queries queries = ops::Queries::kAllRows;
+  backend::Queries queries = backend::Queries::kAllRows;
   std::span<const std::int32_t> rows = {}, positions = {};
-  std::span<const ops::AdapterRun> pooled_runs = {};
+  std::span<const backend::AdapterRun> pooled_runs = {};
 };
 
 // The residual stream x and the output z of a block's MLP that the next block still has to add: the sum is x
@@ -66,7 +66,7 @@ struct PendingResidual {
 // products are recomputed in backward. `values`: whether z, the output of the block's last product, is read;
 // nothing inside the block reads it. Blocks must outlive the backward.
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
-                              const OutputRows& output, ops::Values values);
+                              const OutputRows& output, backend::Values values);
 
 // The states after the last block and the final norm, for a head.
 at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm);

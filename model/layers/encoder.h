@@ -7,10 +7,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "model/backend/batch.h"
 #include "model/kernels/disentangled.h"
-#include "model/ops/batch.h"
 #include "model/ops/compute.h"
-#include "model/ops/disentangled.h"
+#include "model/ops/encoders.h"
 #include "model/ops/linears.h"
 #include "model/ops/rows.h"
 
@@ -21,16 +21,16 @@ struct DisentangledAttention {
   // `query`.
   enum class Positions { kNone, kOwn, kShared };
 
-  ops::Linear query, key, value;                     // [a, h]
-  ops::Linear out;                                   // [h, a]
-  ops::Linear own_position_key, own_position_query;  // [a, h] with kOwn
+  backend::Linear query, key, value;                     // [a, h]
+  backend::Linear out;                                   // [h, a]
+  backend::Linear own_position_key, own_position_query;  // [a, h] with kOwn
   Positions position_key = Positions::kNone, position_query = Positions::kNone;
   kernels::DisentangledShape shape;
 };
 
 struct PlainMlp {
-  ops::Linear up;    // [f, h]
-  ops::Linear down;  // [h, f]
+  backend::Linear up;    // [f, h]
+  backend::Linear down;  // [h, f]
   kernels::Activation activation = kernels::Activation::kGelu;
 };
 
@@ -44,16 +44,16 @@ struct EncoderBlock {
 // What all blocks of one forward share.
 struct EncoderForward {
   ops::Compute& compute;
-  const ops::Batch& batch;
-  ops::Adapters adapters;           // with runs over all rows
-  const ops::Distances& distances;  // as rows of `positions`
-  at::Tensor positions;             // embeddings of relative positions [table rows, h], or undefined
+  const backend::Batch& batch;
+  backend::Adapters adapters;           // with runs over all rows
+  const backend::Distances& distances;  // as rows of `positions`
+  at::Tensor positions;                 // embeddings of relative positions [table rows, h], or undefined
 };
 
 // The rows of its output that a block computes, with the adapters' runs over them; nullptr: all rows.
 struct OutputRows {
   std::vector<std::int32_t> rows;
-  std::vector<ops::AdapterRun> runs;
+  std::vector<backend::AdapterRun> runs;
 };
 
 // x [rows, h] -> the output rows, [.., h]; keys and values are computed for all rows. If a gradient is

@@ -26,8 +26,8 @@ class Taker {
   Taker(checkpoint::TensorMap tensors, std::string where)
       : tensors_(std::move(tensors)), where_(std::move(where)) {}
 
-  ops::Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
-    ops::Linear l{take(name + ".weight", {out, in}), {}, ""};
+  backend::Linear linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) {
+    backend::Linear l{take(name + ".weight", {out, in}), {}, ""};
     if (!bias) return l;
     const quant::Matrix b = take(name + ".bias", {out});
     l.bias.resize(static_cast<std::size_t>(out));
@@ -88,8 +88,8 @@ void activate(package::Activation kind, at::Tensor& x) {
   }
 }
 
-at::Tensor apply(ops::Compute& compute, const ops::Linear& linear, const at::Tensor& x) {
-  const ops::Linear* projections[] = {&linear};
+at::Tensor apply(ops::Compute& compute, const backend::Linear& linear, const at::Tensor& x) {
+  const backend::Linear* projections[] = {&linear};
   return ops::linears(compute, x, projections, {})[0];
 }
 
@@ -117,7 +117,7 @@ at::Tensor activate(package::Activation kind, const at::Tensor& x) {
   return x;
 }
 
-at::Tensor apply(ops::Compute& compute, const ops::Linear& linear, const at::Tensor& x) {
+at::Tensor apply(ops::Compute& compute, const backend::Linear& linear, const at::Tensor& x) {
   const at::Tensor y = x.matmul(compute.dense_wide(linear.weight).t());
   return linear.bias.empty() ? y : y + compute.vector(linear.bias);
 }
@@ -131,12 +131,12 @@ at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
 at::Tensor drop(const ops::Compute& compute, double p, std::size_t layer, const at::Tensor& x) {
   const auto dropout = compute.dropout();
   if (!dropout || p == 0) return x;
-  const auto stream = ops::dropout_stream(dropout->key, "head.layers." + std::to_string(layer));
-  return x * ops::dropout_factors(stream, p, x.sizes(), x.options());
+  const auto stream = backend::dropout_stream(dropout->key, "head.layers." + std::to_string(layer));
+  return x * backend::dropout_factors(stream, p, x.sizes(), x.options());
 }
 
-at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const ops::Linear& projection,
-                  std::span<const ops::Linear> linears, const at::Tensor& states,
+at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const backend::Linear& projection,
+                  std::span<const backend::Linear> linears, const at::Tensor& states,
                   const at::Tensor& features) {
   at::Tensor x = normalized(spec.normalize, states.to(compute.wide()));
   if (package::traits(spec.output).joins_responses()) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
@@ -197,8 +197,8 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
 
 bool Head::wants_gradient(const ops::Compute& compute, const at::Tensor& states) const {
   if (!at::GradMode::is_enabled()) return false;
-  const auto trainable = [&](const ops::Linear& l) {
-    return compute.trainable(l.weight) != nullptr || compute.trainable(l.bias) != nullptr;
+  const auto trainable = [&](const backend::Linear& l) {
+    return compute.leaf(l.weight).defined() || compute.leaf(l.bias).defined();
   };
   return states.requires_grad() || (spec_.projection && trainable(projection_)) ||
          std::any_of(linears_.begin(), linears_.end(), trainable);
@@ -229,8 +229,8 @@ at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const a
   return x;
 }
 
-std::vector<std::pair<std::string, ops::Linear*>> Head::parameters() {
-  std::vector<std::pair<std::string, ops::Linear*>> out;
+std::vector<std::pair<std::string, backend::Linear*>> Head::parameters() {
+  std::vector<std::pair<std::string, backend::Linear*>> out;
   if (spec_.projection) out.emplace_back("feature_projection", &projection_);
   for (std::size_t i = 0; i < linears_.size(); ++i)
     if (spec_.layers[i].type == package::HeadLayer::Type::kLinear)

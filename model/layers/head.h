@@ -36,14 +36,15 @@ class Head {
 
   // The head's linears by the names of their tensors: "feature_projection", "layers.0" .. (+ ".weight",
   // ".bias"). Their addresses stay the same for the head's life, even when it is moved.
-  std::vector<std::pair<std::string, ops::Linear*>> parameters();
+  std::vector<std::pair<std::string, backend::Linear*>> parameters();
 
  private:
   bool wants_gradient(const ops::Compute& compute, const at::Tensor& states) const;
 
   package::HeadSpec spec_;
-  ops::Linear projection_;
-  std::vector<ops::Linear> linears_;  // one per entry of spec_.layers; empty where the entry is not a linear
+  backend::Linear projection_;
+  std::vector<backend::Linear>
+      linears_;  // one per entry of spec_.layers; empty where the entry is not a linear
   std::int64_t outputs_ = 0;
 };
 

@@ -15,7 +15,7 @@ namespace preferd::layers {
 namespace {
 
 // The segments of a line, from the root to `segment`.
-std::vector<std::size_t> line_of(const ops::Batch& batch, std::int32_t segment) {
+std::vector<std::size_t> line_of(const backend::Batch& batch, std::int32_t segment) {
   std::vector<std::size_t> line;
   for (; segment >= 0; segment = batch.parent[static_cast<std::size_t>(segment)])
     line.push_back(static_cast<std::size_t>(segment));
@@ -23,14 +23,14 @@ std::vector<std::size_t> line_of(const ops::Batch& batch, std::int32_t segment) 
   return line;
 }
 
-std::vector<std::int32_t> rows_of_line(const ops::Batch& batch, std::int32_t segment) {
+std::vector<std::int32_t> rows_of_line(const backend::Batch& batch, std::int32_t segment) {
   std::vector<std::int32_t> rows;
   for (const std::size_t s : line_of(batch, segment))
     for (std::int32_t r = batch.offsets[s]; r < batch.offsets[s + 1]; ++r) rows.push_back(r);
   return rows;
 }
 
-at::Tensor mean_over_lines(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch) {
+at::Tensor mean_over_lines(ops::Compute& compute, const at::Tensor& x, const backend::Batch& batch) {
   const auto width = static_cast<std::size_t>(x.size(1));
   at::Tensor y = at::empty({static_cast<std::int64_t>(batch.pooled.size()), x.size(1)}, at::kFloat);
   const float* from = x.data_ptr<float>();
@@ -48,7 +48,7 @@ at::Tensor mean_over_lines(ops::Compute& compute, const at::Tensor& x, const ops
   return y;
 }
 
-at::Tensor mean_backward(const at::Tensor& dy, const ops::Batch& batch) {
+at::Tensor mean_backward(const at::Tensor& dy, const backend::Batch& batch) {
   at::Tensor dx = at::zeros({batch.rows(), dy.size(1)}, at::kFloat);
   for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
     const auto rows = rows_of_line(batch, batch.pooled[i]);
@@ -61,7 +61,7 @@ at::Tensor mean_backward(const at::Tensor& dy, const ops::Batch& batch) {
   return dx;
 }
 
-at::Tensor composed_mean(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch) {
+at::Tensor composed_mean(ops::Compute& compute, const at::Tensor& x, const backend::Batch& batch) {
   std::vector<at::Tensor> means;
   for (const std::int32_t segment : batch.pooled)
     means.push_back(ops::gather(compute, x, rows_of_line(batch, segment)).mean(0));
@@ -70,20 +70,20 @@ at::Tensor composed_mean(ops::Compute& compute, const at::Tensor& x, const ops::
 
 }  // namespace
 
-std::vector<std::int32_t> last_rows(const ops::Batch& batch) {
+std::vector<std::int32_t> last_rows(const backend::Batch& batch) {
   std::vector<std::int32_t> rows;
   for (const std::int32_t segment : batch.pooled)
     rows.push_back(batch.offsets[static_cast<std::size_t>(segment) + 1] - 1);
   return rows;
 }
 
-std::vector<std::int32_t> positions_of(const ops::Batch& batch, std::span<const std::int32_t> rows) {
+std::vector<std::int32_t> positions_of(const backend::Batch& batch, std::span<const std::int32_t> rows) {
   std::vector<std::int32_t> positions;
   for (const std::int32_t row : rows) positions.push_back(batch.positions[static_cast<std::size_t>(row)]);
   return positions;
 }
 
-std::vector<std::int32_t> pooled_rows(const ops::Batch& batch, package::Pooling pooling) {
+std::vector<std::int32_t> pooled_rows(const backend::Batch& batch, package::Pooling pooling) {
   if (pooling == package::Pooling::kLast) return last_rows(batch);
   PREFERD_CHECK(pooling == package::Pooling::kFirst);
   std::vector<std::int32_t> rows;
@@ -92,11 +92,11 @@ std::vector<std::int32_t> pooled_rows(const ops::Batch& batch, package::Pooling 
   return rows;
 }
 
-std::vector<ops::AdapterRun> runs_of_pooled(const ops::Batch& batch) {
-  std::vector<ops::AdapterRun> out;
+std::vector<backend::AdapterRun> runs_of_pooled(const backend::Batch& batch) {
+  std::vector<backend::AdapterRun> out;
   const auto rows = last_rows(batch);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto run = std::find_if(batch.runs.begin(), batch.runs.end(), [&](const ops::AdapterRun& r) {
+    const auto run = std::find_if(batch.runs.begin(), batch.runs.end(), [&](const backend::AdapterRun& r) {
       return rows[i] >= r.first_row && rows[i] < r.first_row + r.rows;
     });
     PREFERD_CHECK(run != batch.runs.end());
@@ -108,15 +108,16 @@ std::vector<ops::AdapterRun> runs_of_pooled(const ops::Batch& batch) {
   return out;
 }
 
-at::Tensor pool_rows(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch,
+at::Tensor pool_rows(ops::Compute& compute, const at::Tensor& x, const backend::Batch& batch,
                      package::Pooling pooling) {
   if (pooling != package::Pooling::kMean) return ops::gather(compute, x, pooled_rows(batch, pooling));
   if (compute.composed()) return composed_mean(compute, x, batch);
   if (!ops::wants_gradient(x)) return mean_over_lines(compute, x.to(at::kCPU), batch);
-  using Tensors = std::vector<at::Tensor>;
-  return ops::record(
-      {x}, [&] { return Tensors{mean_over_lines(compute, x, batch)}; },
-      [batch](const Tensors& dy) { return Tensors{mean_backward(dy[0], batch)}; })[0];
+  return ops::record({x}, [&] {
+    return backend::WithBackward{{mean_over_lines(compute, x, batch)}, [batch](const ops::Tensors& dy) {
+                                   return ops::Tensors{mean_backward(dy[0], batch)};
+                                 }};
+  })[0];
 }
 
 }  // namespace preferd::layers

@@ -6,26 +6,26 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/ops/batch.h"
+#include "model/backend/batch.h"
 #include "model/ops/compute.h"
 #include "model/package/head_spec.h"
 
 namespace preferd::layers {
 
 // Last row of each pooled segment, in the order of batch.pooled.
-std::vector<std::int32_t> last_rows(const ops::Batch& batch);
+std::vector<std::int32_t> last_rows(const backend::Batch& batch);
 
-std::vector<std::int32_t> positions_of(const ops::Batch& batch, std::span<const std::int32_t> rows);
+std::vector<std::int32_t> positions_of(const backend::Batch& batch, std::span<const std::int32_t> rows);
 
 // The row with the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's line).
-std::vector<std::int32_t> pooled_rows(const ops::Batch& batch, package::Pooling pooling);
+std::vector<std::int32_t> pooled_rows(const backend::Batch& batch, package::Pooling pooling);
 
 // The adapters' runs over the pooled rows.
-std::vector<ops::AdapterRun> runs_of_pooled(const ops::Batch& batch);
+std::vector<backend::AdapterRun> runs_of_pooled(const backend::Batch& batch);
 
 // x [rows, width] -> [pooled, width]: the last or first row of the segment's line, or the mean over the line
 // (summed in double from position 0 on, so that sharing a prefix changes no bit).
-at::Tensor pool_rows(ops::Compute& compute, const at::Tensor& x, const ops::Batch& batch,
+at::Tensor pool_rows(ops::Compute& compute, const at::Tensor& x, const backend::Batch& batch,
                      package::Pooling pooling);
 
 }  // namespace preferd::layers

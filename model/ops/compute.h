@@ -1,53 +1,36 @@
-// Threads, scratch memory and mode of one replica. One caller at a time.
+// Where ops compute, and how: a backend, the arithmetic, and what is trained. Light: copies share the backend.
+// One caller of a backend at a time.
 //
-//   Compute(threads)             our kernels, fp32 on the CPU; if a gradient is wanted, the same kernels run
-//                                forward and our own backwards are recorded
-//   Compute::accelerated(...)    the kernels of another device (model/ops/accelerator.h), forward and
-//                                backward, with frozen weights and trainable adapters; heads run on ATen
+//   Compute(threads)             our kernels on the CPU; if a gradient is wanted, the same kernels run forward
+//                                in fp32 and our own backwards are recorded
+//   Compute(backend)             the kernels of another device, forward and backward, with frozen weights and
+//                                trainable adapters; heads run on ATen
 //   Compute::composed(...)       every op is a composition of ATen ops, on one device and in one type, and
 //                                ATen differentiates it: the reference for the kernels in fp64, and the way
 //                                to other devices
 //
-// Composed compute holds a decoded copy of each weight that it has met, by the address of the stored
-// elements; weights must outlive it. LoRA matrices and other trainable weights stay fp32 (fp64) and are cast
+// Weights must outlive the backend. LoRA matrices and other trainable weights stay fp32 (fp64) and are cast
 // where they are used; norms, softmax, pooling and the head are computed in wide().
 //
 // A caller that trains with kernels must call at::set_num_threads(1), as scoring does: the pool does the
 // computing, and a second set of spinning threads would take its cores. Composed compute on the CPU may have
-// more threads. Backwards must run on the thread that called forward while nobody else uses this object; on
-// the CPU Tensor::backward does so.
+// more threads. Backwards must run on the thread that called forward while nobody else uses the backend; on
+// the CPU Tensor::backward does so. A compute that recorded must outlive the backward.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
-#include "base/parallel.h"
-#include "base/words.h"
 #include "model/backend/backend.h"
-#include "model/ops/dropout.h"
+#include "model/backend/context.h"
+#include "model/backend/trainable.h"
 #include "model/quant/matrix.h"
 
 namespace preferd::ops {
-
-class Accelerator;
-class TrainableWeights;
-struct PaddedBatch;
-
-// What linears() multiply; kFp32 is required where gradients are recorded. kInt16, kInt8: inputs and weights
-// are quantized to integers of 14 and 11 bits, or of 8 and 7 bits, which share a scale over groups of at most
-// 256 (model/quant/int_groups.h).
-enum class Arithmetic { kFp32, kInt16, kInt8 };
-constexpr auto words(Arithmetic) {
-  return word_list<Arithmetic>(
-      {{"fp32", Arithmetic::kFp32}, {"int16", Arithmetic::kInt16}, {"int8", Arithmetic::kInt8}});
-}
 
 // What a training step adds to a forward; empty when serving.
 struct TrainingStep {
@@ -56,85 +39,51 @@ struct TrainingStep {
     kRecomputed,  // a block keeps only its input and runs again in backward: the same bits, less memory
   };
 
-  const TrainableWeights* trainable = nullptr;  // borrowed
-  std::optional<Dropout> dropout;               // ignored if no gradient is recorded
+  const backend::TrainableWeights* trainable = nullptr;  // borrowed
+  std::optional<backend::Dropout> dropout;               // ignored if no gradient is recorded
   Blocks blocks = Blocks::kKept;
 };
 
 class Compute {
  public:
-  explicit Compute(int threads);
-  static Compute accelerated(int threads, std::shared_ptr<Accelerator> accelerator);
+  explicit Compute(int threads, backend::Arithmetic arithmetic = backend::Arithmetic::kFp32);
+  explicit Compute(std::shared_ptr<backend::Backend> backend) : backend_(std::move(backend)) {}
   static Compute composed(int threads, at::Device device, at::ScalarType dtype);
 
-  ThreadPool& pool() { return pool_; }
+  // The same backend with another arithmetic.
+  Compute with(backend::Arithmetic arithmetic) const;
 
-  // Returns at least `floats` floats for this worker, beginning at a cache line. They are valid until its
-  // next call; their contents are undefined.
-  float* scratch(int worker, std::size_t floats) {
-    constexpr std::size_t kLine = 16;
-    auto& buffer = scratch_[static_cast<std::size_t>(worker)];
-    if (buffer.size() < floats + kLine) buffer.resize(floats + kLine);
-    const auto past = reinterpret_cast<std::uintptr_t>(buffer.data()) / sizeof(float) % kLine;
-    return buffer.data() + (kLine - past) % kLine;
-  }
-
-  // What ops call. Where it has no kernels, ops are compositions of ATen's.
-  backend::Backend& backend() { return *backend_; }
-  bool composed() const { return composed_; }
-
-  // Whether ops read copies of the weights, on device(), instead of the weights.
-  bool copies_weights() const { return composed_ || accelerator_ != nullptr; }
-  Accelerator* accelerator() const { return accelerator_.get(); }  // null: the CPU's kernels, or composed
-  at::Device device() const { return device_; }
-  at::ScalarType dtype() const { return dtype_; }
-  at::ScalarType wide() const { return dtype_ == at::kDouble ? at::kDouble : at::kFloat; }
-
-  // For the linears that follow; initially kFp32. Composed compute uses its dtype() instead.
-  void set_arithmetic(Arithmetic arithmetic) { arithmetic_ = arithmetic; }
-  Arithmetic arithmetic() const { return arithmetic_; }
+  backend::Backend& backend() const { return *backend_; }
+  ThreadPool& pool() const { return backend_->pool(); }
+  backend::Accelerator* accelerator() const { return backend_->accelerator(); }  // null: not a GPU's kernels
+  bool composed() const { return backend_->kernels() == nullptr; }
+  bool copies_weights() const { return backend_->copies_weights(); }
+  at::Device device() const { return backend_->device(); }
+  at::ScalarType dtype() const { return backend_->dtype(); }
+  at::ScalarType wide() const { return backend_->wide(); }
 
   // Valid from one forward to the end of its backward.
   void set_step(TrainingStep step) { step_ = step; }
   const TrainingStep& step() const { return step_; }
 
-  // The tensor that is trained in place of a weight, or null.
-  const at::Tensor* trainable(const quant::Matrix& matrix) const;
-  const at::Tensor* trainable(std::span<const float> values) const;
-  // The same, undefined instead of null.
-  at::Tensor leaf(std::span<const float> values) const {
-    const at::Tensor* found = trainable(values);
-    return found == nullptr ? at::Tensor() : *found;
-  }
+  // Of the calls that follow; whether they record is asked now.
+  backend::Context context() const { return {arithmetic_, step_.trainable, dropout()}; }
 
   // The dropout of this forward; absent if no gradient is recorded.
-  std::optional<Dropout> dropout() const;
+  std::optional<backend::Dropout> dropout() const;
 
-  // A weight on this device: the trainable tensor if there is one, otherwise the copy. [rows, cols] in
-  // dtype(), or in wide(); vectors are in wide().
-  at::Tensor dense(const quant::Matrix& matrix);
-  at::Tensor dense_wide(const quant::Matrix& matrix);
-  at::Tensor vector(std::span<const float> values);
+  // The tensor that is trained in place of a weight, or undefined.
+  at::Tensor leaf(const quant::Matrix& matrix) const { return context().leaf(matrix); }
+  at::Tensor leaf(std::span<const float> values) const { return context().leaf(values); }
 
-  // For composed attention: the padded forms of the last batch, one per window and kind of queries.
-  std::vector<std::shared_ptr<const PaddedBatch>>& padded() { return padded_; }
+  // A weight on this device, in wide(): the trainable tensor if there is one, otherwise a copy.
+  at::Tensor dense_wide(const quant::Matrix& matrix) { return backend_->dense_wide(context(), matrix); }
+  at::Tensor vector(std::span<const float> values) { return backend_->vector(values, leaf(values)); }
 
  private:
-  Compute(int threads, bool composed, std::shared_ptr<Accelerator> accelerator, at::Device device,
-          at::ScalarType dtype);
-  at::Tensor decoded(const quant::Matrix& matrix, at::ScalarType type);
-
-  ThreadPool pool_;
-  std::vector<std::vector<float>> scratch_;
-  bool composed_;
-  std::shared_ptr<Accelerator> accelerator_;
-  std::shared_ptr<backend::Backend> backend_;  // the accelerator, if there is one
-  at::Device device_;
-  at::ScalarType dtype_;
-  Arithmetic arithmetic_ = Arithmetic::kFp32;
+  std::shared_ptr<backend::Backend> backend_;
+  backend::Arithmetic arithmetic_ = backend::Arithmetic::kFp32;
   TrainingStep step_;
-  std::map<std::pair<const void*, at::ScalarType>, at::Tensor> copies_;
-  std::vector<std::shared_ptr<const PaddedBatch>> padded_;
 };
 
 }  // namespace preferd::ops

@@ -9,8 +9,6 @@
 namespace preferd::ops {
 namespace {
 
-using Tensors = std::vector<at::Tensor>;
-
 // What a block reads, and the block itself.
 struct Kept {
   Tensors inputs;
@@ -18,7 +16,7 @@ struct Kept {
   Block block;
 
   // Leaves in place of the inputs, and the block's outputs from them.
-  std::pair<Tensors, Tensors> run(Values values) const {
+  std::pair<Tensors, Tensors> run(backend::Values values) const {
     const at::AutoGradMode recording(true);
     Tensors leaves;
     for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -29,7 +27,7 @@ struct Kept {
 };
 
 Tensors gradients_of(const Kept& kept, const Tensors& dy) {
-  const auto [leaves, outputs] = kept.run(Values::kUnread);
+  const auto [leaves, outputs] = kept.run(backend::Values::kUnread);
   Tensors roots, weights, gradients;
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (outputs[i].requires_grad()) roots.push_back(outputs[i]), weights.push_back(dy[i]);
@@ -42,7 +40,7 @@ Tensors gradients_of(const Kept& kept, const Tensors& dy) {
 
 Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& block) {
   if (!at::GradMode::is_enabled() || compute.step().blocks == TrainingStep::Blocks::kKept)
-    return block(inputs, Values::kRead);
+    return block(inputs, backend::Values::kRead);
   Kept kept{{}, {}, block};
   for (const at::Tensor& t : inputs) {
     kept.inputs.push_back(t.detach());
@@ -50,7 +48,7 @@ Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& b
   }
   Tensors values;
   {
-    const Tensors outputs = kept.run(Values::kRead).second;
+    const Tensors outputs = kept.run(backend::Values::kRead).second;
     for (const at::Tensor& t : outputs) values.push_back(t.detach());
     if (std::none_of(outputs.begin(), outputs.end(), [](const at::Tensor& t) { return t.requires_grad(); }))
       return values;
@@ -59,19 +57,19 @@ Tensors recomputed(const Compute& compute, const Tensors& inputs, const Block& b
   // tensor stands for the weights.
   Tensors all = inputs;
   all.push_back(at::zeros({}).requires_grad_());
-  return record(
-      all, [&] { return std::move(values); },
-      [kept = std::move(kept)](const Tensors& dy) {
-        Tensors gradients = gradients_of(kept, dy);
-        gradients.emplace_back();
-        return gradients;
-      });
+  return record(all, [&] {
+    return backend::WithBackward{std::move(values), [kept = std::move(kept)](const Tensors& dy) {
+                                   Tensors gradients = gradients_of(kept, dy);
+                                   gradients.emplace_back();
+                                   return gradients;
+                                 }};
+  });
 }
 
 at::Tensor recomputed(const Compute& compute, const at::Tensor& x,
                       const std::function<at::Tensor(const at::Tensor&)>& block) {
   return recomputed(compute, Tensors{x},
-                    [block](const Tensors& inputs, Values) { return Tensors{block(inputs[0])}; })[0];
+                    [block](const Tensors& inputs, backend::Values) { return Tensors{block(inputs[0])}; })[0];
 }
 
 }  // namespace preferd::ops

@@ -23,7 +23,7 @@ namespace preferd::ops {
 // block(inputs, Values::kRead); if the step says so and a gradient is recorded, it is recomputed as
 // block(inputs, Values::kUnread). `block` must own what it reads, or what it reads must outlive the backward.
 // Leaves get their gradients in .grad: call Tensor::backward, not autograd::grad.
-using Block = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&, Values)>;
+using Block = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>&, backend::Values)>;
 std::vector<at::Tensor> recomputed(const Compute& compute, const std::vector<at::Tensor>& inputs,
                                    const Block& block);
 

@@ -5,13 +5,10 @@
 #include <ATen/ops/from_blob.h>
 
 #include "base/check.h"
-#include "model/backend/backend.h"
-#include "model/ops/recorded.h"
+#include "model/ops/record.h"
 
 namespace preferd::ops {
 namespace {
-
-using backend::Tensors;
 
 bool fits(const at::Tensor& x, const std::vector<float>& weight) {
   return x.size(1) == static_cast<std::int64_t>(weight.size());
@@ -40,8 +37,8 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const backend::Norm& 
   backend::Backend& device = compute.backend();
   const at::Tensor weight = compute.leaf(norm.weight);
   return recorded(
-      device, std::array{x, weight}, [&] { return Tensors{device.rms_norm(x, norm, weight, reader)}; },
-      [&device, &norm, x = x.detach()](const Tensors& dy, std::array<bool, 2> wanted) {
+      device, {x, weight}, [&] { return Tensors{device.rms_norm(x, norm, weight, reader)}; },
+      [&device, &norm, x = x.detach()](const Tensors& dy, const Wanted& wanted) {
         return device.kernels()->rms_norm_backward(x, norm, dy[0], wanted);
       })[0];
 }
@@ -51,8 +48,8 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const backend::Laye
   backend::Backend& device = compute.backend();
   const at::Tensor weight = compute.leaf(norm.weight), bias = compute.leaf(norm.bias);
   return recorded(
-      device, std::array{x, weight, bias}, [&] { return Tensors{device.layer_norm(x, norm, weight, bias)}; },
-      [&device, &norm, x = x.detach()](const Tensors& dy, std::array<bool, 3> wanted) {
+      device, {x, weight, bias}, [&] { return Tensors{device.layer_norm(x, norm, weight, bias)}; },
+      [&device, &norm, x = x.detach()](const Tensors& dy, const Wanted& wanted) {
         return device.kernels()->layer_norm_backward(x, norm, dy[0], wanted);
       })[0];
 }
@@ -60,8 +57,8 @@ at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const backend::Laye
 at::Tensor activate(Compute& compute, kernels::Activation kind, const at::Tensor& x) {
   backend::Backend& device = compute.backend();
   return recorded(
-      device, std::array{x}, [&] { return Tensors{device.activate(kind, x)}; },
-      [&device, kind, x = x.detach()](const Tensors& dy, std::array<bool, 1>) {
+      device, {x}, [&] { return Tensors{device.activate(kind, x)}; },
+      [&device, kind, x = x.detach()](const Tensors& dy, const Wanted&) {
         return Tensors{device.kernels()->activate_backward(kind, x, dy[0])};
       })[0];
 }
@@ -70,8 +67,8 @@ at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, cons
   PREFERD_CHECK(gate.sizes() == up.sizes());
   backend::Backend& device = compute.backend();
   return recorded(
-      device, std::array{gate, up}, [&] { return Tensors{device.glu(kind, gate, up)}; },
-      [&device, kind, gate = gate.detach(), up = up.detach()](const Tensors& dy, std::array<bool, 2>) {
+      device, {gate, up}, [&] { return Tensors{device.glu(kind, gate, up)}; },
+      [&device, kind, gate = gate.detach(), up = up.detach()](const Tensors& dy, const Wanted&) {
         return device.kernels()->glu_backward(kind, gate, up, dy[0]);
       })[0];
 }
@@ -80,8 +77,8 @@ at::Tensor add(Compute& compute, const at::Tensor& x, const at::Tensor& z) {
   PREFERD_CHECK(x.sizes() == z.sizes());
   backend::Backend& device = compute.backend();
   return recorded(
-      device, std::array{x, z}, [&] { return Tensors{device.add(x, z)}; },
-      [](const Tensors& dy, std::array<bool, 2>) {
+      device, {x, z}, [&] { return Tensors{device.add(x, z)}; },
+      [](const Tensors& dy, const Wanted&) {
         return Tensors{dy[0], dy[0]};
       })[0];
 }
@@ -102,11 +99,11 @@ Added added(Compute& compute, const at::Tensor& x, const at::Tensor& z,
     device->add_rms_norm(x, z, pointer(after), norm, sum, y);
     return Tensors{sum, y};
   };
-  const Tensors out = recorded(
-      *device, std::array{x, z}, forward,
-      [fused, after = pointer(after), &norm, sum, z = z.detach()](const Tensors& dy, std::array<bool, 2>) {
-        return fused->add_rms_norm_backward(sum, z, after, norm, dy[0], dy[1]);
-      });
+  const Tensors out =
+      recorded(*device, {x, z}, forward,
+               [fused, after = pointer(after), &norm, sum, z = z.detach()](const Tensors& dy, const Wanted&) {
+                 return fused->add_rms_norm_backward(sum, z, after, norm, dy[0], dy[1]);
+               });
   return {out[0], out[1]};
 }
 
@@ -115,9 +112,9 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
   PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(positions.size()) && x.size(1) % angles.head_dim == 0);
   backend::Backend& device = compute.backend();
   return recorded(
-      device, std::array{x}, [&] { return Tensors{device.rotate(x, positions, angles)}; },
+      device, {x}, [&] { return Tensors{device.rotate(x, positions, angles)}; },
       [&device, angles, owned = std::vector<std::int32_t>(positions.begin(), positions.end())](
-          const Tensors& dy, std::array<bool, 1>) {
+          const Tensors& dy, const Wanted&) {
         return Tensors{device.kernels()->rotate_backward(dy[0], owned, angles)};
       })[0];
 }

@@ -20,7 +20,7 @@ struct LoadedAdapter {
   std::map<std::string, checkpoint::LoraWeights> projections;
   package::HeadSpec spec;
   std::optional<layers::Head> head;  // absent for token_pair
-  ops::Linear token_rows;            // token_pair: two rows of the LM head
+  backend::Linear token_rows;        // token_pair: two rows of the LM head
   float token_softcap = 0;           // Body::logit_softcap
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "model/ops/gpu/gpu.h"
+#include "model/backend/cuda/gpu.h"
 
 namespace preferd::scorer {
 namespace {
@@ -31,7 +31,7 @@ std::string name_of(const Device& device) {
   return device.kind == Device::Kind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
 }
 
-int gpu_count() { return gpu::device_count(); }
+int gpu_count() { return backend::cuda::device_count(); }
 
 Result<std::vector<Device>> parse_devices(std::string_view text) {
   std::vector<Device> devices;

@@ -5,8 +5,7 @@
 
 #include <ATen/Context.h>
 
-#include "model/ops/accelerator.h"
-#include "model/ops/gpu/gpu.h"
+#include "model/backend/cuda/gpu.h"
 #include "model/scorer/packer.h"
 
 namespace preferd::scorer {
@@ -74,21 +73,21 @@ Status check_kernels(const AdaptedModel& model) {
 }
 
 // The arithmetic on the CPU.
-ops::Arithmetic arithmetic_of(ComputeType compute) {
-  if (compute == ComputeType::kFp32) return ops::Arithmetic::kFp32;
-  return compute == ComputeType::kInt8 ? ops::Arithmetic::kInt8 : ops::Arithmetic::kInt16;
+backend::Arithmetic arithmetic_of(ComputeType compute) {
+  if (compute == ComputeType::kFp32) return backend::Arithmetic::kFp32;
+  return compute == ComputeType::kInt8 ? backend::Arithmetic::kInt8 : backend::Arithmetic::kInt16;
 }
 
-gpu::Residency resident(Residency residency) {
-  return residency == Residency::kPacked ? gpu::Residency::kPacked
-         : residency == Residency::kFp8  ? gpu::Residency::kFp8
-                                         : gpu::Residency::kDense;
+backend::cuda::Residency resident(Residency residency) {
+  return residency == Residency::kPacked ? backend::cuda::Residency::kPacked
+         : residency == Residency::kFp8  ? backend::cuda::Residency::kFp8
+                                         : backend::cuda::Residency::kDense;
 }
 
 Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> cpu,
                       const AdaptedModel& model) {
   const int index = placement.device.index;
-  const auto memory = gpu::memory_of(index);
+  const auto memory = backend::cuda::memory_of(index);
   if (!memory) return memory.error();
   const std::string device = name_of(placement.device);
   const auto family = families::find_family(model.family);
@@ -105,22 +104,23 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
                      ", expected auto: compute fp32 and encoders have no other residency on cuda");
     at::globalContext().setAllowTF32CuDNN(false);
     const at::Device there(at::kCUDA, static_cast<c10::DeviceIndex>(index));
-    engine.body.reset(new ops::Compute(ops::Compute::composed(cpu->pool().threads(), there, at::kFloat)));
+    engine.body =
+        std::make_shared<ops::Compute>(ops::Compute::composed(cpu->pool().threads(), there, at::kFloat));
     engine.compute = "fp32";
     return engine;
   }
   if (const Status s = check_kernels(model); !s) return s.error();
   const auto residency = fitting(placement, model, memory->free);
   if (!residency) return residency.error();
-  const auto accelerator = gpu::open({.device = index,
-                                      .residency = resident(*residency),
-                                      .rank = largest_rank(model),
-                                      .bf16_layers = placement.bf16_layers});
-  if (!accelerator) return accelerator.error();
-  engine.device += " " + (*accelerator)->name();
-  engine.compute = (*accelerator)->arithmetic();
+  const auto opened = backend::cuda::open({.device = index,
+                                           .residency = resident(*residency),
+                                           .rank = largest_rank(model),
+                                           .bf16_layers = placement.bf16_layers});
+  if (!opened) return opened.error();
+  engine.device += " " + opened->name;
+  engine.compute = opened->arithmetic;
   engine.residency = word_of(*residency);
-  engine.body.reset(new ops::Compute(ops::Compute::accelerated(1, *accelerator)));
+  engine.body = std::make_shared<ops::Compute>(opened->backend);
   return engine;
 }
 
@@ -137,10 +137,9 @@ Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Comp
   if (placement.residency != Residency::kAuto)
     return invalid("residency is " + std::string(word_of(placement.residency)) +
                    ", expected auto on device cpu");
-  const ops::Arithmetic arithmetic = arithmetic_of(placement.compute);
-  return Engine{.body = cpu,
+  const backend::Arithmetic arithmetic = arithmetic_of(placement.compute);
+  return Engine{.body = std::make_shared<ops::Compute>(cpu->with(arithmetic)),
                 .heads = cpu,
-                .arithmetic = arithmetic,
                 .forward_tokens = kForwardTokens,
                 .device = "cpu",
                 .compute = word_of(arithmetic),

@@ -14,8 +14,7 @@
 namespace preferd::scorer {
 
 struct Engine {
-  std::shared_ptr<ops::Compute> body, heads;            // the same object on the CPU
-  ops::Arithmetic arithmetic = ops::Arithmetic::kFp32;  // of the body on the CPU
+  std::shared_ptr<ops::Compute> body, heads;  // on the CPU one backend; heads are computed in fp32
   std::size_t forward_tokens = 0;
   std::string device;     // "cpu", "cuda:0 NVIDIA H200"
   std::string compute;    // "fp32", "int16", "bf16", "fp8"

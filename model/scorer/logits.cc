@@ -29,8 +29,8 @@ at::Tensor item_logits(ops::Compute& compute, const AdaptedModel& model, Adapter
   const int index = items.front()->adapter;
   const LoadedAdapter& adapter = model.adapters[static_cast<std::size_t>(index)];
   if (adapter.head) return adapter.head->logits(compute, states, feature_rows(compute, items, columns));
-  const ops::AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
-  const ops::Linear* rows[] = {&adapter.token_rows};
+  const backend::AdapterRun run{0, static_cast<std::int32_t>(states.size(0)), index};
+  const backend::Linear* rows[] = {&adapter.token_rows};
   const at::Tensor logits = ops::linears(compute, states, rows, {projections, {&run, 1}})[0];
   if (adapter.token_softcap == 0) return logits;
   const double cap = adapter.token_softcap;

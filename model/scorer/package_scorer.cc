@@ -15,7 +15,7 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
 
-#include "model/ops/accelerator.h"
+#include "model/backend/accelerator.h"
 #include "model/ops/rows.h"
 #include "model/ops/tensor_memory.h"
 #include "model/scorer/adapted_model.h"
@@ -71,7 +71,7 @@ class PackageScorer : public Scorer {
   void note(std::string text) { info_.compute_note = std::move(text); }
 
   void fall_back_to_fp32(std::string why) {
-    engine_.arithmetic = ops::Arithmetic::kFp32;
+    engine_.body = engine_.heads;
     info_.compute = "fp32";
     info_.compute_note = std::move(why);
   }
@@ -96,7 +96,7 @@ class PackageScorer : public Scorer {
 
   Capacity capacity() const override {
     Capacity c;
-    if (const ops::Accelerator* device = engine_.body->accelerator()) {
+    if (const backend::Accelerator* device = engine_.body->accelerator()) {
       c.ahead = 1;
       c.note = device->graphs().note;
     }
@@ -226,13 +226,11 @@ class PackageScorer : public Scorer {
   // The items share a body and a pooling; those of one adapter are adjacent.
   std::function<at::Tensor()> launch(std::span<const Encoded* const> items) {
     const LoadedAdapter& first = model_.adapters[static_cast<std::size_t>(items[0]->adapter)];
-    const ops::Batch batch = pack(items, encoder_->prefixes());
+    const backend::Batch batch = pack(items, encoder_->prefixes());
     const std::lock_guard lock(device_);
-    engine_.body->set_arithmetic(engine_.arithmetic);
     const at::Tensor states =
         model_.bodies[first.body]->pooled(*engine_.body, batch, first.spec.pooling, projections_);
-    engine_.body->set_arithmetic(ops::Arithmetic::kFp32);  // heads are exact
-    if (ops::Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
+    if (backend::Accelerator* device = engine_.body->accelerator(); device != nullptr && !states.is_cpu())
       return device->to_host(states);
     return [states = states.to(at::kCPU)] { return states; };
   }

@@ -35,16 +35,16 @@ class Packer {
       batch_.runs.push_back({first_row, rows, item.adapter});
   }
 
-  ops::Batch take() { return std::move(batch_); }
+  backend::Batch take() { return std::move(batch_); }
 
  private:
   Prefixes prefixes_;
-  ops::Batch batch_;
+  backend::Batch batch_;
 };
 
 }  // namespace
 
-ops::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
+backend::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
   Packer packer(prefixes);
   for (const Encoded* item : items) packer.item(*item);
   return packer.take();

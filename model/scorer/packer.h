@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "model/ops/batch.h"
+#include "model/backend/batch.h"
 #include "model/scorer/pair_encoder.h"
 #include "model/scorer/scorer.h"
 
@@ -17,6 +17,6 @@ inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
 
 // batch.pooled has one segment per sequence, in the order items x orders x sequences. Neighbours with the
 // same adapter share a run; runs name adapters by Encoded::adapter.
-ops::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
+backend::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 
 }  // namespace preferd::scorer

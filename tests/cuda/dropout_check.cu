@@ -1,4 +1,4 @@
-// Checks dropout on the GPU against its rule (model/ops/dropout.h), element by element, over streams, shares
+// Checks dropout on the GPU against its rule (model/backend/dropout.h), element by element, over streams, shares
 // and shapes; and that a share of the elements is dropped. Exits nonzero if something is off.
 #include <cmath>
 #include <cstdio>

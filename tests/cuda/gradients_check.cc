@@ -24,8 +24,8 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/files.h"
-#include "model/ops/gpu/gpu.h"
-#include "model/ops/trainable.h"
+#include "model/backend/cuda/gpu.h"
+#include "model/backend/trainable.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -37,26 +37,27 @@ enum class How { kExact, kAtenBf16, kKernels, kPackedKernels, kKernelsRecomputed
 std::unique_ptr<ops::Compute> make_compute(How how, std::int64_t rank) {
   const at::Device device(at::kCUDA, 0);
   if (how == How::kExact)
-    return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(1, device, at::kFloat)));
+    return std::make_unique<ops::Compute>(ops::Compute::composed(1, device, at::kFloat));
   if (how == How::kAtenBf16)
-    return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(1, device, at::kBFloat16)));
-  const auto residency = how == How::kPackedKernels ? gpu::Residency::kPacked : gpu::Residency::kDense;
-  auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank});
+    return std::make_unique<ops::Compute>(ops::Compute::composed(1, device, at::kBFloat16));
+  const auto residency =
+      how == How::kPackedKernels ? backend::cuda::Residency::kPacked : backend::cuda::Residency::kDense;
+  auto gpu = backend::cuda::open({.device = 0, .residency = residency, .rank = rank});
   if (!gpu) {
     std::printf("%s\n", gpu.error().what.c_str());
     std::exit(1);
   }
-  return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::accelerated(1, *gpu)));
+  return std::make_unique<ops::Compute>(gpu->backend);
 }
 
 // A prompt with two answers, and sequences of their own; none is longer than 96 tokens, which the packages
 // take.
-ops::Batch batch_of(std::int64_t vocabulary) {
+backend::Batch batch_of(std::int64_t vocabulary) {
   constexpr std::int32_t kPrompt = 30;
   struct Segment {
     std::int32_t tokens, parent;
   };
-  ops::Batch b;
+  backend::Batch b;
   b.offsets = {0};
   for (const auto& [tokens, parent] : {Segment{kPrompt, -1}, {50, 0}, {66, 0}, {3, -1}, {96, -1}, {70, -1}}) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -88,13 +89,13 @@ Found gradients(const scorer::PairEncoder& encoder, How how, double dropout) {
   std::int64_t rank = 0;
   for (const auto& [module, projection] : projections) rank = std::max(rank, projection.a.rows);
   const auto compute = make_compute(how, rank);
-  ops::TrainableWeights trainable(*compute);
+  backend::TrainableWeights trainable(compute->backend());
   for (auto& [module, projection] : projections)
     trainable.train(module + ".A", projection.a), trainable.train(module + ".B", projection.b);
   ops::TrainingStep step;
   step.trainable = &trainable;
   if (how == How::kKernelsRecomputed) step.blocks = ops::TrainingStep::Blocks::kRecomputed;
-  if (dropout > 0) step.dropout = ops::Dropout{dropout, 11};
+  if (dropout > 0) step.dropout = backend::Dropout{dropout, 11};
   compute->set_step(step);
   const std::map<std::string, checkpoint::LoraWeights>* maps[] = {&projections};
   const auto pooled = [&] {
@@ -154,7 +155,7 @@ bool check(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
+  if (backend::cuda::device_count() == 0) return std::printf("no GPU\n"), 77;
   int failed = 0;
   for (int i = 1; i < argc; ++i) failed += !check(argv[i]);
   return failed == 0 ? 0 : 1;

@@ -19,9 +19,9 @@
 #include <c10/core/InferenceMode.h>
 
 #include "base/files.h"
-#include "model/ops/accelerator.h"
-#include "model/ops/gpu/gpu.h"
-#include "model/ops/pad_to_bucket.h"
+#include "model/backend/accelerator.h"
+#include "model/backend/cuda/gpu.h"
+#include "model/backend/pad_to_bucket.h"
 #include "model/scorer/adapted_model.h"
 
 namespace {
@@ -31,9 +31,9 @@ using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // A prompt with two answers and a sequence of its own; none is longer than 96 tokens, which the packages
 // take.
-ops::Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std::int32_t adapter,
-                    std::int64_t vocabulary) {
-  ops::Batch b;
+backend::Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone, std::int32_t adapter,
+                        std::int64_t vocabulary) {
+  backend::Batch b;
   b.offsets = {0};
   const auto segment = [&](std::int32_t tokens, std::int32_t parent) {
     for (std::int32_t i = 0; i < tokens; ++i) {
@@ -50,10 +50,10 @@ ops::Batch batch_of(std::int32_t prompt, std::int32_t answer, std::int32_t alone
 }
 
 // One behind the other.
-ops::Batch joined(const std::vector<ops::Batch>& batches) {
-  ops::Batch all;
+backend::Batch joined(const std::vector<backend::Batch>& batches) {
+  backend::Batch all;
   all.offsets = {0};
-  for (const ops::Batch& b : batches) {
+  for (const backend::Batch& b : batches) {
     const std::int32_t rows = all.rows(), segments = all.segments();
     all.ids.insert(all.ids.end(), b.ids.begin(), b.ids.end());
     all.positions.insert(all.positions.end(), b.positions.begin(), b.positions.end());
@@ -67,26 +67,26 @@ ops::Batch joined(const std::vector<ops::Batch>& batches) {
 
 class Check {
  public:
-  Check(scorer::AdaptedModel model, gpu::Residency residency) : model_(std::move(model)) {
+  Check(scorer::AdaptedModel model, backend::cuda::Residency residency) : model_(std::move(model)) {
     const Projections& own = model_.adapters[0].projections;
     for (const auto& [module, projection] : own) {
       rank_ = std::max(rank_, projection.a.rows);
       if (!module.ends_with("q_proj")) part_.emplace(module, projection);
     }
     maps_ = {&own, &part_, nullptr};
-    auto gpu = gpu::open({.device = 0, .residency = residency, .rank = rank_});
+    auto gpu = backend::cuda::open({.device = 0, .residency = residency, .rank = rank_});
     if (!gpu) std::printf("%s\n", gpu.error().what.c_str()), std::exit(1);
-    gpu_ = *gpu;
-    compute_.reset(new ops::Compute(ops::Compute::accelerated(1, gpu_)));
+    gpu_ = gpu->backend->accelerator();
+    compute_ = std::make_unique<ops::Compute>(gpu->backend);
   }
 
   // What is wrong, or empty.
   std::string run() {
-    std::vector<ops::Batch> batches;
+    std::vector<backend::Batch> batches;
     for (std::int32_t i = 0; i < 18; ++i)
       batches.push_back(batch_of(5 + i % 6 * 5, 3 + i % 6 * 9, 1 + i * 5, i % 3, vocabulary()));
-    const ops::Batch all = joined(batches);
-    if (all.rows() <= ops::kMaxBucketRows) return "the large batch is a small one";
+    const backend::Batch all = joined(batches);
+    if (all.rows() <= backend::kMaxBucketRows) return "the large batch is a small one";
     std::string wrong;
     for (const package::Pooling pooling : {package::Pooling::kLast, package::Pooling::kMean}) {
       const at::Tensor want = states(all, pooling);
@@ -104,16 +104,16 @@ class Check {
  private:
   std::int64_t vocabulary() const { return model_.bodies[0]->vocabulary(); }
 
-  at::Tensor states(const ops::Batch& batch, package::Pooling pooling) {
+  at::Tensor states(const backend::Batch& batch, package::Pooling pooling) {
     return model_.bodies[0]->pooled(*compute_, batch, pooling, maps_).to(at::kCPU);
   }
 
-  std::string rounds(const std::vector<ops::Batch>& batches, package::Pooling pooling, const at::Tensor& want,
-                     int count) {
+  std::string rounds(const std::vector<backend::Batch>& batches, package::Pooling pooling,
+                     const at::Tensor& want, int count) {
     int other = 0;
     for (int round = 0; round < count; ++round) {
       std::int64_t row = 0;
-      for (const ops::Batch& b : batches) {
+      for (const backend::Batch& b : batches) {
         const auto pooled = static_cast<std::int64_t>(b.pooled.size());
         other += !states(b, pooling).equal(want.narrow(0, row, pooled));
         row += pooled;
@@ -123,19 +123,19 @@ class Check {
   }
 
   // To wait for the device is nothing that a graph can hold.
-  std::string refused(const ops::Batch& batch) {
+  std::string refused(const backend::Batch& batch) {
     const std::vector<std::int32_t> rows(batch.pooled.size()), positions(batch.pooled.size());
-    const ops::Adapters adapters{maps_, batch.runs};
-    const ops::ForwardInputs inputs{this,
-                                    batch,
-                                    rows,
-                                    positions,
-                                    adapters,
-                                    ops::Queries::kAllRows,
-                                    {.query_heads = 1, .kv_heads = 1, .head_dim = 64, .scale = 1}};
+    const backend::Adapters adapters{maps_, batch.runs};
+    const backend::ForwardInputs inputs{this,
+                                        batch,
+                                        rows,
+                                        positions,
+                                        adapters,
+                                        backend::Queries::kAllRows,
+                                        {.query_heads = 1, .kv_heads = 1, .head_dim = 64, .scale = 1}};
     for (int i = 0; i < 3; ++i) {
       const at::Tensor one = gpu_->forward(inputs, [&] {
-        at::Tensor x = at::ones({1}, at::TensorOptions(gpu_->device()));
+        at::Tensor x = at::ones({1}, at::TensorOptions(compute_->device()));
         return x.mul_(x.item().toDouble() + 1);
       });
       if (one.item().toDouble() != 2) return "; a forward that waits gives something else";
@@ -147,7 +147,7 @@ class Check {
   Projections part_;
   std::vector<const Projections*> maps_;
   std::int64_t rank_ = 0;
-  std::shared_ptr<ops::Accelerator> gpu_;
+  backend::Accelerator* gpu_;
   std::unique_ptr<ops::Compute> compute_;
   std::string said_;
 };
@@ -159,9 +159,9 @@ bool check(const std::string& folder) {
   if (!encoder) return std::printf("%s\n", encoder.error().what.c_str()), false;
   bool fine = true;
   const std::string name = folder.substr(folder.rfind('/') + 1);
-  for (const auto& [residency, called] : {std::pair{gpu::Residency::kDense, "dense"},
-                                          {gpu::Residency::kPacked, "packed"},
-                                          {gpu::Residency::kFp8, "fp8"}}) {
+  for (const auto& [residency, called] : {std::pair{backend::cuda::Residency::kDense, "dense"},
+                                          {backend::cuda::Residency::kPacked, "packed"},
+                                          {backend::cuda::Residency::kFp8, "fp8"}}) {
     auto model = scorer::load_model(**encoder);
     if (!model) return std::printf("%s\n", model.error().what.c_str()), false;
     std::string wrong, said;
@@ -184,7 +184,7 @@ bool check(const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (gpu::device_count() == 0) return std::printf("no GPU\n"), 77;
+  if (backend::cuda::device_count() == 0) return std::printf("no GPU\n"), 77;
   const c10::InferenceMode inference;
   bool fine = true;
   for (int i = 1; i < argc; ++i) fine = check(argv[i]) && fine;

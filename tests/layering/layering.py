@@ -19,12 +19,12 @@ MAY_INCLUDE = {
     "model/quant": {"base"},
     "model/checkpoint": {"base", "model/quant"},
     "model/package": {"base", "features", "model/text", "model/checkpoint", "model/quant"},
-    "model/backend": {"base", "model/kernels"},
+    "model/backend": {"base", "model/kernels", "model/quant", "model/checkpoint"},
     "model/ops": {"base", "model/backend", "model/kernels", "model/quant", "model/checkpoint"},
     "model/layers": {"base", "model/backend", "model/kernels", "model/quant", "model/checkpoint", "model/package", "model/ops"},
     "model/families": {"base", "model/backend", "model/kernels", "model/quant", "model/checkpoint", "model/package", "model/ops", "model/layers"},
     "model/scorer": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/kernels", "model/package",
-                     "model/ops", "model/layers", "model/families"},
+                     "model/backend", "model/ops", "model/layers", "model/families"},
     "model/convert": {"base", "rows", "features", "model/text", "model/checkpoint", "model/quant", "model/package", "model/scorer"},
     "model/default": {"base"},
     "server": {"base", "model/scorer", "server"},
@@ -62,7 +62,7 @@ TORCH_FREE = {"base", "rows", "features", "model/text", "model/checkpoint", "mod
               "model/convert", "model/default", "server", "server/scheduling", "server/http", "server/api", "cli", "training/data", "training/evaluation", "training/events", "training/report"}
 TORCH_FREE_HEADERS = {f"model/scorer/{h}.h" for h in ("scorer", "load", "device", "pair_encoder", "golden", "inspect", "build", "model_shape", "adapter_files", "verdict_json")}
 # The namespace of a room where it is not its last folder; base/ is the root of all.
-NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/ops/gpu": "preferd::gpu",
+NAMESPACES = {"base": "preferd", "model/default": "preferd::embedded", "model/backend/cuda": "preferd::backend::cuda",
               "model/kernels/cuda": "preferd::kernels::cuda"}
 FORWARD = re.compile(r"^namespace (preferd[\w:]*) \{\n(?:(?:class|struct|enum class) \w+;\n)+\}", re.M)  # names of other rooms
 OPENED = re.compile(r"^(?:inline )?namespace (preferd[\w:]*) \{", re.M)
@@ -168,13 +168,13 @@ PLANTED = [
     ("training/report/x.cc", '#include "training/data/dataset.h"\n', "training/report may include only"),
     ("training/config/x.cc", '#include "training/run/loop.h"\n', "training/config may not include"),
     ("training/model/x.cc", '#include "training/data/dataset.h"\n', "training/model may not include"),
-    ("training/commands/x.cc", '#include "model/ops/batch.h"\n', "training/commands may not include"),
+    ("training/commands/x.cc", '#include "model/ops/compute.h"\n', "training/commands may not include"),
     ("training/events/x.cc", '#include "training/data/sampler.h"\n', "training/events may not include"),
     ("server/x.cc", '#include "model/scorer/load.h"\n', "server may include only"),
     ("server/api/x.cc", '#include "model/text/tokenizer.h"\n', "server/api may include only"),
     ("model/text/x.cc", '#include "model/quant/dtype.h"\n', "model/text may not include"),
-    ("model/kernels/x.cc", '#include "model/ops/batch.h"\n', "model/kernels may not include"),
-    ("model/backend/x.cc", '#include "model/ops/batch.h"\n', "model/backend may not include"),
+    ("model/kernels/x.cc", '#include "model/ops/compute.h"\n', "model/kernels may not include"),
+    ("model/backend/x.cc", '#include "model/ops/compute.h"\n', "model/backend may not include"),
     ("model/ops/x.cc", '#include "model/layers/pool.h"\n', "model/ops may not include"),
     ("model/layers/x.cc", '#include "model/families/body.h"\n', "model/layers may not include"),
     ("model/families/x.cc", '#include "model/scorer/scorer.h"\n', "model/families may not include"),

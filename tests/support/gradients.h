@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "model/backend/trainable.h"
 #include "model/ops/compute.h"
-#include "model/ops/trainable.h"
 #include "tests/support/random_matrix.h"
 
 namespace preferd::testing_support {
@@ -44,11 +44,11 @@ struct Derived {
 // `build` makes the operands anew, names trainable weights and returns what the function gives for the tensors
 // `inputs`, which are leaves in the compute's type.
 using Function =
-    std::function<at::Tensor(ops::Compute&, ops::TrainableWeights&, const std::vector<at::Tensor>&)>;
+    std::function<at::Tensor(ops::Compute&, backend::TrainableWeights&, const std::vector<at::Tensor>&)>;
 
 inline Derived derive(ops::Compute& compute, const std::vector<at::Tensor>& inputs, const Function& function,
                       ops::TrainingStep step = {}) {
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   step.trainable = &trainable;
   compute.set_step(step);
   std::vector<at::Tensor> leaves;

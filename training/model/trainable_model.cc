@@ -6,8 +6,8 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
+#include "model/backend/cuda/gpu.h"
 #include "model/checkpoint/writable.h"
-#include "model/ops/gpu/gpu.h"
 #include "model/scorer/adapter_files.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
@@ -24,7 +24,7 @@ constexpr const char* kBase = "base/";
 bool has_kernels(const TrainableOptions& p, const scorer::ModelShape& shape) {
   if (p.device != Device::kCuda || p.precision != Precision::kBf16 || p.method != Method::kLora) return false;
   const auto family = families::find_family(shape.family);
-  return gpu::device_count() > 0 && shape.width % 8 == 0 && family &&
+  return backend::cuda::device_count() > 0 && shape.width % 8 == 0 && family &&
          (*family)->mask == families::AttentionMask::kCausal;
 }
 
@@ -39,7 +39,7 @@ std::size_t linear_elements(const scorer::ModelShape& shape) {
 Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder& encoder,
                                                        const TrainableOptions& p,
                                                        const scorer::ModelShape& shape) {
-  const auto memory = gpu::memory_of(p.device_index);
+  const auto memory = backend::cuda::memory_of(p.device_index);
   if (!memory) return memory.error();
   auto adapter = scorer::read_adapter(encoder, shape, encoder.manifest().adapters.front());
   if (!adapter) return adapter.error();
@@ -49,12 +49,13 @@ Result<std::unique_ptr<ops::Compute>> place_on_kernels(const scorer::PairEncoder
     return invalid(
         "the adapter changes embed_tokens on device cuda with precision bf16, expected precision fp32");
   const bool dense = 2 * linear_elements(shape) <= memory->free / 2;
-  auto accelerator = gpu::open({.device = p.device_index,
-                                .residency = dense ? gpu::Residency::kDense : gpu::Residency::kPacked,
-                                .rank = rank});
-  if (!accelerator) return accelerator.error();
-  return std::unique_ptr<ops::Compute>(
-      new ops::Compute(ops::Compute::accelerated(p.threads, std::move(*accelerator))));
+  auto opened = backend::cuda::open(
+      {.device = p.device_index,
+       .residency = dense ? backend::cuda::Residency::kDense : backend::cuda::Residency::kPacked,
+       .rank = rank,
+       .threads = p.threads});
+  if (!opened) return opened.error();
+  return std::make_unique<ops::Compute>(opened->backend);
 }
 
 Result<std::unique_ptr<ops::Compute>> place(const scorer::PairEncoder& encoder, const TrainableOptions& p) {
@@ -73,7 +74,7 @@ Result<std::unique_ptr<ops::Compute>> place(const scorer::PairEncoder& encoder, 
   const at::ScalarType type = p.precision == Precision::kFp64   ? at::kDouble
                               : p.precision == Precision::kBf16 ? at::kBFloat16
                                                                 : at::kFloat;
-  return std::unique_ptr<ops::Compute>(new ops::Compute(ops::Compute::composed(p.threads, device, type)));
+  return std::make_unique<ops::Compute>(ops::Compute::composed(p.threads, device, type));
 }
 
 checkpoint::StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::int64_t> shape) {
@@ -86,7 +87,7 @@ checkpoint::StoredTensor stored_copy(const at::Tensor& tensor, std::vector<std::
 
 TrainableModel::TrainableModel(std::shared_ptr<const scorer::PairEncoder> encoder,
                                std::unique_ptr<ops::Compute> compute)
-    : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(*compute_) {}
+    : encoder_(std::move(encoder)), compute_(std::move(compute)), trainable_(compute_->backend()) {}
 
 Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
     std::shared_ptr<const scorer::PairEncoder> encoder, const TrainableOptions& placement) {
@@ -158,7 +159,7 @@ Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
   step.trainable = &trainable_;
   compute_->set_step(step);
   const scorer::LoadedAdapter& adapter = model_.adapters.front();
-  const ops::Batch batch = scorer::pack(items, encoder_->prefixes());
+  const backend::Batch batch = scorer::pack(items, encoder_->prefixes());
   Forward out;
   out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, projections_);
   const at::Tensor logits = scorer::item_logits(*compute_, model_, projections_, items, encoder_->columns(),
@@ -167,7 +168,7 @@ Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
   return out;
 }
 
-void TrainableModel::set_dropout(const ops::Dropout& dropout) {
+void TrainableModel::set_dropout(const backend::Dropout& dropout) {
   ops::TrainingStep step = compute_->step();
   step.dropout = dropout;
   compute_->set_step(step);
@@ -188,7 +189,7 @@ std::vector<Parameter> TrainableModel::parameters() const {
 
 PackageTensors TrainableModel::tensors() const {
   PackageTensors out;
-  for (const ops::TrainableWeights::Weight& w : trainable_.weights()) {
+  for (const backend::TrainableWeights::Weight& w : trainable_.weights()) {
     const std::vector<std::int64_t> shape(w.tensor.sizes().begin(), w.tensor.sizes().end());
     for (const auto& [prefix, into] :
          {std::pair{kAdapter, &out.adapter}, std::pair{kHead, &out.head}, std::pair{kBase, &out.base}})

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "model/backend/trainable.h"
 #include "model/ops/compute.h"
-#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/pair_encoder.h"
 #include "training/config/config.h"
@@ -48,7 +48,7 @@ class TrainableModel {
   Forward forward(std::span<const scorer::Encoded* const> items);
 
   // For the forwards that follow.
-  void set_dropout(const ops::Dropout& dropout);
+  void set_dropout(const backend::Dropout& dropout);
   void set_checkpointing(ops::TrainingStep::Blocks blocks);
 
   // The leaves, in a fixed order.
@@ -64,7 +64,7 @@ class TrainableModel {
 
   std::shared_ptr<const scorer::PairEncoder> encoder_;
   std::unique_ptr<ops::Compute> compute_;
-  ops::TrainableWeights trainable_;
+  backend::TrainableWeights trainable_;
   scorer::AdaptedModel model_;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections_;
   std::vector<ParameterGroup> groups_;  // for trainable_.weights()

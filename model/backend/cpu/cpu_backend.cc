@@ -37,7 +37,7 @@ template <class F>
 void CpuBackend::over_rows(const at::Tensor& x, F body) {
   check_rows(x);
   const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
-  pool_.run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
+  pool().run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
     body(item * kChunk * width, std::min(kChunk, rows - item * kChunk) * width);
   });
 }
@@ -87,7 +87,7 @@ void CpuBackend::rms_norm_to(const at::Tensor& x, const Norm& norm, const at::Te
 }
 
 Tensors CpuBackend::rms_norm_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
-                                      std::array<bool, 2> wanted) {
+                                      const Wanted& wanted) {
   return {wanted[0] ? rms_norm_dx(x, norm, dy) : at::Tensor(),
           wanted[1] ? rms_norm_dweight(x, norm.eps, dy) : at::Tensor()};
 }
@@ -109,7 +109,7 @@ at::Tensor CpuBackend::rms_norm_dweight(const at::Tensor& x, float eps, const at
   const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
   const std::size_t parts = (rows + kSumRows - 1) / kSumRows;
   std::vector<double> sums(parts * width);
-  pool_.run(parts, [&](std::size_t part, int) {
+  pool().run(parts, [&](std::size_t part, int) {
     const std::size_t first = part * kSumRows;
     kernels::rms_norm_dweight(x.data_ptr<float>() + first * width, eps, dy.data_ptr<float>() + first * width,
                               std::min(kSumRows, rows - first), width, sums.data() + part * width);
@@ -152,9 +152,9 @@ at::Tensor CpuBackend::layer_norm(const at::Tensor& x, const LayerNorm& norm, co
 }
 
 Tensors CpuBackend::layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
-                                        std::array<bool, 3> wanted) {
+                                        const Wanted& wanted) {
   return reference::gradients(
-      {x, borrowed(norm.weight), borrowed(norm.bias)}, std::vector<bool>(wanted.begin(), wanted.end()), dy,
+      {x, borrowed(norm.weight), borrowed(norm.bias)}, wanted, dy,
       [&](const Tensors& t) { return reference::layer_norm(t[0], t[1], t[2], norm.eps, at::kFloat); });
 }
 
@@ -254,7 +254,7 @@ void CpuBackend::rotate_in_place(std::span<const at::Tensor> tensors, std::span<
     check_rows(x);
     PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(rows) && x.size(1) % angles.head_dim == 0);
   }
-  pool_.run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
+  pool().run((rows + kChunk - 1) / kChunk, [&](std::size_t item, int) {
     const std::size_t first = item * kChunk, count = std::min(kChunk, rows - first);
     for (const at::Tensor& x : tensors) {
       const auto width = static_cast<std::size_t>(x.size(1));

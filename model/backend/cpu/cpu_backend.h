@@ -1,15 +1,26 @@
-// The CPU's kernels, spread over the threads of a pool. fp32, contiguous. A row's bits depend on the row
-// alone; sums over rows are added in a fixed order, whatever the number of threads.
+// The CPU's kernels, spread over threads. Tensors are fp32, contiguous. A row's bits depend on the row (and its
+// adapter, its line) alone; sums over rows are added in a fixed order, whatever the number of threads. Weights
+// stay in their stored form and are decoded into scratch memory.
 #pragma once
 
-#include "base/parallel.h"
+#include <map>
+#include <memory>
+
+#include "model/backend/attention_plan.h"
 #include "model/backend/backend.h"
+#include "model/backend/cpu/workers.h"
 
 namespace preferd::backend {
 
+namespace cpu {
+class Quantized;
+}
+
 class CpuBackend : public KernelBackend {
  public:
-  explicit CpuBackend(ThreadPool& pool) : pool_(pool) {}  // borrowed
+  explicit CpuBackend(int threads) : KernelBackend(threads, at::kCPU, at::kFloat), workers_(pool()) {}
+
+  bool copies_weights() const override { return false; }
 
   at::Tensor empty_rows(std::int64_t rows, std::int64_t width) override;
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
@@ -19,14 +30,14 @@ class CpuBackend : public KernelBackend {
   at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                       Reader reader) override;
   Tensors rms_norm_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
-                            std::array<bool, 2> wanted) override;
+                            const Wanted& wanted) override;
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                     const at::Tensor& sum, const at::Tensor& y) override;  // sum is x
 
   at::Tensor layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                         const at::Tensor& bias) override;
   Tensors layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
-                              std::array<bool, 3> wanted) override;
+                              const Wanted& wanted) override;
   void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
                       const at::Tensor& y) override;
 
@@ -47,6 +58,32 @@ class CpuBackend : public KernelBackend {
   void rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
                        const Angles& angles) override;
 
+  at::Tensor embed(const Context& context, std::span<const std::int32_t> ids, const Embedding& embedding,
+                   const Adapters& adapters) override;
+  WithBackward embed_with_backward(const Context& context, std::span<const std::int32_t> ids,
+                                   const Embedding& embedding, const Adapters& adapters,
+                                   const Wanted& wanted) override;
+
+  Tensors linears(const Context& context, const at::Tensor& x, std::span<const Linear* const> projections,
+                  const Adapters& adapters) override;
+  WithBackward linears_with_backward(const Context& context, const Operand& x,
+                                     std::span<const Linear* const> projections, const Adapters& adapters,
+                                     Values values, const Wanted& wanted) override;
+  at::Tensor gated_mlp(const Context& context, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
+                       const Linear& up, const Linear& down, const Adapters& adapters) override;
+
+  at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
+  WithBackward attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) override;
+
+  at::Tensor attention_both_ways(const BidirectionalAttention& of, const QueryKeyValue& x) override;
+  at::Tensor convolve(const Context& context, const Batch& batch, const Convolution& layer,
+                      const at::Tensor& x) override;
+  at::Tensor bidirectional_lstm(const Context& context, const Batch& batch, const BidirectionalLstm& layer,
+                                const at::Tensor& x) override;
+  WithBackward bidirectional_lstm_with_backward(const Context& context, const Batch& batch,
+                                                const BidirectionalLstm& layer, const at::Tensor& x,
+                                                const Wanted& wanted) override;
+
  private:
   // Calls body(first element, elements) over chunks of x's rows.
   template <class F>
@@ -59,7 +96,16 @@ class CpuBackend : public KernelBackend {
   at::Tensor rotated(const at::Tensor& x, std::span<const std::int32_t> positions, const Angles& angles,
                      kernels::Direction direction);
 
-  ThreadPool& pool_;
+  // What down reads, quantized; the bits are those of linears(), glu() and cpu::Quantized.
+  cpu::Quantized gated_rows(Arithmetic arithmetic, kernels::Glu kind, const at::Tensor& x, const Linear& gate,
+                            const Linear& up, const Adapters& adapters);
+
+  // Made once for the last batch.
+  std::shared_ptr<const AttentionPlan> plan_of(const Batch& batch, Queries queries);
+
+  cpu::Workers workers_;
+  Batch planned_;  // the lines of the batch that the plans are of
+  std::map<Queries, std::shared_ptr<const AttentionPlan>> plans_;
 };
 
 }  // namespace preferd::backend

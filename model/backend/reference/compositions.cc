@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/relu.h>
@@ -38,15 +39,21 @@ at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) 
   return (kind == kernels::Glu::kSwiGlu ? at::silu(gate) : at::gelu(gate, "tanh")) * up;
 }
 
+at::Tensor indices(std::span<const std::int32_t> values, at::Device device) {
+  return at::from_blob(const_cast<std::int32_t*>(values.data()), {static_cast<std::int64_t>(values.size())},
+                       at::kInt)
+      .to(device, at::kLong);
+}
+
 std::vector<at::Tensor> gradients(
     const std::vector<at::Tensor>& inputs, const std::vector<bool>& wanted, const at::Tensor& dy,
     const std::function<at::Tensor(const std::vector<at::Tensor>&)>& composition) {
   const at::AutoGradMode recording(true);
   std::vector<at::Tensor> leaves, out;
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    leaves.push_back(inputs[i].detach().requires_grad_(wanted[i]));
+    leaves.push_back(inputs[i].defined() ? inputs[i].detach().requires_grad_(wanted[i]) : at::Tensor());
   composition(leaves).backward(dy);
-  for (const at::Tensor& leaf : leaves) out.push_back(leaf.grad());
+  for (const at::Tensor& leaf : leaves) out.push_back(leaf.defined() ? leaf.grad() : leaf);
   return out;
 }
 

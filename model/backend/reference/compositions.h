@@ -2,7 +2,9 @@
 // the backward of kernels that have none.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +21,11 @@ at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::T
 at::Tensor activate(kernels::Activation kind, const at::Tensor& x);
 at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
 
+// Indices on a device, int64.
+at::Tensor indices(std::span<const std::int32_t> values, at::Device device);
+
 // Computes `composition` of the inputs, recorded, and walks that: a gradient for each input, undefined where it
-// is not wanted.
+// or the input is not there to be wanted.
 std::vector<at::Tensor> gradients(
     const std::vector<at::Tensor>& inputs, const std::vector<bool>& wanted, const at::Tensor& dy,
     const std::function<at::Tensor(const std::vector<at::Tensor>&)>& composition);

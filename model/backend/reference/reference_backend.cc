@@ -3,51 +3,27 @@
 #include <algorithm>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/from_blob.h>
-#include <c10/core/InferenceMode.h>
 
 #include "model/backend/reference/compositions.h"
 
 namespace preferd::backend {
-namespace {
-
-at::Tensor indices(std::span<const std::int32_t> rows, at::Device device) {
-  return at::from_blob(const_cast<std::int32_t*>(rows.data()), {static_cast<std::int64_t>(rows.size())},
-                       at::kInt)
-      .to(device, at::kLong);
-}
-
-}  // namespace
-
-at::Tensor ReferenceBackend::vector(std::span<const float> values, const at::Tensor& leaf) {
-  if (leaf.defined()) return leaf;
-  at::Tensor& copy = copies_[values.data()];
-  if (copy.defined() && copy.size(0) == static_cast<std::int64_t>(values.size())) return copy;
-  const c10::InferenceMode usable_in_autograd(false);
-  const at::NoGradGuard no_grad;
-  return copy = at::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())},
-                              at::kFloat)
-                    .to(device_, wide_, false, true);
-}
-
 at::Tensor ReferenceBackend::gather(const at::Tensor& x, std::span<const std::int32_t> rows) {
-  return x.index_select(0, indices(rows, x.device()));
+  return x.index_select(0, reference::indices(rows, x.device()));
 }
 
-at::Tensor ReferenceBackend::widen(const at::Tensor& x) { return x.to(wide_); }
+at::Tensor ReferenceBackend::widen(const at::Tensor& x) { return x.to(wide()); }
 
 at::Tensor ReferenceBackend::add(const at::Tensor& x, const at::Tensor& z) { return x + z; }
 
 at::Tensor ReferenceBackend::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                                       Reader) {
-  return reference::rms_norm(x, vector(norm.weight, weight), norm.eps, norm.offset, wide_);
+  return reference::rms_norm(x, vector(norm.weight, weight), norm.eps, norm.offset, wide());
 }
 
 at::Tensor ReferenceBackend::layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                                         const at::Tensor& bias) {
-  return reference::layer_norm(x, vector(norm.weight, weight), vector(norm.bias, bias), norm.eps, wide_);
+  return reference::layer_norm(x, vector(norm.weight, weight), vector(norm.bias, bias), norm.eps, wide());
 }
 
 at::Tensor ReferenceBackend::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
@@ -62,14 +38,14 @@ at::Tensor ReferenceBackend::rotate(const at::Tensor& x, std::span<const std::in
                                     const Angles& angles) {
   const std::int64_t half = angles.head_dim / 2;
   if (rotary_.cosine_table != angles.cosine.data() || !std::ranges::equal(rotary_.positions, positions)) {
-    const at::Tensor at = indices(positions, device_);
+    const at::Tensor at = reference::indices(positions, device());
     const auto rows = [&](std::span<const float> table) {
-      return vector(table).view({-1, half}).index_select(0, at).unsqueeze(1);
+      return vector(table, {}).view({-1, half}).index_select(0, at).unsqueeze(1);
     };
     rotary_ = {
         angles.cosine.data(), {positions.begin(), positions.end()}, rows(angles.cosine), rows(angles.sine)};
   }
-  const at::Tensor pairs = x.to(wide_).view({x.size(0), -1, 2, half});
+  const at::Tensor pairs = x.to(wide()).view({x.size(0), -1, 2, half});
   const at::Tensor low = pairs.select(2, 0), high = pairs.select(2, 1);
   const at::Tensor &c = rotary_.cosine, &s = rotary_.sine;
   return at::cat({low * c - high * s, high * c + low * s}, 2)

@@ -1,8 +1,7 @@
-// Compositions of ATen's ops on one device. Norms and rotations are computed in the wide type, fp64 if that is
-// the type of computation, else fp32.
+// Compositions of ATen's ops on one device, in dtype(). Norms and rotations are computed in wide().
 #pragma once
 
-#include <map>
+#include <memory>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -11,9 +10,11 @@
 
 namespace preferd::backend {
 
+struct PaddedBatch;
+
 class ReferenceBackend : public Backend {
  public:
-  ReferenceBackend(at::Device device, at::ScalarType wide) : device_(device), wide_(wide) {}
+  using Backend::Backend;
 
   at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) override;
   at::Tensor widen(const at::Tensor& x) override;
@@ -26,14 +27,19 @@ class ReferenceBackend : public Backend {
   at::Tensor activate(kernels::Activation kind, const at::Tensor& x) override;
   at::Tensor rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
                     const Angles& angles) override;
+  at::Tensor embed(const Context& context, std::span<const std::int32_t> ids, const Embedding& embedding,
+                   const Adapters& adapters) override;
+  // In the type of x, which is dtype() or wide().
+  Tensors linears(const Context& context, const at::Tensor& x, std::span<const Linear* const> projections,
+                  const Adapters& adapters) override;
+  // Softmax in wide(). Trees of segments are padded to the longest of their group.
+  at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
 
  private:
-  // The leaf, else a copy of the stored values on the device, which is kept by their address.
-  at::Tensor vector(std::span<const float> values, const at::Tensor& leaf = {});
+  // The forms of the last batch, one per window and kind of queries.
+  std::shared_ptr<const PaddedBatch> padded(const Batch& batch, Queries queries, std::int32_t window);
 
-  at::Device device_;
-  at::ScalarType wide_;
-  std::map<const void*, at::Tensor> copies_;
+  std::vector<std::shared_ptr<const PaddedBatch>> padded_;
   // The cosines and sines of the last positions, [rows, 1, head_dim / 2]: all blocks of a forward share them.
   struct {
     const float* cosine_table = nullptr;

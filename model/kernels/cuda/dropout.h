@@ -1,4 +1,4 @@
-// Dropout on the GPU by the rule of model/ops/dropout.h: an element's mask is a function of its stream and
+// Dropout on the GPU by the rule of model/backend/dropout.h: an element's mask is a function of its stream and
 // its position, so it is recomputed instead of kept.
 #pragma once
 

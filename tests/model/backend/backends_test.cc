@@ -11,26 +11,24 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-#include "base/parallel.h"
 #include "model/backend/cpu/cpu_backend.h"
 #include "model/backend/reference/reference_backend.h"
+#include "tests/support/random_matrix.h"
 
 namespace preferd::backend {
 namespace {
+
+using testing_support::Form;
+using testing_support::random_matrix;
 
 struct Named {
   std::string name;
   std::shared_ptr<Backend> backend;
 };
 
-ThreadPool& pool() {
-  static ThreadPool three(3);
-  return three;
-}
-
 std::vector<Named> backends() {
-  return {{"cpu", std::make_shared<CpuBackend>(pool())},
-          {"reference_fp32", std::make_shared<ReferenceBackend>(at::kCPU, at::kFloat)}};
+  return {{"cpu", std::make_shared<CpuBackend>(3)},
+          {"reference_fp32", std::make_shared<ReferenceBackend>(1, at::kCPU, at::kFloat)}};
 }
 
 class Backends : public testing::TestWithParam<Named> {
@@ -61,7 +59,7 @@ class Backends : public testing::TestWithParam<Named> {
       EXPECT_TRUE(at::allclose(found[i].to(at::kDouble), leaves[i].grad(), 5e-5, 5e-5)) << i;
   }
 
-  ReferenceBackend oracle_{at::kCPU, at::kDouble};
+  ReferenceBackend oracle_{1, at::kCPU, at::kDouble};
 };
 
 std::vector<float> values(std::int64_t n, float scale, float offset) {
@@ -133,6 +131,46 @@ TEST_P(Backends, GatherAndAddTheSameRows) {
   expect_agrees([&](Backend& b, const Tensors& t) { return b.gather(t[0], rows); }, {at::randn({10, 21})});
   expect_agrees([&](Backend& b, const Tensors& t) { return b.add(t[0], t[1]); },
                 {at::randn({40, 21}), at::randn({40, 21})});
+}
+
+TEST_P(Backends, AgreeOnLinearsUnderAnAdapter) {
+  const Linear linear{random_matrix(31, 83, Form::kBf16, 1), values(31, .01f, 0), "module"};
+  const std::map<std::string, checkpoint::LoraWeights> lora = {
+      {"module", {random_matrix(4, 83, Form::kDense, 2), random_matrix(31, 4, Form::kDense, 3), .5f}}};
+  const std::map<std::string, checkpoint::LoraWeights>* const maps[] = {&lora, nullptr};
+  const AdapterRun runs[] = {{0, 40, 0}, {40, 30, 1}};
+  const Linear* const projections[] = {&linear};
+  const Adapters adapters{maps, runs};
+  const auto op = [&](Backend& b, const Tensors& t) { return b.linears({}, t[0], projections, adapters)[0]; };
+  const auto backward = [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+    const Wanted x = {true, false, false, false, false};
+    return Tensors{
+        b.linears_with_backward({}, t[0], projections, adapters, Values::kRead, x).backward({dy})[0]};
+  };
+  const Tensors inputs = {at::randn({70, 83})};
+  expect_agrees(op, inputs);
+  expect_gradients(op, backward, inputs);
+}
+
+// A prompt with two continuations, and a sequence of its own.
+TEST_P(Backends, AgreeOnAttention) {
+  Batch batch;
+  batch.offsets = {0, 20, 27, 40, 63};
+  batch.parent = {-1, 0, 0, -1};
+  for (std::int32_t row = 0; row < 63; ++row)
+    batch.positions.push_back(row < 27 ? row : row < 40 ? row - 7 : row - 40);
+  batch.pooled = {3, 1};
+  for (const Queries queries : {Queries::kAllRows, Queries::kPooledRows}) {
+    const CausalAttention of{{4, 2, 10, .3f, 0, 12}, batch, queries};
+    const auto op = [&](Backend& b, const Tensors& t) { return b.attention({}, of, {t[0], t[1], t[2]}); };
+    const auto backward = [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+      return b.attention_with_backward(of, {t[0], t[1], t[2]}).backward({dy});
+    };
+    const std::int64_t asking = queries == Queries::kAllRows ? 63 : 2;
+    const Tensors inputs = {at::randn({asking, 40}), at::randn({63, 20}), at::randn({63, 20})};
+    expect_agrees(op, inputs);
+    expect_gradients(op, backward, inputs);
+  }
 }
 
 TEST_P(Backends, WriteInPlaceTheBitsOfTheForwards) {

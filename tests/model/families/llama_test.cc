@@ -171,7 +171,7 @@ TEST_P(LlamaShape, ComputesTheDefinition) {
   EXPECT_EQ(body->width(), s.hidden);
   EXPECT_EQ(body->vocabulary(), 50);
 
-  ops::Batch batch;
+  backend::Batch batch;
   for (int i = 0; i < s.tokens; ++i) {
     batch.ids.push_back(i * 7 % 50);
     batch.positions.push_back(i);

@@ -95,8 +95,8 @@ std::unique_ptr<Body> build(checkpoint::WeightSource& weights, const Json& json)
 
 // Three sequences under one adapter and two under another; where a family allows it the first is the prompt
 // of the two that follow.
-ops::Batch testing_batch(AttentionMask mask) {
-  ops::Batch b;
+backend::Batch testing_batch(AttentionMask mask) {
+  backend::Batch b;
   const bool whole = mask == AttentionMask::kBidirectional;
   b.offsets = {0, 30, 41, 55, 120, 121};
   const std::int32_t prompt = whole ? -1 : 0, after = whole ? 0 : 30;
@@ -137,7 +137,7 @@ struct Model {
   RandomWeights weights;
   std::unique_ptr<Body> body;
   Projections first, second;
-  ops::Batch batch;
+  backend::Batch batch;
 
   explicit Model(Form form, const Json& config = llama())
       : weights(form),
@@ -146,7 +146,7 @@ struct Model {
         second(adapter(weights.declared(), 300, 2)),
         batch(testing_batch(mask_of(config))) {}
 
-  void train(ops::TrainableWeights& trainable) {
+  void train(backend::TrainableWeights& trainable) {
     for (Projections* projections : {&first, &second})
       for (auto& [module, projection] : *projections) {
         const std::string name = module + (projections == &first ? " 1 " : " 2 ");
@@ -166,7 +166,8 @@ Derived derive_adapters(ops::Compute& compute, Form form, package::Pooling pooli
   auto model = std::make_shared<Model>(form, config);
   return derive(
       compute, {},
-      [model, pooling](ops::Compute& c, ops::TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+      [model, pooling](ops::Compute& c, backend::TrainableWeights& trainable,
+                       const std::vector<at::Tensor>&) {
         model->train(trainable);
         return (*model)(c, pooling);
       },
@@ -209,7 +210,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
     auto source = std::make_shared<checkpoint::WritableWeights>(std::make_shared<RandomWeights>(Form::kBf16));
     std::shared_ptr<Body> body = build(*source, config);
     return derive(compute, {},
-                  [=](ops::Compute& c, ops::TrainableWeights& trainable, const std::vector<at::Tensor>&) {
+                  [=](ops::Compute& c, backend::TrainableWeights& trainable, const std::vector<at::Tensor>&) {
                     for (const auto& w : source->writable())
                       trainable.train(w.declared.name, w.values, w.declared.shape);
                     const Projections none;
@@ -245,7 +246,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);
     ops::Compute compute(2);
-    ops::TrainableWeights trainable(compute);
+    backend::TrainableWeights trainable(compute.backend());
     model.train(trainable);
     const at::Tensor served = [&] {
       const at::NoGradGuard serving;
@@ -262,7 +263,7 @@ TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
   for (const auto& config : {llama(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       ops::TrainingStep kept, recomputed;
-      kept.dropout = recomputed.dropout = ops::Dropout{0.2, 5};
+      kept.dropout = recomputed.dropout = backend::Dropout{0.2, 5};
       recomputed.blocks = ops::TrainingStep::Blocks::kRecomputed;
       const auto run = [&](const ops::TrainingStep& step) {
         if (composed) {
@@ -278,7 +279,7 @@ TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
 
 TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
   ops::TrainingStep step;
-  step.dropout = ops::Dropout{0.2, 5};
+  step.dropout = backend::Dropout{0.2, 5};
   for (const auto& config : {deberta_shared(), llama()}) {
     ops::Compute one(2), other = ops::Compute::composed(1, at::kCPU, at::kDouble);
     testing_support::expect_near(derive_adapters(one, Form::kInt8, package::Pooling::kLast, step, config),
@@ -296,7 +297,7 @@ TEST(FamilyTraining, DropsTheSameElementsByKernelsAndComposed) {
 
 TEST(FamilyTraining, ComposedGradientsAreTheSlopesOfDifferences) {
   ops::Compute compute = ops::Compute::composed(1, at::kCPU, at::kDouble);
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   Model model(Form::kNf4);
   model.train(trainable);
   compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
@@ -334,7 +335,7 @@ TEST(FamilyTraining, ComposedInHalfTheBitsStaysNear) {
 TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
   Model model(Form::kNf4);
   ops::Compute compute(1);
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   model.train(trainable);
   const at::NoGradGuard serving;
   const at::Tensor before = model(compute, package::Pooling::kLast);
@@ -344,7 +345,7 @@ TEST(FamilyTraining, AnOptimizerThatWritesTheTensorChangesWhatServes) {
 
   ops::Compute composed = ops::Compute::composed(1, at::kCPU, at::kFloat);
   Model other(Form::kNf4);
-  ops::TrainableWeights copies(composed);
+  backend::TrainableWeights copies(composed.backend());
   other.train(copies);
   for (const auto& weight : copies.weights()) weight.tensor.mul_(1.5);
   EXPECT_TRUE(other(compute, package::Pooling::kLast).equal(before));

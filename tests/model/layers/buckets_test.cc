@@ -45,7 +45,7 @@ TEST(Buckets, AreDistancesWithoutALimit) {
 }
 
 TEST(Buckets, ReachOnlyAsFarAsTheLongestSequence) {
-  ops::Batch batch;
+  backend::Batch batch;
   batch.offsets = {0, 2, 5};
   const Reached near = reached(make_buckets(8, 40, 96), batch);
   EXPECT_EQ(near.first, 6);

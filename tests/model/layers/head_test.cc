@@ -4,7 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "model/ops/dropout.h"
+#include "model/backend/dropout.h"
 #include "tests/support/gradients.h"
 
 namespace preferd::layers {
@@ -85,7 +85,7 @@ Head make(const package::HeadSpec& spec, std::int64_t features) {
   return std::move(*head);
 }
 
-void train(Head& head, ops::TrainableWeights& trainable) {
+void train(Head& head, backend::TrainableWeights& trainable) {
   for (auto& [name, linear] : head.parameters()) {
     trainable.train(name + ".weight", linear->weight);
     if (!linear->bias.empty()) trainable.train(name + ".bias", linear->bias);
@@ -101,11 +101,11 @@ class HeadForm : public testing::TestWithParam<Form> {
 
 TEST_P(HeadForm, GradientsAreThoseOfDoublePrecisionWithTheSameDropout) {
   ops::TrainingStep step;
-  step.dropout = ops::Dropout{0, 3};
+  step.dropout = backend::Dropout{0, 3};
   std::vector<std::shared_ptr<Head>> kept;
   testing_support::expect_gradients(
       {random_tensor(rows(), kHidden, 1)},
-      [&](ops::Compute& compute, ops::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+      [&](ops::Compute& compute, backend::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Head>(head()));
         train(*kept.back(), trainable);
         return kept.back()->logits(compute, x[0], features());
@@ -121,7 +121,7 @@ TEST_P(HeadForm, RecordedLogitsAreThoseOfServingToRounding) {
     const at::NoGradGuard serving;
     return h.logits(compute, x, features());
   }();
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   train(h, trainable);
   compute.set_step({&trainable, std::nullopt, ops::TrainingStep::Blocks::kKept});
   const at::Tensor trained = h.logits(compute, x, features());

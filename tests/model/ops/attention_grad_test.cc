@@ -1,5 +1,5 @@
 // Attention's gradient against autograd over a plain composition in double precision.
-#include "model/ops/attention_grad.h"
+#include "model/ops/attention.h"
 
 #include <gtest/gtest.h>
 
@@ -30,8 +30,8 @@ struct Case {
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 // Every other segment is pooled, the last first.
-Batch batch_of(const Case& c) {
-  Batch batch;
+backend::Batch batch_of(const Case& c) {
+  backend::Batch batch;
   batch.offsets = {0};
   std::vector<std::int32_t> ends;
   for (const Segment& s : c.segments) {
@@ -55,8 +55,8 @@ at::Tensor as_leaf(const at::Tensor& t, at::ScalarType type) {
 }
 
 // Row by row of q: softmax over the rows that it sees, by their numbers.
-at::Tensor plain_attention(const kernels::AttentionShape& s, const Batch& batch, Queries queries,
-                           const Inputs& x) {
+at::Tensor plain_attention(const kernels::AttentionShape& s, const backend::Batch& batch,
+                           backend::Queries queries, const Inputs& x) {
   const auto heads = static_cast<std::int64_t>(s.query_heads), kv = static_cast<std::int64_t>(s.kv_heads),
              d = static_cast<std::int64_t>(s.head_dim);
   const at::Tensor q = x.q.view({-1, heads, d}), k = x.k.view({-1, kv, d}).repeat_interleave(heads / kv, 1),
@@ -78,10 +78,10 @@ at::Tensor plain_attention(const kernels::AttentionShape& s, const Batch& batch,
                                         : lines[static_cast<std::size_t>(batch.parent[i])]);
     for (std::int32_t row = batch.offsets[i]; row < batch.offsets[i + 1]; ++row) {
       lines[i].push_back(row);
-      if (queries == Queries::kAllRows) attend(row, lines[i], lines[i].size() - 1);
+      if (queries == backend::Queries::kAllRows) attend(row, lines[i], lines[i].size() - 1);
     }
   }
-  if (queries == Queries::kPooledRows)
+  if (queries == backend::Queries::kPooledRows)
     for (std::size_t i = 0; i < batch.pooled.size(); ++i) {
       const auto& line = lines[static_cast<std::size_t>(batch.pooled[i])];
       attend(static_cast<std::int64_t>(i), line, line.size() - 1);
@@ -91,10 +91,11 @@ at::Tensor plain_attention(const kernels::AttentionShape& s, const Batch& batch,
 
 class AttentionGradient : public testing::TestWithParam<Case> {
  protected:
-  Inputs random_inputs(Queries queries) const {
+  Inputs random_inputs(backend::Queries queries) const {
     const auto& s = GetParam().shape;
     const auto rows = batch.rows();
-    const std::int64_t asked = queries == Queries::kAllRows ? rows : std::int64_t(batch.pooled.size());
+    const std::int64_t asked =
+        queries == backend::Queries::kAllRows ? rows : std::int64_t(batch.pooled.size());
     const auto wide = static_cast<std::int64_t>(s.query_heads * s.head_dim),
                narrow = static_cast<std::int64_t>(s.kv_heads * s.head_dim);
     const auto generator = [](unsigned seed, std::int64_t n, std::int64_t m) {
@@ -114,12 +115,11 @@ class AttentionGradient : public testing::TestWithParam<Case> {
   }
 
   // Gradients of sum(out * direction) in fp32 by us.
-  Inputs ours(Queries queries, int threads, at::Tensor* out = nullptr) const {
+  Inputs ours(backend::Queries queries, int threads, at::Tensor* out = nullptr) const {
     Compute compute(threads);
     const Inputs x = random_inputs(queries);
     const Inputs leaf{as_leaf(x.q, at::kFloat), as_leaf(x.k, at::kFloat), as_leaf(x.v, at::kFloat)};
-    const at::Tensor y =
-        attention_with_gradient(compute, GetParam().shape, batch, queries, leaf.q, leaf.k, leaf.v);
+    const at::Tensor y = attention(compute, GetParam().shape, batch, queries, leaf.q, leaf.k, leaf.v);
     (y * direction(y)).sum().backward();
     if (out != nullptr) *out = y.detach();
     return {leaf.q.grad(), leaf.k.grad(), leaf.v.grad()};
@@ -129,7 +129,7 @@ class AttentionGradient : public testing::TestWithParam<Case> {
     return at::arange(y.numel(), y.options().requires_grad(false)).mul(0.7).cos().view(y.sizes());
   }
 
-  void agrees(Queries queries) const {
+  void agrees(backend::Queries queries) const {
     at::Tensor out;
     const Inputs got = ours(queries, 2, &out);
     const Inputs x = random_inputs(queries);
@@ -149,15 +149,17 @@ class AttentionGradient : public testing::TestWithParam<Case> {
     near("dv", got.v, leaf.v.grad());
   }
 
-  const Batch batch = batch_of(GetParam());
+  const backend::Batch batch = batch_of(GetParam());
 };
 
-TEST_P(AttentionGradient, AgreesWithAutogradInDouble) { agrees(Queries::kAllRows); }
+TEST_P(AttentionGradient, AgreesWithAutogradInDouble) { agrees(backend::Queries::kAllRows); }
 
-TEST_P(AttentionGradient, AgreesWithAutogradInDoubleWhenOnlyPooledRowsAsk) { agrees(Queries::kPooledRows); }
+TEST_P(AttentionGradient, AgreesWithAutogradInDoubleWhenOnlyPooledRowsAsk) {
+  agrees(backend::Queries::kPooledRows);
+}
 
 TEST_P(AttentionGradient, ForwardHasTheBitsOfAttention) {
-  for (const Queries queries : {Queries::kAllRows, Queries::kPooledRows}) {
+  for (const backend::Queries queries : {backend::Queries::kAllRows, backend::Queries::kPooledRows}) {
     Compute compute(1);
     const Inputs x = random_inputs(queries);
     at::Tensor out;
@@ -167,7 +169,7 @@ TEST_P(AttentionGradient, ForwardHasTheBitsOfAttention) {
 }
 
 TEST_P(AttentionGradient, ThreadsChangeNoBit) {
-  for (const Queries queries : {Queries::kAllRows, Queries::kPooledRows}) {
+  for (const backend::Queries queries : {backend::Queries::kAllRows, backend::Queries::kPooledRows}) {
     const Inputs one = ours(queries, 1);
     for (const int threads : {2, 3}) {
       const Inputs more = ours(queries, threads);

@@ -5,8 +5,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/sum.h>
 
-#include "model/ops/convolution.h"
-#include "model/ops/disentangled.h"
+#include "model/ops/encoders.h"
 #include "model/ops/rows.h"
 #include "tests/support/gradients.h"
 
@@ -21,8 +20,8 @@ using testing_support::random_values;
 using Tensors = std::vector<at::Tensor>;
 
 // Sequences of these lengths, each under an adapter of its own.
-Batch batch(std::initializer_list<std::int32_t> lengths) {
-  Batch b;
+backend::Batch batch(std::initializer_list<std::int32_t> lengths) {
+  backend::Batch b;
   b.offsets = {0};
   for (const std::int32_t n : lengths) {
     b.runs.push_back({b.offsets.back(), n, static_cast<std::int32_t>(b.runs.size())});
@@ -33,21 +32,22 @@ Batch batch(std::initializer_list<std::int32_t> lengths) {
 }
 
 TEST(LayerNorm, HasTheGradientsOfItsFormula) {
-  expect_gradients({random_tensor(70, 37, 1)}, [](Compute& c, TrainableWeights& trainable, const Tensors& t) {
-    static backend::LayerNorm norm;
-    norm = {random_values(37, 1, 2), random_values(37, 1, 3), 1e-5f};
-    trainable.train("weight", norm.weight);
-    trainable.train("bias", norm.bias);
-    return layer_norm(c, t[0], norm);
-  });
+  expect_gradients({random_tensor(70, 37, 1)},
+                   [](Compute& c, backend::TrainableWeights& trainable, const Tensors& t) {
+                     static backend::LayerNorm norm;
+                     norm = {random_values(37, 1, 2), random_values(37, 1, 3), 1e-5f};
+                     trainable.train("weight", norm.weight);
+                     trainable.train("bias", norm.bias);
+                     return layer_norm(c, t[0], norm);
+                   });
 }
 
 TEST(Activation, HasTheGradientsOfItsFormula) {
   for (const auto kind : {kernels::Activation::kGelu, kernels::Activation::kGeluTanh,
                           kernels::Activation::kRelu, kernels::Activation::kTanh})
-    expect_gradients({random_tensor(70, 37, 1, 2)}, [kind](Compute& c, TrainableWeights&, const Tensors& t) {
-      return activate(c, kind, t[0]);
-    });
+    expect_gradients(
+        {random_tensor(70, 37, 1, 2)},
+        [kind](Compute& c, backend::TrainableWeights&, const Tensors& t) { return activate(c, kind, t[0]); });
 }
 
 class Convolve : public testing::TestWithParam<std::pair<int, int>> {};
@@ -56,8 +56,8 @@ TEST_P(Convolve, HasTheGradientsOfItsFormula) {
   const auto [kernel, groups] = GetParam();
   expect_gradients(
       {random_tensor(21, 12, 1)},
-      [kernel = kernel, groups = groups](Compute& c, TrainableWeights& trainable, const Tensors& t) {
-        static Convolution layer;
+      [kernel = kernel, groups = groups](Compute& c, backend::TrainableWeights& trainable, const Tensors& t) {
+        static backend::Convolution layer;
         layer = {random_matrix(18, 12 / groups * kernel, Form::kDense, 2), random_values(18, 1, 3), kernel,
                  groups};
         trainable.train("weight", layer.weight);
@@ -74,8 +74,8 @@ INSTANTIATE_TEST_SUITE_P(All, Convolve,
 
 constexpr std::int64_t kHeads = 2, kDim = 10, kRows = 9, kReach = 60;
 
-Distances distances() {
-  Distances out;
+backend::Distances distances() {
+  backend::Distances out;
   out.reach = kReach;
   for (std::int32_t d = 1 - kReach; d < kReach; ++d) out.rows.push_back(std::clamp(d / 2 + 4, 0, 8));
   return out;
@@ -94,8 +94,8 @@ class BothWays : public testing::TestWithParam<Tables> {
     for (unsigned i = 0; i < 7; ++i) out.push_back(random_tensor(i < 3 ? 72 : kRows, kHeads * kDim, i + 1));
     return out;
   }
-  static at::Tensor run(Compute& c, const Batch& b, const Tensors& t) {
-    std::vector<RelativePositions> relative;
+  static at::Tensor run(Compute& c, const backend::Batch& b, const Tensors& t) {
+    std::vector<backend::RelativePositions> relative;
     for (std::int32_t a = 0; a < 2 && GetParam() != Tables::kNone; ++a) {
       const auto at = static_cast<std::size_t>(3 + 2 * a);
       relative.push_back({a, key() ? t[at] : at::Tensor(), query() ? t[at + 1] : at::Tensor()});
@@ -108,7 +108,7 @@ class BothWays : public testing::TestWithParam<Tables> {
 
 TEST_P(BothWays, HasTheGradientsOfItsFormula) {
   Tensors inputs = operands();
-  expect_gradients(inputs, [](Compute& c, TrainableWeights&, const Tensors& t) {
+  expect_gradients(inputs, [](Compute& c, backend::TrainableWeights&, const Tensors& t) {
     const at::Tensor y = run(c, batch({60, 12}), t);
     // Tables that there are not have no gradient of themselves.
     at::Tensor rest = (t[3].sum() + t[4].sum() + t[5].sum() + t[6].sum()) * 1e-3;

@@ -28,16 +28,16 @@ struct Case {
 };
 
 // A line of `prefix` tokens and two that go on from it, each to `length`; or one of `length`.
-Batch chain(std::int32_t length) {
-  Batch batch;
+backend::Batch chain(std::int32_t length) {
+  backend::Batch batch;
   for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
   batch.offsets = {0, length};
   batch.parent = {-1};
   batch.pooled = {0};
   return batch;
 }
-Batch fork(std::int32_t prefix, std::int32_t length) {
-  Batch batch = chain(prefix);
+backend::Batch fork(std::int32_t prefix, std::int32_t length) {
+  backend::Batch batch = chain(prefix);
   for (int k = 0; k < 2; ++k) {
     for (std::int32_t i = prefix; i < length; ++i) batch.positions.push_back(i);
     batch.offsets.push_back(batch.offsets.back() + length - prefix);
@@ -47,11 +47,11 @@ Batch fork(std::int32_t prefix, std::int32_t length) {
   return batch;
 }
 
-at::Tensor run(Arithmetic arithmetic, const Case& c, const Batch& batch, Queries queries, const at::Tensor& q,
-               const at::Tensor& k, const at::Tensor& v, int threads = 1) {
+at::Tensor run(backend::Arithmetic arithmetic, const Case& c, const backend::Batch& batch,
+               backend::Queries queries, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+               int threads = 1) {
   const c10::InferenceMode inference;
-  Compute compute(threads);
-  compute.set_arithmetic(arithmetic);
+  Compute compute(threads, arithmetic);
   return attention(compute, c.shape, batch, queries, q, k, v);
 }
 
@@ -64,14 +64,15 @@ class IntAttention : public testing::TestWithParam<Case> {
     k = random_tensor(length, width(shape.kv_heads), 2) * 2;
     v = random_tensor(length, width(shape.kv_heads), 3);
   }
-  at::Tensor all(Arithmetic arithmetic, int threads = 1) const {
-    return run(arithmetic, GetParam(), chain(GetParam().length), Queries::kAllRows, q, k, v, threads);
+  at::Tensor all(backend::Arithmetic arithmetic, int threads = 1) const {
+    return run(arithmetic, GetParam(), chain(GetParam().length), backend::Queries::kAllRows, q, k, v,
+               threads);
   }
   at::Tensor q, k, v;
 };
 
 TEST_P(IntAttention, IsNearFp32) {
-  const at::Tensor near = all(Arithmetic::kInt16), exact = all(Arithmetic::kFp32);
+  const at::Tensor near = all(backend::Arithmetic::kInt16), exact = all(backend::Arithmetic::kFp32);
   EXPECT_FALSE(at::equal(near, exact));
   const float *a = near.data_ptr<float>(), *b = exact.data_ptr<float>();
   double squares = 0, errors = 0, worst = 0;
@@ -88,11 +89,11 @@ TEST_P(IntAttention, IsNearFp32) {
 }
 
 TEST_P(IntAttention, Int8SharesIt) {
-  EXPECT_TRUE(at::equal(all(Arithmetic::kInt8), all(Arithmetic::kInt16)));
+  EXPECT_TRUE(at::equal(all(backend::Arithmetic::kInt8), all(backend::Arithmetic::kInt16)));
 }
 
 TEST_P(IntAttention, ThreadsChangeNoBit) {
-  EXPECT_TRUE(at::equal(all(Arithmetic::kInt16, 2), all(Arithmetic::kInt16)));
+  EXPECT_TRUE(at::equal(all(backend::Arithmetic::kInt16, 2), all(backend::Arithmetic::kInt16)));
 }
 
 TEST_P(IntAttention, ASharedPrefixChangesNoBit) {
@@ -103,9 +104,9 @@ TEST_P(IntAttention, ASharedPrefixChangesNoBit) {
       const at::Tensor rest = x.narrow(0, prefix, c.length - prefix);
       return at::cat({x.narrow(0, 0, prefix), rest * 0.5, rest});
     };
-    const at::Tensor out = run(Arithmetic::kInt16, c, fork(prefix, c.length), Queries::kAllRows, forked(q),
-                               forked(k), forked(v));
-    const at::Tensor alone = all(Arithmetic::kInt16);
+    const at::Tensor out = run(backend::Arithmetic::kInt16, c, fork(prefix, c.length),
+                               backend::Queries::kAllRows, forked(q), forked(k), forked(v));
+    const at::Tensor alone = all(backend::Arithmetic::kInt16);
     EXPECT_TRUE(at::equal(out.narrow(0, 0, prefix), alone.narrow(0, 0, prefix))) << prefix;
     EXPECT_TRUE(
         at::equal(out.narrow(0, c.length, c.length - prefix), alone.narrow(0, prefix, c.length - prefix)))
@@ -115,20 +116,20 @@ TEST_P(IntAttention, ASharedPrefixChangesNoBit) {
 
 TEST_P(IntAttention, APooledQueryHasTheBitsOfItsRow) {
   const Case& c = GetParam();
-  const at::Tensor last =
-      run(Arithmetic::kInt16, c, chain(c.length), Queries::kPooledRows, q.narrow(0, c.length - 1, 1), k, v);
-  EXPECT_TRUE(at::equal(last, all(Arithmetic::kInt16).narrow(0, c.length - 1, 1)));
+  const at::Tensor last = run(backend::Arithmetic::kInt16, c, chain(c.length), backend::Queries::kPooledRows,
+                              q.narrow(0, c.length - 1, 1), k, v);
+  EXPECT_TRUE(at::equal(last, all(backend::Arithmetic::kInt16).narrow(0, c.length - 1, 1)));
 }
 
 // What comes later, and is larger by far, is not seen.
 TEST_P(IntAttention, LaterTokensChangeNoBit) {
   const Case& c = GetParam();
   if (c.length < 2) return;
-  const at::Tensor before = all(Arithmetic::kInt16);
+  const at::Tensor before = all(backend::Arithmetic::kInt16);
   k.narrow(0, c.length - 1, 1).mul_(100);
   v.narrow(0, c.length - 1, 1).mul_(1000);
-  EXPECT_TRUE(
-      at::equal(all(Arithmetic::kInt16).narrow(0, 0, c.length - 1), before.narrow(0, 0, c.length - 1)));
+  EXPECT_TRUE(at::equal(all(backend::Arithmetic::kInt16).narrow(0, 0, c.length - 1),
+                        before.narrow(0, 0, c.length - 1)));
 }
 
 TEST_P(IntAttention, WhatIsNoNumberReachesWhoSeesIt) {
@@ -137,7 +138,7 @@ TEST_P(IntAttention, WhatIsNoNumberReachesWhoSeesIt) {
   for (at::Tensor* t : {&q, &k, &v}) {
     const at::Tensor before = t->clone();
     (*t)[row].fill_(std::numeric_limits<float>::infinity());
-    const at::Tensor out = all(Arithmetic::kInt16);
+    const at::Tensor out = all(backend::Arithmetic::kInt16);
     EXPECT_TRUE(std::isnan(out[row][0].item<float>()));
     EXPECT_TRUE(row == 0 || !std::isnan(out[row - 1][0].item<float>()));
     t->copy_(before);
@@ -151,9 +152,9 @@ TEST_P(IntAttention, Avx2AndAvx512AgreeInEveryBit) {
         << "compares AVX2 with AVX-512, which this machine lacks or PREFERD_INSTRUCTION_SET hides; tiles "
            "of AMX are laid out once a process";
   hwy::SetSupportedTargetsForTest(HWY_AVX2);
-  const at::Tensor narrow = all(Arithmetic::kInt16);
+  const at::Tensor narrow = all(backend::Arithmetic::kInt16);
   hwy::SetSupportedTargetsForTest(HWY_AVX3);
-  const at::Tensor wide = all(Arithmetic::kInt16);
+  const at::Tensor wide = all(backend::Arithmetic::kInt16);
   hwy::SetSupportedTargetsForTest(0);
   EXPECT_TRUE(at::equal(narrow, wide));
 }

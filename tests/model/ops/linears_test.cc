@@ -18,9 +18,9 @@ using Projections = std::map<std::string, checkpoint::LoraWeights>;
 
 // Two linears that share x under two adapters and rows without one; the second takes only one adapter.
 struct Layer {
-  Linear first, second;
+  backend::Linear first, second;
   Projections maps[3];
-  std::vector<AdapterRun> runs;
+  std::vector<backend::AdapterRun> runs;
 
   Layer(Form form, std::int64_t rows, std::int64_t in)
       : first{random_matrix(53, in, form, 1), random_values(53, 1, 2), "first"},
@@ -32,7 +32,7 @@ struct Layer {
     runs = {{0, n / 3, 0}, {n / 3, n / 2 - n / 3, 2}, {n / 2, n - n / 2, 1}};
   }
 
-  void train_adapters(TrainableWeights& trainable) {
+  void train_adapters(backend::TrainableWeights& trainable) {
     for (Projections& map : maps)
       for (auto& [name, projection] : map) {
         trainable.train(name + " A " + std::to_string(&map - maps), projection.a);
@@ -40,9 +40,9 @@ struct Layer {
       }
   }
 
-  at::Tensor operator()(Compute& compute, const Operand& x) {
+  at::Tensor operator()(Compute& compute, const backend::Operand& x) {
     const Projections* projections[] = {&maps[0], &maps[1], &maps[2]};
-    const Linear* both[] = {&first, &second};
+    const backend::Linear* both[] = {&first, &second};
     const auto y = linears(compute, x, both, {projections, runs});
     return at::cat({y[0], y[1]}, 1);
   }
@@ -60,7 +60,7 @@ TEST_P(LinearsGradient, OfInputAndAdaptersOverAFrozenBase) {
   std::vector<std::shared_ptr<Layer>> kept;
   testing_support::expect_gradients(
       {random_tensor(rows, in, 11)},
-      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+      [&](Compute& compute, backend::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Layer>(form, rows, in));
         kept.back()->train_adapters(trainable);
         return (*kept.back())(compute, x[0]);
@@ -71,10 +71,10 @@ TEST_P(LinearsGradient, UnderDropout) {
   const auto& [name, form, rows, in] = GetParam();
   std::vector<std::shared_ptr<Layer>> kept;
   TrainingStep step;
-  step.dropout = Dropout{0.3, 42};
+  step.dropout = backend::Dropout{0.3, 42};
   testing_support::expect_gradients(
       {random_tensor(rows, in, 11)},
-      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+      [&](Compute& compute, backend::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Layer>(form, rows, in));
         kept.back()->train_adapters(trainable);
         return (*kept.back())(compute, x[0]);
@@ -93,7 +93,7 @@ TEST(LinearsGradients, OfTrainableWeightsAndBiases) {
   std::vector<std::shared_ptr<Layer>> kept;
   testing_support::expect_gradients(
       {random_tensor(280, 70, 11)},
-      [&](Compute& compute, TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+      [&](Compute& compute, backend::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
         kept.push_back(std::make_shared<Layer>(Form::kDense, 280, 70));
         trainable.train("weight", kept.back()->first.weight);
         trainable.train("bias", kept.back()->first.bias);
@@ -104,7 +104,7 @@ TEST(LinearsGradients, OfTrainableWeightsAndBiases) {
 
 TEST(LinearsGradients, ReachAdaptersWhereTheInputWantsNone) {
   Compute compute(2);
-  TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   Layer layer(Form::kNf4, 50, 64);
   layer.train_adapters(trainable);
   compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
@@ -114,7 +114,7 @@ TEST(LinearsGradients, ReachAdaptersWhereTheInputWantsNone) {
 
 TEST(Linears, GiveTheBitsOfServingWhenRecorded) {
   Compute compute(2);
-  TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   Layer layer(Form::kNf4, 120, 192);
   layer.train_adapters(trainable);
   const at::Tensor x = random_tensor(120, 192, 1);
@@ -130,7 +130,7 @@ TEST(Linears, GiveTheBitsOfServingWhenRecorded) {
 
 TEST(Linears, KeepWhatAnOperandMakesAgain) {
   Compute compute(1);
-  TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   Layer layer(Form::kDense, 30, 40);
   layer.train_adapters(trainable);
   compute.set_step({&trainable, std::nullopt, TrainingStep::Blocks::kKept});
@@ -139,7 +139,7 @@ TEST(Linears, KeepWhatAnOperandMakesAgain) {
   const at::Tensor expected = trainable.weights()[0].tensor.grad().clone();
   trainable.weights()[0].tensor.mutable_grad().zero_();
   at::Tensor passing = x.clone();
-  const at::Tensor y = layer(compute, Operand(passing, [x] { return x.clone(); }));
+  const at::Tensor y = layer(compute, backend::Operand(passing, [x] { return x.clone(); }));
   passing.zero_();  // what backward would read, had it kept the tensor
   y.sum().backward();
   EXPECT_TRUE(trainable.weights()[0].tensor.grad().equal(expected));
@@ -147,13 +147,13 @@ TEST(Linears, KeepWhatAnOperandMakesAgain) {
 
 TEST(Embed, GradientsOfTableAndAdapter) {
   const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
-  const std::vector<AdapterRun> runs = {{0, 4, 0}, {4, 7, 1}};
+  const std::vector<backend::AdapterRun> runs = {{0, 4, 0}, {4, 7, 1}};
   struct Kept {
-    Embedding embedding;
+    backend::Embedding embedding;
     Projections maps[2];
   };
   std::vector<std::shared_ptr<Kept>> kept;
-  testing_support::expect_gradients({}, [&](Compute& compute, TrainableWeights& trainable,
+  testing_support::expect_gradients({}, [&](Compute& compute, backend::TrainableWeights& trainable,
                                             const std::vector<at::Tensor>&) {
     kept.push_back(std::make_shared<Kept>());
     Kept& k = *kept.back();

@@ -26,12 +26,11 @@ using testing_support::random_matrix;
 using testing_support::random_tensor;
 using testing_support::random_values;
 
-at::Tensor run(Arithmetic arithmetic, int threads, const at::Tensor& x, const Linear& linear,
-               const Adapters& adapters = {}) {
+at::Tensor run(backend::Arithmetic arithmetic, int threads, const at::Tensor& x,
+               const backend::Linear& linear, const backend::Adapters& adapters = {}) {
   const c10::InferenceMode inference;
-  Compute compute(threads);
-  compute.set_arithmetic(arithmetic);
-  const Linear* const projections[] = {&linear};
+  Compute compute(threads, arithmetic);
+  const backend::Linear* const projections[] = {&linear};
   return linears(compute, x, projections, adapters)[0];
 }
 
@@ -50,10 +49,12 @@ struct Case {
   Form form;
   std::int64_t rows, in, out;
 };
-class Rounding : public testing::TestWithParam<std::tuple<Arithmetic, Case>> {};
+class Rounding : public testing::TestWithParam<std::tuple<backend::Arithmetic, Case>> {};
 
 // How far it may be from fp32, of the outputs' root mean square.
-double near(Arithmetic arithmetic) { return arithmetic == Arithmetic::kInt16 ? 6e-3 : 0.12; }
+double near(backend::Arithmetic arithmetic) {
+  return arithmetic == backend::Arithmetic::kInt16 ? 6e-3 : 0.12;
+}
 
 std::size_t stretch_of(std::size_t in) {
   const std::size_t pieces = (in + 255) / 256;
@@ -68,7 +69,7 @@ std::size_t together(std::size_t group) {
 
 // The definition, group by group: 64-bit sums of quantized values, scaled once, added in fp32.
 template <class T>
-std::vector<float> defined(const at::Tensor& x, const Linear& linear) {
+std::vector<float> defined(const at::Tensor& x, const backend::Linear& linear) {
   const auto rows = static_cast<std::size_t>(x.size(0)), in = static_cast<std::size_t>(x.size(1)),
              out = static_cast<std::size_t>(linear.weight.rows), group = stretch_of(in);
   std::vector<float> y(rows * out);
@@ -103,12 +104,12 @@ TEST_P(Rounding, IsItsDefinitionAndNearFp32) {
   const auto& [arithmetic, shape] = GetParam();
   const auto& [form, rows, in, out] = shape;
   const at::Tensor x = random_tensor(rows, in, 1);
-  const Linear linear{random_matrix(out, in, form, 2), random_values(static_cast<std::size_t>(out), 1, 3),
-                      ""};
+  const backend::Linear linear{random_matrix(out, in, form, 2),
+                               random_values(static_cast<std::size_t>(out), 1, 3), ""};
   const at::Tensor got = run(arithmetic, 1, x, linear);
-  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 1, x, linear)), near(arithmetic));
-  const auto expected =
-      arithmetic == Arithmetic::kInt16 ? defined<std::int16_t>(x, linear) : defined<std::int8_t>(x, linear);
+  EXPECT_LT(worst_relative(got, run(backend::Arithmetic::kFp32, 1, x, linear)), near(arithmetic));
+  const auto expected = arithmetic == backend::Arithmetic::kInt16 ? defined<std::int16_t>(x, linear)
+                                                                  : defined<std::int8_t>(x, linear);
   for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(got.data_ptr<float>()[i], expected[i]) << i;
 }
 
@@ -116,7 +117,7 @@ TEST_P(Rounding, ARowIsTheSameAloneAndOnAnyNumberOfThreads) {
   const auto& [arithmetic, shape] = GetParam();
   const auto& [form, rows, in, out] = shape;
   const at::Tensor x = random_tensor(rows, in, 1);
-  const Linear linear{random_matrix(out, in, form, 2), {}, ""};
+  const backend::Linear linear{random_matrix(out, in, form, 2), {}, ""};
   const at::Tensor all = run(arithmetic, 1, x, linear);
   EXPECT_TRUE(at::equal(all, run(arithmetic, 3, x, linear)));
   for (const std::int64_t row : {std::int64_t{0}, rows / 2, rows - 1})
@@ -124,7 +125,7 @@ TEST_P(Rounding, ARowIsTheSameAloneAndOnAnyNumberOfThreads) {
         at::equal(all.narrow(0, row, 1), run(arithmetic, 2, x.narrow(0, row, 1).contiguous(), linear)));
 }
 
-constexpr Arithmetic kBoth[] = {Arithmetic::kInt16, Arithmetic::kInt8};
+constexpr backend::Arithmetic kBoth[] = {backend::Arithmetic::kInt16, backend::Arithmetic::kInt8};
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Rounding,
     testing::Combine(testing::ValuesIn(kBoth),
@@ -139,25 +140,27 @@ INSTANTIATE_TEST_SUITE_P(
              std::to_string(shape.in) + "x" + std::to_string(shape.out);
     });
 
-class RoundingOf : public testing::TestWithParam<Arithmetic> {};
+class RoundingOf : public testing::TestWithParam<backend::Arithmetic> {};
 INSTANTIATE_TEST_SUITE_P(Widths, RoundingOf, testing::ValuesIn(kBoth),
                          [](const auto& c) { return std::string(word_of(c.param)); });
 
 // Rows under an adapter, under another, and under none, in one batch.
 TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
   const at::Tensor x = random_tensor(100, 320, 1);
-  const Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3), "projection"};
+  const backend::Linear linear{random_matrix(150, 320, Form::kNf4, 2), random_values(150, 1, 3),
+                               "projection"};
   const std::map<std::string, checkpoint::LoraWeights> first = {
       {"projection", {random_matrix(3, 320, Form::kBf16, 4), random_matrix(150, 3, Form::kDense, 5), 2.0f}}};
   const std::map<std::string, checkpoint::LoraWeights> second = {
       {"projection",
        {random_matrix(140, 320, Form::kDense, 6), random_matrix(150, 140, Form::kDense, 7), 0.5f}}};
   const std::map<std::string, checkpoint::LoraWeights>* const maps[] = {&first, &second, nullptr};
-  const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
+  const backend::AdapterRun runs[] = {{0, 31, 0}, {31, 40, 2}, {71, 29, 1}};
   const at::Tensor got = run(GetParam(), 2, x, linear, {maps, runs});
-  EXPECT_LT(worst_relative(got, run(Arithmetic::kFp32, 2, x, linear, {maps, runs})), near(GetParam()));
-  for (const AdapterRun& r : runs) {
-    const AdapterRun alone{0, r.rows, r.adapter};
+  EXPECT_LT(worst_relative(got, run(backend::Arithmetic::kFp32, 2, x, linear, {maps, runs})),
+            near(GetParam()));
+  for (const backend::AdapterRun& r : runs) {
+    const backend::AdapterRun alone{0, r.rows, r.adapter};
     EXPECT_TRUE(at::equal(
         got.narrow(0, r.first_row, r.rows),
         run(GetParam(), 1, x.narrow(0, r.first_row, r.rows).contiguous(), linear, {maps, {&alone, 1}})));
@@ -167,51 +170,52 @@ TEST_P(RoundingOf, AdaptersAddTheirShareToTheirRowsAlone) {
 TEST_P(RoundingOf, WhatIsNotFiniteStaysInItsRow) {
   at::Tensor x = random_tensor(9, 300, 1).clone();
   x.data_ptr<float>()[4 * 300 + 7] = std::nanf("");
-  const Linear linear{random_matrix(40, 300, Form::kNf4, 2), {}, ""};
+  const backend::Linear linear{random_matrix(40, 300, Form::kNf4, 2), {}, ""};
   const at::Tensor y = run(GetParam(), 1, x, linear);
   for (std::int64_t i = 0; i < 9; ++i)
     for (std::int64_t j = 0; j < 40; ++j) EXPECT_EQ(std::isnan(y.data_ptr<float>()[i * 40 + j]), i == 4);
 }
 
-// gated_rows() against the ops that it is made of, bit for bit; 4,500 values a row are too many to keep both
-// panels decoded.
-class GatedRows : public testing::TestWithParam<std::tuple<Arithmetic, std::int64_t, kernels::Glu>> {};
-
-std::vector<float> levels_of(const Quantized& x) {
-  const QuantizedRows& r = x.rows();
-  std::vector<float> out;
-  const auto* bytes = reinterpret_cast<const std::int8_t*>(r.data);
-  out.insert(out.end(), bytes, bytes + static_cast<std::size_t>(x.count()) * r.stride);
-  out.insert(out.end(), r.scales, r.scales + static_cast<std::size_t>(x.count()) * r.groups);
-  return out;
+TEST_P(RoundingOf, IsOfACallNotOfTheBackend) {
+  const c10::InferenceMode inference;
+  const at::Tensor x = random_tensor(9, 300, 1);
+  const backend::Linear linear{random_matrix(40, 300, Form::kNf4, 2), {}, ""};
+  const backend::Linear* const projections[] = {&linear};
+  Compute exact(1), quick = exact.with(GetParam());
+  const at::Tensor before = linears(exact, x, projections, {})[0];
+  EXPECT_TRUE(linears(quick, x, projections, {})[0].equal(run(GetParam(), 1, x, linear)));
+  EXPECT_TRUE(linears(exact, x, projections, {})[0].equal(before));
 }
 
-TEST_P(GatedRows, HaveTheBitsOfTheirParts) {
+// gated_mlp() against the ops that it is made of, bit for bit; 4,500 values a row are too many to keep both
+// panels decoded.
+class GatedMlp : public testing::TestWithParam<std::tuple<backend::Arithmetic, std::int64_t, kernels::Glu>> {
+};
+
+TEST_P(GatedMlp, HasTheBitsOfItsParts) {
   const auto& [arithmetic, in, kind] = GetParam();
   const std::int64_t rows = 101, width = 600;
   const c10::InferenceMode inference;
   const at::Tensor x = random_tensor(rows, in, 1);
-  const Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
-  const Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
+  const backend::Linear gate{random_matrix(width, in, Form::kNf4, 2), {}, "gate"};
+  const backend::Linear up{random_matrix(width, in, Form::kBf16, 3), random_values(600, 1, 4), "up"};
+  const backend::Linear down{random_matrix(75, width, Form::kNf4, 9), {}, "down"};
   const std::map<std::string, checkpoint::LoraWeights> lora = {
       {"gate", {random_matrix(3, in, Form::kDense, 5), random_matrix(width, 3, Form::kDense, 6), 2.0f}},
       {"up", {random_matrix(40, in, Form::kDense, 7), random_matrix(width, 40, Form::kDense, 8), 0.5f}}};
   const std::map<std::string, checkpoint::LoraWeights>* const maps[] = {&lora, nullptr};
-  const AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
-  const Adapters adapters{maps, runs};
-  Compute compute(1);
-  compute.set_arithmetic(arithmetic);
-  const Linear* const both[] = {&gate, &up};
+  const backend::AdapterRun runs[] = {{0, 31, 0}, {31, 40, 1}, {71, 30, 0}};
+  const backend::Adapters adapters{maps, runs};
+  Compute compute(1, arithmetic), more(3, arithmetic);
+  const backend::Linear *const both[] = {&gate, &up}, *const out[] = {&down};
   auto parts = linears(compute, x, both, adapters);
   glu_in_place(compute, kind, parts[0], parts[1]);
-  const auto expected = levels_of(Quantized(compute, parts[0]));
-  EXPECT_EQ(levels_of(gated_rows(compute, kind, x, gate, up, adapters)), expected);
-  Compute more(3);
-  more.set_arithmetic(arithmetic);
-  EXPECT_EQ(levels_of(gated_rows(more, kind, x, gate, up, adapters)), expected);
+  const at::Tensor expected = linears(compute, parts[0], out, adapters)[0];
+  EXPECT_TRUE(at::equal(gated_mlp(compute, kind, x, gate, up, down, adapters), expected));
+  EXPECT_TRUE(at::equal(gated_mlp(more, kind, x, gate, up, down, adapters), expected));
 }
 
-INSTANTIATE_TEST_SUITE_P(Widths, GatedRows,
+INSTANTIATE_TEST_SUITE_P(Widths, GatedMlp,
                          testing::Combine(testing::ValuesIn(kBoth), testing::Values(130, 576, 4500),
                                           testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu)));
 

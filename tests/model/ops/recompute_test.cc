@@ -19,27 +19,28 @@ using Tensors = std::vector<at::Tensor>;
 
 // Two outputs of two inputs; the second ends with a product that the block's gradients do not read.
 struct Blocks {
-  Linear inner{random_matrix(24, 20, Form::kNf4, 1), {}, "inner"},
+  backend::Linear inner{random_matrix(24, 20, Form::kNf4, 1), {}, "inner"},
       last{random_matrix(20, 24, Form::kNf4, 2), {}, "last"};
   std::map<std::string, checkpoint::LoraWeights> projections = {
       {"last", {random_matrix(4, 24, Form::kDense, 3), random_matrix(20, 4, Form::kDense, 4), 1.5f}}};
   const std::map<std::string, checkpoint::LoraWeights>* maps[1] = {&projections};
-  const AdapterRun runs[1] = {{0, 30, 0}};
-  std::vector<Values> asked;
+  const backend::AdapterRun runs[1] = {{0, 30, 0}};
+  std::vector<backend::Values> asked;
 
-  at::Tensor operator()(Compute& compute, TrainableWeights& trainable, const Tensors& inputs) {
+  at::Tensor operator()(Compute& compute, backend::TrainableWeights& trainable, const Tensors& inputs) {
     trainable.train("A", projections.at("last").a);
     trainable.train("B", projections.at("last").b);
-    const Tensors out = recomputed(compute, inputs, [&compute, this](const Tensors& in, Values values) {
-      asked.push_back(values);
-      const Linear *to[] = {&inner}, *from[] = {&last};
-      const at::Tensor sum = add(compute, in[0], in[1]);
-      const at::Tensor wide = linears(compute, sum, to, {})[0];
-      at::Tensor z = linears(compute, wide, from, {maps, runs}, values)[0];
-      if (values == Values::kUnread && !compute.composed())
-        z.detach().fill_(std::numeric_limits<float>::quiet_NaN());
-      return Tensors{sum, z};
-    });
+    const Tensors out =
+        recomputed(compute, inputs, [&compute, this](const Tensors& in, backend::Values values) {
+          asked.push_back(values);
+          const backend::Linear *to[] = {&inner}, *from[] = {&last};
+          const at::Tensor sum = add(compute, in[0], in[1]);
+          const at::Tensor wide = linears(compute, sum, to, {})[0];
+          at::Tensor z = linears(compute, wide, from, {maps, runs}, values)[0];
+          if (values == backend::Values::kUnread && !compute.composed())
+            z.detach().fill_(std::numeric_limits<float>::quiet_NaN());
+          return Tensors{sum, z};
+        });
     return add(compute, out[0], out[1]);
   }
 };
@@ -48,7 +49,7 @@ TEST(Recomputed, ReadsNoOutputTheSecondTimeAndGivesTheSameBits) {
   const Tensors inputs = {random_tensor(30, 20, 5), random_tensor(30, 20, 6)};
   TrainingStep recomputed;
   recomputed.blocks = TrainingStep::Blocks::kRecomputed;
-  recomputed.dropout = Dropout{0.2, 5};
+  recomputed.dropout = backend::Dropout{0.2, 5};
   TrainingStep kept = recomputed;
   kept.blocks = TrainingStep::Blocks::kKept;
   for (const bool composed : {false, true}) {
@@ -56,8 +57,8 @@ TEST(Recomputed, ReadsNoOutputTheSecondTimeAndGivesTheSameBits) {
     Blocks first, second;
     testing_support::expect_equal(derive(compute, inputs, std::ref(first), recomputed),
                                   derive(compute, inputs, std::ref(second), kept));
-    EXPECT_EQ(first.asked, (std::vector<Values>{Values::kRead, Values::kUnread}));
-    EXPECT_EQ(second.asked, std::vector<Values>{Values::kRead});
+    EXPECT_EQ(first.asked, (std::vector<backend::Values>{backend::Values::kRead, backend::Values::kUnread}));
+    EXPECT_EQ(second.asked, std::vector<backend::Values>{backend::Values::kRead});
   }
 }
 

@@ -17,9 +17,10 @@ using Tensors = std::vector<at::Tensor>;
 TEST(RmsNormGradient, OfInput) {
   for (const float offset : {0.0f, 1.0f}) {
     const backend::Norm norm{random_values(83, 1, 1), 1e-5f, offset};
-    expect_gradients({random_tensor(140, 83, 2)}, [&](Compute& compute, TrainableWeights&, const Tensors& x) {
-      return rms_norm(compute, x[0], norm);
-    });
+    expect_gradients({random_tensor(140, 83, 2)},
+                     [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
+                       return rms_norm(compute, x[0], norm);
+                     });
   }
 }
 
@@ -27,7 +28,7 @@ TEST(RmsNormGradient, OfInputAndTrainableWeight) {
   std::vector<backend::Norm> kept;
   kept.reserve(8);
   expect_gradients({random_tensor(1100, 83, 2)},
-                   [&](Compute& compute, TrainableWeights& trainable, const Tensors& x) {
+                   [&](Compute& compute, backend::TrainableWeights& trainable, const Tensors& x) {
                      kept.push_back({random_values(83, 1, 1), 1e-5f, 1.0f});
                      trainable.train("weight", kept.back().weight);
                      return rms_norm(compute, x[0], kept.back());
@@ -37,14 +38,14 @@ TEST(RmsNormGradient, OfInputAndTrainableWeight) {
 TEST(GluGradient, OfBoth) {
   for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu})
     expect_gradients({random_tensor(70, 37, 1, 4), random_tensor(70, 37, 2)},
-                     [&](Compute& compute, TrainableWeights&, const Tensors& x) {
+                     [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
                        return glu(compute, kind, x[0], x[1]);
                      });
 }
 
 TEST(AddGradient, OfBothAlsoWhenTheyAreOne) {
   expect_gradients({random_tensor(70, 37, 1), random_tensor(70, 37, 2)},
-                   [&](Compute& compute, TrainableWeights&, const Tensors& x) {
+                   [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
                      return add(compute, add(compute, x[0], x[0]), x[1]);
                    });
 }
@@ -54,11 +55,11 @@ TEST(AddedGradient, IsThatOfSumAndNorms) {
   const Tensors inputs = {random_tensor(140, 83, 3), random_tensor(140, 83, 4)};
   for (const auto& after : {std::optional<backend::Norm>(),
                             std::optional<backend::Norm>({random_values(83, 1, 2), 1e-5f, 1.0f})}) {
-    const auto whole = [&](Compute& compute, TrainableWeights&, const Tensors& x) {
+    const auto whole = [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
       const Added t = added(compute, x[0], x[1], after, norm);
       return add(compute, t.sum, t.y);
     };
-    const auto parts = [&](Compute& compute, TrainableWeights&, const Tensors& x) {
+    const auto parts = [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
       const at::Tensor sum = add(compute, x[0], after ? rms_norm(compute, x[1], *after) : x[1]);
       return add(compute, sum, rms_norm(compute, sum, norm));
     };
@@ -87,9 +88,10 @@ TEST(RotateGradient, TurnsBack) {
   }
   std::vector<std::int32_t> positions;
   for (int i = 0; i < 70; ++i) positions.push_back(i * 13 % 90);
-  expect_gradients({random_tensor(70, 30, 1)}, [&](Compute& compute, TrainableWeights&, const Tensors& x) {
-    return rotate(compute, x[0], positions, {cosine, sine, 10});
-  });
+  expect_gradients({random_tensor(70, 30, 1)},
+                   [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
+                     return rotate(compute, x[0], positions, {cosine, sine, 10});
+                   });
 }
 
 // What writes its input has the bits of what does not, on one thread and on three.
@@ -139,8 +141,9 @@ TEST(InPlace, TurnsSeveralTensorsInOnePass) {
 
 TEST(GatherGradient, AddsWhereARowIsTakenTwice) {
   const std::vector<std::int32_t> rows = {4, 0, 4, 6};
-  expect_gradients({random_tensor(9, 5, 1)},
-                   [&](Compute& c, TrainableWeights&, const Tensors& x) { return gather(c, x[0], rows); });
+  expect_gradients({random_tensor(9, 5, 1)}, [&](Compute& c, backend::TrainableWeights&, const Tensors& x) {
+    return gather(c, x[0], rows);
+  });
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using namespace testing_scorer;
 
 using Projections = std::vector<const std::map<std::string, checkpoint::LoraWeights>*>;
 
-std::vector<std::string> pooled_bits(const families::Body& body, const ops::Batch& batch,
+std::vector<std::string> pooled_bits(const families::Body& body, const backend::Batch& batch,
                                      package::Pooling pooling, const Projections& projections,
                                      int threads = 1) {
   const c10::InferenceMode inference;
@@ -30,8 +30,8 @@ std::vector<std::string> pooled_bits(const families::Body& body, const ops::Batc
 }
 
 // Sequences one after the other; each cut into as many segments in a line as `pieces` says.
-ops::Batch chained(const std::vector<const Encoded*>& items, int pieces, std::mt19937& random) {
-  ops::Batch batch;
+backend::Batch chained(const std::vector<const Encoded*>& items, int pieces, std::mt19937& random) {
+  backend::Batch batch;
   batch.offsets.push_back(0);
   for (const Encoded* item : items)
     for (const EncodedOrder& order : item->orders)
@@ -92,7 +92,7 @@ class SharedPrefix : public EachPackage {
 TEST_P(SharedPrefix, ChangesNoBit) {
   std::mt19937 random(5);
   const auto items = pointers(items_);
-  const ops::Batch shared = pack(items, Prefixes::kShared), plain = chained(items, 1, random);
+  const backend::Batch shared = pack(items, Prefixes::kShared), plain = chained(items, 1, random);
   ASSERT_LT(shared.rows(), plain.rows()) << "nothing was shared, nothing is tested";
   ASSERT_TRUE(std::any_of(shared.parent.begin(), shared.parent.end(), [](auto p) { return p >= 0; }));
   for (const package::Pooling pooling :
@@ -106,7 +106,7 @@ TEST_P(SharedPrefix, ChangesNoBit) {
 TEST_P(SharedPrefix, MayBeALineOfSegments) {
   std::mt19937 random(6);
   const auto items = pointers(items_);
-  const ops::Batch plain = chained(items, 1, random), cut = chained(items, 5, random);
+  const backend::Batch plain = chained(items, 1, random), cut = chained(items, 5, random);
   for (const package::Pooling pooling :
        {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean})
     EXPECT_EQ(pooled_bits(body(), cut, pooling, projections_),

@@ -32,7 +32,7 @@ TEST_P(Serving, HasTheBitsOfTheForwardThatIsRecorded) {
   ASSERT_GT(tokens, static_cast<std::size_t>(layers::kChunkRows));
   std::stable_sort(items.begin(), items.end(),
                    [](const auto& a, const auto& b) { return a.adapter < b.adapter; });
-  const ops::Batch batch = pack(pointers(items), (*encoder)->prefixes());
+  const backend::Batch batch = pack(pointers(items), (*encoder)->prefixes());
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
   for (const LoadedAdapter& adapter : model->adapters) projections.push_back(&adapter.projections);
   for (const auto& body : model->bodies)

@@ -11,8 +11,8 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "model/backend/trainable.h"
 #include "model/checkpoint/safetensors.h"
-#include "model/ops/trainable.h"
 #include "model/scorer/adapted_model.h"
 #include "tests/support/gradients.h"
 #include "tests/support/package_copy.h"
@@ -63,8 +63,8 @@ class AdamW {
 };
 
 // Pairs as a batch: a's sequence, then b's.
-ops::Batch pack_pairs(const std::vector<Json>& pairs) {
-  ops::Batch batch;
+backend::Batch pack_pairs(const std::vector<Json>& pairs) {
+  backend::Batch batch;
   batch.offsets = {0};
   for (const Json& pair : pairs)
     for (const char* side : {"a", "b"}) {
@@ -91,7 +91,7 @@ void follow(const Case& c, ops::Compute& compute, const std::string& precision, 
   ASSERT_TRUE(model) << model.error().what;
   LoadedAdapter& adapter = model->adapters[0];
 
-  ops::TrainableWeights trainable(compute);
+  backend::TrainableWeights trainable(compute.backend());
   for (auto& [module, projection] : adapter.projections) {
     trainable.train(module + ".lora_A", projection.a);
     trainable.train(module + ".lora_B", projection.b);

@@ -1,0 +1,39 @@
+#include "model/backend/linear.h"
+
+namespace preferd::backend {
+namespace {
+
+void append_adapters(const Context& context, const std::string& module, const Adapters& adapters,
+                     std::vector<at::Tensor>& to) {
+  for (const AdapterRun& run : adapters.runs)
+    if (const checkpoint::LoraWeights* lora = adapters.find(run, module))
+      to.insert(to.end(), {context.leaf(lora->a), context.leaf(lora->b)});
+}
+
+}  // namespace
+
+const checkpoint::LoraWeights* Adapters::find(const AdapterRun& run, const std::string& module) const {
+  const auto* map =
+      projections.empty() || module.empty() ? nullptr : projections[static_cast<std::size_t>(run.adapter)];
+  if (map == nullptr) return nullptr;
+  const auto it = map->find(module);
+  return it == map->end() ? nullptr : &it->second;
+}
+
+std::vector<at::Tensor> leaves(const Context& context, std::span<const Linear* const> projections,
+                               const Adapters& adapters) {
+  std::vector<at::Tensor> out;
+  for (const Linear* linear : projections) {
+    out.insert(out.end(), {context.leaf(linear->weight), context.leaf(linear->bias)});
+    append_adapters(context, linear->module, adapters, out);
+  }
+  return out;
+}
+
+std::vector<at::Tensor> leaves(const Context& context, const Embedding& embedding, const Adapters& adapters) {
+  std::vector<at::Tensor> out = {context.leaf(embedding.table)};
+  append_adapters(context, embedding.module, adapters, out);
+  return out;
+}
+
+}  // namespace preferd::backend
