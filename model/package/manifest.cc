@@ -258,10 +258,15 @@ void read_calibration(ObjectReader s, Manifest& m) {
 Result<Manifest> read_manifest(const Files& package) {
   const auto file = read_manifest_file(package);
   if (!file) return file.error();
+  auto manifest = parse_manifest(file->json);
+  if (manifest) manifest->digest = file->digest;
+  return manifest;
+}
 
+Result<Manifest> parse_manifest(const Json& json) {
   const ManifestVoice voice;
   ReadFaults faults;
-  ObjectReader s(file->json, "package", voice, faults);
+  ObjectReader s(json, "package", voice, faults);
   Manifest m;
   std::string format;
   s.text("format", format, "preferd-package/1", kRequired);
@@ -282,19 +287,26 @@ Result<Manifest> read_manifest(const Files& package) {
   s.close();
   check_heads(s, m);
   if (const Status status = faults.status(); !status) return status.error();
-  m.digest = file->digest;
   return m;
 }
 
 Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manifest& manifest) {
-  if (manifest.base_path.starts_with('/')) {
-    auto base = open_directory(manifest.base_path, Links::kAnywhere);
-    if (!base) return invalid("package.json: base.path: " + base.error().what);
-    return base;
-  }
+  if (manifest.base_path.starts_with('/')) return open_base(manifest.base_path);
   auto base = package.folder(manifest.base_path);
   if (!base) return invalid("package.json: base.path: " + base.error().what);
   return base;
+}
+
+Result<std::shared_ptr<const Files>> open_base(const std::string& absolute_path) {
+  auto base = open_directory(absolute_path, Links::kAnywhere);
+  if (!base) return invalid("package.json: base.path: " + base.error().what);
+  return base;
+}
+
+std::int64_t feature_columns(const Manifest& manifest) {
+  if (manifest.features.set == features::FeatureSet::kNone) return 0;
+  return static_cast<std::int64_t>(
+      traits(manifest.output()).scores_each_response() ? features::kResponseColumns : features::kPairColumns);
 }
 
 }  // namespace preferd::package

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "features/arena.h"
 #include "model/checkpoint/weights.h"
@@ -44,7 +45,14 @@ struct Manifest {
 
 Result<Manifest> read_manifest(const Files& package);
 
+// The same from the value that the file holds; without a digest.
+Result<Manifest> parse_manifest(const Json& json);
+
 // The base model's directory: inside the package, or wherever an absolute path says.
 Result<std::shared_ptr<const Files>> open_base(const Files& package, const Manifest& manifest);
+Result<std::shared_ptr<const Files>> open_base(const std::string& absolute_path);
+
+// Width of the feature rows that heads read: 0, 63 or 41.
+std::int64_t feature_columns(const Manifest& manifest);
 
 }  // namespace preferd::package

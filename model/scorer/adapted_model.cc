@@ -52,9 +52,8 @@ Result<BaseConfig> read_base_config(const Files& folder, std::optional<std::int6
   return base;
 }
 
-Result<BaseConfig> read_base_config(const PairEncoder& encoder) {
-  const package::Manifest& manifest = encoder.manifest();
-  auto base = read_base_config(encoder.base(), manifest.max_layers);
+Result<BaseConfig> read_base_config(const package::Manifest& manifest, const Files& folder) {
+  auto base = read_base_config(folder, manifest.max_layers);
   if (!base) return base.error();
   base->options.positions = manifest.input.max_tokens;
   for (const package::AdapterSpec& adapter : manifest.adapters)
@@ -161,7 +160,11 @@ void count_bytes(const BaseConfig& base, checkpoint::WeightSource& weights, Adap
 }  // namespace
 
 Result<ModelShape> model_shape(const PairEncoder& encoder) {
-  const auto base = read_base_config(encoder);
+  return model_shape(encoder.manifest(), encoder.base());
+}
+
+Result<ModelShape> model_shape(const package::Manifest& manifest, const Files& folder) {
+  const auto base = read_base_config(manifest, folder);
   if (!base) return base.error();
   return shape_of(*base);
 }
@@ -173,11 +176,11 @@ Result<ModelShape> base_shape(const Files& folder) {
 }
 
 Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper& wrap) {
-  const auto base = read_base_config(encoder);
-  if (!base) return base.error();
-  const auto shape = model_shape(encoder);
-  if (!shape) return shape.error();
   const package::Manifest& manifest = encoder.manifest();
+  const auto base = read_base_config(manifest, encoder.base());
+  if (!base) return base.error();
+  const auto shape = shape_of(*base);
+  if (!shape) return shape.error();
   if (const Status s = check_linears(*base->family, manifest, shape->tensors); !s) return s.error();
 
   AdaptedModel model;

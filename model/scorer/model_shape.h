@@ -24,6 +24,7 @@ struct ModelShape {
 
 // The shape of a package; the LM head is part of it where a head reads it.
 Result<ModelShape> model_shape(const PairEncoder& encoder);
+Result<ModelShape> model_shape(const package::Manifest& manifest, const Files& base);
 
 // The shape of a Hugging Face model directory: all layers, without the LM head.
 Result<ModelShape> base_shape(const Files& folder);

@@ -89,7 +89,8 @@ Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<con
   auto input = text::InputBuilder::create(self->manifest_.input, self->tokenizer_, *self->base_);
   if (!input) return invalid("package.json: input: " + input.error().what);
   self->input_ = std::move(*input);
-  auto statistics = read_statistics(*self->package_, self->manifest_, self->columns());
+  auto statistics =
+      read_statistics(*self->package_, self->manifest_, package::feature_columns(self->manifest_));
   if (!statistics) return statistics.error();
   self->statistics_ = std::move(*statistics);
   return std::shared_ptr<const PairEncoder>(self);
@@ -102,13 +103,6 @@ Status PairEncoder::intact(Look look) const {
 
 Prefixes PairEncoder::prefixes() const {
   return family_->mask == families::AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
-}
-
-std::int64_t PairEncoder::columns() const {
-  if (manifest_.features.set == features::FeatureSet::kNone) return 0;
-  return static_cast<std::int64_t>(package::traits(manifest_.output()).scores_each_response()
-                                       ? features::kResponseColumns
-                                       : features::kPairColumns);
 }
 
 std::vector<float> PairEncoder::features(const text::Pair& pair) const {

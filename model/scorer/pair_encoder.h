@@ -43,8 +43,8 @@ class PairEncoder {
   // The 63 columns: standardised if there are 63 statistics, unchanged if there are 41 or none.
   std::vector<float> features(const text::Pair& pair) const;
 
-  // Width of the feature rows that heads read: 0, 63 or 41.
-  std::int64_t columns() const;
+  // Width of the feature rows that heads read: package::feature_columns().
+  std::int64_t columns() const { return package::feature_columns(manifest_); }
 
  private:
   Result<EncodedOrder> encode_order(const text::Pair& pair, text::Inputs& inputs) const;

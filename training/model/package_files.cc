@@ -9,7 +9,6 @@
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
-#include "model/scorer/adapted_model.h"
 #include "training/config/start.h"
 #include "training/model/random.h"
 
@@ -64,24 +63,21 @@ std::string list_of_layers(const scorer::ModelShape& shape) {
   return "layers";
 }
 
-Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& encoder,
+Status initial_adapter(const TrainConfig& config, package::Output output, const scorer::ModelShape& shape,
                        checkpoint::TensorMap& into) {
-  const auto shape = scorer::model_shape(encoder);
-  if (!shape) return shape.error();
   const AdapterConfig& a = config.adapter;
-  const std::int64_t last = a.last_layer < 0 ? shape->layers - 1 : a.last_layer;
-  if (last >= shape->layers || a.first_layer > last)
+  const std::int64_t last = a.last_layer < 0 ? shape.layers - 1 : a.last_layer;
+  if (last >= shape.layers || a.first_layer > last)
     return invalid("adapter.first_layer " + std::to_string(a.first_layer) + " to last_layer " +
                    std::to_string(last) + " are not within the model's layers 0 to " +
-                   std::to_string(shape->layers - 1));
-  const std::string wrapped = package::traits(encoder.manifest().output()).reads_lm_head()
-                                  ? "base_model.model.model."
-                                  : "base_model.model.";
+                   std::to_string(shape.layers - 1));
+  const std::string wrapped =
+      package::traits(output).reads_lm_head() ? "base_model.model.model." : "base_model.model.";
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (a.targets.empty()) return invalid("adapter.targets is empty, expected names of linear modules");
-  const bool picked = a.first_layer > 0 || last < shape->layers - 1;
+  const bool picked = a.first_layer > 0 || last < shape.layers - 1;
   std::set<std::string> unused(a.targets.begin(), a.targets.end()), ends;
-  for (const checkpoint::Declared& d : shape->tensors) {
+  for (const checkpoint::Declared& d : shape.tensors) {
     if (d.role != checkpoint::Role::kLinear || d.name.starts_with("lm_head")) continue;
     const std::string module = module_of(d);
     ends.insert(module.substr(module.rfind('.') + 1));
@@ -99,7 +95,7 @@ Status initial_adapter(const TrainConfig& config, const scorer::PairEncoder& enc
     into[name + ".lora_B.weight"] = zeros({d.shape[0], a.r});
   }
   if (ends.empty())
-    return invalid("method is lora over " + shape->family +
+    return invalid("method is lora over " + shape.family +
                    ", which has no linear layers; expected full or head");
   if (unused.empty()) return Ok{};
   std::string known;
@@ -175,14 +171,17 @@ Json adapter_config(const AdapterConfig& a, const std::string& base, const score
   return json;
 }
 
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const scorer::PairEncoder& encoder) {
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const package::Manifest& manifest,
+                                       const scorer::ModelShape& shape) {
   PackageTensors tensors;
   if (config.method == Method::kLora)
-    if (const Status s = initial_adapter(config, encoder, tensors.adapter); !s) return s.error();
-  const package::HeadSpec& head = encoder.manifest().adapters.front().head;
+    if (const Status s = initial_adapter(config, manifest.output(), shape, tensors.adapter); !s)
+      return s.error();
+  const package::HeadSpec& head = manifest.adapters.front().head;
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (head.projection)
-    linear(seed, "feature_projection", head.projection->out, encoder.columns(), true, tensors.head);
+    linear(seed, "feature_projection", head.projection->out, package::feature_columns(manifest), true,
+           tensors.head);
   for (std::size_t i = 0; i < head.layers.size(); ++i)
     if (const package::HeadLayer& l = head.layers[i]; l.type == package::HeadLayer::Type::kLinear)
       linear(seed, "layers." + std::to_string(i), l.out, l.in, l.bias, tensors.head);

@@ -8,12 +8,9 @@
 #include "base/result.h"
 #include "features/arena.h"
 #include "model/checkpoint/safetensors.h"
-#include "model/scorer/pair_encoder.h"
+#include "model/package/manifest.h"
+#include "model/scorer/model_shape.h"
 #include "training/config/config.h"
-
-namespace preferd::scorer {
-struct ModelShape;
-}
 
 namespace preferd::training {
 
@@ -42,7 +39,8 @@ Json adapter_config(const AdapterConfig& adapter, const std::string& base, const
 // Fresh tensors: A uniform in +-1/sqrt(in), B zero (as in PEFT), linears of the head uniform in +-1/sqrt(in),
 // with their biases (as in torch.nn.Linear). A pure function of the seed and the names. Errors: a target that
 // names no linear of the body; the error lists the names that exist.
-Result<PackageTensors> initial_tensors(const TrainConfig& config, const scorer::PairEncoder& encoder);
+Result<PackageTensors> initial_tensors(const TrainConfig& config, const package::Manifest& manifest,
+                                       const scorer::ModelShape& shape);
 
 // A tensor of floats that owns its memory.
 checkpoint::StoredTensor make_tensor(std::vector<std::int64_t> shape, std::vector<float> values);

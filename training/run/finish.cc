@@ -16,30 +16,6 @@
 namespace preferd::training {
 namespace {
 
-Result<PackageTensors> read_tensors(const std::string& folder, const PackageForm& form) {
-  PackageTensors tensors;
-  const auto files = open_directory(folder);
-  if (!files) return files.error();
-  const auto read = [&](const std::string& name, checkpoint::TensorMap& into) -> Status {
-    if (!(*files)->exists(name)) return Ok{};
-    auto found = checkpoint::read_safetensors(**files, name);
-    if (!found) return found.error();
-    into = std::move(*found);
-    return Ok{};
-  };
-  if (const Status s = read(std::string(kAdapterFolder) + "/adapter_model.safetensors", tensors.adapter); !s)
-    return s.error();
-  if (const Status s = read(kHeadFile, tensors.head); !s) return s.error();
-  if (form.json.contains("adapter") || !(*files)->exists("base/model.safetensors") || form.copy_base)
-    return tensors;
-  checkpoint::TensorMap base;
-  if (const Status s = read("base/model.safetensors", base); !s) return s.error();
-  for (auto& [name, tensor] : base)
-    tensors.base[name.starts_with(form.weight_prefix) ? name.substr(form.weight_prefix.size()) : name] =
-        std::move(tensor);
-  return tensors;
-}
-
 // Four digits: the value that people read in package.json is the value that is served.
 double rounded(double temperature) { return std::round(temperature * 1e4) / 1e4; }
 
@@ -97,9 +73,7 @@ Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const 
   auto golden = golden_text(*prepared.data, store, *scored, static_cast<std::size_t>(config.watch.golden));
   if (!golden) return golden.error();
   end.golden = std::move(*golden);
-  auto tensors = read_tensors(best, prepared.form);
-  if (!tensors) return tensors.error();
-  if (const Status s = write_package(best, prepared.form, *tensors, end); !s) return s.error();
+  if (const Status s = finish_package(best, prepared.form, end); !s) return s.error();
   at("measuring", 0);
 
   const VerdictForm form{output, static_cast<float>(end.temperature), prepared.classes};

@@ -1,5 +1,5 @@
-// The end of a run: the package in best/ is read back, scored on the validation rows by the engine that
-// serves, calibrated, given golden pairs, and reported on.
+// The end of a run: the package in best/ is scored on the validation rows by the engine that serves, calibrated,
+// given golden pairs, and reported on.
 #pragma once
 
 #include "base/result.h"
@@ -9,7 +9,7 @@
 
 namespace preferd::training {
 
-// Rewrites best/ with temperature and golden pairs; writes predictions.jsonl, evaluation.json and
+// Adds temperature and golden pairs to best/; writes predictions.jsonl, evaluation.json and
 // report.html. Requires validation rows. May be called again. Errors: file errors; kCancelled, after which
 // best/ is whole.
 Result<RunSummary> finish(const TrainInputs& in, const RunDirectory& run, const Prepared& prepared,

@@ -80,7 +80,7 @@ class Recorder {
     return checkpoints_.save(state_, optimizer_);
   }
 
-  Status write_best() { return write_package(run_.path("best"), prepared_.form, model_.tensors(), {}); }
+  Status write_best() { return write_package(run_.path("best"), prepared_.form, model_.tensors()); }
 
  private:
   void keep(const Status& s) {

@@ -24,7 +24,8 @@ class InitialTensors : public testing::Test {
     TrainConfig head_alone = config;
     head_alone.method = Method::kHead;
     package_->make(head_alone);
-    return initial_tensors(config, *package_->encoder);
+    const scorer::PairEncoder& encoder = *package_->encoder;
+    return initial_tensors(config, encoder.manifest(), *scorer::model_shape(encoder));
   }
   std::string refusal(const TrainConfig& config) {
     const auto tensors = make(config);

@@ -61,7 +61,7 @@ TEST_P(RoundTrip, TheWrittenPackageGivesTheLiveLogits) {
   ASSERT_TRUE(model) << model.error().what;
   EXPECT_FALSE((*model)->parameters().empty());
   disturb(**model);
-  const auto written = write_package(package.path("best"), package.form, (*model)->tensors(), {});
+  const auto written = write_package(package.path("best"), package.form, (*model)->tensors());
   ASSERT_TRUE(written) << written.error().what;
 
   const auto scorer = scorer::load_scorer(

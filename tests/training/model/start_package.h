@@ -41,20 +41,23 @@ class StartPackage {
     ASSERT_TRUE(json) << json.error().what;
     form.json = *json;
     form.features = features;
-    ASSERT_TRUE(write_package(path("start"), form, {}, {}));
-    auto opened = scorer::PairEncoder::open(*open_directory(path("start")));
-    ASSERT_TRUE(opened) << opened.error().what;
-    const auto shape = scorer::model_shape(**opened);
+    if (config.method == Method::kFull) form.stored_base = StoredBase::kTrained;
+    const auto manifest = package::parse_manifest(form.json);
+    ASSERT_TRUE(manifest) << manifest.error().what;
+    const auto base = package::open_base(manifest->base_path);
+    ASSERT_TRUE(base) << base.error().what;
+    const auto shape = scorer::model_shape(*manifest, **base);
     ASSERT_TRUE(shape) << shape.error().what;
-    form.weight_prefix = (*families::find_family(shape->family))->prefix;
+    form.weight_prefix = shape->prefix;
     if (config.method == Method::kLora)
-      form.adapter_config =
-          adapter_config(config.adapter, form.json["base"]["path"].get<std::string>(), *shape);
-    const auto tensors = initial_tensors(config, **opened);
+      form.adapter_config = adapter_config(config.adapter, manifest->base_path, *shape);
+    const auto tensors = initial_tensors(config, *manifest, *shape);
     ASSERT_TRUE(tensors) << tensors.error().what;
-    const auto written = write_package(path("start"), form, *tensors, {});
+    PackageForm here = form;
+    here.stored_base = StoredBase::kNone;
+    const auto written = write_package(path("start"), here, *tensors);
     ASSERT_TRUE(written) << written.error().what;
-    opened = scorer::PairEncoder::open(*open_directory(path("start")));
+    const auto opened = scorer::PairEncoder::open(*open_directory(path("start")));
     ASSERT_TRUE(opened) << opened.error().what;
     encoder = *opened;
   }
