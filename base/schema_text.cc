@@ -7,15 +7,19 @@ namespace {
 
 constexpr std::size_t kHelpColumn = 34;
 
+using Comment = std::function<std::string(const std::string& path)>;
+
 class Printer : public Schema {
  public:
   enum class Style { kToml, kHelp };
-  explicit Printer(Style style, std::string path = {}) : style_(style), path_(std::move(path)) {}
+  // `comment` may be empty.
+  Printer(Style style, Comment comment, std::string path = {})
+      : style_(style), comment_(std::move(comment)), path_(std::move(path)) {}
 
   std::string text_so_far() const { return keys_ + sections_; }
 
   void section(const char* name, const char* help, const std::function<void(Schema&)>& body) override {
-    Printer inner(style_, under(name));
+    Printer inner(style_, comment_, under(name));
     body(inner);
     sections_ += "\n[" + under(name) + "]" + about(help) + "\n" + inner.text_so_far();
   }
@@ -26,9 +30,10 @@ class Printer : public Schema {
     const bool example = style_ == Style::kHelp && count == 0;
     if (example) resize(1);
     for (std::size_t i = 0; i < count + (example ? 1 : 0); ++i) {
-      Printer inner(style_, under(name));
+      Printer inner(style_, {}, under(name));
       body(inner, i);
-      sections_ += "\n[[" + under(name) + "]]" + about(help) + "\n" + inner.text_so_far();
+      sections_ += "\n[[" + under(name) + "]]" + (comment_ ? commented(name) : about(help)) + "\n" +
+                   inner.text_so_far();
     }
     if (example) resize(0);
     if (count == 0 && style_ == Style::kToml) line(name, "[]", help);
@@ -49,21 +54,24 @@ class Printer : public Schema {
     return style_ == Style::kHelp ? std::string("  # ") + help : "";
   }
 
+  std::string commented(const char* name) const { return "  # " + comment_(under(name)); }
+
   void line(const char* name, const std::string& value, const std::string& help) {
     std::string out = std::string(name) + " = " + value;
     if (style_ == Style::kHelp) {
       if (out.size() < kHelpColumn) out.resize(kHelpColumn, ' ');
       out += "  # " + help;
     }
+    if (comment_) out += commented(name);
     keys_ += out + "\n";
   }
 
   Style style_;
+  Comment comment_;
   std::string path_, keys_, sections_;
 };
 
-std::string printed(const std::function<void(Schema&)>& describe, Printer::Style style) {
-  Printer printer(style);
+std::string printed(const std::function<void(Schema&)>& describe, Printer printer) {
   describe(printer);
   return printer.text_so_far();
 }
@@ -71,11 +79,15 @@ std::string printed(const std::function<void(Schema&)>& describe, Printer::Style
 }  // namespace
 
 std::string toml_text(const std::function<void(Schema&)>& describe) {
-  return printed(describe, Printer::Style::kToml);
+  return printed(describe, Printer(Printer::Style::kToml, {}));
+}
+
+std::string toml_text(const std::function<void(Schema&)>& describe, const Comment& comment) {
+  return printed(describe, Printer(Printer::Style::kToml, comment));
 }
 
 std::string toml_help(const std::function<void(Schema&)>& describe) {
-  return printed(describe, Printer::Style::kHelp);
+  return printed(describe, Printer(Printer::Style::kHelp, {}));
 }
 
 }  // namespace preferd

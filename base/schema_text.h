@@ -11,7 +11,12 @@ namespace preferd {
 // What ObjectReader reads back to the same. A value that is null is left out.
 std::string toml_text(const std::function<void(Schema&)>& describe);
 
-// The same, each field beside its meaning, for people.
+// The same with a comment to each field, and to each array of tables as one: `comment` is asked with the path,
+// "loop.epochs".
+std::string toml_text(const std::function<void(Schema&)>& describe,
+                      const std::function<std::string(const std::string& path)>& comment);
+
+// Each field with its default and its meaning, for people.
 std::string toml_help(const std::function<void(Schema&)>& describe);
 
 }  // namespace preferd

@@ -98,17 +98,22 @@ void describe(Schema& s, Options& o) {
   s.text("config", o.config, "TOML file: [defaults], [runs.NAME]", {.required = true, .flag_only = true});
   s.text("run", o.run, "which of the file's runs");
   s.toggle("resume", o.resume, "go on with the run in the output folder, from its last checkpoint");
-  s.toggle("print-config", o.print_config, "show the resolved configuration and exit", {.flag_only = true});
+  s.toggle("print-config", o.print_config, "print every value and where it came from, then exit",
+           {.flag_only = true});
   s.toggle("quiet", o.quiet, "errors only");
   s.texts("KEY=VALUE", o.overrides, "keys set from here: optimizer.lr=1e-4", {.positional = true});
 }
 
 int run(const Options& options, const Loaded&) {
+  if (options.print_config) {
+    const auto text = config_with_origins(options.config, options.run, options.overrides);
+    if (!text) return report(text.error(), kBadUsage);
+    std::fputs(text->c_str(), stdout);
+    return kDone;
+  }
   const auto config = load_config(options.config, options.run, options.overrides);
   if (!config) return report(config.error(), kBadUsage);
-  if (!options.print_config) return train_as_told(*config, options);
-  std::fputs(to_toml(*config).c_str(), stdout);
-  return kDone;
+  return train_as_told(*config, options);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "training/config/load.h"
 
+#include <algorithm>
+
 #include "base/files.h"
 #include "base/object_reader.h"
 #include "base/schema_text.h"
@@ -40,15 +42,35 @@ ReadFaults read(const Json& json, TrainConfig& into) {
   return faults;
 }
 
-Result<Json> pick_run(Json file, const std::string& path, const std::string& run) {
+// Values, and in the same places of `origins` the texts that say where each comes from.
+struct Sourced {
+  Json values = Json::object(), origins = Json::object();
+};
+
+// The tables of `value`, with `origin` in place of what stands in them.
+Json origins_of(const Json& value, const std::string& origin) {
+  if (!value.is_object()) return origin;
+  Json out = Json::object();
+  for (const auto& [key, inner] : value.items()) out[key] = origins_of(inner, origin);
+  return out;
+}
+
+void merge(Sourced& onto, const Json& values, const std::string& origin) {
+  merge(onto.values, values);
+  merge(onto.origins, origins_of(values, origin));
+}
+
+Result<Sourced> pick_run(const Json& file, const std::string& path, const std::string& run) {
+  Sourced out;
   if (!file.contains("defaults") && !file.contains("runs")) {
-    if (run.empty()) return file;
-    return invalid(path + ": has no [runs." + run + "]; it is one run without a name");
+    if (!run.empty()) return invalid(path + ": has no [runs." + run + "]; it is one run without a name");
+    merge(out, file, path);
+    return out;
   }
   for (const auto& [key, value] : file.items())
     if ((key != "defaults" && key != "runs") || !value.is_object())
       return invalid(path + ": '" + key + "' stands outside of [defaults] and [runs.NAME]");
-  Json out = file.value("defaults", Json::object());
+  merge(out, file.value("defaults", Json::object()), path + ": [defaults]");
   const Json runs = file.value("runs", Json::object());
   std::string names;
   for (const auto& [key, value] : runs.items()) {
@@ -56,53 +78,125 @@ Result<Json> pick_run(Json file, const std::string& path, const std::string& run
       return invalid(path + ": runs." + key + " is " + preferd::describe(value) + ", expected a table");
     names += (names.empty() ? "" : ", ") + key;
   }
-  if (run.empty()) {
-    if (runs.size() > 1) return invalid(path + ": has several runs, --run names one of " + names);
-    if (runs.size() == 1) merge(out, runs.begin().value());
-    return out;
-  }
-  if (!runs.contains(run))
-    return invalid(path + ": has no [runs." + run + "]" + (names.empty() ? "" : "; there are " + names));
-  merge(out, runs.at(run));
+  if (run.empty() && runs.size() > 1)
+    return invalid(path + ": has several runs, --run names one of " + names);
+  if (run.empty() && runs.empty()) return out;
+  const std::string name = run.empty() ? runs.begin().key() : run;
+  if (!runs.contains(name))
+    return invalid(path + ": has no [runs." + name + "]" + (names.empty() ? "" : "; there are " + names));
+  merge(out, runs.at(name), path + ": [runs." + name + "]");
   return out;
 }
 
-Status apply(Json& json, const std::string& override_text) {
+// Null: what stands above the key is no table; `at` is then its path.
+Json* find_or_make(Json& json, const std::string& key, std::string& at) {
+  Json* place = &json;
+  std::size_t begin = 0;
+  for (std::size_t dot; (dot = key.find('.', begin)) != std::string::npos; begin = dot + 1) {
+    place = &(*place)[key.substr(begin, dot - begin)];
+    at = key.substr(0, dot);
+    if (!place->is_null() && !place->is_object()) return nullptr;
+  }
+  return &(*place)[key.substr(begin)];
+}
+
+Status apply(Sourced& config, const std::string& override_text) {
   const std::size_t equals = override_text.find('=');
   if (!utf8::valid(override_text)) return invalid("an argument key=value is not UTF-8");
   if (equals == std::string::npos || equals == 0)
     return invalid("argument '" + override_text + "' is no key=value");
   const std::string key = override_text.substr(0, equals), value = override_text.substr(equals + 1);
-  auto parsed = parse_toml("v = " + value, "key=value");
-  Json* at = &json;
-  std::size_t begin = 0;
-  for (std::size_t dot; (dot = key.find('.', begin)) != std::string::npos; begin = dot + 1) {
-    at = &(*at)[key.substr(begin, dot - begin)];
-    if (!at->is_null() && !at->is_object())
-      return invalid("argument '" + override_text + "': " + key.substr(0, dot) + " is no table");
-  }
-  (*at)[key.substr(begin)] = parsed ? (*parsed)["v"] : Json(value);
+  const auto parsed = parse_toml("v = " + value, "key=value");
+  std::string at;
+  Json* const place = find_or_make(config.values, key, at);
+  if (place == nullptr) return invalid("argument '" + override_text + "': " + at + " is no table");
+  *place = parsed ? (*parsed)["v"] : Json(value);
+  *find_or_make(config.origins, key, at) = origins_of(*place, "argument KEY=VALUE");
   return Ok{};
+}
+
+// What the start gave beside what was said: all that has no origin yet.
+void add_origins_of_start(Sourced& config) {
+  Json origins = origins_of(config.values, "start " + config.values.value("start", std::string()));
+  if (origins.contains("copy_base")) origins["copy_base"] = "the embedded base";
+  const auto take = [](const auto& self, Json& onto, const Json& said) -> void {
+    for (auto& [key, value] : onto.items()) {
+      if (!said.contains(key)) continue;
+      if (value.is_object() && said.at(key).is_object())
+        self(self, value, said.at(key));
+      else if (!value.is_object())
+        value = said.at(key);
+    }
+  };
+  take(take, origins, config.origins);
+  config.origins = std::move(origins);
+}
+
+struct LoadedConfig {
+  TrainConfig config;
+  Json origins;
+};
+
+Result<LoadedConfig> load(const std::string& path, const std::string& run,
+                          const std::vector<std::string>& overrides) {
+  const auto bytes = map_file(path);
+  if (!bytes) return bytes.error();
+  const auto file = parse_toml(bytes->text(), path);
+  if (!file) return file.error();
+  auto found = pick_run(*file, path, run);
+  if (!found) return found.error();
+  for (const std::string& text : overrides)
+    if (const Status s = apply(*found, text); !s) return s.error();
+  TrainConfig config;
+  if (const auto unknown = read(found->values, config).unknown) return invalid(path + ": " + unknown->what);
+  if (const Status s = take_over_start(found->values); !s) return invalid(path + ": " + s.error().what);
+  config = {};
+  if (const auto wrong = read(found->values, config).first) return invalid(path + ": " + wrong->what);
+  add_origins_of_start(*found);
+  return LoadedConfig{std::move(config), std::move(found->origins)};
+}
+
+// All that stand in a table, each once, in the order of its keys.
+void collect(const Json& origins, std::vector<std::string>& into) {
+  if (origins.is_object())
+    for (const auto& [key, inner] : origins.items()) collect(inner, into);
+  else if (const auto text = origins.get<std::string>();
+           std::find(into.begin(), into.end(), text) == into.end())
+    into.push_back(text);
+}
+
+// `key`: "loop.epochs".
+std::string origin_of(const Json& origins, const std::string& key) {
+  const Json* at = &origins;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = key.find('.', begin);
+    const auto name = key.substr(begin, end - begin);
+    if (!at->is_object() || !at->contains(name)) return "default";
+    at = &at->at(name);
+  }
+  std::vector<std::string> all;
+  collect(*at, all);
+  std::string out;
+  for (const std::string& origin : all) out += (out.empty() ? "" : "; ") + origin;
+  return out.empty() ? "default" : out;
 }
 
 }  // namespace
 
 Result<TrainConfig> load_config(const std::string& path, const std::string& run,
                                 const std::vector<std::string>& overrides) {
-  const auto bytes = map_file(path);
-  if (!bytes) return bytes.error();
-  auto file = parse_toml(bytes->text(), path);
-  if (!file) return file.error();
-  auto json = pick_run(std::move(*file), path, run);
-  if (!json) return json.error();
-  for (const std::string& text : overrides)
-    if (const Status s = apply(*json, text); !s) return s.error();
-  TrainConfig config;
-  if (const auto unknown = read(*json, config).unknown) return invalid(path + ": " + unknown->what);
-  if (const Status s = take_over_start(*json); !s) return invalid(path + ": " + s.error().what);
-  config = {};
-  if (const auto wrong = read(*json, config).first) return invalid(path + ": " + wrong->what);
-  return config;
+  auto loaded = load(path, run, overrides);
+  if (!loaded) return loaded.error();
+  return std::move(loaded->config);
+}
+
+Result<std::string> config_with_origins(const std::string& path, const std::string& run,
+                                        const std::vector<std::string>& overrides) {
+  auto loaded = load(path, run, overrides);
+  if (!loaded) return loaded.error();
+  return toml_text([&](Schema& s) { describe(s, loaded->config); },
+                   [&](const std::string& key) { return origin_of(loaded->origins, key); });
 }
 
 std::string to_toml(const TrainConfig& config) {

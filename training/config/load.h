@@ -22,6 +22,12 @@ namespace preferd::training {
 Result<TrainConfig> load_config(const std::string& path, const std::string& run,
                                 const std::vector<std::string>& overrides);
 
+// What load_config() gives, as TOML with a comment to each key that says where its value comes from:
+// "default", "start NAME", "FILE", "FILE: [runs.NAME]", "argument KEY=VALUE"; several of them where they made
+// a table together.
+Result<std::string> config_with_origins(const std::string& path, const std::string& run,
+                                        const std::vector<std::string>& overrides);
+
 // The whole configuration as TOML that load_config() reads back to the same.
 std::string to_toml(const TrainConfig& config);
 

@@ -70,6 +70,27 @@ TEST_F(Load, TheOnlyRunNeedsNoName) {
   EXPECT_EQ(load("[defaults]\nseed = 1\n")->seed, 1);
 }
 
+TEST_F(Load, OriginsAreSaid) {
+  const std::string runs = std::string(kRuns) + "[[runs.one.data.sources]]\nname = \"x\"\n";
+  const std::vector<std::string> arguments = {"loop.epochs=3", "package.name=q"};
+  const TrainConfig config = *load(runs, "one", arguments);
+  const auto text = config_with_origins(path_, "one", arguments);
+  ASSERT_TRUE(text) << text.error().what;
+  const std::string defaults = path_ + ": [defaults]", one = path_ + ": [runs.one]",
+                    argument = "argument KEY=VALUE";
+  for (const auto& [value, origin] :
+       std::vector<std::pair<std::string, std::string>>{{"seed = 2", one},
+                                                        {"head_lr = 0.25", defaults},
+                                                        {"lr = 0.125", one},
+                                                        {"train = [\"c\"]", one},
+                                                        {"[[data.sources]]", one},
+                                                        {"epochs = 3", argument},
+                                                        {"threads = 0", "default"}})
+    EXPECT_THAT(*text, HasSubstr("\n" + value + "  # " + origin + "\n"));
+  EXPECT_THAT(*text, HasSubstr("}  # " + one + "; " + defaults + "; " + argument + "\n"));
+  EXPECT_EQ(to_toml(*load(*text)), to_toml(config));
+}
+
 TEST_F(Load, UnknownRuns) {
   EXPECT_THAT(refusal(kRuns), HasSubstr("has several runs, --run names one of one, two"));
   EXPECT_THAT(refusal(kRuns, "three"), HasSubstr("has no [runs.three]; there are one, two"));

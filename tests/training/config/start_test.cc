@@ -48,6 +48,21 @@ TEST_F(Start, TheEmbeddedPackageIsWholeWithOneKey) {
   EXPECT_EQ(to_toml(*load(to_toml(c))), to_toml(c));
 }
 
+TEST_F(Start, OriginsNameWhatTheStartGave) {
+  const auto text = [&](const std::string& file) {
+    std::ofstream(path_) << file;
+    return *config_with_origins(path_, "", {"adapter.dropout=0.5"});
+  };
+  const std::string own = text(from("lora") + "[adapter]\ndtype = \"bf16\"\n[package]\nname = \"n\"\n");
+  const std::string start = "  # start " + kPackages + "lora";
+  EXPECT_THAT(own, HasSubstr("rslora = false" + start + "\n"));
+  EXPECT_THAT(own, HasSubstr("dtype = \"bf16\"  # " + path_ + "\n"));
+  EXPECT_THAT(own, HasSubstr("dropout = 0.5  # argument KEY=VALUE\n"));
+  EXPECT_THAT(own, HasSubstr("}" + start + "; " + path_ + "\n"));
+  EXPECT_THAT(own, HasSubstr("copy_base = false  # default\n"));
+  EXPECT_THAT(text("start = \"default\"\n"), HasSubstr("copy_base = true  # the embedded base\n"));
+}
+
 TEST_F(Start, AFolderGivesItsPackageWithAnAbsoluteBaseAndItsAdapter) {
   const TrainConfig c = config(from("lora"));
   EXPECT_EQ(c.package["base"]["path"], kPackages + "lora/base");
