@@ -3,14 +3,16 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
+
+#include "base/inflater.h"
 
 namespace preferd::rows {
 
@@ -24,18 +26,17 @@ struct ByteReader::State {
   std::array<char, 1 << 16> buffer{};  // [at, end): of the file, not handed out yet
   std::size_t at = 0, end = 0, taken = 0, total = 0;
   bool ended = false;
-  z_stream stream{};
-  bool inflates = false, between_members = true, has_more = false;  // has_more: of what it was given
+  std::optional<Inflater> inflater;               // kGzip
+  bool between_members = true, has_more = false;  // has_more: of what the inflater was given
 
   ~State() {
-    if (inflates) inflateEnd(&stream);
     if (file >= 0) ::close(file);
   }
 
   std::string_view held() const { return {buffer.data() + at, end - at}; }
 
-  Error damaged(const char* why) const {
-    return invalid(name + ": cannot read (damaged gzip?): " + (why == nullptr ? "unknown" : why));
+  Error damaged(const std::string& why) const {
+    return invalid(name + ": cannot read (damaged gzip?): " + why);
   }
 
   Result<std::size_t> read_file(char* to, std::size_t count) {
@@ -72,26 +73,22 @@ struct ByteReader::State {
   }
 
   Result<std::size_t> read_gzip(std::span<char> to) {
-    stream.next_out = reinterpret_cast<Bytef*>(to.data());
-    stream.avail_out = static_cast<uInt>(to.size());
-    while (stream.avail_out == to.size()) {
+    while (true) {
       if (!has_more)
         if (const Status status = hold(between_members ? 2 : 1); !status) return status.error();
       if (between_members) {
         if (!at_member()) return std::size_t{0};
-        inflateReset(&stream);
+        inflater->restart();
         between_members = false;
       }
       if (at == end && !has_more) return damaged("it ends too early");
-      stream.next_in = reinterpret_cast<Bytef*>(buffer.data() + at);
-      stream.avail_in = static_cast<uInt>(end - at);
-      const int status = inflate(&stream, Z_NO_FLUSH);
-      at = end - stream.avail_in;
-      if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return damaged(stream.msg);
-      between_members = status == Z_STREAM_END;
-      has_more = stream.avail_out == 0 && !between_members;
+      const auto step = inflater->step(held(), to);
+      if (!step) return damaged(step.error().what);
+      at += step->taken;
+      between_members = step->ended;
+      has_more = step->given == to.size() && !between_members;
+      if (step->given > 0) return step->given;
     }
-    return to.size() - stream.avail_out;
   }
 
   Status know_form() {
@@ -100,8 +97,9 @@ struct ByteReader::State {
       if (const Status status = hold(kMagic.size()); !status) return status;
     form = at_member() ? Form::kGzip : Form::kPlain;
     if (form == Form::kPlain) return Ok{};
-    inflates = inflateInit2(&stream, MAX_WBITS + 16) == Z_OK;
-    if (!inflates) return Error{Code::kInternal, name + ": zlib does not start", {}};
+    auto made = Inflater::create(Inflater::Format::kGzip);
+    if (!made) return Error{made.error().code, name + ": " + made.error().what, {}};
+    inflater.emplace(std::move(*made));
     return Ok{};
   }
 };
