@@ -1,35 +1,24 @@
 #include "base/inflater.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <array>
+
+#include "tests/support/deflated.h"
 
 namespace preferd {
 namespace {
 
 using Format = Inflater::Format;
-
-std::string deflated(const std::string& text, int window_bits) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, text.size()) + 32, '\0');
-  std::string in = text;
-  stream.next_in = reinterpret_cast<Bytef*>(in.data());
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+using testing_support::deflated;
+using testing_support::Wrapper;
 
 TEST(Inflater, UndoesEachFormatAByteAtATime) {
-  for (const auto& [format, bits] :
-       {std::pair{Format::kGzip, 31}, std::pair{Format::kZlib, 15}, std::pair{Format::kDeflate, -15}}) {
+  for (const auto& [format, wrapper] :
+       {std::pair{Format::kGzip, Wrapper::kGzip}, std::pair{Format::kZlib, Wrapper::kZlib},
+        std::pair{Format::kDeflate, Wrapper::kNone}}) {
     auto inflater = *Inflater::create(format);
-    const std::string packed = deflated("one, two, two, two", bits);
+    const std::string packed = deflated("one, two, two, two", wrapper);
     for (int stream = 0; stream < 2; ++stream, inflater.restart()) {
       std::string_view left = packed;
       std::string text;
@@ -51,7 +40,7 @@ TEST(Inflater, UndoesEachFormatAByteAtATime) {
 TEST(Inflater, LeavesWhatFollowsTheStream) {
   auto inflater = *Inflater::create(Format::kGzip);
   std::array<char, 64> out{};
-  const std::string packed = deflated("text", 31);
+  const std::string packed = deflated("text", Wrapper::kGzip);
   const auto step = inflater.step(packed + "junk", out);
   ASSERT_TRUE(step);
   EXPECT_TRUE(step->ended);
@@ -62,7 +51,7 @@ TEST(Inflater, LeavesWhatFollowsTheStream) {
 TEST(Inflater, WantsMoreOfAStreamThatIsCutShort) {
   auto inflater = *Inflater::create(Format::kGzip);
   std::array<char, 64> out{};
-  const std::string packed = deflated("text", 31);
+  const std::string packed = deflated("text", Wrapper::kGzip);
   ASSERT_TRUE(inflater.step(packed.substr(0, packed.size() - 4), out));
   const auto step = inflater.step("", out);
   ASSERT_TRUE(step);
