@@ -2,7 +2,7 @@
 
 #include "cli/common.h"
 #include "model/scorer/verdict_json.h"
-#include "rows/lines.h"
+#include "rows/csv.h"
 
 namespace preferd::cli {
 namespace {

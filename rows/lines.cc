@@ -79,7 +79,8 @@ Result<std::optional<std::string>> LineReader::next() {
     const auto* found = static_cast<const char*>(std::memchr(from, '\n', s.end - s.at));
     const std::size_t count = found != nullptr ? static_cast<std::size_t>(found - from) : s.end - s.at;
     if (line.size() + count > kMaxLineBytes)
-      return invalid(s.bytes.name() + ": line " + std::to_string(s.lines + 1) + " is longer than 256 MiB");
+      return invalid(s.bytes.name() + ": line " + std::to_string(s.lines + 1) + " is longer than " +
+                     std::to_string(kMaxLineMiB) + " MiB");
     line.append(from, count);
     s.at += count + (found != nullptr ? 1 : 0);
     if (found != nullptr) break;
@@ -88,64 +89,12 @@ Result<std::optional<std::string>> LineReader::next() {
   return std::optional<std::string>(std::move(line));
 }
 
-Result<std::optional<std::vector<std::string>>> LineReader::next_record() {
-  using Record = std::optional<std::vector<std::string>>;
-  auto line = next();
-  if (!line) return line.error();
-  if (!*line) return Record();
-  const std::size_t first_line = state_->lines;
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  std::string text = std::move(**line);
-  for (std::size_t i = 0;; ++i) {
-    if (i == text.size()) {
-      if (!quoted) break;
-      fields.back() += '\n';
-      if (fields.back().size() > kMaxLineBytes)
-        return invalid(state_->bytes.name() + ": a field is longer than 256 MiB");
-      auto more = next();
-      if (!more) return more.error();
-      if (!*more)
-        return invalid(state_->bytes.name() + ": the quote opened in line " + std::to_string(first_line) +
-                       " is never closed");
-      text = std::move(**more);
-      i = static_cast<std::size_t>(-1);
-      continue;
-    }
-    const char c = text[i];
-    if (quoted) {
-      if (c != '"')
-        fields.back() += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"')
-        fields.back() += '"', ++i;
-      else
-        quoted = false;
-    } else if (c == '"' && fields.back().empty()) {
-      quoted = true;
-    } else if (c == ',') {
-      fields.emplace_back();
-    } else if (c != '\r' || i + 1 != text.size()) {
-      fields.back() += c;
-    }
-  }
-  return Record(std::move(fields));
-}
-
+const std::string& LineReader::name() const { return state_->bytes.name(); }
 std::size_t LineReader::line_number() const { return state_->lines; }
 std::size_t LineReader::bytes_total() const { return state_->bytes.total(); }
 std::size_t LineReader::bytes_read() const {
   const std::size_t ahead = state_->bytes.compressed() ? 0 : state_->end - state_->at;
   return state_->bytes.consumed() - ahead;
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
 }
 
 }  // namespace preferd::rows

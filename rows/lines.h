@@ -1,5 +1,5 @@
-// Text files as a stream of lines or of CSV records; gzip is seen through, "-" is standard input, a byte
-// order mark at the start is dropped.
+// Text files as a stream of lines; gzip is seen through, "-" is standard input, a byte order mark at the start
+// is dropped.
 //
 // One thread. Memory is bounded by the longest line (limit kMaxLineBytes).
 #pragma once
@@ -8,13 +8,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 
 namespace preferd::rows {
 
-inline constexpr std::size_t kMaxLineBytes = std::size_t{256} << 20;
+inline constexpr std::size_t kMaxLineMiB = 256, kMaxLineBytes = kMaxLineMiB << 20;
 
 class LineReader {
  public:
@@ -30,9 +29,7 @@ class LineReader {
   // read error, a line beyond the limit.
   Result<std::optional<std::string>> next();
 
-  // The next RFC 4180 record: fields separated by commas, quoted with "" as a quote, line breaks inside
-  // quotes kept; a "\r" before the final "\n" is dropped. Errors as next(), and a quote that is never closed.
-  Result<std::optional<std::vector<std::string>>> next_record();
+  const std::string& name() const;  // the path, or "standard input"
 
   // Lines handed out so far.
   std::size_t line_number() const;
@@ -45,8 +42,5 @@ class LineReader {
   explicit LineReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// One CSV field, quoted when it must be.
-std::string csv_field(const std::string& text);
 
 }  // namespace preferd::rows

@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "base/utf8.h"
-#include "rows/lines.h"
+#include "rows/csv.h"
 #include "rows/turns.h"
 
 namespace preferd::rows {
@@ -103,7 +103,7 @@ class Csv : public RecordReader {
   static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path,
                                                     RowTexts texts) {
     auto self = std::make_unique<Csv>(std::move(lines));
-    auto header = self->lines_.next_record();
+    auto header = next_record(self->lines_);
     if (!header) return header.error();
     if (*header) self->header_ = std::move(**header);
     if (texts == RowTexts::kPairOrPreference && !self->missing(kPreference))
@@ -121,7 +121,7 @@ class Csv : public RecordReader {
   Result<std::optional<RecordRead>> next() override {
     while (true) {
       const std::size_t at = lines_.line_number() + 1;
-      auto record = lines_.next_record();
+      auto record = next_record(lines_);
       if (!record) return record.error();
       if (!*record) return std::optional<RecordRead>();
       if ((*record)->size() == 1 && (**record)[0].empty()) continue;
