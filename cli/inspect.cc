@@ -68,7 +68,7 @@ int print_tokens(const scorer::PairEncoder& encoder, const std::string& path) {
   if (!reader) return report(reader.error(), kFailed);
   bool failed = false;
   while (true) {
-    auto read = (*reader)->next();
+    auto read = reader->next();
     if (!read) return report(read.error(), kFailed);
     if (!*read) break;
     std::fputs(tokens_line(encoder, **read, failed).c_str(), stdout);

@@ -18,7 +18,7 @@ constexpr std::size_t kSliceTokens = 2048;
 }  // namespace
 
 ScoreRun::ScoreRun(ScoreOptions options, std::shared_ptr<scorer::Scorer> scorer, Output output,
-                   std::unique_ptr<rows::RowReader> reader)
+                   rows::RowReader reader)
     : options_(std::move(options)),
       scorer_(std::move(scorer)),
       output_(std::move(output)),
@@ -40,12 +40,12 @@ Result<Totals> ScoreRun::operator()() {
     // A CPU computes with what would read the next ones: nothing is gained by a chunk's wait for them.
     if (!more || on_cpu())
       if (const Status s = finish(); !s) return s.error();
-    progress_.show(totals_.rows, totals_.tokens, reader_->progress());
+    progress_.show(totals_.rows, totals_.tokens, reader_.progress());
   }
   if (skip_ > 0)
     return invalid(options_.output + ": has " + std::to_string(skip_) +
                    " lines more than the input has rows; is it the output of another file?");
-  totals_.input_share = reader_->progress();
+  totals_.input_share = reader_.progress();
   return std::move(totals_);
 }
 
@@ -53,7 +53,7 @@ Result<bool> ScoreRun::read_chunk(std::vector<rows::RowRead>& rows) {
   const std::size_t most = on_cpu() ? kChunkRows : kGpuChunkRows;
   while (rows.size() < most) {
     if (options_.limit > 0 && number_ == options_.limit) return false;
-    auto row = reader_->next();
+    auto row = reader_.next();
     if (!row) return row.error();
     const bool good = *row && (*row)->row;
     if (!format_)
@@ -135,7 +135,7 @@ std::vector<Result<scorer::Verdict>> ScoreRun::score_in_slices(
       verdicts.push_back(std::move(v));
     }
     i = end;
-    progress_.show(totals_.rows + i, tokens, reader_->progress());
+    progress_.show(totals_.rows + i, tokens, reader_.progress());
   }
   return verdicts;
 }

@@ -51,7 +51,7 @@ struct Totals {
 class ScoreRun {
  public:
   ScoreRun(ScoreOptions options, std::shared_ptr<scorer::Scorer> scorer, Output output,
-           std::unique_ptr<rows::RowReader> reader);
+           rows::RowReader reader);
 
   // Errors: an unreadable input, an output that cannot be written.
   Result<Totals> operator()();
@@ -75,7 +75,7 @@ class ScoreRun {
   ScoreOptions options_;
   std::shared_ptr<scorer::Scorer> scorer_;
   Output output_;
-  std::unique_ptr<rows::RowReader> reader_;
+  rows::RowReader reader_;
   ThreadPool encoders_;
   Progress progress_;
   Totals totals_;

@@ -50,34 +50,24 @@ Result<Row> row_of(const Json& fields) {
   return row;
 }
 
-class Rows : public RowReader {
- public:
-  explicit Rows(std::unique_ptr<RecordReader> records) : records_(std::move(records)) {}
-
-  Result<std::optional<RowRead>> next() override {
-    auto record = records_->next();
-    if (!record) return record.error();
-    if (!*record) return std::optional<RowRead>();
-    const std::size_t line = (*record)->line;
-    if (!(*record)->fields)
-      return std::optional<RowRead>(RowRead{line, (*record)->id, (*record)->fields.error()});
-    auto row = row_of(*(*record)->fields);
-    if (row) row->id = (*record)->id;
-    return std::optional<RowRead>(RowRead{line, std::move((*record)->id), std::move(row)});
-  }
-
-  std::optional<double> progress() const override { return records_->progress(); }
-
- private:
-  std::unique_ptr<RecordReader> records_;
-};
-
 }  // namespace
 
-Result<std::unique_ptr<RowReader>> RowReader::open(const std::string& path, RowFormat format) {
+Result<RowReader> RowReader::open(const std::string& path, RowFormat format) {
   auto records = RecordReader::open(path, format);
   if (!records) return records.error();
-  return std::unique_ptr<RowReader>(std::make_unique<Rows>(std::move(*records)));
+  return RowReader(std::move(*records));
+}
+
+Result<std::optional<RowRead>> RowReader::next() {
+  auto record = records_->next();
+  if (!record) return record.error();
+  if (!*record) return std::optional<RowRead>();
+  const std::size_t line = (*record)->line;
+  if (!(*record)->fields)
+    return std::optional<RowRead>(RowRead{line, (*record)->id, (*record)->fields.error()});
+  auto row = row_of(*(*record)->fields);
+  if (row) row->id = (*record)->id;
+  return std::optional<RowRead>(RowRead{line, std::move((*record)->id), std::move(row)});
 }
 
 }  // namespace preferd::rows

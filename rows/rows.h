@@ -47,16 +47,19 @@ struct RowRead {
 // One thread.
 class RowReader {
  public:
-  virtual ~RowReader() = default;
-
   // Errors: the file cannot be opened; a CSV header without the three columns.
-  static Result<std::unique_ptr<RowReader>> open(const std::string& path, RowFormat format);
+  static Result<RowReader> open(const std::string& path, RowFormat format);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
-  virtual Result<std::optional<RowRead>> next() = 0;
+  Result<std::optional<RowRead>> next();
 
   // Share of the file that was read, 0..1; nothing where its size is unknown.
-  virtual std::optional<double> progress() const = 0;
+  std::optional<double> progress() const { return records_->progress(); }
+
+ private:
+  explicit RowReader(std::unique_ptr<RecordReader> records) : records_(std::move(records)) {}
+
+  std::unique_ptr<RecordReader> records_;
 };
 
 }  // namespace preferd::rows

@@ -13,7 +13,7 @@ std::vector<std::string> read(const std::string& path, RowFormat format) {
   if (!reader) return {"!! " + reader.error().what};
   std::vector<std::string> out;
   while (true) {
-    auto next = (*reader)->next();
+    auto next = reader->next();
     if (!next) {
       out.push_back("!! " + next.error().what);
       return out;
@@ -131,7 +131,7 @@ TEST(CsvRows, FindTheirColumnsByName) {
 Competition competition(const std::string& text, const std::string& ending) {
   const TemporaryFile file(text, ending);
   auto reader = RowReader::open(file.path(), RowFormat::kAuto);
-  return (*(*reader)->next())->row->competition;
+  return (*reader->next())->row->competition;
 }
 
 TEST(Rows, TellTheirCompetition) {
@@ -196,8 +196,8 @@ TEST(RowFormats, AreKnownByTheEndingOrNamed) {
 TEST(Rows, ReportTheirProgress) {
   const TemporaryFile file("{" + kPair + "}\n");
   auto reader = *RowReader::open(file.path(), RowFormat::kAuto);
-  while (*reader->next()) continue;
-  EXPECT_EQ(reader->progress(), 1.0);
+  while (*reader.next()) continue;
+  EXPECT_EQ(reader.progress(), 1.0);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ inline std::vector<scorer::Ask> asks_of(const std::string& package) {
   const auto& adapters = scorer_of(package)->info().adapters;
   auto reader = rows::RowReader::open(kPackages + "rows.jsonl", rows::RowFormat::kAuto);
   std::vector<scorer::Ask> asks;
-  for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) {
+  for (auto read = reader->next(); read && *read; read = reader->next()) {
     const rows::Row& row = *(**read).row;
     scorer::Ask ask{
         {row.prompt, row.response_a, row.response_b}, "", scorer::Swap::kNone, scorer::Overflow::kPackage};

@@ -11,9 +11,9 @@ namespace {
 using namespace testing_text;
 
 std::vector<rows::Row> file_rows() {
-  const auto reader = rows::RowReader::open(PREFERD_FIXTURES "/text/rows.jsonl", rows::RowFormat::kAuto);
+  auto reader = rows::RowReader::open(PREFERD_FIXTURES "/text/rows.jsonl", rows::RowFormat::kAuto);
   std::vector<rows::Row> rows;
-  for (auto read = (*reader)->next(); read && *read; read = (*reader)->next()) rows.push_back(*(**read).row);
+  for (auto read = reader->next(); read && *read; read = reader->next()) rows.push_back(*(**read).row);
   return rows;
 }
 
