@@ -1,13 +1,13 @@
 #include "model/scorer/package_scorer.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <functional>
+#include <iomanip>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <sstream>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -320,14 +320,12 @@ Status settle_fp8(const PairEncoder& encoder, PackageScorer& scorer, Placement p
   const auto chosen = choose_fp8_layers(scorer.layers(), drift_with);
   if (!chosen) return chosen.error();
   if (chosen->bf16 == 0) return Ok{};
-  std::array<char, 200> text{};
-  std::snprintf(
-      text.data(), text.size(),
-      "fp8 in the last %lld of %lld layers: with fp8 in all layers, probabilities of the golden pairs are "
-      "off by %.5f on average, expected at most %.5f",
-      static_cast<long long>(scorer.layers() - chosen->bf16), static_cast<long long>(scorer.layers()),
-      chosen->drift, kFp8Drift);
-  scorer.note(text.data());
+  const std::int64_t layers = scorer.layers();
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(5) << "fp8 in the last " << layers - chosen->bf16 << " of "
+       << layers << " layers: with fp8 in all layers, probabilities of the golden pairs are off by "
+       << chosen->drift << " on average, expected at most " << kFp8Drift;
+  scorer.note(text.str());
   return Ok{};
 }
 
