@@ -1,5 +1,5 @@
-// JSON in and out. Reading is nlohmann's parser behind limits; writing is a small streaming writer.
-//
+// JSON in and out. Reading is nlohmann's parser behind limits; writing is by hand, as its dump() wants the whole
+// value as a tree and prints a float as the double that it became: 0.1f as 0.10000000149011612.
 // Accepted: RFC 8259 text in UTF-8. Refused with kInvalid: a key twice in one object, nesting deeper or
 // values more numerous than the limits, numbers outside double or 64-bit range, lone surrogates, anything but
 // white space behind the value, a NUL byte anywhere. kTooLarge: more bytes than the limit. Messages give byte

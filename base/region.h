@@ -4,6 +4,8 @@
 // neighbours that are free become one. So what one step let go the next one gets, its pages in place: the
 // system allocator would map and unmap blocks of that size, and a page that is mapped costs as much as
 // writing it twice. Pages beyond kKept go back when nearly nothing is taken any more.
+//
+// By hand: the allocator that libtorch has for the CPU asks the system for every block.
 #pragma once
 
 #include <cstddef>

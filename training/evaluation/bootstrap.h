@@ -2,7 +2,8 @@
 //
 // Rows are drawn with replacement, as many as there are; every statistic is computed on the same draws, so
 // differences between them are paired. A draw is a count for each row. Draws are a function of the seed and
-// the number of rows: results repeat on any machine.
+// the number of rows: results repeat on any machine, which is why it is by hand, over splitmix.h: what the
+// distributions of <random> draw is left to each standard library.
 #pragma once
 
 #include <cstddef>

@@ -5,6 +5,8 @@
 //
 // which is scikit-learn's LogisticRegression with C = 1 / penalty; targets t may be anywhere in [0, 1]. The
 // intercept has a penalty of only 1e-6, so that it stays finite when all rows agree.
+//
+// By hand: LIBLINEAR, which Debian has, fits classes and not shares of votes.
 #pragma once
 
 #include <cstddef>

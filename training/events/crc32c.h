@@ -1,4 +1,5 @@
 // CRC-32C (Castagnoli; RFC 3720, appendix B.4), and the masked form that protects TFRecord frames.
+// By hand: Debian 12 has no package of it.
 #pragma once
 
 #include <cstdint>

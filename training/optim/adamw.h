@@ -5,6 +5,9 @@
 //   p <- p - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 //
 // The rate and decay of each group are given at each step. One thread.
+//
+// By hand: torch::optim::AdamW takes libtorch's whole C++ front end along for these lines, and its moments lie
+// behind maps and archives of its own, where checkpoints want them as tensors.
 #pragma once
 
 #include <array>

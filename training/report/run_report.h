@@ -1,4 +1,7 @@
 // report.html of a training run and evaluation.html of a package: one file each that needs no network.
+//
+// HTML and SVG are written by hand (html.h, chart.h): Vega and Plotly draw with scripts that a page fetches or
+// holds by the megabyte, matplot++ needs gnuplot.
 #pragma once
 
 #include <cstdint>
