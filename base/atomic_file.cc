@@ -177,8 +177,8 @@ Result<AtomicFolder> AtomicFolder::create_new(const std::string& target) {
   if (fs::is_symlink(plain, ec)) return invalid(plain + ": is a link, expected a folder to make");
   const bool there = fs::exists(plain, ec);
   if (ec) return invalid(plain + ": " + ec.message());
-  if (there && !fs::is_directory(plain, ec)) return invalid(plain + ": is there and is no folder");
-  if (there && !fs::is_empty(plain, ec)) return invalid(plain + ": is there and not empty");
+  if (there && !fs::is_directory(plain, ec)) return invalid(plain + " exists and is not a folder");
+  if (there && !fs::is_empty(plain, ec)) return invalid(plain + " exists and is not empty");
   return make(plain, Target::kNew);
 }
 

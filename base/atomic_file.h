@@ -19,7 +19,7 @@ Status write_file_atomically(const std::string& path, std::string_view bytes);
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::string& target);
-  // For what a user names: refuses a target that is there and no empty folder, now and at commit().
+  // For what a user names: refuses a target that exists and is not an empty folder, now and at commit().
   static Result<AtomicFolder> create_new(const std::string& target);
   ~AtomicFolder();
   AtomicFolder(AtomicFolder&& other) noexcept;

@@ -42,7 +42,7 @@ bool is_the_prompt(const Json& turns, const Json& prompt) {
 Result<Json> answer_of(const Json& value, const Json& prompt, const std::string& key) {
   if (!are_turns(value)) return value;
   for (const Json& turn : value)
-    if (!turn.is_object()) return invalid(key + ": a turn is no object, expected {role, content}", key);
+    if (!turn.is_object()) return invalid(key + ": a turn is not an object, expected {role, content}", key);
   if (value.back().value("role", Json()) != "assistant" || !value.back().contains("content"))
     return invalid(key + ": the last turn is not the assistant's, expected the answer there", key);
   if (value.size() > 1 && !is_the_prompt(before_answer(value), prompt))

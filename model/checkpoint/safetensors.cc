@@ -30,12 +30,13 @@ std::string read_entry(const Json& entry, std::span<const std::byte> data, Store
   if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
       !entry.contains("data_offsets"))
     return "expected exactly dtype, shape and data_offsets";
-  if (!entry["dtype"].is_string()) return "dtype is no string";
+  if (!entry["dtype"].is_string()) return "dtype is not a string";
   const auto dtype = quant::parse_dtype(entry["dtype"].get_ref<const std::string&>());
   if (!dtype) return "unknown dtype";
   tensor.dtype = *dtype;
   std::uint64_t elements = 1;
-  if (!entry["shape"].is_array() || entry["shape"].size() > 8) return "shape is no array of at most 8 sizes";
+  if (!entry["shape"].is_array() || entry["shape"].size() > 8)
+    return "shape is not an array of at most 8 sizes";
   for (const Json& d : entry["shape"]) {
     std::uint64_t size = 0;
     if (!get_count(d, size) || size > (std::uint64_t{1} << 40)) return "a size of the shape is out of range";
@@ -46,7 +47,7 @@ std::string read_entry(const Json& entry, std::span<const std::byte> data, Store
   const Json& offsets = entry["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2 || !get_count(offsets[0], extent.begin) ||
       !get_count(offsets[1], extent.end))
-    return "data_offsets is no pair of numbers";
+    return "data_offsets is not a pair of numbers";
   if (extent.begin > extent.end || extent.end > data.size())
     return "data_offsets [" + std::to_string(extent.begin) + ", " + std::to_string(extent.end) +
            "] lie outside the " + std::to_string(data.size()) + " bytes of data (truncated file?)";
@@ -160,7 +161,7 @@ Result<Index> read_index(const Files& folder) {
   Index index;
   for (const auto& [name, shard] : (*json)["weight_map"].items()) {
     if (!shard.is_string() || shard.get_ref<const std::string&>().find('/') != std::string::npos)
-      return invalid(where + ": the shard of " + name + " is no plain file name");
+      return invalid(where + ": the shard of " + name + " is not a plain file name");
     index.shard_of[name] = shard.get<std::string>();
     index.shards.insert(index.shard_of[name]);
   }

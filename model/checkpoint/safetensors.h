@@ -6,8 +6,8 @@
 //   the rest     the tensors' bytes; offsets count from here, leave no gaps, do not overlap and end at the
 //                file's end
 //
-// Everything is checked before a pointer is handed out. Borrowed memory: Tensor::owner keeps the mapping
-// alive.
+// By hand: the format's own library is in Rust. Everything is checked before a pointer is handed out. Borrowed
+// memory: Tensor::owner keeps the mapping alive.
 #pragma once
 
 #include <cstdint>

@@ -139,7 +139,7 @@ class Quantize(Folder):
         self.refused(1, "not empty", "quantize", "--input", source, "--output", f"{self.out}/")
         file = self.dir / "file"
         file.write_text("x")
-        self.refused(1, "no folder", "quantize", "--input", source, "--output", file)
+        self.refused(1, "not a folder", "quantize", "--input", source, "--output", file)
         self.assertEqual(file.read_text(), "x")
         self.refused(1, "not empty", "quantize", "--input", source, "--output", source)
 

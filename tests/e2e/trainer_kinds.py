@@ -225,11 +225,11 @@ class Kinds(Folder):
 
 class Configurations(Folder):
     def test_bad_values(self):
-        self.refused(2, "is no key", keys={"optimizer.rate": 1})
+        self.refused(2, "is not a key", keys={"optimizer.rate": 1})
         self.refused(2, "expected lora|full|head", keys={"method": "qlora"})
         self.refused(2, "package.base.path", keys={"package.base": {}})
         self.refused(2, "unknown key package.input.max_token", keys={"package.input": {"layout": "per_response", "max_token": 5}})
-        self.refused(2, "data.trian is no key", keys={"data.trian": ["x"], "data.train": 3, "seed": "x"})
+        self.refused(2, "data.trian is not a key", keys={"data.trian": ["x"], "data.train": 3, "seed": "x"})
         self.refused(2, "/nowhere", keys=SHORT | {"package.base.path": "/nowhere"})
         self.refused(2, "package.golden is made by training", keys={"package.golden": "x"})
         self.refused(2, "package.head.file is made by training", keys={"package.head.file": "x"})
@@ -239,7 +239,7 @@ class Configurations(Folder):
         self.refused(2, "expected a dense base", keys=SHORT | {"method": "full"})
         self.refused(2, "bf16", keys=SHORT | {"precision": "bf16"})
         self.refused(2, "cuda", keys=SHORT | {"device": "cuda"})
-        self.refused(2, "no key=value", keys={}, flags=["oops"])
+        self.refused(2, "not key=value", keys={}, flags=["oops"])
         self.refused(2, "optimizer.eps", keys={"optimizer.eps": 0})
         self.refused(2, "objective.distillation is set and data.teachers is empty", keys=SHORT | {"objective.distillation": 1})
         self.refused(2, "objective has no weight", keys=SHORT | {"objective.cross_entropy": 0})

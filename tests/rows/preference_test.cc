@@ -85,7 +85,7 @@ TEST(Preference, WhatDoesNotFitIsNamed) {
        "chosen: the last turn is not the assistant's"},
       {R"({"prompt":"p","chosen":"a","rejected":[{"role":"user","content":"other"},{"role":"assistant","content":"b"}]})",
        "rejected: the turns before the answer are not those of prompt"},
-      {R"({"prompt":"p","chosen":[{"role":"user"},3],"rejected":"b"})", "chosen: a turn is no object"},
+      {R"({"prompt":"p","chosen":[{"role":"user"},3],"rejected":"b"})", "chosen: a turn is not an object"},
   };
   for (const auto& [row, words] : cases) EXPECT_THAT(fault_of(row), HasSubstr(words)) << row;
 }

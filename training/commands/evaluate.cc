@@ -85,7 +85,7 @@ int run(Options& options, const Loaded&) {
   if (!options.output.empty())
     if (const Status s = write_reports(*found, options); !s) return report(s.error(), kFailed);
   if (found->bad == 0) return kDone;
-  return report(invalid(std::to_string(found->bad) + " rows were bad and are no part of the figures"),
+  return report(invalid(std::to_string(found->bad) + " rows were bad and are not part of the figures"),
                 kBadData);
 }
 

@@ -29,7 +29,7 @@ class ConfigVoice : public ReaderVoice {
                 const std::set<std::string>& known) const override {
     std::string all;
     for (const std::string& key : known) all += (all.empty() ? "" : ", ") + key;
-    return invalid(path_under(path, wrong) + " is no key; there are " + all);
+    return invalid(path_under(path, wrong) + " is not a key; there are " + all);
   }
 };
 
@@ -88,7 +88,7 @@ Result<Sourced> pick_run(const Json& file, const std::string& path, const std::s
   return out;
 }
 
-// Null: what stands above the key is no table; `at` is then its path.
+// Null: what stands above the key is not a table; `at` is then its path.
 Json* find_or_make(Json& json, const std::string& key, std::string& at) {
   Json* place = &json;
   std::size_t begin = 0;
@@ -104,12 +104,12 @@ Status apply(Sourced& config, const std::string& override_text) {
   const std::size_t equals = override_text.find('=');
   if (!utf8::valid(override_text)) return invalid("an argument key=value is not UTF-8");
   if (equals == std::string::npos || equals == 0)
-    return invalid("argument '" + override_text + "' is no key=value");
+    return invalid("argument '" + override_text + "' is not key=value");
   const std::string key = override_text.substr(0, equals), value = override_text.substr(equals + 1);
   const auto parsed = parse_toml("v = " + value, "key=value");
   std::string at;
   Json* const place = find_or_make(config.values, key, at);
-  if (place == nullptr) return invalid("argument '" + override_text + "': " + at + " is no table");
+  if (place == nullptr) return invalid("argument '" + override_text + "': " + at + " is not a table");
   *place = parsed ? (*parsed)["v"] : Json(value);
   *find_or_make(config.origins, key, at) = origins_of(*place, "argument KEY=VALUE");
   return Ok{};

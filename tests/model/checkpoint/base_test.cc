@@ -450,7 +450,7 @@ INSTANTIATE_TEST_SUITE_P(
                                 j["weight_map"]["model.norm.weight"] = "../head.safetensors";
                               });
                             },
-                            {"model.safetensors.index.json", "model.norm.weight", "no plain file name"}},
+                            {"model.safetensors.index.json", "model.norm.weight", "not a plain file name"}},
                     Refusal{"tensor_in_no_shard",
                             "dense",
                             [](const PackageCopy& c) {

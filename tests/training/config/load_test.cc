@@ -114,19 +114,19 @@ TEST_F(Load, OverridesComeLast) {
 }
 
 TEST_F(Load, BadOverrides) {
-  EXPECT_THAT(refusal("seed = 1\n", "", {"seed"}), HasSubstr("argument 'seed' is no key=value"));
-  EXPECT_THAT(refusal("seed = 1\n", "", {"=3"}), HasSubstr("is no key=value"));
-  EXPECT_THAT(refusal("seed = 1\n", "", {"seed.x=3"}), HasSubstr("seed is no table"));
-  EXPECT_THAT(refusal("seed = 1\n", "", {"optimiser.lr=3"}), HasSubstr("optimiser is no key"));
+  EXPECT_THAT(refusal("seed = 1\n", "", {"seed"}), HasSubstr("argument 'seed' is not key=value"));
+  EXPECT_THAT(refusal("seed = 1\n", "", {"=3"}), HasSubstr("is not key=value"));
+  EXPECT_THAT(refusal("seed = 1\n", "", {"seed.x=3"}), HasSubstr("seed is not a table"));
+  EXPECT_THAT(refusal("seed = 1\n", "", {"optimiser.lr=3"}), HasSubstr("optimiser is not a key"));
   EXPECT_THAT(refusal("seed = 1\n", "", {"seed=many"}), HasSubstr("seed is"));
   EXPECT_THAT(refusal("seed = 1\n", "", {"data.folder=\xff"}), HasSubstr("UTF-8"));
   EXPECT_THAT(refusal("seed = 1\n", "", {"\xff=1"}), HasSubstr("UTF-8"));
 }
 
 TEST_F(Load, UnknownKeysNameTheKnown) {
-  EXPECT_THAT(refusal("sede = 1\n"), HasSubstr("sede is no key; there are "));
+  EXPECT_THAT(refusal("sede = 1\n"), HasSubstr("sede is not a key; there are "));
   const std::string why = refusal("[optimizer]\nrate = 1\n");
-  EXPECT_THAT(why, HasSubstr("optimizer.rate is no key; there are "));
+  EXPECT_THAT(why, HasSubstr("optimizer.rate is not a key; there are "));
   EXPECT_THAT(why, HasSubstr("head_lr"));
   EXPECT_THAT(refusal("[[data.sources]]\nname = \"x\"\ncolour = 1\n"), HasSubstr("data.sources[0].colour"));
 }

@@ -146,7 +146,7 @@ TEST_F(Start, WhatAgreesMayBeSaid) {
 
 TEST_F(Start, AnUnknownKeyComesBeforeAStart) {
   EXPECT_THAT(refusal("start = \"/nowhere\"\nseed = \"x\"\n[adapter]\nrank = 3\n"),
-              HasSubstr("adapter.rank is no key"));
+              HasSubstr("adapter.rank is not a key"));
 }
 
 TEST_F(Start, StartsThatAreNone) {
