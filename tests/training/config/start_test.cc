@@ -55,7 +55,7 @@ TEST_F(Start, OriginsNameWhatTheStartGave) {
   };
   const std::string own = text(from("lora") + "[adapter]\ndtype = \"bf16\"\n[package]\nname = \"n\"\n");
   const std::string start = "  # start " + kPackages + "lora";
-  EXPECT_THAT(own, HasSubstr("rslora = true" + start + "\n"));
+  EXPECT_THAT(own, HasSubstr("rslora = false" + start + "\n"));
   EXPECT_THAT(own, HasSubstr("dtype = \"bf16\"  # " + path_ + "\n"));
   EXPECT_THAT(own, HasSubstr("dropout = 0.5  # argument KEY=VALUE\n"));
   EXPECT_THAT(own, HasSubstr("}" + start + "; " + path_ + "\n"));
