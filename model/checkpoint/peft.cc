@@ -1,158 +1,46 @@
 #include "model/checkpoint/peft.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <set>
 
 #include "base/regex.h"
-#include "model/checkpoint/fields.h"
 #include "model/checkpoint/names.h"
+#include "model/checkpoint/peft_config.h"
 
 namespace preferd::checkpoint {
 namespace {
 
-constexpr std::array kRead = {"r",
-                              "lora_alpha",
-                              "use_rslora",
-                              "target_modules",
-                              "exclude_modules",
-                              "layers_to_transform",
-                              "layers_pattern",
-                              "rank_pattern",
-                              "alpha_pattern",
-                              "modules_to_save",
-                              "fan_in_fan_out"};
-constexpr std::array kIgnored = {"peft_type",         "task_type",          "base_model_name_or_path",
-                                 "revision",          "inference_mode",     "lora_dropout",
-                                 "init_lora_weights", "auto_mapping",       "peft_version",
-                                 "megatron_core",     "loftq_config",       "eva_config",
-                                 "corda_config",      "lora_ga_config",     "runtime_config",
-                                 "qalora_group_size", "ensure_weight_tying"};
-constexpr std::array kHeadModules = {"score", "classifier", "pooler"};
 constexpr std::string_view kStrip = "base_model.model.";
+constexpr const char* kOutput = "lm_head.weight";
 
 bool is_head(std::string_view name) {
   const std::string_view first = name.substr(0, name.find('.'));
-  return std::find(kHeadModules.begin(), kHeadModules.end(), first) != kHeadModules.end();
+  return std::find(kPeftHeads.begin(), kPeftHeads.end(), first) != kPeftHeads.end();
 }
 
-bool switched_off(const Json& v) {
-  return v.is_null() || v == false || v == "none" || v == 0 || ((v.is_array() || v.is_object()) && v.empty());
-}
-
-// What may be a list of names, one regular expression, or absent.
-struct Names {
-  std::vector<std::string> list;
-  std::optional<std::string> pattern;
-  bool empty() const { return list.empty() && !pattern; }
-};
-
-struct Config {
-  std::int64_t r = 8;
-  double alpha = 8;
-  bool rslora = false, all_linear = false;
-  Names target, exclude;
-  std::vector<std::string> modules_to_save, layers_pattern;
-  std::vector<std::int64_t> layers;
-  std::vector<std::pair<std::string, double>> rank_pattern, alpha_pattern;  // in the file's order
-};
-
-std::vector<std::string> strings(Fields& f, const char* key) {
-  std::vector<std::string> out;
-  if (!f.has(key)) return out;
-  const Json& v = f.json()[key];
-  if (v.is_string()) return {v.get<std::string>()};
-  if (!v.is_array()) f.fail(std::string(key) + " is " + describe(v) + ", expected a list of names");
-  for (const Json& s : v) {
-    if (!s.is_string())
-      f.fail(std::string(key) + " holds " + describe(s) + ", expected names");
-    else
-      out.push_back(s.get<std::string>());
-  }
-  return out;
-}
-
-Names names(Fields& f, const char* key) {
-  if (f.has(key) && f.json()[key].is_string()) return {{}, f.json()[key].get<std::string>()};
-  return {strings(f, key), std::nullopt};
-}
-
-std::vector<std::pair<std::string, double>> pattern_map(Fields& f, const nlohmann::ordered_json& all,
-                                                        const char* key) {
-  std::vector<std::pair<std::string, double>> out;
-  if (!f.has(key)) return out;
-  if (!all[key].is_object()) {
-    f.fail(std::string(key) + " is " + describe(f.json()[key]) + ", expected an object");
-    return out;
-  }
-  for (const auto& [name, value] : all[key].items()) {
-    if (!value.is_number())
-      f.fail(std::string(key) + "." + name + " is no number");
-    else
-      out.emplace_back(name, value.get<double>());
-  }
-  return out;
-}
-
-Result<Config> read_config(const Files& folder) {
-  const auto bytes = folder.open("adapter_config.json");
-  if (!bytes) return bytes.error();
-  const auto json = read_json_object(folder, "adapter_config.json");
-  if (!json) return json.error();
-  Fields f(*json, folder.name() + "/adapter_config.json");
-  const auto ordered = nlohmann::ordered_json::parse(bytes->text());
-  if (f.text_or("peft_type", "") != "LORA") f.fail("peft_type is not LORA");
-  for (const auto& [key, value] : json->items()) {
-    const auto known = [&](const auto& keys) {
-      return std::find(keys.begin(), keys.end(), key) != keys.end();
-    };
-    if (!known(kRead) && !known(kIgnored) && !switched_off(value))
-      f.fail(key + " = " + describe(value) + " is not supported");
-  }
-  if (f.boolean_or("fan_in_fan_out", false)) f.fail("fan_in_fan_out is for Conv1D bases");
-  Config c;
-  c.r = f.integer_or("r", 8, 1, 1024);
-  c.alpha = f.number_or("lora_alpha", 8);
-  c.rslora = f.boolean_or("use_rslora", false);
-  c.target = names(f, "target_modules");
-  c.exclude = names(f, "exclude_modules");
-  c.layers_pattern = strings(f, "layers_pattern");
-  for (const std::string& m : strings(f, "modules_to_save"))
-    if (std::find(kHeadModules.begin(), kHeadModules.end(), m) == kHeadModules.end())
-      c.modules_to_save.push_back(m);
-  if (f.has("layers_to_transform")) {
-    const Json& v = f.json()["layers_to_transform"];
-    for (const Json& n : v.is_array() ? v : Json::array({v})) {
-      if (!n.is_number_integer())
-        f.fail("layers_to_transform holds " + describe(n) + ", expected layer numbers");
-      else
-        c.layers.push_back(n.get<std::int64_t>());
-    }
-  }
-  const bool patterned = std::any_of(c.layers_pattern.begin(), c.layers_pattern.end(),
-                                     [](const std::string& p) { return !p.empty(); });
-  if (patterned && c.layers.empty()) f.fail("layers_pattern stands without layers_to_transform");
-  c.rank_pattern = pattern_map(f, ordered, "rank_pattern");
-  c.alpha_pattern = pattern_map(f, ordered, "alpha_pattern");
-  for (const auto& [name, r] : c.rank_pattern)
-    if (!(r >= 1 && r <= 1024 && r == std::floor(r))) f.fail("rank_pattern." + name + " is out of 1..1024");
-  if (c.target.empty()) f.fail("target_modules is missing");
-  if (c.target.pattern) {
-    std::string lower = *c.target.pattern;
-    for (char& ch : lower) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
-    c.all_linear = lower == "all-linear";
-  }
-  const Status status = f.status();
-  if (!status) return status.error();
-  return c;
+// A tensor's name as save_pretrained writes it, from the forms that raw state dicts have:
+//   X.lora_A.default.weight                    -> X.lora_A.weight
+//   X.lora_embedding_A.default                 -> X.lora_embedding_A
+//   score.modules_to_save.default.weight       -> score.weight
+// Empty: the base's own copy of a saved module (score.original_module.weight), which is not the adapter's.
+std::string plain_name(std::string name) {
+  constexpr std::string_view kSaved = ".modules_to_save.default.", kDefault = ".default",
+                             kOwn = ".original_module.";
+  if (name.find(kOwn) != std::string::npos) return {};
+  if (const auto at = name.find(kSaved); at != std::string::npos) return name.replace(at, kSaved.size(), ".");
+  const auto lora = name.find(".lora_"),
+             at = name.find(kDefault, lora == std::string::npos ? name.size() : lora);
+  if (at != std::string::npos && (at + kDefault.size() == name.size() || name[at + kDefault.size()] == '.'))
+    name.erase(at, kDefault.size());
+  return name;
 }
 
 // Regular expressions fail at most once; the first failure is kept and everything after it is "no".
 class Matcher {
  public:
-  explicit Matcher(const Config& c) : c_(c) {}
+  explicit Matcher(const PeftConfig& c) : c_(c) {}
 
   bool targeted(const std::string& key, Role role) {
     if (listed(c_.exclude, key)) return false;
@@ -186,7 +74,7 @@ class Matcher {
     return hit && *hit;
   }
 
-  bool listed(const Names& n, const std::string& key) {
+  bool listed(const PeftNames& n, const std::string& key) {
     if (n.pattern) return full(*n.pattern, key);
     return std::any_of(n.list.begin(), n.list.end(),
                        [&](const std::string& name) { return key == name || key.ends_with("." + name); });
@@ -214,7 +102,7 @@ class Matcher {
     return false;
   }
 
-  const Config& c_;
+  const PeftConfig& c_;
   std::optional<Error> failure_;
 };
 
@@ -250,7 +138,10 @@ Result<Sorted> sorted(TensorMap file, const std::string& prefix, const std::stri
       return invalid(where + ": " + name + " is " + quant::name_of(tensor.dtype) +
                      ", expected floating point");
     if (!all_finite(tensor)) return invalid(where + ": " + name + " holds NaN or infinity");
-    const std::string bare = name.substr(kStrip.size());
+    const std::string bare = plain_name(name.substr(kStrip.size()));
+    if (bare.empty()) continue;
+    if (out.body.contains(bare) || out.head.contains(bare))
+      return invalid(where + ": two tensors are named " + bare + ", one of them as " + name);
     if (is_head(bare)) {
       out.head.emplace(bare, std::move(tensor));
       continue;
@@ -265,13 +156,18 @@ Result<Sorted> sorted(TensorMap file, const std::string& prefix, const std::stri
 // that were saved whole.
 class Plan {
  public:
-  Plan(const Config& config, const std::string& prefix, bool wrapped)
+  Plan(const PeftConfig& config, const std::string& prefix, bool wrapped)
       : config_(config), matcher_(config), before_(wrapped ? prefix + "." : "") {}
 
-  void add(const Declared& d) {
+  // `file`: the tensors that there are. A table of the vocabulary may be among them though modules_to_save does
+  // not name it: PEFT adds it where it is a target (as base_layer) or was resized.
+  void add(const Declared& d, const TensorMap& file) {
     const bool output = d.role == Role::kOutput;
     const std::string name = (output ? "" : before_) + d.name, key = parent(name);
-    bool is_saved = false;
+    const bool table = output || d.role == Role::kEmbedding;
+    const std::string below = key + ".base_layer.weight";
+    if (table && file.contains(below)) return add_table(d, below, key);
+    bool is_saved = table && file.contains(name);
     for (std::string up = key; !up.empty(); up = parent(up)) {
       is_saved = is_saved || matcher_.saved(up);
       if (up != key) modules_.insert(up);
@@ -284,6 +180,22 @@ class Plan {
       vectors_.insert(key);
     else if (matcher_.targeted(key, output ? Role::kVector : d.role))
       add_target(d, key);
+  }
+
+  // An LM head that was saved over a base whose LM head is its input embedding: it is untied. Where no head
+  // reads the LM head it is not wanted, as in bases.
+  void add_output(const std::vector<Declared>& body, TensorMap& file, Wrapping wrapping) {
+    const auto saved = file.find(kOutput);
+    const bool declared =
+        std::ranges::any_of(body, [](const Declared& d) { return d.role == Role::kOutput; });
+    if (saved == file.end() || declared) return;
+    if (wrapping == Wrapping::kBody) {
+      file.erase(saved);
+      return;
+    }
+    const auto table = std::ranges::find(body, Role::kEmbedding, &Declared::role);
+    auto& slot = saved_[kOutput] = std::make_unique<StoredTensor>();
+    wanted_[kOutput] = {table->shape, slot.get()};
   }
 
   // Errors: targets that are no linear layers, or none at all; bad patterns.
@@ -315,6 +227,13 @@ class Plan {
                      " (is this adapter for another base?)");
     for (auto& [name, want] : wanted_) {
       StoredTensor& tensor = tensors[name];
+      if (name.ends_with("embed_tokens.weight") && tensor.shape.size() == 2 &&
+          tensor.shape[0] != want.shape[0] && tensor.shape[1] == want.shape[1])
+        return invalid(
+            where + ": " + name + " has " + std::to_string(tensor.shape[0]) + " rows, the base has " +
+            std::to_string(want.shape[0]) +
+            ": the vocabulary was resized in training; expected a base that was resized in the same "
+            "way and saved (resize_token_embeddings, save_pretrained)");
       if (tensor.shape != want.shape)
         return invalid(where + ": " + name + " is " + shape_text(tensor.shape) + ", expected " +
                        shape_text(want.shape) + " (is this adapter for another base?)");
@@ -332,6 +251,13 @@ class Plan {
   }
 
  private:
+  void add_table(const Declared& d, const std::string& name, const std::string& key) {
+    auto& slot = saved_[d.name] = std::make_unique<StoredTensor>();
+    wanted_[name] = {d.shape, slot.get()};
+    for (std::string up = parent(key); !up.empty(); up = parent(up)) modules_.insert(up);
+    if (matcher_.targeted(key, d.role == Role::kOutput ? Role::kVector : d.role)) add_target(d, key);
+  }
+
   void add_target(const Declared& d, const std::string& key) {
     const double r = matcher_.by_pattern(config_.rank_pattern, key, static_cast<double>(config_.r));
     const double alpha = matcher_.by_pattern(config_.alpha_pattern, key, config_.alpha);
@@ -347,7 +273,7 @@ class Plan {
                                                                            &projections_.back()->b};
   }
 
-  const Config& config_;
+  const PeftConfig& config_;
   Matcher matcher_;
   std::string before_;  // of names of the body in the file
   std::map<std::string, Wanted> wanted_;
@@ -360,7 +286,7 @@ class Plan {
 
 Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& body,
                               const std::string& prefix, Wrapping wrapping) {
-  const auto config = read_config(folder);
+  const auto config = read_peft_config(folder);
   if (!config) return config.error();
   const std::string where = folder.name() + "/adapter_model.safetensors";
   auto file = read_safetensors(folder, "adapter_model.safetensors");
@@ -368,7 +294,8 @@ Result<PeftAdapter> read_peft(const Files& folder, const std::vector<Declared>& 
   auto tensors = sorted(std::move(*file), prefix, where);
   if (!tensors) return tensors.error();
   Plan plan(*config, prefix, tensors->wrapped || wrapping == Wrapping::kCausalLm);
-  for (const Declared& d : body) plan.add(d);
+  for (const Declared& d : body) plan.add(d, tensors->body);
+  plan.add_output(body, tensors->body, wrapping);
   if (const Status s = plan.finish(body, folder.name() + "/adapter_config.json"); !s) return s.error();
   if (const Status s = plan.take(std::move(tensors->body), where); !s) return s.error();
   PeftAdapter adapter;

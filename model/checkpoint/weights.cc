@@ -69,6 +69,11 @@ OverlayWeights::OverlayWeights(WeightSource& base, TensorMap saved, std::string 
 
 bool OverlayWeights::has(const std::string& name) const { return saved_.contains(name) || base_.has(name); }
 
+quant::Matrix OverlayWeights::tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) {
+  constexpr const char* kOutput = "lm_head.weight";
+  return saved_.contains(kOutput) ? output(kOutput, rows, cols) : base_.tied_output(name, rows, cols);
+}
+
 quant::Matrix OverlayWeights::get(const Declared& wanted) {
   const auto it = saved_.find(wanted.name);
   if (it == saved_.end()) {

@@ -147,9 +147,8 @@ class OverlayWeights : public WeightSource {
   // `saved`: names as a family asks for them. The base must outlive this.
   OverlayWeights(WeightSource& base, TensorMap saved, std::string where);
   bool has(const std::string& name) const override;
-  quant::Matrix tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) override {
-    return base_.tied_output(name, rows, cols);
-  }
+  // The base's, unless the adapter saved an LM head of its own (lm_head.weight), which unties them.
+  quant::Matrix tied_output(const std::string& name, std::int64_t rows, std::int64_t cols) override;
 
  protected:
   quant::Matrix get(const Declared& wanted) override;

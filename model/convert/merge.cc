@@ -109,7 +109,8 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
   const checkpoint::BareNames bare(*tensors, source.shape.prefix);
   std::map<std::string, checkpoint::Role> roles;
   for (const checkpoint::Declared& d : source.shape.tensors) roles[d.name] = d.role;
-  report.unties = source.shape.tied && touches(source, "embed_tokens");
+  report.unties =
+      source.shape.tied && (touches(source, "embed_tokens") || source.peft.saved.contains(kOutput));
   std::vector<Step> steps;
   std::optional<Step> output;
   for (auto& [name, tensor] : *tensors) {
@@ -139,6 +140,11 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
       }
     steps.push_back(std::move(step));
   }
+  if (output)
+    if (const auto saved = source.peft.saved.find(kOutput); saved != source.peft.saved.end()) {
+      output->tensor = saved->second;
+      ++report.replaced;
+    }
   if (output) steps.push_back(std::move(*output));
   PREFERD_CHECK(report.projections == source.peft.projections.size() &&
                 report.replaced == source.peft.saved.size());

@@ -20,6 +20,15 @@ void config(const PackageCopy& c, F change) {
   c.edit(kConfig, change);
 }
 
+constexpr const char* kTable = "model.embed_tokens.weight";
+
+// The base's own table of the vocabulary.
+TestTensor table_of(const PackageCopy& c) {
+  TestTensor table;
+  c.edit_tensors("base/model.safetensors", [&](auto& file) { table = file.at(kTable); });
+  return table;
+}
+
 class BadAdapter : public RefusalTest {};
 TEST_P(BadAdapter, IsRefused) { check(); }
 
@@ -68,6 +77,31 @@ INSTANTIATE_TEST_SUITE_P(
                   config(c, [](Json& j) { j["target_modules"] = {"q_proj", "v_proj", "o_proj"}; });
                 },
                 {kFile, "missing", "o_proj"}},
+        Refusal{"named_twice",
+                "lora",
+                [](const PackageCopy& c) {
+                  tensors(c, [](auto& file) {
+                    file[kQuery + "lora_A.default.weight"] = file[kQuery + "lora_A.weight"];
+                  });
+                },
+                {kFile, "two tensors are named", "q_proj.lora_A.weight"}},
+        Refusal{"resized_vocabulary",
+                "lora",
+                [](const PackageCopy& c) {
+                  const TestTensor table = table_of(c);
+                  tensors(c, [&](auto& file) {
+                    file[std::string("base_model.model.") + kTable] =
+                        filled({table.shape[0] + 1, table.shape[1]});
+                  });
+                },
+                {kFile, "embed_tokens.weight has", "the vocabulary was resized"}},
+        Refusal{
+            "initialisation_that_changes_the_base",
+            "lora",
+            [](const PackageCopy& c) {
+              config(c, [](Json& j) { j["init_lora_weights"] = "pissa_niter_4"; });
+            },
+            {kConfig, "init_lora_weights is 'pissa_niter_4'", "path_initial_model_for_weight_conversion"}},
         Refusal{"without_the_strip",
                 "lora",
                 [](const PackageCopy& c) {
@@ -316,6 +350,42 @@ INSTANTIATE_TEST_SUITE_P(
                      file = bare;
                    });
                  }},
+        Accepted{
+            "names_of_a_raw_state_dict", "lora_score",
+            [](const PackageCopy& c) {
+              tensors(c, [](auto& file) {
+                TestTensors raw;
+                for (auto& [name, x] : file) {
+                  const std::size_t lora = name.rfind(".weight");
+                  const bool head = name.ends_with("score.weight");
+                  raw[name.substr(0, lora) + (head ? ".modules_to_save.default" : ".default") + ".weight"] =
+                      x;
+                  if (head) raw[name.substr(0, lora) + ".original_module.weight"] = filled(x.shape, 3.0f);
+                }
+                file = raw;
+              });
+            }},
+        Accepted{"table_of_the_base_beside_an_adapter_on_it", "lora",
+                 [](const PackageCopy& c) {
+                   const TestTensor table = table_of(c);
+                   config(c, [](Json& j) { j["target_modules"].push_back("embed_tokens"); });
+                   tensors(c, [&](auto& file) {
+                     const std::string embed = "base_model.model.model.embed_tokens.";
+                     const std::int64_t r = file[kQuery + "lora_A.weight"].shape[0];
+                     file[embed + "lora_embedding_A"] = filled({r, table.shape[0]});
+                     file[embed + "lora_embedding_B"] = filled({table.shape[1], r}, 0.0f);
+                     file[embed + "base_layer.weight"] = table;
+                   });
+                 }},
+        Accepted{"table_that_no_list_names", "lora",
+                 [](const PackageCopy& c) {
+                   const TestTensor table = table_of(c);
+                   tensors(c, [&](auto& file) { file[std::string("base_model.model.") + kTable] = table; });
+                 }},
+        Accepted{"lm_head_that_no_head_reads", "lora",
+                 [](const PackageCopy& c) {
+                   tensors(c, [](auto& file) { file["base_model.model.lm_head.weight"] = filled({3, 64}); });
+                 }},
         Accepted{"switched_off_extras", "lora",
                  [](const PackageCopy& c) {
                    config(c, [](Json& j) {
@@ -401,6 +471,18 @@ TEST(AdapterTypes, AreWidenedExactly) {
   }
 }
 
+std::vector<float> logits_of(const PackageCopy& c) {
+  const auto scorer = c.load();
+  if (!scorer) {
+    ADD_FAILURE() << scorer.error().what;
+    return {};
+  }
+  const auto item =
+      (*scorer)->encode({{"2+2?", "4", "five"}, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
+  const std::vector<const scorer::Encoded*> items = {&*item};
+  return (*(*scorer)->score(items)[0]).logits;
+}
+
 // With tied embeddings the input embedding is asked for twice; an adapter on it counts once and leaves the LM
 // head as it is.
 TEST(TiedEmbedding, TakesAnAdapter) {
@@ -415,21 +497,43 @@ TEST(TiedEmbedding, TakesAnAdapter) {
       {"base_model.model.model.embed_tokens.lora_embedding_A", filled({2, vocabulary}, 0.25f)},
       {"base_model.model.model.embed_tokens.lora_embedding_B", filled({32, 2}, 0.0f)}};
   copy.write(kFile, safetensors_bytes(file));
-  const auto logits = [](const PackageCopy& c) -> std::vector<float> {
-    const auto scorer = c.load();
-    if (!scorer) {
-      ADD_FAILURE() << scorer.error().what;
-      return {};
-    }
-    const auto item =
-        (*scorer)->encode({{"2+2?", "4", "five"}, "", scorer::Swap::kNone, scorer::Overflow::kPackage});
-    const std::vector<const scorer::Encoded*> items = {&*item};
-    return (*(*scorer)->score(items)[0]).logits;
-  };
-  EXPECT_EQ(logits(copy), logits(plain));  // B is zero
+  EXPECT_EQ(logits_of(copy), logits_of(plain));  // B is zero
   file["base_model.model.model.embed_tokens.lora_embedding_B"] = filled({32, 2}, 1.0f);
   copy.write(kFile, safetensors_bytes(file));
-  EXPECT_NE(logits(copy), logits(plain));
+  EXPECT_NE(logits_of(copy), logits_of(plain));
+}
+
+// An LM head that was saved over a tied base is untied: its logits are its own.
+TEST(TiedEmbedding, IsUntiedByASavedLmHead) {
+  const PackageCopy copy("token_pair_tied"), plain("token_pair_tied");
+  const TestTensor table = as_f32(table_of(plain));
+  copy.edit("package.json", [](Json& j) { j["adapter"] = {{"path", "adapter"}}; });
+  std::filesystem::create_directory(copy.path("adapter"));
+  copy.write(
+      "adapter/adapter_config.json",
+      R"({"peft_type":"LORA","task_type":"CAUSAL_LM","r":2,"lora_alpha":2,"target_modules":["q_proj"],)"
+      R"("modules_to_save":["embed_tokens","lm_head"]})");
+  const auto with_head = [&](const TestTensor& head) {
+    TestTensors file = {{"base_model.model.lm_head.weight", head},
+                        {"base_model.model.model.embed_tokens.weight", table}};
+    plain.edit_tensors("base/model.safetensors", [&](auto& base) {
+      for (const auto& [name, x] : base)
+        if (name.ends_with("q_proj.weight")) {
+          const std::string key = "base_model.model." + name.substr(0, name.size() - 6);
+          file[key + "lora_A.weight"] = filled({2, x.shape[1]});
+          file[key + "lora_B.weight"] = filled({x.shape[0], 2}, 0.0f);
+        }
+    });
+    copy.write(kFile, safetensors_bytes(file));
+    return logits_of(copy);
+  };
+  const std::vector<float> before = logits_of(plain), same = with_head(table);
+  ASSERT_EQ(same.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(same[i], before[i], 1e-4f);
+  std::vector<float> twice = values_of(table);
+  for (float& v : twice) v *= 2;
+  const std::vector<float> doubled = with_head(floats(table.shape, twice));
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(doubled[i], 2 * before[i], 2e-4f);
 }
 
 }  // namespace
