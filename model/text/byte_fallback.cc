@@ -22,7 +22,7 @@ class ByteFallback : public Tokenizer {
   ByteFallback(BpeModel model, Prefix prefix, const EndNames& ends)
       : merges_(std::move(model.merges)), added_(std::move(model.raw)), prefix_(prefix) {
     top_id_ = model.top_id;
-    set_controls(std::move(model.controls), ends.bos, ends.eos);
+    set_controls(std::move(model.controls), ends);
     fill_characters(model.pieces);
     fill_words(model.pieces);
   }

@@ -55,7 +55,7 @@ class ByteLevel : public Tokenizer {
         split_(split),
         cleans_(cleans) {
     top_id_ = model.top_id;
-    set_controls(std::move(model.controls), ends.bos, ends.eos);
+    set_controls(std::move(model.controls), ends);
     fill_bytes(model.pieces);
     fill_words(model.pieces, ignore_merges);
   }

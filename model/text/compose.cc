@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/unicode.h"
 #include "base/utf8.h"
 
 namespace preferd::text {
@@ -37,8 +38,10 @@ class Composer {
       const Found found = find_control(part.text, at, tokenizer_.controls());
       if (found.token == nullptr) break;
       push(part.text.substr(at, found.begin - at), part);
+      if (found.token->lstrip) strip_run();
       flush();
       put_control(found.token->id, part);
+      after_rstrip_ = found.token->rstrip;
       at = found.begin + found.token->text.size();
     }
     push(part.text.substr(at), part);
@@ -60,9 +63,19 @@ class Composer {
   };
 
   void push(std::string_view text, const PartText& part) {
+    if (after_rstrip_) text = unicode::strip_left(text);
     if (text.empty()) return;
+    after_rstrip_ = false;
     out_.text += text;
     pieces_.push_back({out_.text.size(), part.owner, part.guard});
+  }
+
+  // Takes the white space at the end of the run that is being collected.
+  void strip_run() {
+    const std::size_t kept = base_ + unicode::strip_right(std::string_view(out_.text).substr(base_)).size();
+    out_.text.resize(kept);
+    for (Piece& piece : pieces_) piece.end = std::min(piece.end, kept);
+    if (kept == base_) pieces_.clear();
   }
 
   void put_control(std::int32_t id, const PartText& part) {
@@ -138,6 +151,7 @@ class Composer {
   std::vector<Token> tokens_;
   std::size_t base_ = 0;
   Before before_ = Before::kNothing;
+  bool after_rstrip_ = false;  // a control token that takes white space was the last
 };
 
 }  // namespace

@@ -49,7 +49,7 @@ Status read_merges(const TokenizerJson& file, BpeModel& out) {
 struct Added {
   std::string content;
   std::int64_t id = -1;
-  bool special = false, normalized = false;
+  bool special = false, normalized = false, lstrip = false, rstrip = false;
 };
 
 Result<Added> read_added(const Json& token) {
@@ -57,12 +57,16 @@ Result<Added> read_added(const Json& token) {
   const Json& id = member(token, "id");
   if (!content.is_string() || !id.is_number_integer())
     return refuse("added_tokens: an entry without content or id");
-  Added out{content.get<std::string>(), id.get<std::int64_t>(), member(token, "special") == Json(true),
-            member(token, "normalized") == Json(true)};
+  Added out{content.get<std::string>(),
+            id.get<std::int64_t>(),
+            member(token, "special") == Json(true),
+            member(token, "normalized") == Json(true),
+            member(token, "lstrip") == Json(true),
+            member(token, "rstrip") == Json(true)};
   if (out.content.empty() || out.id < 0 || out.id >= 1 << 24)
     return refuse("added_tokens: an entry with an empty content or an id out of range");
   for (const char* key : {"single_word", "lstrip", "rstrip"})
-    if (!out.special && !off(member(token, key)))
+    if ((!out.special || key == std::string_view("single_word")) && !off(member(token, key)))
       return refuse("added token '" + out.content + "' has " + key + ", which is not supported");
   return out;
 }
@@ -97,7 +101,7 @@ Status read_added_tokens(const Json& list, TokenTables& out) {
     const auto kind = added->special ? AddedToken::Kind::kControl : AddedToken::Kind::kPlain;
     (added->normalized ? normalized : raw).push_back({added->content, id, kind});
     out.top_id = std::max(out.top_id, id);
-    if (added->special) out.controls.push_back({added->content, id});
+    if (added->special) out.controls.push_back({added->content, id, added->lstrip, added->rstrip});
   }
   out.raw = AddedTokens(std::move(raw));
   out.normalized = AddedTokens(std::move(normalized));

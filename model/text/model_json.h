@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "model/text/added_tokens.h"
 #include "model/text/bpe.h"
+#include "model/text/post_processor.h"
 #include "model/text/tokenizer.h"
 #include "model/text/tokenizer_json.h"
 #include "model/text/vocabulary.h"
@@ -31,9 +32,13 @@ Status read_added_tokens(const Json& list, TokenTables& out);
 // exist; added tokens that contradict the vocabulary.
 Result<BpeModel> read_bpe_model(const TokenizerJson& file);
 
-// BOS and EOS as named by the configuration files of a model directory; empty: not named.
+// BOS and EOS as named by the configuration files of a model directory (empty: not named), and what the
+// tokenizer puts around texts.
 struct EndNames {
   std::string bos, eos;
+  SpecialNames special;
+  Result<PostProcessor> added = PostProcessor{};
+  bool adds_bos = false;  // of a SentencePiece model, which has no post-processor: BOS comes first
 };
 
 // `object[key]`, or null.

@@ -24,9 +24,10 @@ class SentencePiece : public Tokenizer {
       if (piece.type == SentencePieceFile::kByte)
         bytes_[static_cast<std::size_t>(byte_of_piece(piece.text))] = id;
     }
-    set_controls(std::move(controls), ends.bos, ends.eos);
+    set_controls(std::move(controls), ends);
     name(bos_, file.bos);
     name(eos_, file.eos);
+    if (ends.adds_bos && bos_.id) post_processor_->one.front = post_processor_->two.front = {*bos_.id};
   }
 
   bool cleans() const override { return false; }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/json.h"
+#include "base/schema.h"
 #include "base/unicode.h"
 #include "model/text/byte_fallback.h"
 #include "model/text/byte_level.h"
@@ -36,18 +36,68 @@ Result<EndNames> read_ends(const Files& files) {
   if (!config) return config.error();
   const Result<Json> map = read_config(files, "special_tokens_map.json");
   if (!map) return map.error();
-  Result<std::string> bos = read_name(*config, *map, "bos_token");
-  if (!bos) return bos.error();
-  Result<std::string> eos = read_name(*config, *map, "eos_token");
-  if (!eos) return eos.error();
-  return EndNames{std::move(*bos), std::move(*eos)};
+  EndNames ends;
+  for (const char* key :
+       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+    Result<std::string> name = read_name(*config, *map, key);
+    if (!name) return name.error();
+    if (!name->empty()) ends.special[key] = std::move(*name);
+  }
+  const auto named = [&](const char* key) {
+    const auto it = ends.special.find(key);
+    return it == ends.special.end() ? std::string() : it->second;
+  };
+  ends.bos = named("bos_token");
+  ends.eos = named("eos_token");
+  ends.adds_bos = member(*config, "add_bos_token") != Json(false);  // the slow tokenizers' default
+  return ends;
 }
 
-Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, const EndNames& ends) {
+// Adds the tokens that stand only in tokenizer_config.json (added_tokens_decoder) or added_tokens.json to those of
+// tokenizer.json, as transformers does. Errors: an id that another token has.
+Status add_configured_tokens(const Files& files, const SpecialNames& names, Json& document) {
+  const Result<Json> config = read_config(files, "tokenizer_config.json");
+  if (!config) return config.error();
+  const Result<Json> legacy = read_config(files, "added_tokens.json");
+  if (!legacy) return legacy.error();
+  Json& list = document["added_tokens"];
+  if (list.is_null()) list = Json::array();
+  if (!list.is_array()) return Ok{};  // refused where it is read
+  const auto named = [&](const std::string& content) {
+    return std::ranges::any_of(names, [&](const auto& name) { return name.second == content; });
+  };
+  const auto add = [&](Json token, const char* file) -> Status {
+    for (const Json& known : list) {
+      if (member(known, "content") == member(token, "content")) return Ok{};
+      if (member(known, "id") == member(token, "id"))
+        return invalid(std::string(file) + ": the token " + describe(member(token, "content")) + " has id " +
+                       describe(member(token, "id")) + ", which tokenizer.json gives to " +
+                       describe(member(known, "content")));
+    }
+    list.push_back(std::move(token));
+    return Ok{};
+  };
+  for (const auto& [id, token] : member(*config, "added_tokens_decoder").items()) {
+    if (!token.is_object()) continue;
+    Json entry = token;
+    entry["id"] = Json::parse(id, nullptr, false);
+    if (const Status s = add(std::move(entry), "tokenizer_config.json"); !s) return s;
+  }
+  for (const auto& [content, id] : legacy->items())
+    if (const Status s =
+            add({{"content", content}, {"id", id}, {"special", named(content)}}, "added_tokens.json");
+        !s)
+      return s;
+  return Ok{};
+}
+
+Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, EndNames ends) {
   const Result<Bytes> bytes = files.open("tokenizer.json");
   if (!bytes) return bytes.error();
-  const Result<TokenizerJson> file = read_tokenizer_json(bytes->text());
+  Result<TokenizerJson> file = read_tokenizer_json(bytes->text());
   if (!file) return file.error();
+  if (const Status s = add_configured_tokens(files, ends.special, file->rest); !s) return s.error();
+  ends.added = read_post_processor(member(file->rest, "post_processor"));
   if (type_of(member(file->rest, "model")) == "Unigram") return make_unigram(file->rest, ends);
   Result<BpeModel> model = read_bpe_model(*file);
   if (!model) return model.error();
@@ -75,13 +125,15 @@ std::optional<std::int32_t> Tokenizer::single(std::string_view text) const {
   return tokens[0].id;
 }
 
-void Tokenizer::set_controls(std::vector<ControlToken> controls, std::string bos, std::string eos) {
+void Tokenizer::set_controls(std::vector<ControlToken> controls, const EndNames& ends) {
   controls_ = std::move(controls);
   std::stable_sort(controls_.begin(), controls_.end(), [](const ControlToken& a, const ControlToken& b) {
     return a.text.size() > b.text.size();
   });
-  bos_ = {bos, control(bos)};
-  eos_ = {eos, control(eos)};
+  bos_ = {ends.bos, control(ends.bos)};
+  eos_ = {ends.eos, control(ends.eos)};
+  special_names_ = ends.special;
+  post_processor_ = ends.added;
 }
 
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Files& model_directory) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "base/files.h"
 #include "base/result.h"
+#include "model/text/post_processor.h"
 
 namespace preferd::text {
 
@@ -29,6 +31,7 @@ struct Token {
 struct ControlToken {
   std::string text;
   std::int32_t id;
+  bool lstrip = false, rstrip = false;  // it takes the white space before or behind it
 };
 
 // A token that the model directory's configuration names. `id` is absent if the name is not a control token.
@@ -37,8 +40,13 @@ struct NamedToken {
   std::optional<std::int32_t> id;
 };
 
+// The texts of tokens by the keys that name them: "bos_token", "eos_token", "pad_token" and the like.
+using SpecialNames = std::map<std::string, std::string>;
+
 // What comes before a text; this decides about SentencePiece's dummy prefix, and BPE ignores it.
 enum class Before { kNothing, kTokens };
+
+struct EndNames;
 
 // Immutable; any thread.
 class Tokenizer {
@@ -59,6 +67,12 @@ class Tokenizer {
   const NamedToken& bos() const { return bos_; }
   const NamedToken& eos() const { return eos_; }
 
+  // All that the configuration names, whether or not they are control tokens: for chat templates.
+  const SpecialNames& special_names() const { return special_names_; }
+
+  // What Hugging Face's tokenizer puts around texts by itself. An error: its kind is not supported.
+  const Result<PostProcessor>& post_processor() const { return post_processor_; }
+
   // The largest id that exists, including added tokens.
   std::int32_t top_id() const { return top_id_; }
 
@@ -66,11 +80,13 @@ class Tokenizer {
   std::optional<std::int32_t> single(std::string_view text) const;
 
  protected:
-  // Sets the control tokens, and BOS and EOS by their texts (empty: none).
-  void set_controls(std::vector<ControlToken> controls, std::string bos, std::string eos);
+  // Sets the control tokens, BOS and EOS by their texts (empty: none), and the post-processor.
+  void set_controls(std::vector<ControlToken> controls, const EndNames& ends);
 
   std::vector<ControlToken> controls_;  // longest first
   NamedToken bos_, eos_;
+  SpecialNames special_names_;
+  Result<PostProcessor> post_processor_ = PostProcessor{};
   std::int32_t top_id_ = -1;
 };
 

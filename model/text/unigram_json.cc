@@ -48,7 +48,7 @@ class UnigramJson : public Tokenizer {
         entries.emplace_back(tables.pieces.text(entry), entry.id);
     trie_ = Trie(std::move(entries));
     unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
-    set_controls(std::move(tables.controls), ends.bos, ends.eos);
+    set_controls(std::move(tables.controls), ends);
   }
 
   bool cleans() const override { return normalizer_.cleans(); }
