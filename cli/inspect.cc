@@ -41,14 +41,17 @@ std::string tokens_line(const scorer::PairEncoder& encoder, const rows::RowRead&
   };
   if (!read.row) return fail(read.row.error());
   const rows::Row& r = *read.row;
-  const text::Pair pair{r.prompt, r.response_a, r.response_b};
+  const text::Pair pair{r.prompt, r.response_a, r.response_b, r.turns};
   const auto encoded =
       encoder.encode({pair, r.adapter.value_or(""), scorer::Swap::kNone, scorer::Overflow::kPackage});
   if (!encoded) return fail(encoded.error());
   json.key("sequences").begin_array();
-  for (const auto& sequence : encoded->orders[0].sequences) {
+  const scorer::EncodedOrder& order = encoded->orders[0];
+  for (std::size_t i = 0; i < order.sequences.size(); ++i) {
     json.begin_array();
-    for (const std::int32_t id : sequence) json.value(id);
+    for (const std::int32_t id : order.sequences[i]) json.value(id);
+    if (!order.unread.empty())
+      for (const std::int32_t id : order.unread[i]) json.value(id);
     json.end_array();
   }
   json.end_array();

@@ -33,6 +33,8 @@ void print_package(const scorer::PairEncoder& encoder, const scorer::Inspection&
   print_row("adapters", adapters);
   print_row("input", std::string(word_of(m.input.layout)) + ", at most " +
                          std::to_string(m.input.max_tokens) + " tokens a sequence");
+  if (m.input.conversation)
+    print_row("chat template", m.input.conversation->file + ", on " + m.input.conversation->date);
   if (m.input.chat)
     print_row("chat template", text::has_chat_template(encoder.base())
                                    ? "the base's"

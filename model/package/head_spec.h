@@ -3,8 +3,10 @@
 //   pooled states -> [l2 | layer norm] -> (siamese: a's, b's side by side) -> ++ features -> layers -> logits
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,11 +46,17 @@ struct FeatureProjection {
 struct HeadSpec {
   std::optional<std::string> file;
   Pooling pooling = Pooling::kLast;  // token_pair: always the last token
+  // kLast, at most one of the two, in causal families: the last token that is not this one (the first token
+  // if all are), or the last occurrence of this one.
+  std::optional<std::int32_t> skip_token, at_token;
   Normalize normalize = Normalize::kNone;
   std::optional<FeatureProjection> projection;
   std::vector<HeadLayer> layers;  // entry i of head.layers is tensor layers.<i>
   Output output = Output::kSigmoidB;
   std::vector<std::string> tokens;  // token_pair: exactly two
 };
+
+// The number of tokens up to and including the one whose state the head reads. 0: at_token is not among them.
+std::size_t tokens_to_read(const HeadSpec& head, std::span<const std::int32_t> ids);
 
 }  // namespace preferd::package

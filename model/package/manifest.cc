@@ -1,6 +1,8 @@
 #include "model/package/manifest.h"
 
+#include <chrono>
 #include <cmath>
+#include <regex>
 
 #include "model/package/section.h"
 
@@ -73,11 +75,22 @@ FeatureProjection read_projection(ObjectReader s) {
   return projection;
 }
 
+void read_token(ObjectReader& s, const char* key, std::optional<std::int32_t>& token, const char* help) {
+  std::int64_t id = 0;
+  s.integer(key, id, 0, kHuge, help);
+  if (s.has(key)) token = static_cast<std::int32_t>(id);
+}
+
 HeadSpec read_head(ObjectReader s) {
   HeadSpec head;
   bool l2 = false, layer_norm = false;
   s.text("file", head.file, "safetensors of the head's layers");
   s.choice("pooling", head.pooling, "which states the head reads");
+  read_token(s, "skip_token", head.skip_token, "of pooling last: the last token that is not this id is read");
+  read_token(s, "at_token", head.at_token, "of pooling last: the last token with this id is read");
+  if (head.skip_token && head.at_token) s.fail(s.path("skip_token") + " and at_token exclude each other");
+  if ((head.skip_token || head.at_token) && head.pooling != Pooling::kLast)
+    s.fail(s.path("skip_token") + " and at_token go with pooling last only");
   s.toggle("l2_normalize", l2, "pooled states to length 1");
   s.toggle("layer_norm", layer_norm, "of pooled states");
   if (l2 && layer_norm) s.fail(s.path("l2_normalize") + " and layer_norm exclude each other");
@@ -132,6 +145,30 @@ text::ChatSpec read_chat(ObjectReader s) {
   return chat;
 }
 
+bool is_day(const std::string& text) {
+  static const std::regex form(R"((\d{4})-(\d{2})-(\d{2}))");
+  std::smatch part;
+  if (!std::regex_match(text, part, form) || part[1] == "0000") return false;
+  const auto number = [&](std::size_t i) { return static_cast<unsigned>(std::stoi(part[i])); };
+  return std::chrono::year_month_day(std::chrono::year(static_cast<int>(number(1))),
+                                     std::chrono::month(number(2)), std::chrono::day(number(3)))
+      .ok();
+}
+
+text::ConversationSpec read_conversation(ObjectReader& s) {
+  text::ConversationSpec chat;
+  s.text("chat_template", chat.file, "of layout conversation: file with the chat template, in Jinja");
+  s.text("date", chat.date, "of layout conversation: what the template is told that today is");
+  if (!is_day(chat.date)) s.wrong("date", "a day as YYYY-MM-DD");
+  if (chat.file.empty()) s.fail("input.chat_template is missing, expected the file with the chat template");
+  for (const char* key : {"template", "tokenize", "add_bos", "add_eos", "chat"})
+    if (s.has(key))
+      s.fail(std::string("input.") + key +
+             " does not go with layout conversation, whose text is the chat "
+             "template's");
+  return chat;
+}
+
 text::InputSpec read_input(ObjectReader s) {
   text::InputSpec input;
   s.need("layout");
@@ -143,7 +180,12 @@ text::InputSpec read_input(ObjectReader s) {
   s.toggle("add_eos", input.add_eos, "end with EOS");
   s.integer("max_tokens", input.max_tokens, 1, 1 << 20, "limit of a sequence", kRequired);
   if (s.has("truncation")) input.truncation = read_truncation(s.inner("truncation"));
-  if (s.has("chat")) input.chat = read_chat(s.inner("chat"));
+  if (input.layout == text::Layout::kConversation) {
+    input.conversation = read_conversation(s);
+    if (!s.has("truncation")) input.truncation.mode = text::Cut::kProportional;
+  } else if (s.has("chat")) {
+    input.chat = read_chat(s.inner("chat"));
+  }
   s.close();
   return input;
 }
@@ -189,7 +231,7 @@ void check_heads(ObjectReader& s, const Manifest& m) {
   for (const AdapterSpec& adapter : m.adapters) {
     const HeadSpec& head = adapter.head;
     const std::string output = word_of(head.output);
-    if (traits(head.output).per_response() != (m.input.layout == text::Layout::kPerResponse))
+    if (traits(head.output).per_response() != (m.input.layout != text::Layout::kPair))
       s.fail("head.output " + output + " does not go with input.layout " + word_of(m.input.layout));
     if (traits(head.output).reads_lm_head() && m.features.set != features::FeatureSet::kNone)
       s.fail("head.output token_pair cannot take features");
@@ -199,6 +241,8 @@ void check_heads(ObjectReader& s, const Manifest& m) {
       s.fail("head.feature_projection without features");
     if (traits(head.output).reads_lm_head()) {
       if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
+      if (head.skip_token || head.at_token)
+        s.fail("head.skip_token and at_token do not go with token_pair, which reads the last token");
       if (head.tokens.size() != 2)
         s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, token_pair needs two");
     }
@@ -253,6 +297,17 @@ void read_calibration(ObjectReader s, Manifest& m) {
   s.close();
 }
 
+RewardScale read_reward(ObjectReader s) {
+  RewardScale scale;
+  for (const char* key : {"mean", "std"}) s.need(key);
+  s.real("mean", scale.mean, "of rewards in training");
+  s.real("std", scale.std, "of rewards in training");
+  if (!std::isfinite(scale.mean)) s.wrong("mean", "a finite number");
+  if (!(scale.std > 0) || !std::isfinite(scale.std)) s.wrong("std", "a number above 0");
+  s.close();
+  return scale;
+}
+
 }  // namespace
 
 Result<Manifest> read_manifest(const Files& package) {
@@ -283,6 +338,7 @@ Result<Manifest> parse_manifest(const Json& json) {
   if (s.has("features")) m.features = read_features(s.inner("features"));
   read_adapters(s, m);
   if (s.has("calibration")) read_calibration(s.inner("calibration"), m);
+  if (s.has("reward")) m.reward = read_reward(s.inner("reward"));
   s.text("golden", m.golden, "rows whose logits are checked at load");
   s.close();
   check_heads(s, m);

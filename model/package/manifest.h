@@ -28,6 +28,11 @@ struct AdapterSpec {
   HeadSpec head;
 };
 
+// Mean and deviation of the rewards in training, as the published config has them: for people, not applied.
+struct RewardScale {
+  double mean = 0, std = 1;
+};
+
 struct Manifest {
   std::string name, revision;
   std::string base_path;  // relative to the package, or absolute
@@ -37,6 +42,7 @@ struct Manifest {
   text::InputSpec input;
   FeatureSpec features;
   double temperature = 1;
+  std::optional<RewardScale> reward;
   std::optional<std::string> golden;
   std::string digest;  // SHA-256 of package.json, hexadecimal
 

@@ -108,6 +108,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.all_layers = base.all_layers;
   shape.width = (*body)->width();
   shape.prequantized = base.prequantized;
+  shape.causal = base.family->mask == families::AttentionMask::kCausal;
   shape.tied = base.family->mask == families::AttentionMask::kCausal &&
                std::none_of(all.begin(), all.end(), is_output);
   shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens));

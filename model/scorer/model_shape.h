@@ -20,6 +20,7 @@ struct ModelShape {
   bool prequantized = false;         // whether config.json says so
   bool tied = false;                 // whether the LM head exists and is the input embedding
   std::size_t activation_bytes = 0;  // of a full forward
+  bool causal = true;                // whether a state depends on its own token and those before it alone
 };
 
 // The shape of a package; the LM head is part of it where a head reads it.

@@ -40,6 +40,7 @@ class PackageScorer : public Scorer {
     info_.name = m.name;
     info_.revision = m.revision;
     info_.layout = word_of(m.input.layout);
+    if (m.input.conversation) info_.date = m.input.conversation->date;
     info_.family = model_.family;
     info_.quantization = word_of(m.quantization.scheme);
     info_.output = word_of(m.output());

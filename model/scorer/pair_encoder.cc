@@ -34,7 +34,9 @@ Result<features::Standardization> read_statistics(const Files& package, const pa
   return statistics;
 }
 
-text::Pair exchanged(const text::Pair& pair) { return {pair.prompt, pair.response_b, pair.response_a}; }
+text::Pair exchanged(const text::Pair& pair) {
+  return {pair.prompt, pair.response_b, pair.response_a, pair.turns};
+}
 
 std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
   std::vector<const std::vector<std::int32_t>*> all;
@@ -45,6 +47,21 @@ std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
       total += sequence.size();
     }
   return prefixes == Prefixes::kApart ? total : total - shared_prefix(all) * (all.size() - 1);
+}
+
+Status leave_unread(const package::HeadSpec& head, EncodedOrder& order) {
+  if (!head.skip_token && !head.at_token) return Ok{};
+  for (auto& sequence : order.sequences) {
+    const std::size_t read = package::tokens_to_read(head, sequence);
+    if (read == 0)
+      return Error{Code::kInvalid,
+                   "the head reads at token " + std::to_string(*head.at_token) +
+                       " (head.at_token), which this text does not have",
+                   {}};
+    order.unread.emplace_back(sequence.begin() + static_cast<std::ptrdiff_t>(read), sequence.end());
+    sequence.resize(read);
+  }
+  return Ok{};
 }
 
 }  // namespace
@@ -86,6 +103,12 @@ Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<con
                    std::to_string(self->tokenizer_->top_id()) + ", the model's vocab_size is " +
                    std::to_string(vocabulary));
 
+  if (const Status s = self->check_reading(); !s) return s.error();
+  if (auto& chat = self->manifest_.input.conversation) {
+    const auto source = self->package_->open(chat->file);
+    if (!source) return invalid("package.json: input.chat_template: " + source.error().what);
+    chat->source = std::string(source->text());
+  }
   auto input = text::InputBuilder::create(self->manifest_.input, self->tokenizer_, *self->base_);
   if (!input) return invalid("package.json: input: " + input.error().what);
   self->input_ = std::move(*input);
@@ -113,7 +136,23 @@ std::vector<float> PairEncoder::features(const text::Pair& pair) const {
       columns, statistics_.mean.size() == features::kPairColumns ? statistics_ : features::Standardization{});
 }
 
-Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, text::Inputs& inputs) const {
+// A state depends on earlier tokens alone, or the tokens behind the one that is read could not be left out.
+Status PairEncoder::check_reading() const {
+  for (const package::AdapterSpec& adapter : manifest_.adapters)
+    for (const auto& [key, token] :
+         {std::pair{"skip_token", adapter.head.skip_token}, std::pair{"at_token", adapter.head.at_token}}) {
+      if (token && family_->mask != families::AttentionMask::kCausal)
+        return invalid(package_->name() + "/package.json: head." + key + " is there, but " +
+                       family_->model_type + " is not a causal language model");
+      if (token && *token > tokenizer_->top_id())
+        return invalid(package_->name() + "/package.json: head." + key + " is " + std::to_string(*token) +
+                       ", the largest id of the tokenizer is " + std::to_string(tokenizer_->top_id()));
+    }
+  return Ok{};
+}
+
+Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, const package::HeadSpec& head,
+                                               text::Inputs& inputs) const {
   auto built = input_->build(pair);
   if (!built) return built.error();
   inputs = std::move(*built);
@@ -122,6 +161,7 @@ Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, text::Inp
   for (const auto& sequence : order.sequences)
     if (sequence.empty())
       return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
+  if (const Status s = leave_unread(head, order); !s) return s.error();
   if (manifest_.features.set == features::FeatureSet::kNone) return order;
   const features::FeatureColumns columns =
       features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
@@ -149,7 +189,8 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
     encoded.adapter = static_cast<int>(it - manifest_.adapters.begin());
   }
   text::Inputs inputs;
-  auto given = encode_order(ask.pair, inputs);
+  const package::HeadSpec& head = manifest_.adapters[static_cast<std::size_t>(encoded.adapter)].head;
+  auto given = encode_order(ask.pair, head, inputs);
   if (!given) return given.error();
   encoded.orders.push_back(std::move(*given));
   encoded.tokens = inputs.tokens;
@@ -159,7 +200,7 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   };
   bool cut = lost(encoded.truncated);
   if (ask.swap == Swap::kAverage && !package::traits(manifest_.output()).scores_each_response()) {
-    auto other = encode_order(exchanged(ask.pair), inputs);
+    auto other = encode_order(exchanged(ask.pair), head, inputs);
     if (!other) return other.error();
     encoded.orders.push_back(std::move(*other));
     cut = cut || lost(inputs.truncated);

@@ -47,7 +47,9 @@ class PairEncoder {
   std::int64_t columns() const { return package::feature_columns(manifest_); }
 
  private:
-  Result<EncodedOrder> encode_order(const text::Pair& pair, text::Inputs& inputs) const;
+  Status check_reading() const;
+  Result<EncodedOrder> encode_order(const text::Pair& pair, const package::HeadSpec& head,
+                                    text::Inputs& inputs) const;
 
   std::shared_ptr<const Files> package_, base_;
   package::Manifest manifest_;

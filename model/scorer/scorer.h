@@ -43,6 +43,9 @@ struct Ask {
 // One order of one pair, ready for the model.
 struct EncodedOrder {
   std::vector<std::vector<std::int32_t>> sequences;  // one (pair) or two: response_a's, response_b's
+  // What follows the token that the head reads, by sequence, or empty: it changes no state that is read, and
+  // is not computed.
+  std::vector<std::vector<std::int32_t>> unread = {};
   // The feature columns that the head reads: none, 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
   std::vector<float> features;
 };
@@ -98,7 +101,8 @@ struct MemberInfo {
 struct ScorerInfo {
   std::string name, revision;
   std::string kind = "package";       // | "ensemble" | "cascade"
-  std::string layout;                 // "pair" | "per_response"
+  std::string layout;                 // "pair" | "per_response" | "conversation"
+  std::string date;                   // that chat templates are told, YYYY-MM-DD; of layout conversation
   std::string family;                 // "llama"
   std::string quantization;           // scheme of the base
   std::string output;                 // head output

@@ -1,113 +1,156 @@
 #include "model/text/chat.h"
 
-#include "base/json.h"
 #include "base/unicode.h"
+#include "model/text/chat_renderer.h"
+#include "model/text/chat_template_file.h"
 
 namespace preferd::text {
 namespace {
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+using jinja::Value;
 
-// The directory's template; empty if there is none.
-Result<std::string> read_template(const Files& files) {
-  if (files.exists("chat_template.jinja")) {
-    const Result<Bytes> bytes = files.open("chat_template.jinja");
-    if (!bytes) return bytes.error();
-    return std::string(bytes->text());
+PartText guarded(std::string_view text) { return {text, kTemplateOwner, Guard::kNeverCut, true}; }
+
+enum class Trim { kNone, kRight, kBoth };
+
+// A family's turns as they are written down in the header.
+struct WrittenWrapper : ChatWrapper {
+  std::string before, after;
+  Trim trim = Trim::kNone;  // what happens to the white space of the whole body
+
+  Result<std::vector<PartText>> wrap(std::vector<PartText> body, std::vector<std::string>&) const override {
+    if (trim == Trim::kBoth)
+      for (PartText& part : body) {
+        part.text = unicode::strip_left(part.text);
+        if (!part.text.empty()) break;
+      }
+    if (trim != Trim::kNone)
+      for (std::size_t i = body.size(); i-- > 0;) {
+        body[i].text = unicode::strip_right(body[i].text);
+        if (!body[i].text.empty()) break;
+      }
+    body.insert(body.begin(), guarded(before));
+    body.push_back(guarded(after));
+    return body;
   }
-  if (!files.exists("tokenizer_config.json")) return std::string();
-  const Result<Bytes> bytes = files.open("tokenizer_config.json");
-  if (!bytes) return bytes.error();
-  const Result<Json> config = parse_json(bytes->text());
-  if (!config) return invalid("tokenizer_config.json: " + config.error().what);
-  const auto at = config->find("chat_template");
-  if (at == config->end() || at->is_null()) return std::string();
-  if (!at->is_string()) return invalid("tokenizer_config.json: chat_template is not a text");
-  return at->get<std::string>();
+};
+
+std::unique_ptr<const ChatWrapper> written(std::string before, std::string after, Trim trim) {
+  auto wrapper = std::make_unique<WrittenWrapper>();
+  wrapper->before = std::move(before);
+  wrapper->after = std::move(after);
+  wrapper->trim = trim;
+  return wrapper;
 }
 
-Error unsupported(const char* family, const char* why) {
-  return invalid(std::string("chat: the model directory's chat template is not the published one of ") +
-                 family + " (" + why + ")");
-}
-
-bool trims(std::string_view jinja) { return has(jinja, "| trim") || has(jinja, "|trim"); }
-
-Result<ChatWrapper> gemma(const ChatSpec& chat, const std::string& bos, std::string_view jinja) {
-  if (!jinja.empty() && (!has(jinja, "<start_of_turn>") || !has(jinja, "bos_token") || !trims(jinja)))
-    return unsupported("Gemma", "no <start_of_turn>, bos_token or trim");
-  ChatWrapper out{bos + "<start_of_turn>user\n", "<end_of_turn>\n", Trim::kBoth};
+std::unique_ptr<const ChatWrapper> gemma(const ChatSpec& chat, const std::string& bos) {
+  std::string before = bos + "<start_of_turn>user\n";
+  Trim trim = Trim::kBoth;
   if (chat.system) {
     const std::string text = *chat.system + "\n\n";
     const std::string_view kept = unicode::strip_left(text);
-    if (!kept.empty()) out.trim = Trim::kRight;
-    out.before += kept;
+    if (!kept.empty()) trim = Trim::kRight;
+    before += kept;
   }
-  if (chat.generation_prompt) out.after += "<start_of_turn>model\n";
-  return out;
+  return written(before,
+                 std::string("<end_of_turn>\n") + (chat.generation_prompt ? "<start_of_turn>model\n" : ""),
+                 trim);
 }
 
-Result<ChatWrapper> llama3(const ChatSpec& chat, const std::string& bos, std::string_view jinja) {
-  if (!jinja.empty() && (!has(jinja, "<|start_header_id|>") || !has(jinja, "bos_token") || !trims(jinja)))
-    return unsupported("Llama-3", "no <|start_header_id|>, bos_token or trim");
+std::unique_ptr<const ChatWrapper> llama3(const ChatSpec& chat, const std::string& bos) {
   const auto header = [](const std::string& role) {
     return "<|start_header_id|>" + role + "<|end_header_id|>\n\n";
   };
-  ChatWrapper out{bos, "<|eot_id|>", Trim::kBoth};
-  if (chat.system) out.before += header("system").append(unicode::strip(*chat.system)) + "<|eot_id|>";
-  out.before += header("user");
-  const bool always = !jinja.empty() && !has(jinja, "add_generation_prompt");
-  if (chat.generation_prompt || always) out.after += header("assistant");
-  return out;
+  std::string before = bos;
+  if (chat.system) before += header("system").append(unicode::strip(*chat.system)) + "<|eot_id|>";
+  return written(before + header("user"), "<|eot_id|>" + (chat.generation_prompt ? header("assistant") : ""),
+                 Trim::kBoth);
 }
 
-// The text of the system turn that a template writes by itself, if it does: a literal from <|im_start|>system
-// to <|im_end|> with no Jinja in between.
-std::optional<std::string> default_system(std::string_view jinja) {
-  for (const std::string_view begin : {"<|im_start|>system\\n", "<|im_start|>system\n"}) {
-    for (std::size_t at = jinja.find(begin); at != std::string_view::npos; at = jinja.find(begin, at + 1)) {
-      const std::string_view rest = jinja.substr(at + begin.size());
-      const std::string_view text = rest.substr(0, rest.find("<|im_end|>"));
-      const char quote = at > 0 && (jinja[at - 1] == '\'' || jinja[at - 1] == '"') ? jinja[at - 1] : '{';
-      const bool literal = text.find_first_of("{}\\") == std::string_view::npos && !has(text, {&quote, 1});
-      if (literal && !text.empty() && text.size() < rest.size()) return std::string(text);
-    }
+std::unique_ptr<const ChatWrapper> chatml(const ChatSpec& chat) {
+  const auto begin = [](const std::string& role) { return "<|im_start|>" + role + "\n"; };
+  std::string before;
+  if (chat.system) before += begin("system") + *chat.system + "<|im_end|>\n";
+  return written(before + begin("user"), "<|im_end|>\n" + (chat.generation_prompt ? begin("assistant") : ""),
+                 Trim::kNone);
+}
+
+// The directory's template, executed for every body.
+class ExecutedWrapper : public ChatWrapper {
+ public:
+  ExecutedWrapper(const ChatSpec& chat, ChatRenderer renderer)
+      : chat_(chat), renderer_(std::move(renderer)) {}
+
+  // Finds out whether the template takes a system turn.
+  Status prepare() {
+    if (chat_.system && !render(jinja::Text::from_utf8("x", 1))) system_ = System::kInContent;
+    if (const auto rendered = render(jinja::Text::from_utf8("x", 1)); !rendered) return rendered.error();
+    return Ok{};
   }
-  return std::nullopt;
-}
 
-Result<ChatWrapper> chatml(const ChatSpec& chat, std::string_view jinja) {
-  if (!jinja.empty() && (!has(jinja, "<|im_start|>") || trims(jinja)))
-    return unsupported("ChatML", "no <|im_start|>, or it trims");
-  const auto turn = [](const std::string& role, const std::string& text) {
-    return "<|im_start|>" + role + "\n" + text;
-  };
-  const std::optional<std::string> system = chat.system ? chat.system : default_system(jinja);
-  ChatWrapper out{"", "<|im_end|>\n", Trim::kNone};
-  if (system) out.before += turn("system", *system) + "<|im_end|>\n";
-  out.before += turn("user", "");
-  const bool always = !jinja.empty() && !has(jinja, "add_generation_prompt");
-  if (chat.generation_prompt || always) out.after += turn("assistant", "");
-  return out;
-}
+  // Parts are numbered from 1 on.
+  Result<std::vector<PartText>> wrap(std::vector<PartText> body,
+                                     std::vector<std::string>& keep) const override {
+    jinja::Text content;
+    for (std::size_t i = 0; i < body.size(); ++i)
+      content.append(jinja::Text::from_utf8(body[i].text, static_cast<jinja::Source>(i + 1)));
+    auto rendered = render(std::move(content));
+    if (!rendered) return rendered.error();
+    std::vector<PartText> out;
+    keep.reserve(keep.size() + rendered->spans.size());
+    for (jinja::Span& span : rendered->spans) {
+      PartText part = span.source == jinja::kTemplate ? guarded({}) : body[span.source - 1];
+      part.text = keep.emplace_back(std::move(span.text));
+      out.push_back(part);
+    }
+    return out;
+  }
+
+ private:
+  enum class System { kTurn, kInContent };
+
+  Result<jinja::Rendered> render(jinja::Text content) const {
+    std::vector<Value> turns;
+    if (chat_.system && system_ == System::kTurn)
+      turns.push_back(turn("system", Value::string(*chat_.system, jinja::kTemplate)));
+    if (chat_.system && system_ == System::kInContent) {
+      jinja::Text whole = jinja::Text::from_utf8(*chat_.system + "\n\n");
+      whole.append(content);
+      content = std::move(whole);
+    }
+    turns.push_back(turn("user", Value(std::move(content))));
+    return renderer_.render(std::move(turns),
+                            chat_.generation_prompt ? GenerationPrompt::kAdded : GenerationPrompt::kNone);
+  }
+
+  const ChatSpec chat_;
+  const ChatRenderer renderer_;
+  System system_ = System::kTurn;
+};
 
 }  // namespace
 
 bool has_chat_template(const Files& model_directory) {
-  const Result<std::string> jinja = read_template(model_directory);
+  const Result<std::string> jinja = read_chat_template(model_directory);
   return jinja && !jinja->empty();
 }
 
-Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
-                                 const Files& model_directory) {
-  const Result<std::string> jinja = read_template(model_directory);
+Result<std::unique_ptr<const ChatWrapper>> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
+                                                        const Files& model_directory) {
+  const Result<std::string> jinja = read_chat_template(model_directory);
   if (!jinja) return jinja.error();
-  if (has(*jinja, "Cutting Knowledge Date") || has(*jinja, "strftime"))
-    return invalid("chat: the model directory's chat template writes dates, which is not supported");
+  if (!jinja->empty()) {
+    auto renderer = ChatRenderer::create(*jinja, "chat: the model directory's chat template",
+                                         ConversationSpec().date, tokenizer);
+    if (!renderer) return renderer.error();
+    auto wrapper = std::make_unique<ExecutedWrapper>(chat, std::move(*renderer));
+    if (const Status s = wrapper->prepare(); !s) return s.error();
+    return std::unique_ptr<const ChatWrapper>(std::move(wrapper));
+  }
   const std::string& bos = tokenizer.bos().text;
-  if (tokenizer.control("<start_of_turn>")) return gemma(chat, bos, *jinja);
-  if (tokenizer.control("<|start_header_id|>")) return llama3(chat, bos, *jinja);
-  if (tokenizer.control("<|im_start|>")) return chatml(chat, *jinja);
+  if (tokenizer.control("<start_of_turn>")) return gemma(chat, bos);
+  if (tokenizer.control("<|start_header_id|>")) return llama3(chat, bos);
+  if (tokenizer.control("<|im_start|>")) return chatml(chat);
   return invalid("chat: this tokenizer has no chat template of a supported family (Gemma, Llama-3, ChatML)");
 }
 

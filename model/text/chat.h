@@ -1,5 +1,7 @@
-// What a chat template puts around the content of one user turn. The published templates of three families
-// are written down here, not interpreted:
+// What stands around the content of one user turn where a package asks for a chat wrapper.
+//
+// The directory's own template is executed. Where there is none, the control tokens show which of three
+// families the model is of, whose turns are written down here:
 //
 //   Gemma    <bos><start_of_turn>user\n CONTENT <end_of_turn>\n [<start_of_turn>model\n]
 //   Llama-3  <bos>[system turn] user turn with CONTENT [assistant header]; turns are
@@ -7,33 +9,37 @@
 //   ChatML   [system turn] user turn with CONTENT [<|im_start|>assistant\n]; turns are
 //            <|im_start|>ROLE\nTEXT<|im_end|>\n
 //
-// Gemma and Llama-3 trim the text of a turn. Gemma has no system role: its text goes before the content, with
-// a blank line. A ChatML template may write a system turn of its own if none is given (Qwen2.5, SmolLM2); its
-// text is read from the directory's template. Some Llama-3 templates write the assistant header whether it is
-// requested or not.
+// Gemma and Llama-3 trim the text of a turn. Gemma has no system role, and neither has a template that refuses
+// one: the system's text then goes before the content, with a blank line.
 #pragma once
 
-#include <string>
+#include <memory>
+#include <vector>
 
 #include "base/files.h"
 #include "base/result.h"
+#include "model/text/compose.h"
 #include "model/text/input.h"
 
 namespace preferd::text {
 
-enum class Trim { kNone, kRight, kBoth };
+// Immutable; any thread.
+class ChatWrapper {
+ public:
+  virtual ~ChatWrapper() = default;
 
-struct ChatWrapper {
-  std::string before, after;  // parsed for control tokens
-  Trim trim = Trim::kNone;    // what happens to the content's white space
+  // `body` with the wrapper around it, as the template has it; texts that are made go to `keep`, which must
+  // outlive the parts. What the template writes is parsed for control tokens and never cut. Errors: the
+  // template's own.
+  virtual Result<std::vector<PartText>> wrap(std::vector<PartText> body,
+                                             std::vector<std::string>& keep) const = 0;
 };
 
-// Whether a model directory has a template of its own: chat_template.jinja, or one in tokenizer_config.json.
+// Whether a model directory has a template of its own.
 bool has_chat_template(const Files& model_directory);
 
-// Uses the directory's template if there is one; the control tokens show the family. Errors: none of the
-// families; a template that differs from its family's.
-Result<ChatWrapper> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
-                                 const Files& model_directory);
+// Errors: a template that is not supported, or refuses what the package asks for; none of the families.
+Result<std::unique_ptr<const ChatWrapper>> chat_wrapper(const ChatSpec& chat, const Tokenizer& tokenizer,
+                                                        const Files& model_directory);
 
 }  // namespace preferd::text

@@ -4,9 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "base/unicode.h"
-#include "model/text/chat.h"
-#include "model/text/compose.h"
+#include "model/text/frame.h"
 #include "model/text/truncate.h"
 
 namespace preferd::text {
@@ -16,16 +14,6 @@ namespace {
 // normalization makes a text ten times longer.
 constexpr std::size_t kLongestText = std::size_t{1} << 28;
 
-using Texts = std::vector<std::string_view>;  // by field of the layout
-
-// Part of the prepared template: fixed text, or a field.
-struct Slot {
-  std::string text;
-  Owner owner = kTemplateOwner;
-  Guard guard = Guard::kFree;
-  bool special = false;
-};
-
 class Builder : public InputBuilder {
  public:
   Builder(InputSpec spec, std::shared_ptr<const Tokenizer> tokenizer)
@@ -33,42 +21,50 @@ class Builder : public InputBuilder {
 
   Status prepare(const Files& files) {
     if (Status s = check(); !s) return s.error();
-    if (Status s = prepare_slots(); !s) return s.error();
-    if (Status s = prepare_chat(files); !s) return s.error();
+    auto frame = spec_.layout == Layout::kConversation ? make_conversation_frame(spec_, *tokenizer_)
+                                                       : make_segments_frame(spec_, *tokenizer_, files);
+    if (!frame) return frame.error();
+    frame_ = std::move(*frame);
     limit_ = spec_.max_tokens - spec_.add_bos - spec_.add_eos;
-    empty_tokens_ = static_cast<std::int64_t>(content(Texts(fields().size())).tokens.size());
     std::vector<Token> marker;
     tokenizer_->encode(tokenizer_->clean(spec_.truncation.marker), Before::kNothing, marker);
     marker_tokens_ = static_cast<std::int64_t>(marker.size());
-    if (const Result<Inputs> probe = build({"a", "a", "a"}); !probe) return probe.error();
+    if (const Result<Inputs> probe = build({"a", "a", "a", {}}); !probe) return probe.error();
     return Ok{};
   }
 
   Result<Inputs> build(const Pair& pair) const override {
     const std::size_t bytes = pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
-    if (bytes > kLongestText / (slots_.size() + 1))
+    if (bytes > kLongestText / (spec_.segments.size() + 4))
       return Error{
           Code::kTooLarge, "texts of " + std::to_string(bytes) + " bytes are too long to be tokenized", {}};
-    const std::string prompt = tokenizer_->clean(pair.prompt);
-    const std::string a = tokenizer_->clean(pair.response_a);
-    const std::string b = tokenizer_->clean(pair.response_b);
+    const Field a = {tokenizer_->clean(pair.response_a)}, b = {tokenizer_->clean(pair.response_b)};
+    Field prompt;
+    std::vector<std::string> roles;
+    if (spec_.layout == Layout::kConversation)
+      for (const rows::Turn& turn : pair.turns) {
+        prompt.push_back(tokenizer_->clean(turn.content));
+        roles.push_back(turn.role);
+      }
+    if (prompt.empty()) prompt = {tokenizer_->clean(pair.prompt)};
     Inputs out;
     if (spec_.layout == Layout::kPair) {
-      if (Status s = add({prompt, a, b}, {0, 1, 2, 3}, out); !s) return s.error();
+      if (Status s = add({{prompt, a, b}, roles}, {0, 1, 2, 3}, out); !s) return s.error();
       return out;
     }
-    if (Status s = add({prompt, a}, {0, 1, 1, 3}, out); !s) return s.error();
-    if (Status s = add({prompt, b}, {0, 2, 2, 3}, out); !s) return s.error();
+    if (Status s = add({{prompt, a}, roles}, {0, 1, 1, 3}, out); !s) return s.error();
+    if (Status s = add({{prompt, b}, roles}, {0, 2, 2, 3}, out); !s) return s.error();
     return out;
   }
 
  private:
   using PartOf = std::array<std::size_t, 4>;  // Part of each Owner
 
-  std::vector<std::string> fields() const {
-    if (spec_.layout == Layout::kPair) return {"prompt", "response_a", "response_b"};
-    return {"prompt", "response"};
-  }
+  // What a sequence is made of.
+  struct Texts {
+    std::vector<Field> fields;
+    std::span<const std::string> roles;
+  };
 
   Status check() const {
     const auto missing = [](const char* flag) {
@@ -86,60 +82,11 @@ class Builder : public InputBuilder {
     return Ok{};
   }
 
-  Status prepare_slots() {
-    const std::vector<std::string> names = fields();
-    for (const Segment& segment : spec_.segments) {
-      if (segment.field.empty()) {
-        slots_.push_back({segment.text, kTemplateOwner, Guard::kFree, segment.special});
-        continue;
-      }
-      const auto at = std::find(names.begin(), names.end(), segment.field);
-      if (at == names.end())
-        return invalid("input.template names the field '" + segment.field + "', which layout " +
-                           word_of(spec_.layout) + " does not have",
-                       "input.template");
-      slots_.push_back({"", static_cast<Owner>(at - names.begin()), Guard::kFree, false});
-    }
-    return Ok{};
-  }
-
-  Status prepare_chat(const Files& files) {
-    if (!spec_.chat) return Ok{};
-    Result<ChatWrapper> wrapper = chat_wrapper(*spec_.chat, *tokenizer_, files);
-    if (!wrapper) return wrapper.error();
-    trim_ = wrapper->trim;
-    const auto guarded = [](std::string text) {
-      return Slot{std::move(text), kTemplateOwner, Guard::kNeverCut, true};
-    };
-    slots_.insert(slots_.begin(), guarded(std::move(wrapper->before)));
-    slots_.push_back(guarded(std::move(wrapper->after)));
-    slots_.push_back(guarded(spec_.chat->suffix));
-    return Ok{};
-  }
-
-  // What `content | trim` in a chat template does to the whole body.
-  void trim(std::span<PartText> body) const {
-    if (trim_ == Trim::kBoth)
-      for (PartText& part : body) {
-        part.text = unicode::strip_left(part.text);
-        if (!part.text.empty()) break;
-      }
-    if (trim_ != Trim::kNone)
-      for (std::size_t i = body.size(); i-- > 0;) {
-        body[i].text = unicode::strip_right(body[i].text);
-        if (!body[i].text.empty()) break;
-      }
-  }
-
   // The sequence without the BOS and EOS that add_bos and add_eos require.
-  Composed content(const Texts& texts) const {
-    std::vector<PartText> parts;
-    for (const Slot& slot : slots_)
-      parts.push_back({slot.owner == kTemplateOwner ? std::string_view(slot.text) : texts[slot.owner],
-                       slot.owner, slot.guard, slot.special});
-    if (spec_.chat) trim(std::span(parts).subspan(1, parts.size() - 3));
-    Composed out = compose(parts, *tokenizer_, spec_.joining);
-    auto& tokens = out.tokens;
+  Result<Composed> content(const Texts& texts) const {
+    auto out = frame_->compose(texts.fields, texts.roles);
+    if (!out) return out.error();
+    auto& tokens = out->tokens;
     if (spec_.add_bos && !tokens.empty() && tokens.front().id == *tokenizer_->bos().id)
       tokens.erase(tokens.begin());
     if (spec_.add_eos && !tokens.empty() && tokens.back().id == *tokenizer_->eos().id) tokens.pop_back();
@@ -150,39 +97,63 @@ class Builder : public InputBuilder {
     return static_cast<std::int64_t>(sequence.tokens.size()) - limit_;
   }
 
+  bool cuts_middles() const {
+    return spec_.truncation.mode == Cut::kRatio || spec_.truncation.mode == Cut::kProportional;
+  }
+
+  // Whether a sequence is so much too long that a chat template need not run over all of it.
+  bool far_too_long(const Texts& texts) const {
+    constexpr std::size_t kLongestToken = 512;
+    std::size_t bytes = 0;
+    for (const Field& field : texts.fields)
+      for (const std::string& piece : field) bytes += piece.size();
+    return cuts_middles() && spec_.layout == Layout::kConversation &&
+           bytes / kLongestToken > static_cast<std::size_t>(limit_);
+  }
+
   Result<Composed> fit(const Texts& texts, LostByOwner& lost) const {
-    Composed out = content(texts);
-    const std::int64_t need = excess(out);
+    if (far_too_long(texts)) return cut_middles(texts, lost);
+    auto out = content(texts);
+    if (!out) return out.error();
+    const std::int64_t need = excess(*out);
     if (need <= 0) return out;
-    const Cut mode = spec_.truncation.mode;
-    if (mode == Cut::kRatio || mode == Cut::kProportional) return cut_middles(texts, lost);
-    const End end = mode == Cut::kRight ? End::kBack : End::kFront;
-    if (Status s = cut_end(out, static_cast<std::size_t>(need), end, lost); !s) return s.error();
+    if (cuts_middles()) return cut_middles(texts, lost);
+    const End end = spec_.truncation.mode == Cut::kRight ? End::kBack : End::kFront;
+    if (Status s = cut_end(*out, static_cast<std::size_t>(need), end, lost); !s) return s.error();
     return out;
+  }
+
+  // The room for fields: what the frame leaves of the limit when all of them are empty.
+  Result<std::int64_t> budget_of(const Texts& texts) const {
+    Texts empty{{}, texts.roles};
+    for (const Field& field : texts.fields) empty.fields.emplace_back(field.size());
+    const auto frame = content(empty);
+    if (!frame) return frame.error();
+    const std::int64_t taken = static_cast<std::int64_t>(frame->tokens.size());
+    if (taken <= limit_) return limit_ - taken;
+    return invalid("input.max_tokens is " + std::to_string(spec_.max_tokens) +
+                       ", but the template without any text already takes " +
+                       std::to_string(spec_.max_tokens - limit_ + taken),
+                   "input.max_tokens");
   }
 
   // One cut is enough, unless seams make more tokens when the cut texts are joined again.
   Result<Composed> cut_middles(const Texts& texts, LostByOwner& lost) const {
-    std::int64_t budget = limit_ - empty_tokens_;
-    if (budget < 0)
-      return invalid("input.max_tokens is " + std::to_string(spec_.max_tokens) +
-                         ", but the template without any text already takes " +
-                         std::to_string(spec_.max_tokens - budget),
-                     "input.max_tokens");
+    auto budget = budget_of(texts);
+    if (!budget) return budget.error();
     const Truncation& how = spec_.truncation;
     const double head = how.head.value_or(how.mode == Cut::kRatio ? 0.75 : 0.5);
     std::vector<MiddleCut> cuts;
     std::vector<std::int64_t> lengths;
-    for (const std::string_view text : texts)
-      lengths.push_back(cuts.emplace_back(text, *tokenizer_).tokens());
-    std::vector<std::string> kept(texts.size());
+    for (const Field& field : texts.fields) lengths.push_back(cuts.emplace_back(field, *tokenizer_).tokens());
     while (true) {
-      const std::vector<std::int64_t> shares = field_shares(how, lengths, budget, marker_tokens_);
-      for (std::size_t f = 0; f < texts.size(); ++f)
-        kept[f] = cuts[f].cut(shares[f], head, how.marker, lost[f]);
-      Composed out = content(Texts(kept.begin(), kept.end()));
-      if (excess(out) <= 0) return out;
-      budget -= excess(out);
+      const std::vector<std::int64_t> shares = field_shares(how, lengths, *budget, marker_tokens_);
+      Texts kept{{}, texts.roles};
+      for (std::size_t f = 0; f < cuts.size(); ++f)
+        kept.fields.push_back(cuts[f].cut(shares[f], head, how.marker, lost[f]));
+      auto out = content(kept);
+      if (!out || excess(*out) <= 0) return out;
+      *budget -= excess(*out);
     }
   }
 
@@ -214,10 +185,8 @@ class Builder : public InputBuilder {
 
   const InputSpec spec_;
   const std::shared_ptr<const Tokenizer> tokenizer_;
-  std::vector<Slot> slots_;  // with chat: the wrapper's before, the body, its after, the suffix
-  Trim trim_ = Trim::kNone;
-  std::int64_t limit_ = 0;         // max_tokens minus BOS and EOS
-  std::int64_t empty_tokens_ = 0;  // of the sequence when all fields are empty
+  std::unique_ptr<const Frame> frame_;
+  std::int64_t limit_ = 0;  // max_tokens minus BOS and EOS
   std::int64_t marker_tokens_ = 0;
 };
 

@@ -19,12 +19,14 @@
 
 namespace preferd::text {
 
-enum class Layout { kPair, kPerResponse };
+enum class Layout { kPair, kPerResponse, kConversation };
 enum class Joining { kJoined, kSegments };
 enum class Cut { kRight, kLeft, kRatio, kProportional };
 
 constexpr auto words(Layout) {
-  return word_list<Layout>({{"pair", Layout::kPair}, {"per_response", Layout::kPerResponse}});
+  return word_list<Layout>({{"pair", Layout::kPair},
+                            {"per_response", Layout::kPerResponse},
+                            {"conversation", Layout::kConversation}});
 }
 constexpr auto words(Joining) {
   return word_list<Joining>({{"joined", Joining::kJoined}, {"segments", Joining::kSegments}});
@@ -57,6 +59,13 @@ struct ChatSpec {
   std::string suffix;
 };
 
+// Of layout conversation.
+struct ConversationSpec {
+  std::string file;                 // in the package
+  std::string source;               // its contents, in Jinja
+  std::string date = "2024-07-26";  // that it may write: a day of the calendar
+};
+
 struct InputSpec {
   Layout layout = Layout::kPair;
   std::vector<Segment> segments;  // the manifest's `template`
@@ -65,6 +74,7 @@ struct InputSpec {
   int max_tokens = 0;  // per sequence, including everything
   Truncation truncation;
   std::optional<ChatSpec> chat;
+  std::optional<ConversationSpec> conversation;  // exactly if layout is kConversation
 };
 
 struct Inputs {

@@ -61,17 +61,37 @@ Status cut_end(Composed& sequence, std::size_t need, End end, LostByOwner& lost)
   return Ok{};
 }
 
-MiddleCut::MiddleCut(std::string_view text, const Tokenizer& tokenizer) : text_(text) {
-  tokenizer.encode(text, Before::kNothing, tokens_);
+MiddleCut::MiddleCut(const std::vector<std::string>& pieces, const Tokenizer& tokenizer) {
+  for (const std::string& piece : pieces) {
+    text_ += piece;
+    ends_.push_back(text_.size());
+  }
+  tokenizer.encode(text_, Before::kNothing, tokens_);
 }
 
-std::string MiddleCut::cut(std::int64_t share, double head, std::string_view marker, Lost& lost) const {
+// The pieces without bytes [begin, end) of all; the marker stands in the piece that loses the first of them.
+std::vector<std::string> MiddleCut::without(std::size_t begin, std::size_t end,
+                                            std::string_view marker) const {
+  std::vector<std::string> out;
+  std::size_t at = 0;
+  for (const std::size_t stop : ends_) {
+    const std::size_t front = std::clamp(begin, at, stop), back = std::clamp(end, at, stop);
+    std::string& piece = out.emplace_back(text_, at, front - at);
+    if (begin >= at && begin < stop) piece += marker;
+    piece.append(text_, back, stop - back);
+    at = stop;
+  }
+  return out;
+}
+
+std::vector<std::string> MiddleCut::cut(std::int64_t share, double head, std::string_view marker,
+                                        Lost& lost) const {
   const std::int64_t n = tokens();
   lost = {};
-  if (n <= share) return std::string(text_);
+  if (n <= share) return without(text_.size(), text_.size(), {});
   if (share <= 0) {
     lost = {n, code_points(text_, 0, text_.size())};
-    return {};
+    return without(0, text_.size(), {});
   }
   const auto lead = [&](std::int64_t i) { return tokens_[static_cast<std::size_t>(i)].lead; };
   auto front = static_cast<std::int64_t>(head * static_cast<double>(share));
@@ -81,7 +101,7 @@ std::string MiddleCut::cut(std::int64_t share, double head, std::string_view mar
   const std::size_t a = tokens_[static_cast<std::size_t>(front)].begin;
   const std::size_t b = back < n ? tokens_[static_cast<std::size_t>(back)].begin : text_.size();
   lost = {back - front, code_points(text_, a, b)};
-  return std::string(text_.substr(0, a)).append(marker).append(text_.substr(b));
+  return without(a, b, marker);
 }
 
 std::vector<std::int64_t> field_shares(const Truncation& truncation, const std::vector<std::int64_t>& lengths,

@@ -19,19 +19,23 @@ enum class End { kFront, kBack };
 // inside a code point. Errors: there are fewer.
 Status cut_end(Composed& sequence, std::size_t need, End end, LostByOwner& lost);
 
-// A field that may have to lose its middle. Built once per row: the tokens are those of the field alone.
+// A field that may have to lose its middle. Built once per row: the tokens are those of the field alone, its
+// pieces one after the other.
 class MiddleCut {
  public:
-  MiddleCut(std::string_view text, const Tokenizer& tokenizer);
+  MiddleCut(const std::vector<std::string>& pieces, const Tokenizer& tokenizer);
 
   std::int64_t tokens() const { return static_cast<std::int64_t>(tokens_.size()); }
 
-  // The text with at most `share` of its own tokens, with the marker in place of what was removed, which is
+  // The pieces with at most `share` of their tokens, with the marker in place of what was removed, which is
   // reported in `lost`. `head` in [0, 1]: the part of the share that stays in front.
-  std::string cut(std::int64_t share, double head, std::string_view marker, Lost& lost) const;
+  std::vector<std::string> cut(std::int64_t share, double head, std::string_view marker, Lost& lost) const;
 
  private:
-  std::string_view text_;
+  std::vector<std::string> without(std::size_t begin, std::size_t end, std::string_view marker) const;
+
+  std::string text_;
+  std::vector<std::size_t> ends_;  // of the pieces, in text_
   std::vector<Token> tokens_;
 };
 

@@ -60,7 +60,9 @@ void describe(const scorer::ScorerInfo& info, JsonWriter& json) {
   json.member("device", info.device).member("compute", info.compute);
   if (!info.residency.empty()) json.member("residency", info.residency);
   if (!info.compute_note.empty()) json.member("compute_note", info.compute_note);
-  json.member("layout", info.layout).member("output", info.output);
+  json.member("layout", info.layout);
+  if (!info.date.empty()) json.member("date", info.date);
+  json.member("output", info.output);
   json.member("max_tokens", info.max_tokens).key("classes").begin_array();
   for (std::size_t c = 0; c < static_cast<std::size_t>(info.classes); ++c)
     json.value(scorer::kClassNames.at(c));

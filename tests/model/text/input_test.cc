@@ -89,21 +89,59 @@ TEST(Input, RefusesATemplateLongerThanItsLimit) {
   EXPECT_NE(made.error().what.find("without any text"), std::string::npos) << made.error().what;
 }
 
-TEST(Input, RefusesChatTemplatesOfOtherForms) {
+TEST(Input, RunsChatTemplatesOfAnyForm) {
+  Json input = pair_input();
+  input["max_tokens"] = 100;
+  const auto plain = builder("qwen2", input);
+  input["chat"] = Json::object();
+  const auto written = builder("qwen2", input);
+  const auto bare = builder("qwen2", input, "{{ messages[0]['content'] }}");
+  const auto same =
+      builder("qwen2", input, "{{ '<|im_start|>user\\n' + messages[0].content + '<|im_end|>\\n' }}");
+  const auto trims =
+      builder("qwen2", input, "{{ '<|im_start|>user\\n' + messages[0].content | trim + '<|im_end|>\\n' }}");
+  ASSERT_TRUE(plain && written && bare && same && trims);
+  const Pair pair{" Why?", "Because.", "So."};
+  EXPECT_EQ((*bare)->build(pair)->sequences, (*plain)->build(pair)->sequences);
+  EXPECT_EQ((*same)->build(pair)->sequences, (*written)->build(pair)->sequences);
+  EXPECT_NE((*trims)->build(pair)->sequences, (*written)->build(pair)->sequences);
+}
+
+TEST(Input, RefusesChatTemplatesThatCannotRun) {
   Json input = pair_input();
   input["max_tokens"] = 100;
   input["chat"] = Json::object();
-  EXPECT_TRUE(builder("llama3", input));
-  EXPECT_FALSE(builder("llama3", input, "{{ messages[0]['content'] }}"));
-  EXPECT_FALSE(builder("llama3", input, "{{ strftime_now('%d') }}"));
-  EXPECT_FALSE(builder("qwen2", input, "<|im_start|>user\n{{ messages[0]['content'] | trim }}<|im_end|>"));
+  const auto unknown = builder("llama3", input, "{{ messages[0]['content'] | nosuch }}");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().what.find("nosuch"), std::string::npos);
+  const auto refuses = builder("llama3", input, "{{ raise_exception('only for tools') }}");
+  ASSERT_FALSE(refuses);
+  EXPECT_NE(refuses.error().what.find("only for tools"), std::string::npos);
+}
+
+TEST(Input, PutsTheSystemTextBeforeTheContentWhereATemplateRefusesASystemTurn) {
+  Json input = pair_input();
+  input["max_tokens"] = 100;
+  input["chat"] = {{"system", "You judge."}};
+  const std::string turn = "{{ '<|im_start|>user\\n' + messages[0].content + '<|im_end|>\\n' }}";
+  const auto refuses = builder(
+      "qwen2", input, "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + turn);
+  ASSERT_TRUE(refuses) << refuses.error().what;
+  input["chat"] = Json::object();
+  input["template"].insert(input["template"].begin(), Json{{"text", "You judge.\n\n"}});
+  const auto before = builder("qwen2", input, turn);
+  ASSERT_TRUE(before);
+  const Pair pair{"Why?", "Because.", ""};
+  EXPECT_EQ((*refuses)->build(pair)->sequences, (*before)->build(pair)->sequences);
 }
 
 TEST(Input, TakesTheDefaultSystemTurnFromTheTemplate) {
   Json input = pair_input();
   input["max_tokens"] = 200;
   input["chat"] = Json::object();
-  const std::string rest = "{{ '<|im_start|>user\\n' + m.content + '<|im_end|>\\n' }}";
+  const std::string rest =
+      "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor "
+      "%}";
   const auto without = builder("qwen2", input, rest);
   const auto with =
       builder("qwen2", input, "{{ \"<|im_start|>system\\nYou're a judge.<|im_end|>\\n\" }}" + rest);
