@@ -11,6 +11,7 @@ Command health_command();
 Command score_command();
 Command compare_command();
 Command inspect_command();
+Command adopt_command();
 Command pack_command();
 Command merge_command();
 Command quantize_command();

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/utf8.h"
+#include "model/convert/adopt.h"
 #include "model/default/default_package.h"
 
 namespace preferd::cli {
@@ -40,7 +41,10 @@ int thread_count(int wanted) {
 
 Result<std::shared_ptr<const Files>> open_package(const EngineOptions& options) {
   if (options.package.empty()) return embedded::default_package();
-  return open_directory(options.package);
+  std::vector<std::string> notes;
+  auto package = convert::open_package_or_adopt(options.package, notes);
+  for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  return package;
 }
 
 Result<scorer::LoadOptions> load_options(const EngineOptions& options, scorer::Golden golden) {

@@ -19,10 +19,11 @@ namespace {
 // PREFERD_INSTRUCTION_SET is read before main() begins (model/kernels/instruction_set.h).
 const preferd::Commands& commands() {
   using namespace preferd::cli;
-  static const preferd::Commands all("preferd", "PREFERD_",
-                                     {serve_command(), health_command(), score_command(), compare_command(),
-                                      inspect_command(), pack_command(), merge_command(), quantize_command()},
-                                     {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
+  static const preferd::Commands all(
+      "preferd", "PREFERD_",
+      {serve_command(), health_command(), score_command(), compare_command(), inspect_command(),
+       adopt_command(), pack_command(), merge_command(), quantize_command()},
+      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
   return all;
 }
 

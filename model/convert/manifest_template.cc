@@ -5,13 +5,14 @@
 #include <set>
 
 #include "base/json.h"
-#include "model/checkpoint/safetensors.h"
+#include "model/checkpoint/safetensors_writer.h"
 #include "model/checkpoint/weights.h"
 #include "model/package/output.h"
 
 namespace preferd::convert {
 namespace {
 
+constexpr const char* kHeadFile = "head.safetensors";
 constexpr const char* kFields[] = {"prompt", "response_a", "response_b", "response"};
 
 struct Template {
@@ -62,6 +63,30 @@ std::optional<Linear> only_linear(const checkpoint::TensorMap& tensors,
   return std::nullopt;
 }
 
+// The head beside the adapter or in the base, as a file of the package.
+Result<OrderedJson> published(Sequences sequences, const Files* base, const Files* adapter,
+                              std::map<std::string, std::string>& files) {
+  std::optional<PublishedHead> head;
+  if (base != nullptr) {
+    auto found = adapter != nullptr ? head_beside_adapter(*adapter, *base) : std::optional<PublishedHead>();
+    if (!found) return found.error();
+    if (!*found) found = published_head(*base);
+    if (!found) return found.error();
+    head = std::move(*found);
+  }
+  if (!head)
+    return invalid(std::string("there is no head: ") +
+                   (adapter != nullptr ? adapter->name() + " holds no score and no classifier; " : "") +
+                   "expected a head file, two answer tokens or a manifest");
+  const auto output = output_of_width(head->outputs, sequences);
+  if (!output) return output.error();
+  files[kHeadFile] = checkpoint::safetensors_text(head->tensors);
+  OrderedJson section = {{"file", kHeadFile}};
+  section.update(head->section);
+  section["output"] = *output;
+  return section;
+}
+
 checkpoint::TensorMap head_of_adapter(const checkpoint::TensorMap& tensors) {
   checkpoint::TensorMap head;
   constexpr std::string_view kPrefix = "base_model.model.";
@@ -73,8 +98,9 @@ checkpoint::TensorMap head_of_adapter(const checkpoint::TensorMap& tensors) {
   return head;
 }
 
-Result<OrderedJson> head_template(const TemplateOptions& options, bool per_response, const Files* adapter,
-                                  const Bytes* head_file) {
+Result<OrderedJson> head_template(const TemplateOptions& options, Sequences sequences, const Files* base,
+                                  const Files* adapter, const Bytes* head_file,
+                                  std::map<std::string, std::string>& files) {
   if (!options.answer_tokens.empty())
     return OrderedJson{{"output", "token_pair"}, {"tokens", options.answer_tokens}};
   checkpoint::TensorMap tensors;
@@ -87,34 +113,29 @@ Result<OrderedJson> head_template(const TemplateOptions& options, bool per_respo
     if (!read) return read.error();
     tensors = head_of_adapter(*read);
   }
-  if (tensors.empty())
-    return invalid(std::string("there is no head: ") +
-                   (adapter != nullptr ? adapter->name() + " holds no score and no classifier; " : "") +
-                   "expected a head file, two answer tokens or a manifest");
+  if (tensors.empty()) return published(sequences, base, adapter, files);
   const auto linear = only_linear(tensors, {"layers.0", "score", "classifier"});
   std::string names;
   for (const auto& [name, tensor] : tensors) names += (names.empty() ? "" : ", ") + name;
   if (!linear)
     return invalid("the head is more than one linear layer (" + names +
                    "); expected a manifest that says how they go together");
-  const auto output = std::ranges::find_if(package::kOutputs, [&](const package::OutputTraits& o) {
-    const auto reads = per_response ? package::HeadInput::kEachResponse : package::HeadInput::kPair;
-    return o.input == reads && o.fits(linear->out);
-  });
-  if (output == std::end(package::kOutputs))
-    return invalid(
-        "the head gives " + std::to_string(linear->out) + " values, expected " +
-        (per_response ? "1 for a template with {response}" : "1, 2 or 3 for a template of both responses"));
+  const auto output = output_of_width(linear->out, sequences);
+  if (!output) return output.error();
   OrderedJson layer = {{"type", "linear"}, {"in", linear->in}, {"out", linear->out}};
   if (!linear->bias) layer["bias"] = false;
-  return OrderedJson{{"layers", OrderedJson::array({layer})}, {"output", output->word}};
+  OrderedJson section = {{"layers", OrderedJson::array({layer})}, {"output", *output}};
+  if (head_file != nullptr || base == nullptr) return section;
+  const auto skip = skipped_token(*base);  // the head is that of a sequence classifier
+  if (!skip) return skip.error();
+  if (*skip) section["skip_token"] = **skip;
+  return section;
 }
 
 }  // namespace
 
-Result<OrderedJson> manifest_template(const TemplateOptions& options, const Files* adapter,
-                                      const Bytes* head_file) {
-  const Template parts = parse_template(options.input_template);
+Result<OrderedJson> input_section(const std::string& input_template) {
+  const Template parts = parse_template(input_template);
   const bool per_response = parts.fields.contains("response");
   const std::set<std::string> expected = per_response
                                              ? std::set<std::string>{"prompt", "response"}
@@ -123,16 +144,42 @@ Result<OrderedJson> manifest_template(const TemplateOptions& options, const File
     return invalid(
         "the template has other fields than {prompt}, {response_a} and {response_b}, or {prompt} and "
         "{response}");
-  auto head = head_template(options, per_response, adapter, head_file);
+  return OrderedJson{{"layout", per_response ? "per_response" : "pair"}, {"template", parts.segments}};
+}
+
+Sequences sequences_of(const OrderedJson& input) {
+  return input["layout"] == "pair" ? Sequences::kPair : Sequences::kEachResponse;
+}
+
+Result<std::string> output_of_width(std::int64_t width, Sequences sequences) {
+  const bool per_response = sequences == Sequences::kEachResponse;
+  const auto output = std::ranges::find_if(package::kOutputs, [&](const package::OutputTraits& o) {
+    const auto reads = per_response ? package::HeadInput::kEachResponse : package::HeadInput::kPair;
+    return o.input == reads && o.fits(width);
+  });
+  if (output == std::end(package::kOutputs))
+    return invalid(
+        "the head gives " + std::to_string(width) + " values, expected " +
+        (per_response ? "1 for a template with {response}" : "1, 2 or 3 for a template of both responses"));
+  return std::string(output->word);
+}
+
+Result<ManifestTemplate> manifest_template(const TemplateOptions& options, const Files* base,
+                                           const Files* adapter, const Bytes* head_file) {
+  ManifestTemplate out;
+  auto section = input_section(options.input_template);
+  if (!section) return section.error();
+  OrderedJson& input = *section;
+  auto head = head_template(options, sequences_of(input), base, adapter, head_file, out.files);
   if (!head) return head.error();
-  OrderedJson json = {{"format", "preferd-package/1"}, {"name", options.name}};
-  OrderedJson input = {{"layout", per_response ? "per_response" : "pair"}, {"template", parts.segments}};
+  OrderedJson& json = out.json;
+  json = {{"format", "preferd-package/1"}, {"name", options.name}};
   if (options.add_bos) input["add_bos"] = true;
   if (options.add_eos) input["add_eos"] = true;
   input["max_tokens"] = options.max_tokens;
   json["input"] = input;
   json["head"] = *head;
-  return json;
+  return out;
 }
 
 Result<OrderedJson> stored_quantization(const Files& base) {

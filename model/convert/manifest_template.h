@@ -1,18 +1,17 @@
 // Makes package.json from the contents of a directory of parts and a few options, for an adapter that PEFT
-// trained with a head of one linear layer. Anything beyond that is written by hand (docs/packages.md).
+// trained with a head of one linear layer, or a head that was published with its base. Anything beyond that is
+// written by hand (docs/packages.md).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/files.h"
 #include "base/result.h"
+#include "model/convert/published_head.h"
 
 namespace preferd::convert {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct TemplateOptions {
   std::string name;
@@ -25,12 +24,28 @@ struct TemplateOptions {
   std::vector<std::string> answer_tokens;  // two: the head is these rows of the LM head
 };
 
-// The manifest without base, adapter and golden. `head_file`: a head with our own names (layers.0.weight); if
-// it is null, the head is the one that PEFT saved in `adapter` (score or classifier; null = none). Its width
-// says what it gives: 1 is the logit of "B is better" (with {response}: a response's score), 2 are model_a
+struct ManifestTemplate {
+  OrderedJson json;                          // without base, adapter and golden
+  std::map<std::string, std::string> files;  // made for the package: path -> contents
+};
+
+// `head_file`: a head with our own names (layers.0.weight); if it is null, the head is the one that PEFT saved
+// in `adapter` (null = none) or beside it, or that the base holds (published_head.h), which becomes a file. Its
+// width says what it gives: 1 is the logit of "B is better" (with {response}: a response's score), 2 are model_a
 // and model_b, 3 are these and a tie.
-Result<OrderedJson> manifest_template(const TemplateOptions& options, const Files* adapter,
-                                      const Bytes* head_file);
+Result<ManifestTemplate> manifest_template(const TemplateOptions& options, const Files* base,
+                                           const Files* adapter, const Bytes* head_file);
+
+// The text of a template as "layout" and "template" of package.json's input. Errors: other fields than
+// {prompt}, {response_a} and {response_b}, or {prompt} and {response}.
+Result<OrderedJson> input_section(const std::string& input_template);
+
+// What a head reads: one sequence with both responses, or one for each.
+enum class Sequences { kPair, kEachResponse };
+Sequences sequences_of(const OrderedJson& input);
+
+// The "output" of a head of that width. Errors: no output has it.
+Result<std::string> output_of_width(std::int64_t width, Sequences sequences);
 
 // The "quantization" section of a base that bitsandbytes quantized, derived from its tensors; null for a
 // dense base.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string_view>
 
 #include "base/json.h"
@@ -32,7 +33,8 @@ struct Plan {
   std::string base;             // directory
   std::vector<Piece> adapters;  // directories
   std::vector<Piece> files;
-  std::string manifest;  // where it was read; "" if it was made from the template
+  std::map<std::string, std::string> made;  // path in the package -> contents
+  std::string manifest;                     // where it was read; "" if it was made from the template
 };
 
 Result<OrderedJson> read_ordered(const std::string& path) {
@@ -123,8 +125,8 @@ Status refuse_pickle(const std::string& adapter) {
       "torch.load('adapter_model.bin', weights_only=True).items()}, 'adapter_model.safetensors')\"");
 }
 
-Result<OrderedJson> make_manifest(const PackOptions& options) {
-  std::shared_ptr<const Files> adapter;
+Result<ManifestTemplate> make_manifest(const PackOptions& options) {
+  std::shared_ptr<const Files> base, adapter;
   Bytes head;
   if (!options.adapters.empty()) {
     if (const Status s = refuse_pickle(options.adapters.front().second); !s) return s.error();
@@ -132,21 +134,27 @@ Result<OrderedJson> make_manifest(const PackOptions& options) {
     if (!opened) return opened.error();
     adapter = *opened;
   }
+  if (!options.base.empty()) {
+    auto opened = open_directory(options.base, Links::kAnywhere);
+    if (opened) base = *opened;  // else the error is told where the base is placed
+  }
   if (!options.head.empty()) {
     auto opened = map_file(options.head);
     if (!opened) return opened.error();
     head = *opened;
   }
-  return manifest_template(options.template_options, adapter.get(), options.head.empty() ? nullptr : &head);
+  return manifest_template(options.template_options, base.get(), adapter.get(),
+                           options.head.empty() ? nullptr : &head);
 }
 
 Result<Plan> make_plan(const PackOptions& options) {
   Plan plan;
   std::string folder;
   if (options.manifest.empty()) {
-    auto json = make_manifest(options);
-    if (!json) return json.error();
-    plan.json = std::move(*json);
+    auto manifest = make_manifest(options);
+    if (!manifest) return manifest.error();
+    plan.json = std::move(manifest->json);
+    plan.made = std::move(manifest->files);
   } else {
     auto json = read_ordered(options.manifest);
     if (!json) return json.error();
@@ -171,7 +179,7 @@ Result<Plan> make_plan(const PackOptions& options) {
   plan.base = base.string();
   plan.json["base"]["path"] = plan.base;
   if (const Status s = place_adapters(options, folder, plan); !s) return s.error();
-  if (plan.json.contains("head"))
+  if (plan.json.contains("head") && plan.made.empty())
     place_file(plan.json["head"], options.head, folder, "head.safetensors", plan);
   if (plan.json.contains("features") && text_in(plan.json["features"], "scaling") == "standard" &&
       text_in(plan.json["features"], "file").empty())
@@ -275,6 +283,8 @@ Result<PackReport> make_package(const PackOptions& options, AtomicFolder& folder
     if (const Status s = copy_adapter(part, folder); !s) return s.error();
   for (const Piece& part : plan->files)
     if (const Status s = folder.copy(part.from, part.to); !s) return s.error();
+  for (const auto& [path, contents] : plan->made)
+    if (const Status s = folder.write(path, contents); !s) return s.error();
   if (const Status s = write_manifest(plan->json, folder); !s) return s.error();
   if (const Status s = reorder_heads(options, *plan, folder.path()); !s)
     return told_by_parts(s.error(), *plan, folder.path());

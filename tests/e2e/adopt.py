@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""preferd adopt on directories as Hugging Face's tools write them: rewards and tokens are transformers' own, and what cannot
+be adopted is refused by name.
+
+    adopt.py BUILD_DIR FIXTURES_DIR
+"""
+import http.client, re
+from convert_support import *
+
+PUBLISHED = FIXTURES / "published"
+WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta"]
+
+
+class Adoption(Folder):
+    def published(self, name):
+        return pathlib.Path(shutil.copytree(PUBLISHED / name, self.dir / name))
+
+    def edit_json(self, path, change):
+        json_file = json.loads(path.read_text("utf-8"))
+        change(json_file)
+        path.write_text(json.dumps(json_file), "utf-8")
+
+    def adopt(self, directory, *more):
+        return run("adopt", directory, "--output", self.dir / "package", *more)
+
+    def refused(self, directory, *words, more=()):
+        code, out, err = self.adopt(directory, *more)
+        self.assertEqual(code, 1, out + err)
+        for word in words:
+            self.assertIn(word, err)
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+        self.assertFalse((self.dir / "package").exists())
+
+
+class Rewards(Adoption):
+    def check(self, directory, rows, *more):
+        code, out, err = self.adopt(directory, "--check", rows, "--tolerance", 2e-4, "--threads", 1, *more)
+        self.assertEqual(code, 0, out + err)
+        return out
+
+    def test_are_those_of_transformers(self):
+        for name in WHOLE:
+            with self.subTest(name):
+                out = self.check(PUBLISHED / name, PUBLISHED / name / "rows.jsonl")
+                self.assertRegex(out, r"\d+ rewards; the largest difference is .*, 0 are over 0.0002")
+                shutil.rmtree(self.dir / "package")
+
+    def test_of_an_adapter_with_its_head_inside_or_beside(self):
+        for name in ("adapter", "value_adapter"):
+            with self.subTest(name):
+                folder = PUBLISHED / "lora" / name
+                self.check(folder, folder / "rows.jsonl", "--base", PUBLISHED / "lora/base")
+                shutil.rmtree(self.dir / "package")
+
+    def test_off_by_more_than_the_tolerance_leave_no_package(self):
+        rows = [json.loads(line) for line in (PUBLISHED / "qwen2_pad/rows.jsonl").read_text("utf-8").splitlines()]
+        rows[1]["reward_b"] += 0.01
+        (self.dir / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        code, out, err = self.adopt(PUBLISHED / "qwen2_pad", "--check", self.dir / "rows.jsonl", "--tolerance", 0.005)
+        self.assertEqual(code, 1)
+        self.assertIn("1 of 12 rewards differ", err)
+        self.assertEqual(out.count("  off\n"), 1)
+        self.assertFalse((self.dir / "package").exists())
+
+    def test_of_one_response_in_csv(self):
+        row = json.loads((PUBLISHED / "llama_score/rows.jsonl").read_text("utf-8").splitlines()[0])
+        text = json.dumps({k: row[k] for k in ("prompt",)} | {"response": row["response_a"], "reward": row["reward_a"]}) + "\n"
+        (self.dir / "rows.jsonl").write_text(text)
+        self.assertIn("1 rewards", self.check(PUBLISHED / "llama_score", self.dir / "rows.jsonl"))
+
+    def test_normalized_as_openrlhf_says(self):
+        folder = PUBLISHED / "mistral_openrlhf"
+        config = json.loads((folder / "config.json").read_text())
+        rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text("utf-8").splitlines()]
+        for r in rows:
+            for key in ("reward_a", "reward_b"):
+                r[key] = (r[key] - config["mean"]) / config["std"]
+        (self.dir / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        out = self.check(folder, self.dir / "rows.jsonl", "--normalize-reward")
+        self.assertIn("note: config.json has the mean and the deviation", out)
+        self.assertEqual(json.loads((self.dir / "package/package.json").read_text())["reward"], {"mean": 0.75, "std": 2.5})
+
+
+class Packages(Adoption):
+    def tokens_of(self, package, rows):
+        code, out, err = run("inspect", "--package", package, "--tokens", rows)
+        self.assertEqual(code, 0, err)
+        return [json.loads(line)["sequences"] for line in out.splitlines()]
+
+    def test_have_the_tokens_of_transformers(self):
+        for name in WHOLE:
+            with self.subTest(name):
+                rows = PUBLISHED / name / "rows.jsonl"
+                expected = [json.loads(line)["sequences"] for line in rows.read_text("utf-8").splitlines()]
+                self.assertEqual(self.tokens_of(PUBLISHED / name, rows), expected)
+
+    def test_in_memory_score_as_those_on_disk(self):
+        rows = PUBLISHED / "qwen2_pad/rows.jsonl"
+        self.assertEqual(self.adopt(PUBLISHED / "qwen2_pad", "--quiet")[0], 0)
+        on_disk = run("score", "--package", self.dir / "package", "--input", rows, "--threads", 1, "--quiet")
+        in_memory = run("score", "--package", PUBLISHED / "qwen2_pad", "--input", rows, "--threads", 1, "--quiet")
+        self.assertEqual(on_disk[:2], in_memory[:2])
+        self.assertEqual(on_disk[0], 0)
+        self.assertIn("note: the text ends with token", in_memory[2])
+
+    def test_refer_to_the_base_or_hold_it(self):
+        folder = self.published("llama_score")
+        self.assertEqual(self.adopt(folder)[0], 0)
+        manifest = json.loads((self.dir / "package/package.json").read_text())
+        self.assertEqual(manifest["base"]["path"], str(folder.resolve()))
+        self.assertEqual(sorted(f.name for f in (self.dir / "package").iterdir()), ["chat_template.jinja", "head.safetensors", "package.json"])
+        code, _, err = run("adopt", folder, "--output", self.dir / "whole", "--copy")
+        self.assertEqual(code, 0, err)
+        shutil.rmtree(folder)
+        self.assertEqual(run("inspect", "--package", self.dir / "whole")[0], 0)
+
+    def test_tell_of_the_date_and_take_another(self):
+        code, out, _ = self.adopt(PUBLISHED / "llama_score", "--date", "2026-02-28")
+        self.assertEqual(code, 0)
+        self.assertIn("2026-02-28", out)
+        rows = PUBLISHED / "llama_score/rows.jsonl"
+        expected = [json.loads(line)["sequences"] for line in rows.read_text("utf-8").splitlines()]
+        self.assertNotEqual(self.tokens_of(self.dir / "package", rows), expected)
+
+    def test_never_read_control_tokens_in_contents(self):
+        self.assertEqual(self.adopt(PUBLISHED / "qwen2_pad")[0], 0)
+        end = json.loads((PUBLISHED / "qwen2_pad/config.json").read_text())["pad_token_id"]
+        row = {"prompt": "<|im_end|>\n<|im_start|>assistant\n", "response_a": "<|im_end|>", "response_b": "x"}
+        (self.dir / "r.jsonl").write_text(json.dumps(row) + "\n")
+        for sequence in self.tokens_of(self.dir / "package", self.dir / "r.jsonl")[0]:
+            self.assertEqual(sequence.count(end), 2)
+
+    def test_truncate_fields_and_keep_the_frame(self):
+        self.assertEqual(self.adopt(PUBLISHED / "llama_score", "--max-tokens", 80)[0], 0)
+        turns = [{"role": "user", "content": "one two three four five " * 20}, {"role": "assistant", "content": "six seven " * 30},
+                 {"role": "user", "content": "And then?"}]
+        (self.dir / "r.jsonl").write_text(json.dumps({"prompt": turns, "response_a": "word " * 200, "response_b": "short"}) + "\n")
+        code, out, err = run("inspect", "--package", self.dir / "package", "--tokens", self.dir / "r.jsonl")
+        self.assertEqual(code, 0, err)
+        got = json.loads(out)
+        first = json.loads((PUBLISHED / "llama_score/rows.jsonl").read_text("utf-8").splitlines()[0])["sequences"][0]
+        for sequence in got["sequences"]:
+            self.assertLessEqual(len(sequence), 80)
+            self.assertEqual((sequence[:19], sequence[-1]), (first[:19], first[-1]))  # the system turn's frame, and the end
+            self.assertEqual(sequence.count(first[-1]), first.count(first[-1]) + 2)    # two turns more
+        self.assertEqual(sorted(got["truncated"]), ["prompt", "response_a"])
+
+    def test_give_the_template_s_own_refusal_as_a_row_error(self):
+        self.assertEqual(self.adopt(PUBLISHED / "gemma2_mlp")[0], 0)
+        rows = [{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "response_a": "a", "response_b": "b"},
+                {"prompt": "u", "response_a": "a", "response_b": "b"}]
+        (self.dir / "r.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        code, out, _ = run("score", "--package", self.dir / "package", "--input", self.dir / "r.jsonl", "--quiet")
+        self.assertEqual(code, 3)
+        first, second = map(json.loads, out.splitlines())
+        self.assertIn("no system turn", first["error"]["message"])
+        self.assertEqual(len(second["logits"]), 2)
+
+    def test_serve_turns_over_http(self):
+        server = subprocess.Popen([PREFERD, "serve", "--package", PUBLISHED / "llama_score", "--port", "0", "--compute", "fp32"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(lambda: (server.kill(), server.communicate()))
+        said = ""
+        while "event=loaded" not in said:
+            said += server.stdout.readline()
+        port = int(re.search(r"port=(\d+)", said)[1])
+        for line in (PUBLISHED / "llama_score/rows.jsonl").read_text("utf-8").splitlines():
+            row = json.loads(line)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            c.request("POST", "/predict", json.dumps({k: row[k] for k in ("prompt", "response_a", "response_b")} | {"return": ["logits"]}),
+                      {"Content-Type": "application/json"})
+            reply = json.loads(c.getresponse().read())
+            for got, expected in zip(reply["logits"], (row["reward_a"], row["reward_b"])):
+                self.assertAlmostEqual(got, expected, delta=2e-4)
+
+
+class Refusals(Adoption):
+    def test_without_a_head(self):
+        folder = self.published("llama_score")
+        all = read_tensors(folder / "model.safetensors")
+        del all["score.weight"]
+        write_tensors(folder / "model.safetensors", all)
+        self.refused(folder, "there is no head")
+
+    def test_of_two_heads_by_name(self):
+        folder = self.published("llama_score")
+        all = read_tensors(folder / "model.safetensors")
+        all["v_head.weight"] = all["score.weight"]
+        write_tensors(folder / "model.safetensors", all)
+        self.refused(folder, "two heads", "score", "v_head")
+
+    def test_of_a_tensor_that_nothing_reads(self):
+        folder = self.published("llama_score")
+        all = read_tensors(folder / "model.safetensors")
+        all["gating.mean"] = all["score.weight"]
+        write_tensors(folder / "model.safetensors", all)
+        self.refused(folder, "gating.mean")
+
+    def test_of_a_head_that_does_not_fit(self):
+        folder = self.published("llama_score")
+        all = read_tensors(folder / "model.safetensors")
+        dtype, (rows, cols), raw = all["score.weight"]
+        all["score.weight"] = (dtype, [rows, cols // 2], raw[: len(raw) // 2])
+        write_tensors(folder / "model.safetensors", all)
+        self.refused(folder, "score", "[1, 16]", "[n, 32]")
+
+    def test_of_three_labels_without_a_template(self):
+        folder = self.published("llama_score")
+        all = read_tensors(folder / "model.safetensors")
+        dtype, (_, cols), raw = all["score.weight"]
+        all["score.weight"] = (dtype, [3, cols], raw * 3)
+        write_tensors(folder / "model.safetensors", all)
+        self.refused(folder, "3 values", "--template")
+        (self.dir / "t.txt").write_text("Q: {prompt}\n\nA: {response_a}\n\nB: {response_b}\n")
+        code, _, err = self.adopt(folder, "--template", self.dir / "t.txt")
+        self.assertEqual(code, 0, err)
+        self.assertEqual(json.loads((self.dir / "package/package.json").read_text())["head"]["output"], "softmax_abt")
+
+    def test_without_a_chat_template(self):
+        folder = self.published("llama_score")
+        (folder / "chat_template.jinja").unlink()
+        self.refused(folder, "no chat template", "--template")
+
+    def test_of_a_template_that_cannot_run(self):
+        folder = self.published("llama_score")
+        (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content | nosuch }}{% endfor %}")
+        self.refused(folder, "nosuch")
+        (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}")
+        self.refused(folder, "chat_template.jinja")
+
+    def test_of_an_adapter_whose_base_is_not_here(self):
+        self.refused(PUBLISHED / "lora/adapter", "base_model_name_or_path", "the/base", "--base")
+
+    def test_of_an_unknown_family_by_name(self):
+        folder = self.published("llama_score")
+        self.edit_json(folder / "config.json", lambda c: c.update(model_type="mamba"))
+        self.refused(folder, "mamba")
+
+    def test_of_no_directory_and_no_date(self):
+        self.refused(self.dir / "none", "none")
+        self.refused(PUBLISHED / "llama_score", "date", "2024-13-01", more=("--date", "2024-13-01"))
+
+
+if __name__ == "__main__":
+    unittest.main()
