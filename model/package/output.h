@@ -1,7 +1,8 @@
 // The outputs that a head can have: one row says all that other rooms ask of one.
 //
-// A new output is a row of kOutputs and, only if its logits are read in a new way, a case of
-// scorer::probabilities() and of training::class_logits().
+// A new output is a row of kOutputs, behind those of its width (pack takes the first that fits), and, only if its
+// logits are read in a new way, a case of scorer::probabilities() (scorer/verdict.cc) and of both
+// training::class_logits() (objective/objective.cc, run/predictions.cc).
 #pragma once
 
 #include <array>
