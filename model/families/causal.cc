@@ -201,6 +201,13 @@ std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t 
   return windows;
 }
 
+std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers) {
+  const std::int64_t width =
+      config.boolean_or("use_sliding_window", false) ? read_window_width(config, 4096) : 0;
+  const std::int64_t first = config.integer_or("max_window_layers", 28, 0, 4096);
+  return read_windows(config, layers, width, [first](std::int64_t layer) { return layer >= first; });
+}
+
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& s,
                                    checkpoint::WeightSource& weights, const BodyOptions& options) {
   if (!config.status()) return nullptr;
@@ -210,9 +217,10 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
   };
-  const auto norm = [&](const std::string& name) {
-    return backend::Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
+  const auto norm_of = [&](const std::string& name, std::int64_t width) {
+    return backend::Norm{weights.vector(name + ".weight", width), s.eps, s.norm_offset};
   };
+  const auto norm = [&](const std::string& name) { return norm_of(name, s.hidden); };
   body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
   body->embedding_scale = s.embedding_scale;
   for (std::int64_t i = 0; i < options.layers; ++i) {
@@ -226,6 +234,10 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
     b.attention.value =
         projection(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
     b.attention.out = projection(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
+    if (s.query_key_norms) {
+      b.attention.query_norm = norm_of(at + "self_attn.q_norm", s.head_dim);
+      b.attention.key_norm = norm_of(at + "self_attn.k_norm", s.head_dim);
+    }
     b.attention.shape = {.query_heads = static_cast<std::size_t>(s.heads),
                          .kv_heads = static_cast<std::size_t>(s.kv_heads),
                          .head_dim = static_cast<std::size_t>(s.head_dim),

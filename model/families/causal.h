@@ -27,6 +27,7 @@ struct CausalSpec {
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
+  bool query_key_norms = false;  // of each head, before rotary positions
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
   float norm_offset = 0;                           // norms multiply by norm_offset + weight
@@ -54,6 +55,9 @@ std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t 
 
 // Reads sliding_window: the fallback if the key is absent, 0 if it is null.
 std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback);
+
+// As Qwen's configurations say: none without use_sliding_window; otherwise from layer max_window_layers on.
+std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers);
 
 // If `config` has a failure, returns nothing and requests no tensor.
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,

@@ -19,5 +19,7 @@ std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::Weig
                                     const BodyOptions& options);
 std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
+std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
 
 }  // namespace preferd::families
