@@ -11,6 +11,8 @@ std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::Weigh
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                        const BodyOptions& options);
+std::unique_ptr<Body> build_gemma(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
 std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,

@@ -7,9 +7,10 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 7> kFamilies = {{
+constexpr std::array<Family, 8> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
+    {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
     {"gemma2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma2},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},

@@ -56,6 +56,7 @@ Json qwen3() {
   return config_of("qwen3", {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}});
 }
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
+Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
 Json gemma2() {
   return config_of("gemma2", {{"sliding_window", 9},
                               {"query_pre_attn_scalar", 20},
@@ -203,6 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
                     Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
+                    Case{"gemma_int8_last", gemma, Form::kInt8, package::Pooling::kLast},
                     Case{"gemma2_nf4_last", gemma2, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
                     Case{"deberta_nf4_first", deberta_shared, Form::kNf4, package::Pooling::kFirst},
@@ -234,6 +236,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(llama(), package::Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
   expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
   expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
+  expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
   expect(gemma2(), package::Pooling::kLast, 2 + kLayers * (4 + 7));
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
   expect(deberta_shared(), package::Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
