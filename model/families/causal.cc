@@ -159,7 +159,7 @@ CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& default
   s.vocabulary = config.integer("vocab_size", 1, kMax);
   s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
   s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
-  s.rope = layers::read_rope(config);
+  s.rope = layers::read_rope(config, defaults.rope_theta);
   s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   s.windows.assign(static_cast<std::size_t>(s.layers), 0);
   if (s.heads % s.kv_heads != 0)
@@ -244,6 +244,7 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
                          .scale = s.attention_scale,
                          .softcap = s.attention_softcap,
                          .window = static_cast<std::int32_t>(s.windows[static_cast<std::size_t>(i)])};
+    b.attention.rotated = s.rotated.empty() || s.rotated[static_cast<std::size_t>(i)];
     if (s.norms_after) {
       b.after_attention = norm(at + "post_attention_layernorm");
       b.before_mlp = norm(at + "pre_feedforward_layernorm");

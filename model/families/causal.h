@@ -24,6 +24,7 @@ struct CausalSpec {
   std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
   float eps = 1e-6f;  // of norms
   layers::RopeConfig rope;
+  std::vector<bool> rotated;  // [layers] whether positions rotate queries and keys; empty = all
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
@@ -43,6 +44,7 @@ struct CausalSpec {
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;
+  double rope_theta = 10000;
 };
 
 // Failures are added to `config`.

@@ -23,5 +23,7 @@ std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
+std::unique_ptr<Body> build_smollm3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options);
 
 }  // namespace preferd::families

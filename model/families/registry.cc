@@ -7,7 +7,7 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 8> kFamilies = {{
+constexpr std::array<Family, 9> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
     {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
@@ -16,6 +16,7 @@ constexpr std::array<Family, 8> kFamilies = {{
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
     {"qwen3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen3},
+    {"smollm3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_smollm3},
 }};
 
 }  // namespace

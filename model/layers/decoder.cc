@@ -36,9 +36,10 @@ void norm_heads(const Forward& f, const std::optional<backend::Norm>& norm, at::
   x = ops::norm_heads(f.compute, x, *norm);
 }
 
-// Rotates queries and keys by their positions, in place if nothing is recorded.
+// Rotates queries and keys by their positions where the layer does, in place if nothing is recorded.
 void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
                         std::span<at::Tensor> tensors) {
+  if (!layer.rotated) return;
   const backend::Angles angles{f.rope.cosine, f.rope.sine, static_cast<std::int64_t>(layer.shape.head_dim)};
   if (in_place(f)) return ops::rotate_in_place(f.compute, tensors, positions, angles);
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);

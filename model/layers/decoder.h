@@ -25,6 +25,7 @@ struct SelfAttention {
   // Of the heads of queries and keys, before their rotation: [d], d any part of q and kv.
   std::optional<backend::Norm> query_norm, key_norm;
   kernels::AttentionShape shape;
+  bool rotated = true;  // whether queries and keys are rotated by their positions
 };
 
 struct GatedMlp {

@@ -55,6 +55,12 @@ Json qwen2() {
 Json qwen3() {
   return config_of("qwen3", {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}});
 }
+Json smollm3() {
+  return config_of("smollm3", {{"no_rope_layers", {1, 0, 1}},
+                               {"mlp_bias", true},
+                               {"use_sliding_window", true},
+                               {"sliding_window", 9}});
+}
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
 Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
 Json gemma2() {
@@ -204,6 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
                     Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
+                    Case{"smollm3_nf4_last", smollm3, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma_int8_last", gemma, Form::kInt8, package::Pooling::kLast},
                     Case{"gemma2_nf4_last", gemma2, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
