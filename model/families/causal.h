@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/families/body.h"
@@ -24,6 +25,7 @@ struct CausalSpec {
   std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
   float eps = 1e-6f;  // of norms
   layers::RopeConfig rope;
+  std::optional<layers::RopeConfig> sliding_rope;  // of layers with a window, if they have their own
   std::vector<bool> rotated;  // [layers] whether positions rotate queries and keys; empty = all
 
   bool tied = false;  // the LM head is the embedding
@@ -60,6 +62,10 @@ std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback
 
 // As Qwen's configurations say: none without use_sliding_window; otherwise from layer max_window_layers on.
 std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers);
+
+// sqrt(hidden), by which Gemma's embeddings are scaled. transformers rounds it to the type of the embedding, and
+// published models were trained so: here to the type that config.json names, fp32 if it names none.
+float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden);
 
 // If `config` has a failure, returns nothing and requests no tensor.
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,

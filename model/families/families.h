@@ -15,6 +15,8 @@ std::unique_ptr<Body> build_gemma(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
+std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                        const BodyOptions& options);
 std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,

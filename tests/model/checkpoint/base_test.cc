@@ -236,6 +236,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "smollm3",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["no_rope_layers"].erase(0); }); },
                 {"no_rope_layers is an array of 2, expected an array of num_hidden_layers entries, 3"}},
+        Refusal{"gemma3_softcap",
+                "gemma3",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["final_logit_softcapping"] = 30; }); },
+                {"final_logit_softcapping is not supported, expected null"}},
+        Refusal{"gemma3_rope_of_one_type",
+                "gemma3",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) { j["rope_parameters"]["full_attention"] = Json::object(); });
+                },
+                {"rope_parameters has no sliding_attention"}},
         Refusal{"gemma_type",
                 "gemma",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["torch_dtype"] = "half"; }); },

@@ -69,6 +69,12 @@ Json gemma2() {
                               {"attn_logit_softcapping", 3},
                               {"final_logit_softcapping", 5}});
 }
+Json gemma3() {
+  return config_of("gemma3_text", {{"sliding_window", 9},
+                                   {"sliding_window_pattern", 2},
+                                   {"query_pre_attn_scalar", 20},
+                                   {"rope_local_base_freq", 100}});
+}
 
 Json deberta(const Json& more) {
   Json config = config_of("deberta_v2", {{"relative_attention", true},
@@ -212,6 +218,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
                     Case{"smollm3_nf4_last", smollm3, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma_int8_last", gemma, Form::kInt8, package::Pooling::kLast},
+                    Case{"gemma3_nf4_last", gemma3, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_nf4_last", gemma2, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
                     Case{"deberta_nf4_first", deberta_shared, Form::kNf4, package::Pooling::kFirst},
@@ -257,6 +264,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
   const std::pair<package::Pooling, Json> cases[] = {
       {package::Pooling::kLast, llama()},           {package::Pooling::kMean, llama()},
       {package::Pooling::kFirst, llama()},          {package::Pooling::kLast, gemma2()},
+      {package::Pooling::kLast, gemma3()},          {package::Pooling::kLast, smollm3()},
       {package::Pooling::kLast, qwen3()},           {package::Pooling::kMean, qwen3()},
       {package::Pooling::kFirst, deberta_shared()}, {package::Pooling::kMean, deberta_conv()},
       {package::Pooling::kLast, bilstm()}};
