@@ -88,6 +88,8 @@ class Backend {
   virtual at::Tensor add(const at::Tensor& x, const at::Tensor& z) = 0;
   virtual at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                               Reader reader) = 0;
+  // rms_norm of each head on its own: x [rows, heads * d], norm [d].
+  virtual at::Tensor norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) = 0;
   virtual at::Tensor layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                                 const at::Tensor& bias) = 0;
   virtual at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) = 0;
@@ -146,6 +148,9 @@ class KernelBackend : public Backend {
 
   virtual Tensors rms_norm_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
                                     const Wanted& wanted) = 0;
+  // May take dy's memory: what the backward of rotate or attention made has no other reader.
+  virtual Tensors norm_heads_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                                      const Wanted& wanted) = 0;
   virtual Tensors layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
                                       const Wanted& wanted) = 0;
   virtual Tensors glu_backward(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up,
@@ -188,6 +193,7 @@ class KernelBackend : public Backend {
                             const at::Tensor& sum, const at::Tensor& y) = 0;
   // What records it as one op; null: add and rms_norm are recorded.
   virtual FusedAddNorm* fused_add_norm() { return nullptr; }
+  virtual void norm_heads_in_place(const at::Tensor& x, const Norm& norm) = 0;
   // y = layer_norm(x + z); y may be either.
   virtual void add_layer_norm(const at::Tensor& x, const at::Tensor& z, const LayerNorm& norm,
                               const at::Tensor& y) = 0;

@@ -15,6 +15,7 @@
 #include "model/layers/pool.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
+#include "model/quant/dtype.h"
 
 namespace preferd::families {
 namespace {
@@ -60,7 +61,7 @@ class Causal : public Body {
   backend::Norm final_norm;
   backend::Linear output;
   float output_softcap;
-  layers::RopeTable rope;
+  layers::RopeTable rope, sliding_rope;  // the second empty where all layers have the first
 
   std::int64_t width() const override { return embedding.table.cols; }
   std::int64_t vocabulary() const override { return embedding.table.rows; }
@@ -105,6 +106,10 @@ class Causal : public Body {
     return &block == &blocks.back() ? in.last : layers::OutputRows{};
   }
 
+  const layers::RopeTable& rope_of(const layers::DecoderBlock& block) const {
+    return block.attention.shape.window > 0 && !sliding_rope.cosine.empty() ? sliding_rope : rope;
+  }
+
   // From embeddings to the states after the final norm, as functions of what is trained, or composed.
   at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
     at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
@@ -116,7 +121,7 @@ class Causal : public Body {
           compute, stream,
           [this, &compute, &b, below, kept](const std::vector<at::Tensor>& in, backend::Values values) {
             const layers::PendingResidual out = layers::decoder_block(
-                {compute, kept->batch, kept->in.adapters, rope}, b,
+                {compute, kept->batch, kept->in.adapters, rope_of(b)}, b,
                 {in[0], below == nullptr ? at::Tensor() : in[1], below}, output_of(b, kept->in), values);
             return std::vector<at::Tensor>{out.x, out.z};
           });
@@ -132,8 +137,8 @@ class Causal : public Body {
     stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
-      stream = layers::advance({compute, in.batch, in.adapters, rope}, blocks[i], std::move(stream),
-                               last ? final_norm : blocks[i + 1].before_attention,
+      stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i])}, blocks[i],
+                               std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
                                last ? backend::Reader::kHead : backend::Reader::kLinears,
                                output_of(blocks[i], in));
     }
@@ -159,7 +164,7 @@ CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& default
   s.vocabulary = config.integer("vocab_size", 1, kMax);
   s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
   s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
-  s.rope = layers::read_rope(config);
+  s.rope = layers::read_rope(config, defaults.rope_theta);
   s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
   s.windows.assign(static_cast<std::size_t>(s.layers), 0);
   if (s.heads % s.kv_heads != 0)
@@ -201,6 +206,23 @@ std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t 
   return windows;
 }
 
+float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden) {
+  const char* key = config.has("dtype") ? "dtype" : "torch_dtype";
+  const std::string name = config.text_or(key, "float32");
+  const float scale = std::sqrt(static_cast<float>(hidden));
+  const auto type = quant::parse_torch_dtype(name);
+  if (type) return quant::rounded_to(*type, scale);
+  config.fail(std::string(key) + " is '" + name + "', expected 'bfloat16', 'float16' or 'float32'");
+  return scale;
+}
+
+std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers) {
+  const std::int64_t width =
+      config.boolean_or("use_sliding_window", false) ? read_window_width(config, 4096) : 0;
+  const std::int64_t first = config.integer_or("max_window_layers", 28, 0, 4096);
+  return read_windows(config, layers, width, [first](std::int64_t layer) { return layer >= first; });
+}
+
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& s,
                                    checkpoint::WeightSource& weights, const BodyOptions& options) {
   if (!config.status()) return nullptr;
@@ -210,9 +232,10 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
     if (bias) l.bias = weights.vector(module + ".bias", out);
     return l;
   };
-  const auto norm = [&](const std::string& name) {
-    return backend::Norm{weights.vector(name + ".weight", s.hidden), s.eps, s.norm_offset};
+  const auto norm_of = [&](const std::string& name, std::int64_t width) {
+    return backend::Norm{weights.vector(name + ".weight", width), s.eps, s.norm_offset};
   };
+  const auto norm = [&](const std::string& name) { return norm_of(name, s.hidden); };
   body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
   body->embedding_scale = s.embedding_scale;
   for (std::int64_t i = 0; i < options.layers; ++i) {
@@ -226,12 +249,17 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
     b.attention.value =
         projection(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
     b.attention.out = projection(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
+    if (s.query_key_norms) {
+      b.attention.query_norm = norm_of(at + "self_attn.q_norm", s.head_dim);
+      b.attention.key_norm = norm_of(at + "self_attn.k_norm", s.head_dim);
+    }
     b.attention.shape = {.query_heads = static_cast<std::size_t>(s.heads),
                          .kv_heads = static_cast<std::size_t>(s.kv_heads),
                          .head_dim = static_cast<std::size_t>(s.head_dim),
                          .scale = s.attention_scale,
                          .softcap = s.attention_softcap,
                          .window = static_cast<std::int32_t>(s.windows[static_cast<std::size_t>(i)])};
+    b.attention.rotated = s.rotated.empty() || s.rotated[static_cast<std::size_t>(i)];
     if (s.norms_after) {
       b.after_attention = norm(at + "post_attention_layernorm");
       b.before_mlp = norm(at + "pre_feedforward_layernorm");
@@ -252,6 +280,8 @@ std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const Causa
                     "lm_head"};
   body->output_softcap = s.logit_softcap;
   body->rope = layers::make_rope_table(s.rope, s.head_dim, options.positions);
+  if (s.sliding_rope)
+    body->sliding_rope = layers::make_rope_table(*s.sliding_rope, s.head_dim, options.positions);
   return body;
 }
 

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/families/body.h"
@@ -24,9 +25,12 @@ struct CausalSpec {
   std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
   float eps = 1e-6f;  // of norms
   layers::RopeConfig rope;
+  std::optional<layers::RopeConfig> sliding_rope;  // of layers with a window, if they have their own
+  std::vector<bool> rotated;  // [layers] whether positions rotate queries and keys; empty = all
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
+  bool query_key_norms = false;  // of each head, before rotary positions
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
   float norm_offset = 0;                           // norms multiply by norm_offset + weight
@@ -42,6 +46,7 @@ struct CausalSpec {
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;
+  double rope_theta = 10000;
 };
 
 // Failures are added to `config`.
@@ -54,6 +59,13 @@ std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t 
 
 // Reads sliding_window: the fallback if the key is absent, 0 if it is null.
 std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback);
+
+// As Qwen's configurations say: none without use_sliding_window; otherwise from layer max_window_layers on.
+std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers);
+
+// sqrt(hidden), by which Gemma's embeddings are scaled. transformers rounds it to the type of the embedding, and
+// published models were trained so: here to the type that config.json names, fp32 if it names none.
+float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden);
 
 // If `config` has a failure, returns nothing and requests no tensor.
 std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,

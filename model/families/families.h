@@ -11,13 +11,21 @@ std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::Weigh
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                        const BodyOptions& options);
+std::unique_ptr<Body> build_gemma(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
 std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
+std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                        const BodyOptions& options);
 std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
 std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
+std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
+std::unique_ptr<Body> build_smollm3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options);
 
 }  // namespace preferd::families

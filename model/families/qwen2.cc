@@ -10,11 +10,7 @@ std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::Weight
   CausalSpec spec = read_causal(config, {.kv_heads = 32});
   spec.query_key_value_bias = true;
   config.expect("hidden_act", "silu");
-  const std::int64_t width =
-      config.boolean_or("use_sliding_window", false) ? read_window_width(config, 4096) : 0;
-  const std::int64_t first = config.integer_or("max_window_layers", 28, 0, 4096);
-  spec.windows =
-      read_windows(config, spec.layers, width, [first](std::int64_t layer) { return layer >= first; });
+  spec.windows = read_qwen_windows(config, spec.layers);
   return build_causal(config, spec, weights, options);
 }
 

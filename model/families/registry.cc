@@ -7,13 +7,17 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 6> kFamilies = {{
+constexpr std::array<Family, 10> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
+    {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
     {"gemma2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma2},
+    {"gemma3_text", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma3_text},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
+    {"qwen3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen3},
+    {"smollm3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_smollm3},
 }};
 
 }  // namespace

@@ -27,12 +27,21 @@ backend::Operand normed(ops::Compute& compute, const backend::Norm& norm, const 
           }};
 }
 
-// Rotates queries and keys by their positions, in place if nothing is recorded.
+bool in_place(const Forward& f) { return !f.compute.composed() && !at::GradMode::is_enabled(); }
+
+// Norms the heads of queries or keys where the layer does, in place if nothing is recorded.
+void norm_heads(const Forward& f, const std::optional<backend::Norm>& norm, at::Tensor& x) {
+  if (!norm) return;
+  if (in_place(f)) return ops::norm_heads_in_place(f.compute, x, *norm);
+  x = ops::norm_heads(f.compute, x, *norm);
+}
+
+// Rotates queries and keys by their positions where the layer does, in place if nothing is recorded.
 void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
                         std::span<at::Tensor> tensors) {
+  if (!layer.rotated) return;
   const backend::Angles angles{f.rope.cosine, f.rope.sine, static_cast<std::int64_t>(layer.shape.head_dim)};
-  if (!f.compute.composed() && !at::GradMode::is_enabled())
-    return ops::rotate_in_place(f.compute, tensors, positions, angles);
+  if (in_place(f)) return ops::rotate_in_place(f.compute, tensors, positions, angles);
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);
 }
 
@@ -43,6 +52,8 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operan
     const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
     auto qkv = ops::linears(f.compute, x, projections, f.adapters);
     x = at::Tensor();
+    norm_heads(f, layer.query_norm, qkv[0]);
+    norm_heads(f, layer.key_norm, qkv[1]);
     rotate_by_position(f, layer, f.batch.positions, std::span(qkv).first(2));
     return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
@@ -51,6 +62,8 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operan
   auto q = ops::linears(f.compute, ops::gather(f.compute, x.value, output.rows), query,
                         {f.adapters.projections, output.pooled_runs});
   x = at::Tensor();
+  norm_heads(f, layer.query_norm, q[0]);
+  norm_heads(f, layer.key_norm, kv[0]);
   rotate_by_position(f, layer, f.batch.positions, std::span(kv).first(1));
   rotate_by_position(f, layer, output.positions, q);
   return ops::attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);

@@ -22,7 +22,10 @@ namespace preferd::layers {
 struct SelfAttention {
   backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
   backend::Linear out;                // [h, q]
+  // Of the heads of queries and keys, before their rotation: [d], d any part of q and kv.
+  std::optional<backend::Norm> query_norm, key_norm;
   kernels::AttentionShape shape;
+  bool rotated = true;  // whether queries and keys are rotated by their positions
 };
 
 struct GatedMlp {

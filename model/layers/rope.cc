@@ -41,9 +41,9 @@ float llama3(float inv_freq, const RopeConfig& c) {
 
 }  // namespace
 
-RopeConfig read_rope(checkpoint::Fields& config) {
+RopeConfig read_rope(checkpoint::Fields& config, double theta) {
   RopeConfig out;
-  out.theta = config.number_or("rope_theta", 10000);
+  out.theta = config.number_or("rope_theta", theta);
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     if (!config.has(key)) continue;
     const Json& object = config.json()[key];

@@ -22,8 +22,9 @@ struct RopeConfig {
   double low_freq_factor = 1, high_freq_factor = 4, original_max_positions = 8192;  // kLlama3
 };
 
-// Reads both spellings: rope_theta + rope_scaling, and rope_parameters of transformers 5.
-RopeConfig read_rope(checkpoint::Fields& config);
+// Reads both spellings: rope_theta + rope_scaling, and rope_parameters of transformers 5. theta: where neither
+// has one.
+RopeConfig read_rope(checkpoint::Fields& config, double theta = 10000);
 
 struct RopeTable {
   std::vector<float> cosine, sine;  // [positions, head_dim / 2]

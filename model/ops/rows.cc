@@ -14,6 +14,10 @@ bool fits(const at::Tensor& x, const std::vector<float>& weight) {
   return x.size(1) == static_cast<std::int64_t>(weight.size());
 }
 
+bool divides(const std::vector<float>& weight, const at::Tensor& x) {
+  return x.size(1) % static_cast<std::int64_t>(weight.size()) == 0;
+}
+
 const backend::Norm* pointer(const std::optional<backend::Norm>& norm) { return norm ? &*norm : nullptr; }
 
 backend::KernelBackend& kernels_of(Compute& compute) {
@@ -40,6 +44,17 @@ at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const backend::Norm& 
       device, {x, weight}, [&] { return Tensors{device.rms_norm(x, norm, weight, reader)}; },
       [&device, &norm, x = x.detach()](const Tensors& dy, const Wanted& wanted) {
         return device.kernels()->rms_norm_backward(x, norm, dy[0], wanted);
+      })[0];
+}
+
+at::Tensor norm_heads(Compute& compute, const at::Tensor& x, const backend::Norm& norm) {
+  PREFERD_CHECK(divides(norm.weight, x));
+  backend::Backend& device = compute.backend();
+  const at::Tensor weight = compute.leaf(norm.weight);
+  return recorded(
+      device, {x, weight}, [&] { return Tensors{device.norm_heads(x, norm, weight)}; },
+      [&device, &norm, x = x.detach()](const Tensors& dy, const Wanted& wanted) {
+        return device.kernels()->norm_heads_backward(x, norm, dy[0], wanted);
       })[0];
 }
 
@@ -134,6 +149,11 @@ void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
 void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
   PREFERD_CHECK(gate.sizes() == up.sizes());
   kernels_of(compute).glu_in_place(kind, gate, up);
+}
+
+void norm_heads_in_place(Compute& compute, const at::Tensor& x, const backend::Norm& norm) {
+  PREFERD_CHECK(divides(norm.weight, x));
+  kernels_of(compute).norm_heads_in_place(x, norm);
 }
 
 void activate_in_place(Compute& compute, kernels::Activation kind, const at::Tensor& x) {

@@ -18,6 +18,8 @@ namespace preferd::ops {
 
 at::Tensor rms_norm(Compute& compute, const at::Tensor& x, const backend::Norm& norm,
                     backend::Reader reader = backend::Reader::kLinears);
+// Of each head on its own: x [rows, heads * d], norm [d].
+at::Tensor norm_heads(Compute& compute, const at::Tensor& x, const backend::Norm& norm);
 at::Tensor layer_norm(Compute& compute, const at::Tensor& x, const backend::LayerNorm& norm);
 at::Tensor activate(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 at::Tensor glu(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
@@ -51,6 +53,7 @@ void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                     const backend::LayerNorm& norm, const at::Tensor& y);
 // gate = glu(gate, up).
 void glu_in_place(Compute& compute, kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up);
+void norm_heads_in_place(Compute& compute, const at::Tensor& x, const backend::Norm& norm);
 void activate_in_place(Compute& compute, kernels::Activation kind, const at::Tensor& x);
 void scale_in_place(Compute& compute, const at::Tensor& x, float factor);
 

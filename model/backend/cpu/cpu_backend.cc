@@ -72,13 +72,14 @@ void CpuBackend::scale_in_place(const at::Tensor& x, float factor) {
 
 at::Tensor CpuBackend::rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor&, Reader) {
   at::Tensor y = at::empty_like(x);
+  PREFERD_CHECK(fits(x, norm.weight));
   rms_norm_to(x, norm, y);
   return y;
 }
 
 void CpuBackend::rms_norm_to(const at::Tensor& x, const Norm& norm, const at::Tensor& y) {
-  PREFERD_CHECK(fits(x, norm.weight) && y.is_contiguous());
   const std::size_t width = norm.weight.size();
+  PREFERD_CHECK(x.size(1) % static_cast<std::int64_t>(width) == 0 && y.is_contiguous());
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(x, [&](std::size_t first, std::size_t count) {
@@ -123,9 +124,25 @@ at::Tensor CpuBackend::rms_norm_dweight(const at::Tensor& x, float eps, const at
   return out;
 }
 
+at::Tensor CpuBackend::norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor&) {
+  at::Tensor y = at::empty_like(x);
+  rms_norm_to(x, norm, y);
+  return y;
+}
+
+Tensors CpuBackend::norm_heads_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                                        const Wanted& wanted) {
+  const auto width = static_cast<std::int64_t>(norm.weight.size());
+  return {wanted[0] ? rms_norm_dx(x, norm, dy) : at::Tensor(),
+          wanted[1] ? rms_norm_dweight(x.view({-1, width}), norm.eps, dy.view({-1, width})) : at::Tensor()};
+}
+
+void CpuBackend::norm_heads_in_place(const at::Tensor& x, const Norm& norm) { rms_norm_to(x, norm, x); }
+
 void CpuBackend::add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                               const at::Tensor& sum, const at::Tensor& y) {
   PREFERD_CHECK(sum.is_same(x));
+  PREFERD_CHECK(after == nullptr || fits(z, after->weight));
   if (after != nullptr) rms_norm_to(z, *after, z);
   PREFERD_CHECK(x.sizes() == z.sizes() && x.sizes() == y.sizes() && y.is_contiguous());
   PREFERD_CHECK(fits(x, norm.weight));

@@ -34,6 +34,11 @@ class CpuBackend : public KernelBackend {
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                     const at::Tensor& sum, const at::Tensor& y) override;  // sum is x
 
+  at::Tensor norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) override;
+  Tensors norm_heads_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                              const Wanted& wanted) override;
+  void norm_heads_in_place(const at::Tensor& x, const Norm& norm) override;
+
   at::Tensor layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                         const at::Tensor& bias) override;
   Tensors layer_norm_backward(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& dy,
@@ -88,6 +93,7 @@ class CpuBackend : public KernelBackend {
   // Calls body(first element, elements) over chunks of x's rows.
   template <class F>
   void over_rows(const at::Tensor& x, F body);
+  // Both of each part of a row that is as wide as the norm.
   void rms_norm_to(const at::Tensor& x, const Norm& norm, const at::Tensor& y);
   at::Tensor rms_norm_dx(const at::Tensor& x, const Norm& norm, const at::Tensor& dy);
   at::Tensor rms_norm_dweight(const at::Tensor& x, float eps, const at::Tensor& dy);

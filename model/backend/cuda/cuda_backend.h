@@ -69,6 +69,11 @@ class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerato
                             const Wanted& wanted) override;
   void add_rms_norm(const at::Tensor& x, const at::Tensor& z, const Norm* after, const Norm& norm,
                     const at::Tensor& sum, const at::Tensor& y) override;
+  at::Tensor norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) override;
+  // In dy's memory.
+  Tensors norm_heads_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                              const Wanted& wanted) override;
+  void norm_heads_in_place(const at::Tensor& x, const Norm& norm) override;
   FusedAddNorm* fused_add_norm() override { return this; }
   Tensors add_rms_norm_backward(const at::Tensor& sum, const at::Tensor& z, const Norm* after,
                                 const Norm& norm, const at::Tensor& dsum, const at::Tensor& dy) override;

@@ -7,6 +7,7 @@
 #include "model/backend/reference/compositions.h"
 #include "model/kernels/cuda/backward.h"
 #include "model/kernels/cuda/elementwise.h"
+#include "model/kernels/cuda/head_norms.h"
 
 namespace preferd::backend::cuda {
 namespace {
@@ -15,6 +16,12 @@ namespace cuda = kernels::cuda;
 using Half = __nv_bfloat16;
 
 cuda::NormShape shape_of(const at::Tensor& x) { return {x.size(0), x.size(1)}; }
+
+cuda::HeadNormShape heads_of(const at::Tensor& x, const Norm& norm) {
+  const auto width = static_cast<std::int64_t>(norm.weight.size());
+  TORCH_CHECK(width % 4 == 0, "norms of heads of ", width, " are not supported on cuda, only multiples of 4");
+  return {x.size(0), x.size(1) / width, width};
+}
 
 }  // namespace
 
@@ -81,6 +88,30 @@ std::vector<at::Tensor> CudaBackend::add_rms_norm_backward(const at::Tensor& sum
   require(dy.scalar_type() == at::kFloat ? run(rows_of<const float>(dy)) : run(rows_of<const Half>(dy)),
           "add_rms_norm_backward");
   return {dx, dz};
+}
+
+at::Tensor CudaBackend::norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  PREFERD_CHECK(!weight.defined());  // training has no norms here
+  const at::Tensor y = empty_rows(x.size(0), x.size(1));
+  require(cuda::norm_heads(stream(), heads_of(x, norm), rows_of<const Half>(x), weight_of(norm),
+                           rows_of<Half>(y)),
+          "norm_heads");
+  return y;
+}
+
+Tensors CudaBackend::norm_heads_backward(const at::Tensor& x, const Norm& norm, const at::Tensor& dy,
+                                         const Wanted&) {
+  at::Tensor dx = dy.detach();
+  require(cuda::norm_heads_dx(stream(), heads_of(x, norm), rows_of<const Half>(x), weight_of(norm),
+                              rows_of<const Half>(dy), rows_of<Half>(dx)),
+          "norm_heads_dx");
+  return {dx, at::Tensor()};
+}
+
+void CudaBackend::norm_heads_in_place(const at::Tensor& x, const Norm& norm) {
+  require(cuda::norm_heads(stream(), heads_of(x, norm), rows_of<const Half>(x), weight_of(norm),
+                           rows_of<Half>(x)),
+          "norm_heads");
 }
 
 at::Tensor CudaBackend::glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {

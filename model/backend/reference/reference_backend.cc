@@ -21,6 +21,11 @@ at::Tensor ReferenceBackend::rms_norm(const at::Tensor& x, const Norm& norm, con
   return reference::rms_norm(x, vector(norm.weight, weight), norm.eps, norm.offset, wide());
 }
 
+at::Tensor ReferenceBackend::norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) {
+  const at::Tensor heads = x.reshape({-1, static_cast<std::int64_t>(norm.weight.size())});
+  return rms_norm(heads, norm, weight, Reader::kLinears).view(x.sizes());
+}
+
 at::Tensor ReferenceBackend::layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                                         const at::Tensor& bias) {
   return reference::layer_norm(x, vector(norm.weight, weight), vector(norm.bias, bias), norm.eps, wide());

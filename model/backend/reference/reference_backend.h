@@ -21,6 +21,7 @@ class ReferenceBackend : public Backend {
   at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
   at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                       Reader reader) override;
+  at::Tensor norm_heads(const at::Tensor& x, const Norm& norm, const at::Tensor& weight) override;
   at::Tensor layer_norm(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& weight,
                         const at::Tensor& bias) override;
   at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) override;

@@ -14,27 +14,6 @@ struct Work {
   Rows<X> dx;
 };
 
-// g: dy of y = rms_norm(x), becomes dx = f w dy - x f^3 / width * sum(w dy x).
-template <int kGroup, int kSteps>
-__device__ void pull_back(const Held<kGroup, kSteps>& x, const NormWeight& norm, std::int64_t width,
-                          Held<kGroup, kSteps>& g) {
-  float sum = 0;
-  g.each(width, [&](int s, std::int64_t at) {
-    const Four weight = load(norm.weight + at);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      g.part[s].v[i] *= norm.offset + weight.v[i];
-      sum = fmaf(g.part[s].v[i], x.part[s].v[i], sum);
-    }
-  });
-  const float f = x.factor(width, norm.eps);
-  const float pull = sum_of_group<kGroup>(sum) * f * f * f / static_cast<float>(width);
-  g.each(width, [&](int s, std::int64_t) {
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) g.part[s].v[i] = f * g.part[s].v[i] - x.part[s].v[i] * pull;
-  });
-}
-
 template <int kGroup, int kSteps, class X, class D>
 __global__ void __launch_bounds__(kGroup > 128 ? kGroup : 128) run(const Work<X, D> w) {
   const std::int64_t row = row_of_group(), width = w.shape.width;

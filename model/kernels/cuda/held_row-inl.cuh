@@ -79,6 +79,36 @@ struct Held {
   }
 };
 
+// x times its factor() and the norm's scale.
+__device__ inline Four scaled(const Four& x, float factor, const NormWeight& norm, std::int64_t at) {
+  Four y;
+  const Four w = load(norm.weight + at);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) y.v[i] = x.v[i] * factor * (norm.offset + w.v[i]);
+  return y;
+}
+
+// g: dy of y = rms_norm(x), becomes dx = f w dy - x f^3 / width * sum(w dy x).
+template <int kGroup, int kSteps>
+__device__ inline void pull_back(const Held<kGroup, kSteps>& x, const NormWeight& norm, std::int64_t width,
+                                 Held<kGroup, kSteps>& g) {
+  float sum = 0;
+  g.each(width, [&](int s, std::int64_t at) {
+    const Four weight = load(norm.weight + at);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      g.part[s].v[i] *= norm.offset + weight.v[i];
+      sum = fmaf(g.part[s].v[i], x.part[s].v[i], sum);
+    }
+  });
+  const float f = x.factor(width, norm.eps);
+  const float pull = sum_of_group<kGroup>(sum) * f * f * f / static_cast<float>(width);
+  g.each(width, [&](int s, std::int64_t) {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) g.part[s].v[i] = f * g.part[s].v[i] - x.part[s].v[i] * pull;
+  });
+}
+
 // Calls launch<group, steps>() for a width, so that a row fits into its group.
 template <class F>
 cudaError_t by_width(std::int64_t width, F launch) {

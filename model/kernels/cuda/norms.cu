@@ -5,14 +5,6 @@
 namespace preferd::kernels::cuda {
 namespace {
 
-__device__ Four scaled(const Four& x, float factor, const NormWeight& norm, std::int64_t at) {
-  Four y;
-  const Four w = load(norm.weight + at);
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) y.v[i] = x.v[i] * factor * (norm.offset + w.v[i]);
-  return y;
-}
-
 enum class Add { kNothing, kRow, kNormOfRow };
 
 template <class X, class Y>

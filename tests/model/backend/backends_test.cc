@@ -78,6 +78,14 @@ TEST_P(Backends, AgreeOnNorms) {
                      return Tensors{b.rms_norm_backward(t[0], norm, dy, {true, false})[0]};
                    },
                    {at::randn({140, 83})});
+  const Norm head{values(12, .01f, 0), 1e-5f, 1.0f};
+  const auto heads = [&](Backend& b, const Tensors& t) { return b.norm_heads(t[0], head, {}); };
+  expect_agrees(heads, {at::randn({140, 60})});
+  expect_gradients(heads,
+                   [&](KernelBackend& b, const Tensors& t, const at::Tensor& dy) {
+                     return Tensors{b.norm_heads_backward(t[0], head, dy.clone(), {true, false})[0]};
+                   },
+                   {at::randn({140, 60})});
   const LayerNorm layer{values(83, .01f, 1), values(83, .02f, 0), 1e-5f};
   const auto mean = [&](Backend& b, const Tensors& t) { return b.layer_norm(t[0], layer, {}, {}); };
   expect_agrees(mean, {at::randn({140, 83})});

@@ -52,12 +52,28 @@ Json llama() { return config_of("llama", {{"attention_bias", true}}); }
 Json qwen2() {
   return config_of("qwen2", {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}});
 }
+Json qwen3() {
+  return config_of("qwen3", {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 1}});
+}
+Json smollm3() {
+  return config_of("smollm3", {{"no_rope_layers", {1, 0, 1}},
+                               {"mlp_bias", true},
+                               {"use_sliding_window", true},
+                               {"sliding_window", 9}});
+}
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
+Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
 Json gemma2() {
   return config_of("gemma2", {{"sliding_window", 9},
                               {"query_pre_attn_scalar", 20},
                               {"attn_logit_softcapping", 3},
                               {"final_logit_softcapping", 5}});
+}
+Json gemma3() {
+  return config_of("gemma3_text", {{"sliding_window", 9},
+                                   {"sliding_window_pattern", 2},
+                                   {"query_pre_attn_scalar", 20},
+                                   {"rope_local_base_freq", 100}});
 }
 
 Json deberta(const Json& more) {
@@ -197,7 +213,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"llama_dense_last", llama, Form::kDense, package::Pooling::kLast},
                     Case{"llama_bf16_mean", llama, Form::kBf16, package::Pooling::kMean},
                     Case{"qwen2_nf4_last", qwen2, Form::kNf4, package::Pooling::kLast},
+                    Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
+                    Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
                     Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
+                    Case{"smollm3_nf4_last", smollm3, Form::kNf4, package::Pooling::kLast},
+                    Case{"gemma_int8_last", gemma, Form::kInt8, package::Pooling::kLast},
+                    Case{"gemma3_nf4_last", gemma3, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_nf4_last", gemma2, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
                     Case{"deberta_nf4_first", deberta_shared, Form::kNf4, package::Pooling::kFirst},
@@ -228,6 +249,8 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(llama(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 4));  // norms, linears, biases
   expect(llama(), package::Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
   expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
+  expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
+  expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
   expect(gemma2(), package::Pooling::kLast, 2 + kLayers * (4 + 7));
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
   expect(deberta_shared(), package::Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
@@ -241,6 +264,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
   const std::pair<package::Pooling, Json> cases[] = {
       {package::Pooling::kLast, llama()},           {package::Pooling::kMean, llama()},
       {package::Pooling::kFirst, llama()},          {package::Pooling::kLast, gemma2()},
+      {package::Pooling::kLast, gemma3()},          {package::Pooling::kLast, smollm3()},
+      {package::Pooling::kLast, qwen3()},           {package::Pooling::kMean, qwen3()},
       {package::Pooling::kFirst, deberta_shared()}, {package::Pooling::kMean, deberta_conv()},
       {package::Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
@@ -260,7 +285,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const auto& config : {llama(), gemma2(), deberta_shared(), deberta_conv()})
+  for (const auto& config : {llama(), qwen3(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       ops::TrainingStep kept, recomputed;
       kept.dropout = recomputed.dropout = backend::Dropout{0.2, 5};

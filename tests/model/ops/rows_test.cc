@@ -35,6 +35,27 @@ TEST(RmsNormGradient, OfInputAndTrainableWeight) {
                    });
 }
 
+TEST(NormHeads, IsTheNormOfEachHeadAlone) {
+  const at::NoGradGuard serving;
+  const backend::Norm norm{random_values(12, 1, 1), 1e-5f};
+  const at::Tensor x = random_tensor(50, 36, 2);
+  Compute c(2);
+  const at::Tensor y = norm_heads(c, x, norm);
+  for (std::int64_t head = 0; head < 3; ++head)
+    EXPECT_TRUE(y.narrow(1, head * 12, 12).equal(rms_norm(c, x.narrow(1, head * 12, 12).contiguous(), norm)));
+}
+
+TEST(NormHeadsGradient, OfInputAndTrainableWeight) {
+  std::vector<backend::Norm> kept;
+  kept.reserve(8);
+  expect_gradients({random_tensor(400, 36, 2)},
+                   [&](Compute& compute, backend::TrainableWeights& trainable, const Tensors& x) {
+                     kept.push_back({random_values(12, 1, 1), 1e-5f, 1.0f});
+                     trainable.train("weight", kept.back().weight);
+                     return norm_heads(compute, x[0], kept.back());
+                   });
+}
+
 TEST(GluGradient, OfBoth) {
   for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu})
     expect_gradients({random_tensor(70, 37, 1, 4), random_tensor(70, 37, 2)},
@@ -111,6 +132,9 @@ TEST(InPlace, HasTheBitsOfTheOpsThatKeepTheirInputs) {
     add_rms_norm(c, stream, out, norm, norm, out);
     EXPECT_TRUE(stream.equal(add(c, x, rms_norm(c, z, norm))));
     EXPECT_TRUE(out.equal(rms_norm(c, stream, norm)));
+    const backend::Norm head{random_values(20, 1, 6), 1e-5f};
+    norm_heads_in_place(c, out = random_tensor(140, 80, 7), head);
+    EXPECT_TRUE(out.equal(norm_heads(c, random_tensor(140, 80, 7), head)));
     out = z.clone();
     add_layer_norm(c, x, out, layer, out);
     EXPECT_TRUE(out.equal(layer_norm(c, sum, layer)));

@@ -1,0 +1,60 @@
+// Gemma 3 (arXiv 2503.19786), the language model: Gemma 2 without soft-caps, with a norm of each head of queries
+// and keys, and a window in five of six layers, whose rotary positions have a base of their own. transformers:
+// models/gemma3, Gemma3TextModel.
+#include <cmath>
+#include <string>
+
+#include "model/families/causal.h"
+#include "model/families/families.h"
+
+namespace preferd::families {
+namespace {
+
+// Of the layers of a type: in rope_parameters, one object a type (transformers 5), or `theta_key`, with
+// rope_scaling for full_attention alone.
+layers::RopeConfig read_rope_of(checkpoint::Fields& config, const char* type, const char* theta_key,
+                                double theta) {
+  const Json& all = config.json();
+  const bool full = type == std::string("full_attention");
+  Json own = Json::object();
+  if (config.has("rope_parameters") && all["rope_parameters"].is_object()) {
+    const Json& types = all["rope_parameters"];
+    if (types.contains(type))
+      own["rope_parameters"] = types[type];
+    else
+      config.fail("rope_parameters has no " + std::string(type));
+  }
+  if (config.has(theta_key)) own["rope_theta"] = all[theta_key];
+  if (full && config.has("rope_scaling")) own["rope_scaling"] = all["rope_scaling"];
+  checkpoint::Fields fields(own, type);
+  const layers::RopeConfig rope = layers::read_rope(fields, theta);
+  if (const Status status = fields.status(); !status) config.fail(status.error().what);
+  return rope;
+}
+
+}  // namespace
+
+std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                        const BodyOptions& options) {
+  CausalSpec spec = read_causal(config, {.kv_heads = 4, .head_dim = 256, .tied = true});
+  spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
+  spec.query_key_norms = true;
+  spec.glu = kernels::Glu::kGeGlu;
+  config.expect("hidden_activation", "gelu_pytorch_tanh");
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"})
+    if (config.has(key)) config.fail(std::string(key) + " is not supported, expected null");
+  if (config.boolean_or("use_bidirectional_attention", false))
+    config.fail("use_bidirectional_attention is not supported");
+  spec.embedding_scale = read_embedding_scale(config, spec.hidden);
+  spec.norm_offset = 1;
+  spec.norms_after = true;
+  spec.attention_scale = static_cast<float>(1 / std::sqrt(config.positive_or("query_pre_attn_scalar", 256)));
+  const std::int64_t pattern = config.integer_or("sliding_window_pattern", 6, 1, 4096);
+  spec.windows = read_windows(config, spec.layers, read_window_width(config, 4096),
+                              [pattern](std::int64_t layer) { return (layer + 1) % pattern != 0; });
+  spec.rope = read_rope_of(config, "full_attention", "rope_theta", 1000000);
+  spec.sliding_rope = read_rope_of(config, "sliding_attention", "rope_local_base_freq", 10000);
+  return build_causal(config, spec, weights, options);
+}
+
+}  // namespace preferd::families
