@@ -1,7 +1,9 @@
 #include "rows/preference.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "base/sha256.h"
 #include "rows/turns.h"
@@ -10,6 +12,8 @@ namespace preferd::rows {
 namespace {
 
 constexpr std::array<const char*, 2> kForm = {"chosen", "rejected"};
+constexpr std::size_t kTexts = 2;  // of kOther
+constexpr std::string_view kHuman = "\n\nHuman:", kAssistant = "\n\nAssistant:";
 constexpr std::array<const char*, 8> kOther = {"response_a",     "response_b", "winner", "winner_model_a",
                                                "winner_model_b", "winner_tie", "p_b",    "p_tie"};
 
@@ -19,6 +23,10 @@ const Json* present(const Json& fields, const char* key) {
 }
 
 bool are_turns(const Json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
+
+bool are_conversations(const Json& one, const Json& other) {
+  return are_turns(one) && are_turns(other) && one.size() > 1 && other.size() > 1;
+}
 
 // The turns before the answer that a conversation ends with.
 Json before_answer(const Json& turns) { return Json(Json::array_t(turns.begin(), turns.end() - 1)); }
@@ -50,6 +58,55 @@ Result<Json> answer_of(const Json& value, const Json& prompt, const std::string&
   return value.back().at("content");
 }
 
+// Of two conversations.
+Result<Json> shared_turns(const Json& one, const Json& other) {
+  const Json plain_one = plain(one), plain_other = plain(other);
+  const std::size_t most = std::min(one.size(), other.size()) - 1;
+  std::size_t shared = 0;
+  while (shared < most && plain_one[shared] == plain_other[shared]) ++shared;
+  if (shared == 0)
+    return invalid(
+        "prompt is missing, and the first turns of chosen and rejected differ, expected a shared one to be "
+        "the "
+        "prompt",
+        "prompt");
+  for (const auto& [key, turns] : {std::pair{kForm[0], &one}, std::pair{kForm[1], &other}})
+    if (turns->size() != shared + 1)
+      return invalid(std::string(key) + ": " + std::to_string(turns->size() - shared) + " turns follow the " +
+                         std::to_string(shared) +
+                         " that chosen and rejected share, expected one, the assistant's answer",
+                     key);
+  return before_answer(one);
+}
+
+// Takes what two transcripts share off their fronts.
+Result<Json> shared_text(Json& one, Json& other) {
+  auto& a = one.get_ref<std::string&>();
+  auto& b = other.get_ref<std::string&>();
+  const auto common =
+      static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  const std::size_t at = std::string_view(a).substr(0, common).rfind(kAssistant);
+  if (!a.starts_with(kHuman) || at == std::string::npos)
+    return invalid(
+        "prompt is missing, and chosen and rejected do not begin with the same \"\\n\\nHuman: "
+        "...\\n\\nAssistant:\", expected either",
+        "prompt");
+  const std::size_t size = at + kAssistant.size();
+  Json prompt = a.substr(0, size);
+  a.erase(0, size);
+  b.erase(0, size);
+  return prompt;
+}
+
+// Where the row has none. May shorten chosen and rejected.
+Result<Json> prompt_of(Json& chosen, Json& rejected) {
+  if (are_conversations(chosen, rejected)) return shared_turns(chosen, rejected);
+  if (chosen.is_string() && rejected.is_string()) return shared_text(chosen, rejected);
+  for (const Json* side : {&chosen, &rejected})
+    if (are_turns(*side) && side->size() > 1) return before_answer(*side);
+  return invalid("prompt is missing", "prompt");
+}
+
 Sha256 place_of(const Json& prompt, const Json& answer) {
   const auto text = [](const Json& v) {
     return v.is_string() ? v.get<std::string>() : v.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -63,31 +120,34 @@ bool is_preference(const Json& fields) {
   return present(fields, "chosen") != nullptr || present(fields, "rejected") != nullptr;
 }
 
-Status to_pair(Json& fields) {
-  for (const char* key : kOther)
-    if (present(fields, key) != nullptr)
-      return invalid(std::string(key) +
+Status preference_to_pair(Json& fields, Sides sides) {
+  const std::size_t others = sides == Sides::kHashed ? kOther.size() : kTexts;
+  for (std::size_t i = 0; i < others; ++i)
+    if (present(fields, kOther[i]) != nullptr)
+      return invalid(std::string(kOther[i]) +
                          " stands beside chosen and rejected, expected these two alone, or response_a, "
-                         "response_b and a label",
-                     key);
+                         "response_b" +
+                         (sides == Sides::kHashed ? " and a label" : ""),
+                     kOther[i]);
   for (const char* key : kForm)
     if (present(fields, key) == nullptr) return invalid(std::string(key) + " is missing", key);
-  const Json& longest = fields["chosen"];
-  Json prompt = present(fields, "prompt") != nullptr       ? fields["prompt"]
-                : are_turns(longest) && longest.size() > 1 ? before_answer(longest)
-                                                           : Json();
-  if (prompt.is_null()) return invalid("prompt is missing", "prompt");
-  auto chosen = answer_of(fields["chosen"], prompt, "chosen");
+  auto prompt = present(fields, "prompt") != nullptr ? Result<Json>(fields["prompt"])
+                                                     : prompt_of(fields["chosen"], fields["rejected"]);
+  if (!prompt) return prompt.error();
+  auto chosen = answer_of(fields["chosen"], *prompt, "chosen");
   if (!chosen) return chosen.error();
-  auto rejected = answer_of(fields["rejected"], prompt, "rejected");
+  auto rejected = answer_of(fields["rejected"], *prompt, "rejected");
   if (!rejected) return rejected.error();
-  const Sha256 one = place_of(prompt, *chosen), other = place_of(prompt, *rejected);
-  const bool first = one == other ? one.back() % 2 == 0 : one < other;
-  for (const char* key : kOther) fields.erase(key);
-  fields["prompt"] = std::move(prompt);
+  bool first = true;
+  if (sides == Sides::kHashed) {
+    const Sha256 one = place_of(*prompt, *chosen), other = place_of(*prompt, *rejected);
+    first = one == other ? one.back() % 2 == 0 : one < other;
+    for (const char* key : kOther) fields.erase(key);
+    fields["winner"] = first ? "model_a" : "model_b";
+  }
+  fields["prompt"] = std::move(*prompt);
   fields[first ? "response_a" : "response_b"] = std::move(*chosen);
   fields[first ? "response_b" : "response_a"] = std::move(*rejected);
-  fields["winner"] = first ? "model_a" : "model_b";
   for (const char* key : kForm) fields.erase(key);
   return Ok{};
 }

@@ -12,7 +12,15 @@ namespace preferd::rows {
 namespace {
 
 constexpr std::array<const char*, 3> kTexts = {"prompt", "response_a", "response_b"};
-constexpr std::array<const char*, 3> kPreference = {"prompt", "chosen", "rejected"};
+
+// The columns of each form of a row (rows/forms.h), those that must be there first: an empty cell of a form's is an
+// empty text.
+struct Columns {
+  std::vector<const char*> needed, optional;
+};
+const std::array<Columns, 2> kForms = {
+    {{{"prompt", "response_a", "response_b"}, {}}, {{"chosen", "rejected"}, {"prompt"}}}};
+constexpr const char* kExpected = "prompt, response_a, response_b or chosen, rejected";
 
 std::optional<double> share(const LineReader& lines) {
   if (lines.bytes_total() == 0) return std::nullopt;
@@ -100,19 +108,20 @@ std::string columns(const std::vector<std::string>& header) {
 
 class Csv : public RecordReader {
  public:
-  static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path,
-                                                    RowTexts texts) {
+  static Result<std::unique_ptr<RecordReader>> open(LineReader lines, const std::string& path) {
     auto self = std::make_unique<Csv>(std::move(lines));
     auto header = next_record(self->lines_);
     if (!header) return header.error();
     if (*header) self->header_ = std::move(**header);
-    if (texts == RowTexts::kPairOrPreference && !self->missing(kPreference))
-      self->texts_ = kPreference;
-    else if (const char* key = self->missing(kTexts))
-      return invalid(path + ": the first line has no column " + key +
-                     ", expected prompt, response_a, response_b" +
-                     (texts == RowTexts::kPair ? "" : " or prompt, chosen, rejected") +
-                     " separated by commas; it has " + columns(self->header_));
+    for (const Columns& form : kForms) {
+      if (self->missing(form) != nullptr) continue;
+      self->texts_ = form.needed;
+      self->texts_.insert(self->texts_.end(), form.optional.begin(), form.optional.end());
+      break;
+    }
+    if (self->texts_.empty())
+      return invalid(path + ": the first line has no column " + self->missing(kForms[0]) + ", expected " +
+                     kExpected + " separated by commas; it has " + columns(self->header_));
     return std::unique_ptr<RecordReader>(std::move(self));
   }
 
@@ -132,9 +141,9 @@ class Csv : public RecordReader {
   std::optional<double> progress() const override { return share(lines_); }
 
  private:
-  // The first of these that the header lacks; null: none.
-  const char* missing(const std::array<const char*, 3>& columns) const {
-    for (const char* key : columns)
+  // The first of the form's that the header lacks; null: none.
+  const char* missing(const Columns& form) const {
+    for (const char* key : form.needed)
       if (std::find(header_.begin(), header_.end(), key) == header_.end()) return key;
     return nullptr;
   }
@@ -161,19 +170,18 @@ class Csv : public RecordReader {
 
   LineReader lines_;
   std::vector<std::string> header_;
-  std::array<const char*, 3> texts_ = kTexts;  // columns whose empty cells are empty texts
+  std::vector<const char*> texts_;  // columns whose empty cells are empty texts
 };
 
 }  // namespace
 
-Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path, RowFormat format,
-                                                         RowTexts texts) {
+Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path, RowFormat format) {
   auto lines = LineReader::open(path);
   if (!lines) return lines.error();
   if (path.ends_with(".parquet")) return JsonLines::parquet(path);
   const bool csv = format == RowFormat::kCsv ||
                    (format == RowFormat::kAuto && (path.ends_with(".csv") || path.ends_with(".csv.gz")));
-  if (csv) return Csv::open(std::move(*lines), path, texts);
+  if (csv) return Csv::open(std::move(*lines), path);
   return std::unique_ptr<RecordReader>(std::make_unique<JsonLines>(std::move(*lines), path));
 }
 

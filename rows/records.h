@@ -24,9 +24,6 @@ constexpr auto words(RowFormat) {
       {{"auto", RowFormat::kAuto}, {"jsonl", RowFormat::kJsonLines}, {"csv", RowFormat::kCsv}});
 }
 
-// What a CSV header must have: prompt, response_a, response_b; or these or prompt, chosen, rejected.
-enum class RowTexts { kPair, kPairOrPreference };
-
 struct RecordRead {
   std::size_t line = 0;  // where the row begins, from 1
   std::string id;        // as JSON: "\"a1\"", "17"; the line number where there is none
@@ -40,9 +37,9 @@ class RecordReader {
  public:
   virtual ~RecordReader() = default;
 
-  // Errors: the file cannot be opened; Parquet; a CSV header without the columns.
-  static Result<std::unique_ptr<RecordReader>> open(const std::string& path, RowFormat format,
-                                                    RowTexts texts = RowTexts::kPair);
+  // Errors: the file cannot be opened; Parquet; a CSV header without the columns of a form
+  // (rows/forms.h).
+  static Result<std::unique_ptr<RecordReader>> open(const std::string& path, RowFormat format);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
   virtual Result<std::optional<RecordRead>> next() = 0;

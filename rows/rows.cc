@@ -1,7 +1,7 @@
 #include "rows/rows.h"
 
 #include "base/object_reader.h"
-#include "rows/preference.h"
+#include "rows/forms.h"
 
 namespace preferd::rows {
 namespace {
@@ -31,11 +31,9 @@ Competition competition_of(const Json& fields, const Texts& texts) {
   return texts.lmsys_turns ? Competition::kLmsys : Competition::kUnknown;
 }
 
-Result<Row> row_of(const Json& fields) {
+Result<Row> row_of(Json& fields) {
+  if (const Status status = to_pair(fields, Sides::kChosenFirst); !status) return status.error();
   auto texts = texts_of(fields);
-  if (!texts && is_preference(fields))
-    return invalid("chosen: the row is a vote as trainer reads them, expected response_a and response_b",
-                   "chosen");
   if (!texts) return texts.error();
   Row row;
   row.competition = competition_of(fields, *texts);

@@ -1,7 +1,7 @@
 // Pairs to score, from a file: JSON Lines or CSV, plain or gzip, or standard input.
 //
-// A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h), and may have
-// id, adapter and swap ("none" | "average"); other keys and columns are ignored, but for what they tell of
+// A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h) or another form
+// of them (rows/forms.h; chosen is response_a), and may have id, adapter and swap ("none" | "average"); other keys and columns are ignored, but for what they tell of
 // the competition that the row is from. A bad row is an answer of its own: the run goes on. Blank lines are
 // skipped; a row without id (in CSV: or with an empty one) gets its line number.
 #pragma once
@@ -48,7 +48,7 @@ struct RowRead {
 // One thread.
 class RowReader {
  public:
-  // Errors: the file cannot be opened; a CSV header without the three columns.
+  // Errors: the file cannot be opened; a CSV header without the columns.
   static Result<RowReader> open(const std::string& path, RowFormat format);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.

@@ -69,6 +69,23 @@ TEST(JsonRows, MayBeTurns) {
             Rows({"1 u||b"}));
 }
 
+TEST(JsonRows, MayBeVotes) {
+  EXPECT_EQ(
+      json_rows(R"({"prompt":[{"role":"user","content":"p"}],"chosen":[{"role":"assistant","content":"c"}],)"
+                R"("rejected":[{"role":"assistant","content":"r"}]})"
+                "\n"
+                R"({"prompt":"p","chosen":"c","rejected":"r","score_chosen":8.5,"winner":"model_b"})"
+                "\n"
+                R"({"chosen":"\n\nHuman: p\n\nAssistant: c","rejected":"\n\nHuman: p\n\nAssistant: r"})"
+                "\n"
+                R"({"prompt":"p","response_a":"a","response_b":"b","chosen":"c","rejected":"r"})"
+                "\n"
+                R"({"prompt":"p","response_a":"a","chosen":"c","rejected":"r"})"),
+      Rows({"1 p|c|r", "2 p|c|r", "3 \n\nHuman: p\n\nAssistant:| c| r", "4 p|a|b",
+            "5 ! response_a stands beside chosen and rejected, expected these two alone, or response_a, "
+            "response_b"}));
+}
+
 TEST(JsonRows, MayNameAdapterAndSwap) {
   EXPECT_EQ(json_rows("{\"adapter\":\"x\",\"swap\":\"average\"," + kPair +
                       "}\n{\"adapter\":null,\"swap\":null," + kPair + "}"),
@@ -148,8 +165,8 @@ TEST(Rows, TellTheirCompetition) {
 TEST(CsvRows, WithoutAColumnOfTextsNameWhatThereIs) {
   EXPECT_THAT(
       csv_rows("id;prompt;response_a;response_b\n1;p;a;b\n").front(),
-      testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b "
-                         "separated by commas; it has 'id;prompt;response_a;response_b'"));
+      testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b or "
+                         "chosen, rejected separated by commas; it has 'id;prompt;response_a;response_b'"));
 }
 
 TEST(CsvRows, CountTheLineWhereTheyBegin) {

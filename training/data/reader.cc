@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/utf8.h"
-#include "rows/preference.h"
+#include "rows/forms.h"
 
 namespace preferd::training {
 namespace {
@@ -39,7 +39,7 @@ Status read_name(const Json& fields, const char* key, std::string& into) {
 }  // namespace
 
 Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule) {
-  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto, rows::RowTexts::kPairOrPreference);
+  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto);
   if (!records) return records.error();
   auto self = std::make_unique<ExampleReader>();
   self->records_ = std::move(*records);
@@ -56,7 +56,7 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
   rows::RecordRead& got = **record;
   ExampleRead out;
   Status s = got.fields ? Status(Ok{}) : got.fields.error();
-  if (s && rows::is_preference(*got.fields)) s = rows::to_pair(*got.fields);
+  if (s) s = rows::to_pair(*got.fields, rows::Sides::kHashed);
   if (s) s = read(*got.fields, out.example);
   if (!s) out.fault = path_ + ':' + std::to_string(got.line) + ": " + s.error().what;
   out.example.id = std::move(got.id);

@@ -1,6 +1,6 @@
 // Labelled pairs from a file: rows (rows/records.h) that also carry a label (labels.h), and may carry
 // language, source, model_a and model_b. The native form and the LMSYS and WSDM Kaggle files all have this
-// form. So do rows of prompt, chosen and rejected (rows/preference.h), which are votes for chosen.
+// form. Rows of other forms are read too (rows/forms.h); chosen and rejected are votes for chosen.
 #pragma once
 
 #include <functional>
