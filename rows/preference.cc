@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -22,8 +23,6 @@ const Json* present(const Json& fields, const char* key) {
   return it == fields.end() || it->is_null() ? nullptr : &*it;
 }
 
-bool are_turns(const Json& value) { return value.is_array() && !value.empty() && value.front().is_object(); }
-
 bool are_conversations(const Json& one, const Json& other) {
   return are_turns(one) && are_turns(other) && one.size() > 1 && other.size() > 1;
 }
@@ -31,19 +30,13 @@ bool are_conversations(const Json& one, const Json& other) {
 // The turns before the answer that a conversation ends with.
 Json before_answer(const Json& turns) { return Json(Json::array_t(turns.begin(), turns.end() - 1)); }
 
-// Roles and contents alone: data sets put other keys into turns.
-Json plain(const Json& turns) {
-  Json out = Json::array();
-  for (const Json& turn : turns)
-    out.push_back({{"role", turn.value("role", Json())}, {"content", turn.value("content", Json())}});
-  return out;
-}
-
-bool is_the_prompt(const Json& turns, const Json& prompt) {
+bool is_the_prompt(std::span<const Turn> turns, const Json& prompt) {
   if (prompt.is_string())
-    return turns.size() == 1 && turns[0].value("role", Json()) == "user" &&
-           turns[0].value("content", Json()) == prompt;
-  return are_turns(prompt) && plain(turns) == plain(prompt);
+    return turns.size() == 1 && turns[0].role == "user" &&
+           turns[0].content == prompt.get_ref<const std::string&>();
+  if (!are_turns(prompt)) return false;
+  const auto asked = read_turns(prompt, Form::kFile, "prompt");
+  return asked && std::equal(turns.begin(), turns.end(), asked->begin(), asked->end());
 }
 
 // The answer of a list of turns, whose others must be `prompt`.
@@ -51,28 +44,37 @@ Result<Json> answer_of(const Json& value, const Json& prompt, const std::string&
   if (!are_turns(value)) return value;
   for (const Json& turn : value)
     if (!turn.is_object()) return invalid(key + ": a turn is not an object, expected {role, content}", key);
-  if (value.back().value("role", Json()) != "assistant" || !value.back().contains("content"))
+  auto turns = read_turns(value, Form::kFile, key);
+  if (!turns) return turns.error();
+  Turn answer = std::move(turns->back());
+  turns->pop_back();
+  if (answer.role != "assistant")
     return invalid(key + ": the last turn is not the assistant's, expected the answer there", key);
-  if (value.size() > 1 && !is_the_prompt(before_answer(value), prompt))
+  if (!turns->empty() && !is_the_prompt(*turns, prompt))
     return invalid(key + ": the turns before the answer are not those of prompt, expected the same", key);
-  return value.back().at("content");
+  if (const auto raw = value.back().find("content"); raw != value.back().end() && raw->is_null())
+    return Json();
+  return Json(std::move(answer.content));
 }
 
 // Of two conversations.
 Result<Json> shared_turns(const Json& one, const Json& other) {
-  const Json plain_one = plain(one), plain_other = plain(other);
-  const std::size_t most = std::min(one.size(), other.size()) - 1;
-  std::size_t shared = 0;
-  while (shared < most && plain_one[shared] == plain_other[shared]) ++shared;
+  const auto turns = read_turns(one, Form::kFile, kForm[0]),
+             others = read_turns(other, Form::kFile, kForm[1]);
+  if (!turns) return turns.error();
+  if (!others) return others.error();
+  const auto most = static_cast<std::ptrdiff_t>(std::min(one.size(), other.size()) - 1);
+  const auto shared = static_cast<std::size_t>(
+      std::mismatch(turns->begin(), turns->begin() + most, others->begin()).first - turns->begin());
   if (shared == 0)
     return invalid(
         "prompt is missing, and the first turns of chosen and rejected differ, expected a shared one to be "
         "the "
         "prompt",
         "prompt");
-  for (const auto& [key, turns] : {std::pair{kForm[0], &one}, std::pair{kForm[1], &other}})
-    if (turns->size() != shared + 1)
-      return invalid(std::string(key) + ": " + std::to_string(turns->size() - shared) + " turns follow the " +
+  for (const auto& [key, list] : {std::pair{kForm[0], &one}, std::pair{kForm[1], &other}})
+    if (list->size() != shared + 1)
+      return invalid(std::string(key) + ": " + std::to_string(list->size() - shared) + " turns follow the " +
                          std::to_string(shared) +
                          " that chosen and rejected share, expected one, the assistant's answer",
                      key);
