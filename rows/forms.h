@@ -2,8 +2,9 @@
 //
 //   prompt, response_a, response_b   itself
 //   [prompt,] chosen, rejected       rows/preference.h
+//   conversation_a, conversation_b   rows/arena.h
 //
-// Pure functions; any thread.
+// A row without prompt may call it messages. Pure functions; any thread.
 #pragma once
 
 #include "base/json.h"
@@ -12,8 +13,8 @@
 
 namespace preferd::rows {
 
-// Rewrites `fields` where they are of another form. Where a row is scored (kChosenFirst), a row that has both
-// responses is a pair, whatever else it has. Errors: those of the form, with the field.
+// Rewrites `fields` where they are of another form. A row that has both responses is a pair, whatever else it has;
+// but for training (kHashed) not with chosen or rejected beside them. Errors: those of the form, with the field.
 Status to_pair(Json& fields, Sides sides);
 
 }  // namespace preferd::rows
