@@ -5,14 +5,16 @@
 #include <cstdio>
 
 #include "base/json.h"
+#include "rows/forms.h"
 #include "rows/records.h"
 
 namespace preferd::convert {
 namespace {
 
-Result<scorer::GoldenPair> golden_pair(const rows::RecordRead& record) {
+Result<scorer::GoldenPair> golden_pair(rows::RecordRead& record) {
   if (!record.fields) return record.fields.error();
-  const Json& fields = *record.fields;
+  Json& fields = *record.fields;
+  if (const Status s = rows::to_pair(fields, rows::Sides::kChosenFirst); !s) return s.error();
   auto texts = rows::texts_of(fields);
   if (!texts) return texts.error();
   scorer::GoldenPair pair;
@@ -51,11 +53,12 @@ Result<std::vector<scorer::GoldenPair>> read_golden_rows(const std::string& path
   if (!reader) return reader.error();
   std::vector<scorer::GoldenPair> pairs;
   while (pairs.size() < scorer::kMostGolden) {
-    const auto record = (*reader)->next();
+    auto record = (*reader)->next();
     if (!record) return record.error();
     if (!*record) break;
     auto pair = golden_pair(**record);
-    if (!pair) return invalid(path + ":" + std::to_string((*record)->line) + ": " + pair.error().what);
+    if (!pair)
+      return invalid(rows::place_of(path, (*record)->line, (*record)->element) + ": " + pair.error().what);
     pairs.push_back(std::move(*pair));
   }
   if (pairs.size() < scorer::kFewestGolden)

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 Json pair_of(const std::string& text) {
   Json row = *parse_json(text);
   EXPECT_TRUE(is_preference(row));
-  const Status s = to_pair(row);
+  const Status s = preference_to_pair(row, Sides::kHashed);
   EXPECT_TRUE(s) << s.error().what;
   return row;
 }
@@ -21,7 +21,7 @@ Json pair_of(const std::string& text) {
 std::string fault_of(const std::string& text) {
   Json row = *parse_json(text);
   EXPECT_TRUE(is_preference(row)) << text;
-  const Status s = to_pair(row);
+  const Status s = preference_to_pair(row, Sides::kHashed);
   EXPECT_FALSE(s) << row.dump();
   return s ? "" : s.error().what;
 }
@@ -95,19 +95,63 @@ TEST(Preference, OtherRowsAreNone) {
   EXPECT_FALSE(is_preference(*parse_json(R"({"chosen":null})")));
 }
 
+TEST(Preference, WithoutAPromptItIsWhatBothShare) {
+  const auto turn = [](const char* role, const std::string& text) {
+    return std::string(R"({"role":")") + role + R"(","content":")" + text + "\"}";
+  };
+  const std::string start = turn("user", "q") + "," + turn("assistant", "r") + "," + turn("user", "s") + ",";
+  Json lists = *parse_json(R"({"chosen":[)" + start + turn("assistant", "good") + R"(],"rejected":[)" +
+                           start + turn("assistant", "bad") + "]}");
+  ASSERT_TRUE(preference_to_pair(lists, Sides::kChosenFirst));
+  EXPECT_EQ(lists["prompt"].size(), 3u);
+  EXPECT_EQ(lists["response_a"], "good");
+  EXPECT_EQ(lists["response_b"], "bad");
+  EXPECT_FALSE(lists.contains("winner"));
+  Json same = *parse_json(R"({"chosen":[)" + start + turn("assistant", "x") + R"(],"rejected":[)" + start +
+                          turn("assistant", "x") + "]}");
+  ASSERT_TRUE(preference_to_pair(same, Sides::kChosenFirst));
+  EXPECT_EQ(same["prompt"].size(), 3u);
+  EXPECT_THAT(fault_of(R"({"chosen":[)" + start + turn("assistant", "x") + R"(],"rejected":[)" +
+                       turn("user", "q") + "," + turn("assistant", "x") + "]}"),
+              HasSubstr("chosen: 3 turns follow the 1 that chosen and rejected share, expected one"));
+  EXPECT_THAT(fault_of(R"({"chosen":[)" + start + turn("assistant", "x") + R"(],"rejected":[)" +
+                       turn("user", "p") + "," + turn("assistant", "x") + "]}"),
+              HasSubstr("the first turns of chosen and rejected differ"));
+}
+
+TEST(Preference, TranscriptsShareTheirFront) {
+  const auto row = [](const std::string& chosen, const std::string& rejected) {
+    return Json{{"chosen", chosen}, {"rejected", rejected}};
+  };
+  const std::string front = "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Why\n\nAssistant:";
+  Json good = row(front + " so it is", front + " so\n\nAssistant: x");
+  ASSERT_TRUE(preference_to_pair(good, Sides::kChosenFirst));
+  EXPECT_EQ(good["prompt"], front);
+  EXPECT_EQ(good["response_a"], " so it is");
+  EXPECT_EQ(good["response_b"], " so\n\nAssistant: x");
+  for (Json bad : {row("Hi\n\nAssistant: a", "Hi\n\nAssistant: b"), row("\n\nHuman: a", "\n\nHuman: b"),
+                   row("\n\nHuman: a\n\nAssistant: x", "\n\nHuman: b\n\nAssistant: y")}) {
+    const Status s = preference_to_pair(bad, Sides::kChosenFirst);
+    ASSERT_FALSE(s);
+    EXPECT_THAT(s.error().what, HasSubstr("prompt is missing, and chosen and rejected do not begin with"));
+  }
+}
+
 TEST(Preference, CsvHeadersOfEitherForm) {
-  const TemporaryFile file("id,prompt,chosen,rejected\n1,p,good,\n", ".csv");
-  EXPECT_FALSE(RecordReader::open(file.path(), RowFormat::kAuto));
-  auto records = RecordReader::open(file.path(), RowFormat::kAuto, RowTexts::kPairOrPreference);
-  ASSERT_TRUE(records) << records.error().what;
-  auto row = (*records)->next();
-  ASSERT_TRUE(row && *row && (**row).fields);
-  EXPECT_EQ((*(**row).fields)["rejected"], "");  // an empty text, not an absent one
+  for (const bool prompt : {true, false}) {
+    const TemporaryFile file(
+        prompt ? "id,prompt,chosen,rejected\n1,p,good,\n" : "id,chosen,rejected\n1,good,\n", ".csv");
+    auto records = RecordReader::open(file.path(), RowFormat::kAuto);
+    ASSERT_TRUE(records) << records.error().what;
+    auto row = (*records)->next();
+    ASSERT_TRUE(row && *row && (**row).fields);
+    EXPECT_EQ((*(**row).fields)["rejected"], "");  // an empty text, not an absent one
+  }
   const TemporaryFile neither("id,prompt,chosen\n1,p,good\n", ".csv");
-  const auto refused = RecordReader::open(neither.path(), RowFormat::kAuto, RowTexts::kPairOrPreference);
+  const auto refused = RecordReader::open(neither.path(), RowFormat::kAuto);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().what,
-              HasSubstr("no column response_a, expected prompt, response_a, response_b or prompt, chosen"));
+              HasSubstr("no column response_a, expected prompt, response_a, response_b or chosen, rejected"));
 }
 
 }  // namespace

@@ -39,6 +39,19 @@ INSTANTIATE_TEST_SUITE_P(
         Good{"null_field", Form::kFile, "null", ""}, Good{"empty_list", Form::kFile, "[]", ""},
         Good{"lmsys", Form::kFile, R"(["a",null,"b"])", "a\n\n\n\nb"},
         Good{"null_content", Form::kFile, R"([{"role":"user","content":null}])", ""},
+        Good{"developer", Form::kTurns,
+             R"([{"role":"developer","content":"s"},{"role":"user","content":"u"}])",
+             "System: s\n\nHuman: u"},
+        Good{"text_parts", Form::kTurns,
+             R"([{"role":"user","content":[{"type":"text","text":"a"},{"text":"b","type":"text"}]}])", "ab"},
+        Good{
+            "parts_of_files", Form::kFile,
+            R"([{"role":"user","content":[{"type":"text","text":"a","image":null},{"type":"text","text":null}]}])",
+            "a"},
+        Good{"no_parts_in_file", Form::kFile, R"([{"role":"user","content":[]}])", ""},
+        Good{"sharegpt", Form::kFile,
+             R"([{"from":"human","value":"u"},{"from":"gpt","value":"b"},{"role":"human","content":"v"}])",
+             "Human: u\n\nAssistant: b\n\nHuman: v"},
         Good{"more_keys", Form::kFile, R"([{"role":"user","content":"a","name":"x"}])", "a"}),
     [](const auto& c) { return std::string(c.param.name); });
 
@@ -71,13 +84,45 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"null_content", Form::kTurns, R"([{"role":"user","content":null}])", "prompt[0].content"},
         Bad{"no_content", Form::kTurns, R"([{"role":"user"}])", "prompt[0].content"},
         Bad{"another_key", Form::kTurns, R"([{"role":"user","content":"a","secret":1}])", "prompt[0]"},
+        Bad{"image_part", Form::kTurns,
+            R"([{"role":"user","content":[{"type":"image_url","image_url":{}}]}])",
+            "prompt[0].content[0].type"},
+        Bad{"no_type", Form::kFile,
+            R"([{"role":"user","content":[{"type":"text","text":"a"},{"text":"secret"}]}])",
+            "prompt[0].content[1].type"},
+        Bad{"no_parts", Form::kTurns, R"([{"role":"user","content":[]}])", "prompt[0].content"},
+        Bad{"a_text_as_part", Form::kFile, R"([{"role":"user","content":["secret"]}])",
+            "prompt[0].content[0]"},
+        Bad{"a_part_without_text", Form::kFile, R"([{"role":"user","content":[{"type":"text"}]}])",
+            "prompt[0].content[0].text"},
+        Bad{"a_null_part", Form::kTurns, R"([{"role":"user","content":[{"type":"text","text":null}]}])",
+            "prompt[0].content[0].text"},
+        Bad{"another_key_of_a_part", Form::kTurns,
+            R"([{"role":"user","content":[{"type":"text","text":"a","secret":1}]}])", "prompt[0].content[0]"},
+        Bad{"human_over_http", Form::kTurns, R"([{"role":"human","content":"a"}])", "prompt[0].role"},
+        Bad{"sharegpt_over_http", Form::kTurns, R"([{"from":"user","value":"a"}])", "prompt[0].role"},
         Bad{"mixed_list", Form::kFile, R"([{"role":"user","content":"a"},"secret"])", "prompt[1]"},
         Bad{"role_in_file", Form::kFile, R"([{"role":"tool","content":"a"}])", "prompt[0].role"}),
     [](const auto& c) { return std::string(c.param.name); });
 
+TEST(Flatten, NamesTypesAndRoles) {
+  const auto why = [](const std::string& turn, Form form) {
+    const auto text = flat("[" + turn + "]", form);
+    return text ? "" : text.error().what;
+  };
+  EXPECT_EQ(why(R"({"role":"user","content":[{"type":"image"}]})", Form::kFile),
+            "prompt[0].content[0].type: found image, expected text");
+  EXPECT_EQ(why(R"({"role":"user","content":[{"type":"My secret"}]})", Form::kTurns),
+            "prompt[0].content[0].type: found another, expected text");
+  EXPECT_EQ(why(R"({"role":"tool","content":""})", Form::kTurns),
+            "prompt[0].role: expected one of system, user, assistant, developer");
+  EXPECT_EQ(why(R"({"role":"tool","content":""})", Form::kFile),
+            "prompt[0].role: expected one of system, user, assistant, developer, human, gpt");
+}
+
 TEST(FlattenLmsys, JoinsThreeListsOfOneLength) {
   std::string p = R"(["q1","q2"])", a = R"(["a1",null])", b = " [\"b1\", \"\\u00e9\"] ";
-  ASSERT_TRUE(flatten_lmsys(p, a, b));
+  ASSERT_TRUE(*flatten_lmsys(p, a, b));
   EXPECT_EQ(p, "q1\n\nq2");
   EXPECT_EQ(a, "a1\n\n");
   EXPECT_EQ(b, "b1\n\n\xC3\xA9");
@@ -86,12 +131,23 @@ TEST(FlattenLmsys, JoinsThreeListsOfOneLength) {
 TEST(FlattenLmsys, LeavesAnythingElseAlone) {
   const std::string list = R"(["x"])";
   for (const std::string other :
-       {"plain [text]", "[]", R"(["x","y"])", "[1]", R"({"a":["x"]})", R"(["\ud800"])"}) {
+       {"plain [text]", "[]", R"(["x","y"])", "[1]", R"({"a":["x"]})", R"(["\ud800", 1])"}) {
     std::string p = list, a = list, b = other;
-    EXPECT_FALSE(flatten_lmsys(p, a, b)) << other;
+    const auto joined = flatten_lmsys(p, a, b);
+    EXPECT_TRUE(joined && !*joined) << other;
     EXPECT_EQ(p, list);
     EXPECT_EQ(b, other);
   }
+}
+
+TEST(FlattenLmsys, RefusesOrMendsHalvesOfPairs) {
+  std::string p = R"(["x"])", a = R"(["\ud800"])", b = p;
+  const auto refused = flatten_lmsys(p, a, b);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().param, "response_a");
+  EXPECT_EQ(a, R"(["\ud800"])");
+  ASSERT_TRUE(*flatten_lmsys(p, a, b, InvalidText::kReplace));
+  EXPECT_EQ(a, "\xEF\xBF\xBD");
 }
 
 TEST(ReadPrompt, KeepsTheTurnsBesideTheText) {

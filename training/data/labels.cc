@@ -1,6 +1,7 @@
 #include "training/data/labels.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace preferd::training {
 namespace {
 
 constexpr std::array<const char*, 3> kOneHotNames = {"winner_model_a", "winner_model_b", "winner_tie"};
+constexpr std::array<const char*, 4> kTies = {"tie", "tie (bothbad)", "both_bad", "bothbad"};
 constexpr double kSlack = 1e-6;
 constexpr std::size_t kShown = 40;
 
@@ -46,8 +48,11 @@ Result<double> probability(const Json& value, const char* name) {
 Result<Target> winner(const Json& value) {
   if (value == "model_a") return Target{1, 0, 0};
   if (value == "model_b") return Target{0, 1, 0};
-  if (value == "tie" || value == "tie (bothbad)") return Target{0, 0, 1};
-  return invalid("winner is " + shown(value) + ", expected model_a, model_b, tie or tie (bothbad)", "winner");
+  for (const char* tie : kTies)
+    if (value == tie) return Target{0, 0, 1};
+  return invalid("winner is " + shown(value) +
+                     ", expected model_a, model_b, tie or tie (bothbad), which may be both_bad or bothbad",
+                 "winner");
 }
 
 Result<Target> one_hot(const Json& fields) {

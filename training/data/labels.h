@@ -1,6 +1,7 @@
 // What the fields of a row say about who won. Pure functions; any thread.
 //
-//   winner          "winner": "model_a" | "model_b" | "tie" | "tie (bothbad)"
+//   winner          "winner": "model_a" | "model_b" | "tie" | "tie (bothbad)" | "both_bad" | "bothbad",
+//                   each of the last four a tie
 //   one-hot         "winner_model_a", "winner_model_b"[, "winner_tie"]: 0 or 1, exactly one of them 1
 //   soft            "p_b"[, "p_tie"]: probabilities; p_a is what is left
 //

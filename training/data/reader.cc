@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/utf8.h"
-#include "rows/preference.h"
+#include "rows/forms.h"
 
 namespace preferd::training {
 namespace {
@@ -13,8 +13,7 @@ constexpr std::size_t kMaxName = 256;
 
 std::string stem_of(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
-  if (name.ends_with(".gz")) name.resize(name.size() - 3);
-  for (const char* ending : {".jsonl", ".json", ".csv"})
+  for (const char* ending : {".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv"})
     if (name.ends_with(ending)) name.resize(name.size() - std::string_view(ending).size());
   return utf8::repaired(name).substr(0, kMaxName);
 }
@@ -38,14 +37,16 @@ Status read_name(const Json& fields, const char* key, std::string& into) {
 
 }  // namespace
 
-Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule) {
-  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto, rows::RowTexts::kPairOrPreference);
+Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule,
+                                                           rows::InvalidText invalid_text) {
+  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto, invalid_text);
   if (!records) return records.error();
   auto self = std::make_unique<ExampleReader>();
   self->records_ = std::move(*records);
   self->path_ = path;
   self->stem_ = stem_of(path);
   self->rule_ = std::move(rule);
+  self->invalid_text_ = invalid_text;
   return self;
 }
 
@@ -56,9 +57,9 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
   rows::RecordRead& got = **record;
   ExampleRead out;
   Status s = got.fields ? Status(Ok{}) : got.fields.error();
-  if (s && rows::is_preference(*got.fields)) s = rows::to_pair(*got.fields);
+  if (s) s = rows::to_pair(*got.fields, rows::Sides::kHashed);
   if (s) s = read(*got.fields, out.example);
-  if (!s) out.fault = path_ + ':' + std::to_string(got.line) + ": " + s.error().what;
+  if (!s) out.fault = rows::place_of(path_, got.line, got.element) + ": " + s.error().what;
   out.example.id = std::move(got.id);
   out.example.file = path_;
   out.example.line = got.line;
@@ -66,7 +67,7 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
 }
 
 Status ExampleReader::read(const Json& fields, Example& example) const {
-  auto texts = rows::texts_of(fields);
+  auto texts = rows::texts_of(fields, invalid_text_);
   if (!texts) return texts.error();
   example.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b),
                   std::move(texts->turns)};

@@ -1,6 +1,6 @@
 // Labelled pairs from a file: rows (rows/records.h) that also carry a label (labels.h), and may carry
 // language, source, model_a and model_b. The native form and the LMSYS and WSDM Kaggle files all have this
-// form. So do rows of prompt, chosen and rejected (rows/preference.h), which are votes for chosen.
+// form. Rows of other forms are read too (rows/forms.h); chosen and rejected are votes for chosen.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,8 @@ namespace preferd::training {
 using LabelRule = std::function<Labels(const std::string& source)>;
 
 struct ExampleRead {
-  std::string fault;  // what is wrong with the row, as "FILE:LINE: ..."; empty: nothing
+  std::string
+      fault;  // what is wrong with the row, as "FILE:LINE: ..." or "FILE, element N: ..."; empty: nothing
   // For a good row; rows of Labels::kTeacher have a target of zeros. group, weight and teacher are not set.
   Example example;
 };
@@ -28,7 +29,8 @@ struct ExampleRead {
 class ExampleReader {
  public:
   // Rows without a source get the file's name without its extensions. Errors: RecordReader::open.
-  static Result<std::unique_ptr<ExampleReader>> open(const std::string& path, LabelRule rule);
+  static Result<std::unique_ptr<ExampleReader>> open(
+      const std::string& path, LabelRule rule, rows::InvalidText invalid_text = rows::InvalidText::kError);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
   Result<std::optional<ExampleRead>> next();
@@ -41,6 +43,7 @@ class ExampleReader {
   std::unique_ptr<rows::RecordReader> records_;
   std::string path_, stem_;
   LabelRule rule_;
+  rows::InvalidText invalid_text_ = rows::InvalidText::kError;
 };
 
 }  // namespace preferd::training
