@@ -20,6 +20,7 @@ namespace {
 struct InspectOptions {
   EngineOptions engine;
   std::string tokens;
+  rows::InvalidText invalid_text = rows::InvalidText::kError;
   bool verify = false, tensors = false;
 };
 
@@ -63,8 +64,8 @@ std::string tokens_line(const scorer::PairEncoder& encoder, const rows::RowRead&
   return line + "\n";
 }
 
-int print_tokens(const scorer::PairEncoder& encoder, const std::string& path) {
-  auto reader = rows::RowReader::open(path, rows::RowFormat::kAuto);
+int print_tokens(const scorer::PairEncoder& encoder, const InspectOptions& o) {
+  auto reader = rows::RowReader::open(o.tokens, rows::RowFormat::kAuto, o.invalid_text);
   if (!reader) return report(reader.error(), kFailed);
   bool failed = false;
   while (true) {
@@ -97,7 +98,7 @@ int verify(const std::shared_ptr<const Files>& package, const EngineOptions& eng
 int inspect_one(const std::shared_ptr<const Files>& package, const InspectOptions& o) {
   const auto encoder = scorer::PairEncoder::open(package);
   if (!encoder) return report(encoder.error(), kFailed);
-  if (!o.tokens.empty()) return print_tokens(**encoder, o.tokens);
+  if (!o.tokens.empty()) return print_tokens(**encoder, o);
   if (o.verify) return verify(package, o.engine);
   const auto seen = scorer::inspect_package(**encoder);
   if (!seen) return report(seen.error(), kFailed);
@@ -162,7 +163,9 @@ void describe(Schema& s, InspectOptions& o) {
   s.toggle("tensors", o.tensors, "list every tensor");
   s.toggle("verify", o.verify, "load everything and score the golden pairs again");
   s.text("tokens", o.tokens,
-         "rows (JSON Lines or CSV): print each row's token ids and features, opening no weights");
+         "rows (as score reads them): print each row's token ids and features, opening no weights");
+  s.choice("invalid-text", o.invalid_text,
+           "what halves of UTF-16 pairs and bytes that are no UTF-8 are in rows: an error, or U+FFFD");
 }
 
 int inspect(const InspectOptions& o, const Loaded&) {

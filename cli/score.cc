@@ -61,7 +61,8 @@ int report_failed(const ScoreOptions& o, const Totals& totals) {
 }  // namespace
 
 void describe(Schema& s, ScoreOptions& o) {
-  s.text("input", o.input, "JSON Lines or CSV, plain or .gz; - is standard input", {.required = true});
+  s.text("input", o.input, "JSON Lines, a JSON array, CSV or TSV, plain or .gz; - is standard input",
+         {.required = true});
   s.text("output", o.output, "where verdicts go, in input order; - is standard output");
   describe(s, o.engine);
   s.choice("format", o.form,
@@ -71,6 +72,8 @@ void describe(Schema& s, ScoreOptions& o) {
            "form of a submission: wsdm is id,winner, lmsys is id,winner_model_a,winner_model_b,winner_tie; "
            "auto goes by the first row of the input");
   s.choice("input-format", o.input_format, "form of the input; auto goes by the file's ending");
+  s.choice("invalid-text", o.invalid_text,
+           "what halves of UTF-16 pairs and bytes that are no UTF-8 are: an error of their row, or U+FFFD");
   s.toggle("swap", o.swap, "average both orders of the responses, for rows that do not say");
   s.text("adapter", o.adapter, "adapter for rows that do not say; without it the package's default");
   s.integer("limit", o.limit, 0, std::size_t{1} << 40, "score only the first so many rows; 0 is all");
@@ -92,7 +95,7 @@ int score(ScoreOptions& o, const Loaded&) {
   if (std::filesystem::is_regular_file(o.output, unknown) &&
       std::filesystem::equivalent(o.input, o.output, unknown))
     return report(invalid("flag --output: " + o.output + " is the input, expected another file"), kBadUsage);
-  auto reader = rows::RowReader::open(o.input, o.input_format);
+  auto reader = rows::RowReader::open(o.input, o.input_format, o.invalid_text);
   if (!reader) return report(reader.error(), reader.error().code == Code::kNotFound ? kFailed : kBadRows);
   auto scorer = open_scorer(o.engine, scorer::Golden::kVerify);
   if (!scorer) return report(scorer.error(), kFailed);

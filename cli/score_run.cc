@@ -156,8 +156,8 @@ Status ScoreRun::finish() {
     if (verdict) {
       totals_.tokens += verdict->tokens.total;
     } else if (totals_.failed++ < kReasons) {
-      const std::string place = (options_.input == "-" ? "standard input" : options_.input) + ":";
-      totals_.reasons.push_back(place + std::to_string(row.line) + ": " + verdict.error().what);
+      const std::string file = options_.input == "-" ? "standard input" : options_.input;
+      totals_.reasons.push_back(rows::place_of(file, row.line, row.element) + ": " + verdict.error().what);
     }
     text += verdict_line(*format_, row.id, verdict, scorer_->info().classes);
   }

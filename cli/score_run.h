@@ -25,6 +25,7 @@ struct ScoreOptions {
   EngineOptions engine;
   std::string input, output = "-", adapter, shard;
   rows::RowFormat input_format = rows::RowFormat::kAuto;
+  rows::InvalidText invalid_text = rows::InvalidText::kError;
   enum class Form { kJsonLines, kCsv, kSubmission };
   Form form = Form::kJsonLines;
   rows::Competition competition = rows::Competition::kUnknown;  // of a submission; kUnknown: as the rows tell

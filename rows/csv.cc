@@ -6,6 +6,8 @@ namespace {
 // Takes a line after another; between two of them a quote is open.
 class Record {
  public:
+  explicit Record(char separator) : separator_(separator) {}
+
   void add(const std::string& line) {
     if (is_open_) fields_.back() += '\n';
     for (std::size_t i = 0; i < line.size(); ++i) i += add(line, i);
@@ -29,7 +31,7 @@ class Record {
     }
     if (!is_open_ && c == '"' && field.empty())
       is_open_ = true;
-    else if (!is_open_ && c == ',')
+    else if (!is_open_ && c == separator_)
       fields_.emplace_back();
     else if (is_open_ || c != '\r' || !is_last)
       field += c;
@@ -37,18 +39,19 @@ class Record {
   }
 
   std::vector<std::string> fields_ = std::vector<std::string>(1);
+  char separator_;
   bool is_open_ = false;
 };
 
 }  // namespace
 
-Result<std::optional<std::vector<std::string>>> next_record(LineReader& lines) {
+Result<std::optional<std::vector<std::string>>> next_record(LineReader& lines, char separator) {
   using Fields = std::optional<std::vector<std::string>>;
   auto line = lines.next();
   if (!line) return line.error();
   if (!*line) return Fields();
   const std::size_t first_line = lines.line_number();
-  Record record;
+  Record record(separator);
   record.add(**line);
   while (record.is_open()) {
     if (record.last_size() >= kMaxLineBytes)

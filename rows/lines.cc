@@ -89,6 +89,20 @@ Result<std::optional<std::string>> LineReader::next() {
   return std::optional<std::string>(std::move(line));
 }
 
+Result<std::string_view> LineReader::held() {
+  State& s = *state_;
+  while (s.at == s.end && !s.finished)
+    if (const Status filled = s.fill(); !filled) return filled.error();
+  return s.held().substr(s.at);
+}
+
+void LineReader::take(std::size_t count) {
+  State& s = *state_;
+  const auto taken = s.held().substr(s.at, count);
+  s.lines += static_cast<std::size_t>(std::count(taken.begin(), taken.end(), '\n'));
+  s.at += count;
+}
+
 const std::string& LineReader::name() const { return state_->bytes.name(); }
 std::size_t LineReader::line_number() const { return state_->lines; }
 std::size_t LineReader::bytes_total() const { return state_->bytes.total(); }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -28,6 +29,11 @@ class LineReader {
   // The next line without its "\n"; nothing at the end. Only "\n" separates. Errors: a damaged gzip stream, a
   // read error, a line beyond the limit.
   Result<std::optional<std::string>> next();
+
+  // For those who end rows elsewhere: what was read and not handed out, waiting for more where that is nothing; empty
+  // at the end alone. It holds until the next call. Errors: those of next() but the limit.
+  Result<std::string_view> held();
+  void take(std::size_t count);  // hands out the front of held(); lines are counted
 
   const std::string& name() const;  // the path, or "standard input"
 

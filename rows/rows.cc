@@ -31,9 +31,9 @@ Competition competition_of(const Json& fields, const Texts& texts) {
   return texts.lmsys_turns ? Competition::kLmsys : Competition::kUnknown;
 }
 
-Result<Row> row_of(Json& fields) {
+Result<Row> row_of(Json& fields, InvalidText invalid_text) {
   if (const Status status = to_pair(fields, Sides::kChosenFirst); !status) return status.error();
-  auto texts = texts_of(fields);
+  auto texts = texts_of(fields, invalid_text);
   if (!texts) return texts.error();
   Row row;
   row.competition = competition_of(fields, *texts);
@@ -51,22 +51,20 @@ Result<Row> row_of(Json& fields) {
 
 }  // namespace
 
-Result<RowReader> RowReader::open(const std::string& path, RowFormat format) {
-  auto records = RecordReader::open(path, format);
+Result<RowReader> RowReader::open(const std::string& path, RowFormat format, InvalidText invalid_text) {
+  auto records = RecordReader::open(path, format, invalid_text);
   if (!records) return records.error();
-  return RowReader(std::move(*records));
+  return RowReader(std::move(*records), invalid_text);
 }
 
 Result<std::optional<RowRead>> RowReader::next() {
   auto record = records_->next();
   if (!record) return record.error();
   if (!*record) return std::optional<RowRead>();
-  const std::size_t line = (*record)->line;
-  if (!(*record)->fields)
-    return std::optional<RowRead>(RowRead{line, (*record)->id, (*record)->fields.error()});
-  auto row = row_of(*(*record)->fields);
-  if (row) row->id = (*record)->id;
-  return std::optional<RowRead>(RowRead{line, std::move((*record)->id), std::move(row)});
+  RecordRead& got = **record;
+  auto row = got.fields ? row_of(*got.fields, invalid_text_) : Result<Row>(got.fields.error());
+  if (row) row->id = got.id;
+  return std::optional<RowRead>(RowRead{got.line, std::move(got.id), std::move(row), got.element});
 }
 
 }  // namespace preferd::rows

@@ -1,4 +1,4 @@
-// Pairs to score, from a file: JSON Lines or CSV, plain or gzip, or standard input.
+// Pairs to score, from a file: JSON Lines, a JSON array, CSV or the same with tabs, plain or gzip, or standard input.
 //
 // A row has prompt, response_a and response_b (texts, turns or LMSYS turn lists: rows/turns.h) or another form
 // of them (rows/forms.h; chosen is response_a), and may have id, adapter and swap ("none" | "average"); other keys and columns are ignored, but for what they tell of
@@ -40,16 +40,18 @@ struct Row {
 };
 
 struct RowRead {
-  std::size_t line = 0;  // where the row begins, from 1
-  std::string id;        // as JSON, also of a bad row
-  Result<Row> row;       // error: what is wrong with it
+  std::size_t line = 0;     // where the row begins, from 1
+  std::string id;           // as JSON, also of a bad row
+  Result<Row> row;          // error: what is wrong with it
+  std::size_t element = 0;  // of an array, from 1; 0: it is in none (rows/records.h: place_of)
 };
 
 // One thread.
 class RowReader {
  public:
   // Errors: the file cannot be opened; a CSV header without the columns.
-  static Result<RowReader> open(const std::string& path, RowFormat format);
+  static Result<RowReader> open(const std::string& path, RowFormat format,
+                                InvalidText invalid_text = InvalidText::kError);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
   Result<std::optional<RowRead>> next();
@@ -58,9 +60,11 @@ class RowReader {
   std::optional<double> progress() const { return records_->progress(); }
 
  private:
-  explicit RowReader(std::unique_ptr<RecordReader> records) : records_(std::move(records)) {}
+  RowReader(std::unique_ptr<RecordReader> records, InvalidText invalid_text)
+      : records_(std::move(records)), invalid_text_(invalid_text) {}
 
   std::unique_ptr<RecordReader> records_;
+  InvalidText invalid_text_;
 };
 
 }  // namespace preferd::rows

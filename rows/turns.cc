@@ -191,17 +191,22 @@ Result<Prompt> read_prompt(const Json& value, Form form, std::string_view path) 
   return Prompt{flatten(*turns), std::move(*turns)};
 }
 
-bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b) {
+Result<bool> flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b,
+                           InvalidText invalid_text) {
   const std::array<std::string*, 3> fields = {&prompt, &response_a, &response_b};
+  constexpr std::array<const char*, 3> names = {"prompt", "response_a", "response_b"};
   for (const auto* field : fields)
     if (field->find('[') == std::string::npos) return false;
   std::array<Json, 3> lists;
+  const char* broken = nullptr;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    auto parsed = parse_json(*fields[i]);
+    auto [parsed, mended] = parse_mended(*fields[i]);
     if (!parsed || !parsed->is_array() || parsed->empty() || !is_lmsys(*parsed)) return false;
+    if (mended && broken == nullptr) broken = names[i];
     lists[i] = *std::move(parsed);
     if (lists[i].size() != lists[0].size()) return false;
   }
+  if (broken != nullptr && invalid_text == InvalidText::kError) return lone_surrogate(broken);
   for (std::size_t i = 0; i < fields.size(); ++i) *fields[i] = join(lists[i]);
   return true;
 }

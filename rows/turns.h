@@ -19,6 +19,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "rows/invalid_text.h"
 
 namespace preferd::rows {
 
@@ -58,7 +59,9 @@ std::string flatten(std::span<const Turn> turns);
 
 // LMSYS rows store turn lists as JSON text. When all three texts hold arrays of strings or nulls, of one
 // equal length >= 1, each is replaced by its flattened turns and the answer is true; otherwise nothing
-// changes. For readers of files only: over HTTP a text is a text.
-bool flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b);
+// changes. For readers of files only: over HTTP a text is a text. Errors, with the field: such a list holds half
+// a UTF-16 pair (kError).
+Result<bool> flatten_lmsys(std::string& prompt, std::string& response_a, std::string& response_b,
+                           InvalidText invalid_text = InvalidText::kError);
 
 }  // namespace preferd::rows

@@ -57,7 +57,8 @@ Result<std::vector<scorer::GoldenPair>> read_golden_rows(const std::string& path
     if (!record) return record.error();
     if (!*record) break;
     auto pair = golden_pair(**record);
-    if (!pair) return invalid(path + ":" + std::to_string((*record)->line) + ": " + pair.error().what);
+    if (!pair)
+      return invalid(rows::place_of(path, (*record)->line, (*record)->element) + ": " + pair.error().what);
     pairs.push_back(std::move(*pair));
   }
   if (pairs.size() < scorer::kFewestGolden)

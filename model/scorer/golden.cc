@@ -27,7 +27,9 @@ Result<GoldenPair> read_pair(std::string_view line) {
     *into = std::move(read->text);
     if (into == &row.ask.pair.prompt) row.ask.pair.turns = std::move(read->turns);
   }
-  rows::flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
+  const auto lists =
+      rows::flatten_lmsys(row.ask.pair.prompt, row.ask.pair.response_a, row.ask.pair.response_b);
+  if (!lists) return lists.error();
   if (json->contains("adapter")) {
     if (!(*json)["adapter"].is_string()) return invalid("adapter is not a name");
     row.ask.adapter = (*json)["adapter"].get<std::string>();

@@ -8,8 +8,9 @@ namespace preferd::rows {
 namespace {
 
 // "id prompt|response_a|response_b", "id ! complaint" of a bad row, "!! complaint" of a bad file.
-std::vector<std::string> read(const std::string& path, RowFormat format) {
-  auto reader = RowReader::open(path, format);
+std::vector<std::string> read(const std::string& path, RowFormat format,
+                              InvalidText invalid_text = InvalidText::kError) {
+  auto reader = RowReader::open(path, format, invalid_text);
   if (!reader) return {"!! " + reader.error().what};
   std::vector<std::string> out;
   while (true) {
@@ -124,6 +125,76 @@ TEST(JsonRows, KeepLineSeparatorsInsideStrings) {
             Rows({std::string("1 a\u2028b\u0085|\n|") + '\0'}));
 }
 
+TEST(JsonRows, KeepTheirNumbersAsWritten) {
+  for (const char* id : {"1.0", "1e5", "-0", "0.10", "18446744073709551616", "12345678901234567890123"}) {
+    EXPECT_EQ(json_rows(std::string("{\"x\":{\"id\":[2]},\"y\":\"\\\"id\\\":3\",") + kPair +
+                        ",\"id\" : " + id + "}"),
+              Rows({std::string(id) + " p|a|b"}));
+    EXPECT_EQ(json_rows(std::string("{\"\\u0069d\":") + id + "\t," + kPair + "}"),
+              Rows({std::string(id) + " p|a|b"}));
+  }
+}
+
+TEST(JsonRows, OfTheArenaHaveOtherIds) {
+  const std::string pair =
+      R"("conversation_a":[{"role":"user","content":"p"},{"role":"assistant","content":"a"}],)"
+      R"("conversation_b":[{"role":"user","content":"p"},{"role":"assistant","content":"b"}])";
+  EXPECT_EQ(json_rows("{\"question_id\":\"q\"," + pair + "}\n{\"conversation_id\":1e5,\"question_id\":2," +
+                      pair + "}\n{\"id\":3,\"question_id\":2," + pair + "}\n{" + pair +
+                      "}\n{\"question_id\":2," + kPair + "}"),
+            Rows({"\"q\" p|a|b", "1e5 p|a|b", "3 p|a|b", "4 p|a|b", "5 p|a|b"}));
+}
+
+TEST(JsonRows, MayHaveInvalidTextReplaced) {
+  const TemporaryFile file(
+      "{\"id\":1e5,\"prompt\":\"x\\ud83d\",\"response_a\":\"\xff\",\"response_b\":\"b\"}\n"
+      "{\"prompt\":\"[\\\"\\\\ud83d\\\"]\",\"response_a\":\"[\\\"a\\\"]\",\"response_b\":"
+      "\"[null]\"}\nno\n");
+  EXPECT_EQ(read(file.path(), RowFormat::kAuto, InvalidText::kReplace),
+            Rows({"1e5 x\uFFFD|\uFFFD|b", "2 \uFFFD|a|", "3 ! line 3: not valid JSON at byte 2"}));
+}
+
+TEST(JsonArrays, AreReadByElement) {
+  const Rows rows =
+      json_rows(" \n\n[\n {\"id\":7," + kPair + "},{\n" + kPair + "\n}\n, {\"prompt\":\"],}\\\"\\\\\"," +
+                "\"response_a\":[\"a\"],\"response_b\":\"\"}, 5, {\"prompt\":1}, {\"a\":} ]\n \n");
+  EXPECT_EQ(
+      rows,
+      Rows({"7 p|a|b", "2 p|a|b", "3 ],}\"\\|a|", "4 ! element 4 is not a JSON object",
+            "5 ! prompt: found number, expected text, a list of texts or a list of {role, content} turns",
+            "6 ! element 6: not valid JSON at byte 6"}));
+  EXPECT_EQ(json_rows("[]"), Rows());
+  const TemporaryFile packed(gzipped("[{" + kPair + "}]"), ".json.gz");
+  EXPECT_EQ(read(packed.path(), RowFormat::kAuto), Rows({"1 p|a|b"}));
+}
+
+TEST(JsonArrays, SayWhereTheyBreak) {
+  const std::string row = "{" + kPair + "}";
+  const auto last = [](const std::string& text) { return json_rows(text).back(); };
+  EXPECT_THAT(last("[" + row + ",\n" + row), testing::HasSubstr("ends within element 2 of its JSON array"));
+  EXPECT_THAT(last("[" + row), testing::HasSubstr("ends within element 1"));
+  EXPECT_THAT(last("["), testing::HasSubstr("ends within element 1"));
+  EXPECT_THAT(last("[" + row + "]\n" + row), testing::HasSubstr("line 2 goes on behind the JSON array"));
+  EXPECT_EQ(json_rows("[" + row + ",]"), Rows({"1 p|a|b", "2 ! element 2: not valid JSON at byte 1"}));
+  EXPECT_EQ(place_of("x.json", 4, 0), "x.json:4");
+  EXPECT_EQ(place_of("x.json", 4, 2), "x.json, element 2");
+}
+
+TEST(JsonArrays, OfManyBuffersAreWhole) {
+  std::string text = "[";
+  for (int i = 0; i < 3000; ++i)
+    text.append(i == 0 ? "{\"id\":" : ",{\"id\":")
+        .append(std::to_string(i))
+        .append(",\"x\":\"")
+        .append(std::string(static_cast<std::size_t>(i * 7 % 300), ']'))
+        .append("\\\\\",")
+        .append(kPair)
+        .append("}");
+  const Rows rows = json_rows(text + "]");
+  ASSERT_EQ(rows.size(), 3000u);
+  for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], std::to_string(i) + " p|a|b");
+}
+
 TEST(JsonRows, OfATornGzipAreReadUpToTheTear) {
   std::string text;
   for (int i = 0; i < 5000; ++i)
@@ -166,7 +237,8 @@ TEST(CsvRows, WithoutAColumnOfTextsNameWhatThereIs) {
   EXPECT_THAT(
       csv_rows("id;prompt;response_a;response_b\n1;p;a;b\n").front(),
       testing::HasSubstr("the first line has no column prompt, expected prompt, response_a, response_b or "
-                         "chosen, rejected separated by commas; it has 'id;prompt;response_a;response_b'"));
+                         "chosen, rejected or conversation_a, conversation_b separated by commas; it has "
+                         "'id;prompt;response_a;response_b'"));
 }
 
 TEST(CsvRows, CountTheLineWhereTheyBegin) {
@@ -185,6 +257,55 @@ TEST(CsvRows, ThatAreBadDoNotEndTheRun) {
       csv_rows("id,prompt,response_a,response_b,swap\nx,p\ny,p,\xff,b,\nz,p,a,b,twice\n\xff,p,a,b,none\n"),
       Rows({"\"x\" ! line 2 has 2 fields, the header has 5", "\"y\" ! response_a is not valid UTF-8",
             "\"z\" ! swap is 'twice', expected one of none, average", "5 p|a|b swap none"}));
+}
+
+TEST(CsvRows, WithHalvesOfPairsInTheirListsAreBadOrMended) {
+  const TemporaryFile file(
+      "id,prompt,response_a,response_b\n"
+      "1,\"[\"\"Hi \\ud83d there\"\"]\",\"[\"\"x\"\"]\",\"[\"\"y\"\"]\"\n"
+      "2,\"[\"\"Hi\"\"]\",\"[\"\"x \\ud83d\\ude00\"\"]\",\"[\"\"y \\udc00\"\"]\"\n"
+      "3,\"[\"\"Hi \\ud83d\"\"]\",x,y\n"
+      "4,\"[{\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"\\ud83d\"\"}]\",x,y\n"
+      "5,p,\xff,y\n",
+      ".csv");
+  const std::string half =
+      ": its list holds a lone surrogate, half of a UTF-16 pair, expected whole characters";
+  EXPECT_EQ(read(file.path(), RowFormat::kAuto),
+            Rows({"\"1\" ! prompt" + half, "\"2\" ! response_b" + half, "\"3\" [\"Hi \\ud83d\"]|x|y",
+                  "\"4\" ! prompt" + half, "\"5\" ! response_a is not valid UTF-8"}));
+  EXPECT_EQ(read(file.path(), RowFormat::kAuto, InvalidText::kReplace),
+            Rows({"\"1\" Hi \uFFFD there|x|y", "\"2\" Hi|x \U0001F600|y \uFFFD", "\"3\" [\"Hi \\ud83d\"]|x|y",
+                  "\"4\" \uFFFD|x|y", "\"5\" p|\uFFFD|y"}));
+}
+
+TEST(CsvRows, MayHoldTurns) {
+  EXPECT_EQ(csv_rows("messages,response_a,response_b\n"
+                     "\" [ {\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"u\"\"}]\",a,b\n"
+                     "\"[{\"\"x\"\":1}]\",a,b\n,a,b\n"),
+            Rows({"2 u|a|b", "3 [{\"x\":1}]|a|b", "4 |a|b"}));
+  const std::string turns =
+      "\"[{\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"u\"\"},{\"\"role\"\":"
+      "\"\"assistant\"\",\"\"content\"\":\"\"";
+  EXPECT_EQ(csv_rows("question_id,conversation_a,conversation_b\nq," + turns + "a\"\"}]\"," + turns +
+                     "b\"\"}]\"\nr," + turns + "a\"\"}]\",x\n"),
+            Rows({"\"q\" u|a|b",
+                  "\"r\" ! conversation_b: found string, expected a list of {role, content} turns"}));
+}
+
+TEST(CsvRows, HaveEachColumnOnce) {
+  EXPECT_THAT(csv_rows("prompt,response_a,x,response_b,x\np,a,1,b,2\n").front(),
+              testing::HasSubstr("the first line has the column 'x' twice, expected each once"));
+  EXPECT_EQ(csv_rows("prompt,response_a,,response_b,\np,a,1,b,2\n"), Rows({"2 p|a|b"}));
+}
+
+TEST(TsvRows, AreSeparatedByTabs) {
+  const std::string text = "id\tprompt\tresponse_a\tresponse_b\n1\tp,q\t\"a\t\"\"\nx\"\tb\r\n";
+  for (const auto& [bytes, ending] : {std::pair{text, ".tsv"}, std::pair{gzipped(text), ".tsv.gz"}}) {
+    const TemporaryFile file(bytes, ending);
+    EXPECT_EQ(read(file.path(), RowFormat::kAuto), Rows({"\"1\" p,q|a\t\"\nx|b"}));
+  }
+  const TemporaryFile commas("prompt,response_a,response_b\n", ".tsv");
+  EXPECT_THAT(read(commas.path(), RowFormat::kAuto).front(), testing::HasSubstr("separated by tabs; it has"));
 }
 
 TEST(CsvRows, NeedTheThreeColumns) {

@@ -122,7 +122,7 @@ TEST(Flatten, NamesTypesAndRoles) {
 
 TEST(FlattenLmsys, JoinsThreeListsOfOneLength) {
   std::string p = R"(["q1","q2"])", a = R"(["a1",null])", b = " [\"b1\", \"\\u00e9\"] ";
-  ASSERT_TRUE(flatten_lmsys(p, a, b));
+  ASSERT_TRUE(*flatten_lmsys(p, a, b));
   EXPECT_EQ(p, "q1\n\nq2");
   EXPECT_EQ(a, "a1\n\n");
   EXPECT_EQ(b, "b1\n\n\xC3\xA9");
@@ -131,12 +131,23 @@ TEST(FlattenLmsys, JoinsThreeListsOfOneLength) {
 TEST(FlattenLmsys, LeavesAnythingElseAlone) {
   const std::string list = R"(["x"])";
   for (const std::string other :
-       {"plain [text]", "[]", R"(["x","y"])", "[1]", R"({"a":["x"]})", R"(["\ud800"])"}) {
+       {"plain [text]", "[]", R"(["x","y"])", "[1]", R"({"a":["x"]})", R"(["\ud800", 1])"}) {
     std::string p = list, a = list, b = other;
-    EXPECT_FALSE(flatten_lmsys(p, a, b)) << other;
+    const auto joined = flatten_lmsys(p, a, b);
+    EXPECT_TRUE(joined && !*joined) << other;
     EXPECT_EQ(p, list);
     EXPECT_EQ(b, other);
   }
+}
+
+TEST(FlattenLmsys, RefusesOrMendsHalvesOfPairs) {
+  std::string p = R"(["x"])", a = R"(["\ud800"])", b = p;
+  const auto refused = flatten_lmsys(p, a, b);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().param, "response_a");
+  EXPECT_EQ(a, R"(["\ud800"])");
+  ASSERT_TRUE(*flatten_lmsys(p, a, b, InvalidText::kReplace));
+  EXPECT_EQ(a, "\xEF\xBF\xBD");
 }
 
 TEST(ReadPrompt, KeepsTheTurnsBesideTheText) {

@@ -13,8 +13,7 @@ constexpr std::size_t kMaxName = 256;
 
 std::string stem_of(const std::string& path) {
   std::string name = std::filesystem::path(path).filename().string();
-  if (name.ends_with(".gz")) name.resize(name.size() - 3);
-  for (const char* ending : {".jsonl", ".json", ".csv"})
+  for (const char* ending : {".gz", ".zst", ".jsonl", ".json", ".csv", ".tsv"})
     if (name.ends_with(ending)) name.resize(name.size() - std::string_view(ending).size());
   return utf8::repaired(name).substr(0, kMaxName);
 }
@@ -58,7 +57,7 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
   Status s = got.fields ? Status(Ok{}) : got.fields.error();
   if (s) s = rows::to_pair(*got.fields, rows::Sides::kHashed);
   if (s) s = read(*got.fields, out.example);
-  if (!s) out.fault = path_ + ':' + std::to_string(got.line) + ": " + s.error().what;
+  if (!s) out.fault = rows::place_of(path_, got.line, got.element) + ": " + s.error().what;
   out.example.id = std::move(got.id);
   out.example.file = path_;
   out.example.line = got.line;

@@ -19,7 +19,8 @@ namespace preferd::training {
 using LabelRule = std::function<Labels(const std::string& source)>;
 
 struct ExampleRead {
-  std::string fault;  // what is wrong with the row, as "FILE:LINE: ..."; empty: nothing
+  std::string
+      fault;  // what is wrong with the row, as "FILE:LINE: ..." or "FILE, element N: ..."; empty: nothing
   // For a good row; rows of Labels::kTeacher have a target of zeros. group, weight and teacher are not set.
   Example example;
 };

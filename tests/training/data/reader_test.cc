@@ -38,7 +38,8 @@ TEST(Labels, OfEachForm) {
   EXPECT_EQ(only(won("model_a")).example.target, Target({1, 0, 0}));
   EXPECT_EQ(only(won("model_b")).example.target, Target({0, 1, 0}));
   EXPECT_EQ(only(won("tie")).example.target, Target({0, 0, 1}));
-  EXPECT_EQ(only(won("tie (bothbad)")).example.target, Target({0, 0, 1}));
+  for (const char* tie : {"tie (bothbad)", "both_bad", "bothbad"})
+    EXPECT_EQ(only(won(tie)).example.target, Target({0, 0, 1})) << tie;
   EXPECT_EQ(only(R"("p_b":0.25)").example.target, Target({.75, .25, 0}));
   EXPECT_EQ(only(R"("p_b":0.25,"p_tie":0.5)").example.target, Target({.25, .25, .5}));
   EXPECT_EQ(only(R"("p_b":1)").example.target, Target({0, 1, 0}));
@@ -121,6 +122,22 @@ TEST(ExampleReader, TakesPromptChosenRejected) {
   }
   EXPECT_EQ(lines[0].example.pair.response_a, cells[0].example.pair.response_a);
   EXPECT_THAT(lines[1].fault, HasSubstr("x.jsonl:2: winner stands beside chosen"));
+}
+
+TEST(ExampleReader, TakesOtherFormsAndNamesElements) {
+  const WorkFolder folder;
+  const auto side = [](const std::string& answer) {
+    return R"([{"role":"user","content":"p"},{"role":"assistant","content":")" + answer + "\"}]";
+  };
+  const auto rows =
+      read(folder.write("x.json", R"([{"conversation_a":)" + side("a") + R"(,"conversation_b":)" + side("b") +
+                                      R"(,"winner":"both_bad","question_id":"q"},{}])"));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].fault, "");
+  EXPECT_EQ(rows[0].example.id, "\"q\"");
+  EXPECT_EQ(rows[0].example.pair.response_b, "b");
+  EXPECT_EQ(rows[0].example.target, Target({0, 0, 1}));
+  EXPECT_THAT(rows[1].fault, testing::EndsWith("x.json, element 2: prompt is missing"));
 }
 
 TEST(ExampleReader, TakesTheKaggleForm) {
