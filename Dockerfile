@@ -7,7 +7,7 @@ RUN deploy/install_dependencies.sh && cmake --preset release -DPREFERD_TESTS=OFF
 FROM debian:bookworm-slim
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends \
       libtorch1.13 libopenblas0-openmp libcpp-httplib0.11 libprometheus-cpp-core1.0 libspdlog1.10 libtomlplusplus3 \
-      libicu72 libhwy1 zlib1g libssl3 \
+      libicu72 libhwy1 zlib1g libzstd1 libssl3 \
     && rm -rf /var/lib/apt/lists/* && useradd --system --no-create-home preferd
 COPY --from=build /src/build/preferd /src/build/trainer /usr/local/bin/
 COPY --from=build /src/LICENSE /src/NOTICE /usr/share/doc/preferd/

@@ -61,7 +61,7 @@ int report_failed(const ScoreOptions& o, const Totals& totals) {
 }  // namespace
 
 void describe(Schema& s, ScoreOptions& o) {
-  s.text("input", o.input, "JSON Lines, a JSON array, CSV or TSV, plain or .gz; - is standard input",
+  s.text("input", o.input, "JSON Lines, a JSON array, CSV or TSV, plain, .gz or .zst; - is standard input",
          {.required = true});
   s.text("output", o.output, "where verdicts go, in input order; - is standard output");
   describe(s, o.engine);

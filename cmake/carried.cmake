@@ -21,6 +21,7 @@ carried(CLI11::CLI11)
 carried(tomlplusplus::tomlplusplus)  # header-only
 carried(spdlog::spdlog DEFINE SPDLOG_HEADER_ONLY SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY LINK Threads::Threads)
 carried(ZLIB::ZLIB LINK libz.a)
+carried(PkgConfig::ZSTD LINK libzstd.a)
 carried(OpenSSL::Crypto LINK libcrypto.so.3)
 carried(ICU::uc LINK libicuuc.a libicudata.a Threads::Threads ${CMAKE_DL_LIBS})
 carried(ICU::i18n LINK libicui18n.a libicuuc.a libicudata.a)

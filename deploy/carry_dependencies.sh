@@ -4,7 +4,7 @@
 #
 #   deploy/carry_dependencies.sh FOLDER
 #
-# FOLDER/include and FOLDER/lib are found by cmake/carried.cmake. ICU and zlib are static; Debian has the others only as
+# FOLDER/include and FOLDER/lib are found by cmake/carried.cmake. ICU, zlib and libzstd are static; Debian has the others only as
 # shared libraries, which the binaries look for in lib/ beside themselves. Of ICU's 30 MB of data stays what base/unicode.h and
 # base/regex.h need: normalization, properties and the characters' breaks of the root locale.
 set -euo pipefail
@@ -12,7 +12,7 @@ die() { printf 'carry: error: %s\n' "$*" >&2; exit 1; }
 [ $# -eq 1 ] || die "usage: carry_dependencies.sh FOLDER"
 
 packages=(nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcpp-httplib-dev
-          libssl-dev libbrotli-dev libhwy-dev libicu-dev zlib1g-dev)
+          libssl-dev libbrotli-dev libhwy-dev libicu-dev zlib1g-dev libzstd-dev)
 shared=(libhwy.so.1 libprometheus-cpp-core.so.1.0 libcpp-httplib.so.0.11 libbrotlicommon.so.1 libbrotlidec.so.1
         libbrotlienc.so.1 libssl.so.3 libcrypto.so.3)
 for p in "${packages[@]}" icu-devtools binutils gcc; do
@@ -33,7 +33,7 @@ for name in "${shared[@]}"; do
   [ -e "$from/$name" ] || die "$from/$name is not there, expected Debian 12's"
   install -m 644 "$from/$name" "$out/lib/$name"
 done
-for name in libicuuc.a libicui18n.a libz.a; do
+for name in libicuuc.a libicui18n.a libz.a libzstd.a; do
   install -m 644 "$from/$name" "$out/lib/$name"
   strip --strip-debug "$out/lib/$name"
 done

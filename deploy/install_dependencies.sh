@@ -12,7 +12,7 @@ packages=(
   g++ cmake ninja-build pkg-config ccache
   libcpp-httplib-dev prometheus-cpp-dev libspdlog-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
-  libicu-dev libhwy-dev zlib1g-dev libssl-dev
+  libicu-dev libhwy-dev zlib1g-dev libzstd-dev libssl-dev
 )
 torch_packages=(libtorch-dev libgloo-dev libopenblas0-openmp)
 test_packages=(libgtest-dev libgmock-dev libsentencepiece-dev libbenchmark-dev libopenblas-dev clang-format python3)

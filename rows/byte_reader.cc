@@ -13,12 +13,14 @@
 #include <utility>
 
 #include "base/inflater.h"
+#include "base/unzstd.h"
 
 namespace preferd::rows {
 
 struct ByteReader::State {
   static constexpr std::string_view kMagic = "\x1f\x8b";
-  enum class Form { kUnknown, kPlain, kGzip };
+  static constexpr std::size_t kZstdMagic = 4;  // bytes
+  enum class Form { kUnknown, kPlain, kGzip, kZstd };
 
   int file = -1;
   std::string name;
@@ -27,7 +29,8 @@ struct ByteReader::State {
   std::size_t at = 0, end = 0, taken = 0, total = 0;
   bool ended = false;
   std::optional<Inflater> inflater;               // kGzip
-  bool between_members = true, has_more = false;  // has_more: of what the inflater was given
+  std::optional<Unzstd> unzstd;                   // kZstd
+  bool between_members = true, has_more = false;  // has_more: of what these were given
 
   ~State() {
     if (file >= 0) ::close(file);
@@ -36,7 +39,7 @@ struct ByteReader::State {
   std::string_view held() const { return {buffer.data() + at, end - at}; }
 
   Error damaged(const std::string& why) const {
-    return invalid(name + ": cannot read (damaged gzip?): " + why);
+    return invalid(name + ": cannot read (damaged " + (form == Form::kZstd ? "zstd" : "gzip") + "?): " + why);
   }
 
   Result<std::size_t> read_file(char* to, std::size_t count) {
@@ -62,7 +65,10 @@ struct ByteReader::State {
     return Ok{};
   }
 
-  bool at_member() const { return held().starts_with(kMagic); }
+  bool at_member() const {
+    return form == Form::kZstd ? Unzstd::begins_frame(held()) : held().starts_with(kMagic);
+  }
+  std::size_t magic_size() const { return form == Form::kZstd ? kZstdMagic : kMagic.size(); }
 
   Result<std::size_t> read_plain(std::span<char> to) {
     if (at == end) return ended ? Result<std::size_t>(0) : read_file(to.data(), to.size());
@@ -72,17 +78,17 @@ struct ByteReader::State {
     return count;
   }
 
-  Result<std::size_t> read_gzip(std::span<char> to) {
+  Result<std::size_t> read_packed(std::span<char> to) {
     while (true) {
       if (!has_more)
-        if (const Status status = hold(between_members ? 2 : 1); !status) return status.error();
+        if (const Status status = hold(between_members ? magic_size() : 1); !status) return status.error();
       if (between_members) {
         if (!at_member()) return std::size_t{0};
-        inflater->restart();
+        form == Form::kZstd ? unzstd->restart() : inflater->restart();
         between_members = false;
       }
       if (at == end && !has_more) return damaged("it ends too early");
-      const auto step = inflater->step(held(), to);
+      const auto step = form == Form::kZstd ? unzstd->step(held(), to) : inflater->step(held(), to);
       if (!step) return damaged(step.error().what);
       at += step->taken;
       between_members = step->ended;
@@ -91,15 +97,34 @@ struct ByteReader::State {
     }
   }
 
+  // What is held begins as something packed does, and not enough of it to tell.
+  bool may_go_on() const {
+    const std::string_view seen = held();
+    if (seen.empty() || ended) return false;
+    if (seen == kMagic.substr(0, 1)) return true;
+    return seen.size() < kZstdMagic && (Unzstd::begins_frame(std::string(seen).append(
+                                            std::string_view("\x28\xb5\x2f\xfd").substr(seen.size()))) ||
+                                        Unzstd::begins_frame(std::string(seen).append(
+                                            std::string_view("\x50\x2a\x4d\x18").substr(seen.size()))));
+  }
+
+  // Waits for no more than it takes: what a pipe has may be a character alone.
   Status know_form() {
     if (const Status status = hold(1); !status) return status;
-    if (held().starts_with(kMagic[0]))
-      if (const Status status = hold(kMagic.size()); !status) return status;
-    form = at_member() ? Form::kGzip : Form::kPlain;
-    if (form == Form::kPlain) return Ok{};
-    auto made = Inflater::create(Inflater::Format::kGzip);
+    for (std::size_t count = 2; count <= kZstdMagic && may_go_on(); ++count)
+      if (const Status status = hold(count); !status) return status;
+    form = held().starts_with(kMagic)     ? Form::kGzip
+           : Unzstd::begins_frame(held()) ? Form::kZstd
+                                          : Form::kPlain;
+    if (form == Form::kGzip) return start(Inflater::create(Inflater::Format::kGzip), inflater);
+    if (form == Form::kZstd) return start(Unzstd::create(), unzstd);
+    return Ok{};
+  }
+
+  template <class T>
+  Status start(Result<T> made, std::optional<T>& into) const {
     if (!made) return Error{made.error().code, name + ": " + made.error().what, {}};
-    inflater.emplace(std::move(*made));
+    into.emplace(std::move(*made));
     return Ok{};
   }
 };
@@ -126,11 +151,11 @@ Result<std::size_t> ByteReader::read(std::span<char> to) {
   State& s = *state_;
   if (s.form == State::Form::kUnknown)
     if (const Status known = s.know_form(); !known) return known.error();
-  return s.form == State::Form::kGzip ? s.read_gzip(to) : s.read_plain(to);
+  return s.form == State::Form::kPlain ? s.read_plain(to) : s.read_packed(to);
 }
 
 const std::string& ByteReader::name() const { return state_->name; }
-bool ByteReader::compressed() const { return state_->form == State::Form::kGzip; }
+bool ByteReader::compressed() const { return state_->form > State::Form::kPlain; }
 std::size_t ByteReader::consumed() const { return state_->taken - (state_->end - state_->at); }
 std::size_t ByteReader::total() const { return state_->total; }
 

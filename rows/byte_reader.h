@@ -1,5 +1,6 @@
 // Bytes of a file or of standard input ("-") as they come: what a pipe has is handed out before there is
-// more. gzip is seen through, several members one behind the other too; what follows the last is not read.
+// more. gzip and Zstandard are seen through, several members or frames one behind the other too; what follows the last
+// is not read.
 //
 // One thread.
 #pragma once
@@ -23,7 +24,7 @@ class ByteReader {
   ~ByteReader();
 
   // Writes bytes to the front of `to`, which is not empty, and returns how many; 0 at the end alone. Waits
-  // for the first of them. Errors: reading fails; a damaged gzip stream; one that is cut short, after what is
+  // for the first of them. Errors: reading fails; a damaged stream; one that is cut short, after what is
   // whole of it.
   Result<std::size_t> read(std::span<char> to);
 

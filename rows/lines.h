@@ -1,4 +1,4 @@
-// Text files as a stream of lines; gzip is seen through, "-" is standard input, a byte order mark at the start
+// Text files as a stream of lines; gzip and Zstandard are seen through, "-" is standard input, a byte order mark at the start
 // is dropped.
 //
 // One thread. Memory is bounded by the longest line (limit kMaxLineBytes).
@@ -26,7 +26,7 @@ class LineReader {
   LineReader& operator=(LineReader&&) noexcept;
   ~LineReader();
 
-  // The next line without its "\n"; nothing at the end. Only "\n" separates. Errors: a damaged gzip stream, a
+  // The next line without its "\n"; nothing at the end. Only "\n" separates. Errors: a damaged stream, a
   // read error, a line beyond the limit.
   Result<std::optional<std::string>> next();
 

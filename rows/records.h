@@ -1,5 +1,5 @@
-// Rows of a file as named values: JSON Lines, one JSON array of objects, CSV or the same with tabs, plain or
-// gzip, or standard input. What scoring and
+// Rows of a file as named values: JSON Lines, one JSON array of objects, CSV or the same with tabs, plain,
+// gzip or Zstandard, or standard input. What scoring and
 // training both read their rows from.
 //
 // A bad row is an answer of its own: reading goes on. Blank lines are skipped. Parquet is refused with the
@@ -20,7 +20,7 @@
 
 namespace preferd::rows {
 
-// kAuto: by ending (.csv or .tsv, with or without .gz), else JSON Lines. kJsonLines: or one array, which is read
+// kAuto: by ending (.csv or .tsv, with or without .gz or .zst), else JSON Lines. kJsonLines: or one array, which is read
 // element by element; the first character tells.
 enum class RowFormat { kAuto, kJsonLines, kCsv, kTsv };
 constexpr auto words(RowFormat) {

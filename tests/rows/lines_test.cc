@@ -92,6 +92,36 @@ TEST(Lines, OfADamagedGzipEndInAnError) {
   EXPECT_NE(read_lines(file.path()).error.find("damaged gzip"), std::string::npos);
 }
 
+TEST(Lines, AreReadThroughZstandard) {
+  const std::string skipped("\x50\x2a\x4d\x18\x03\x00\x00\x00xyz", 11);
+  EXPECT_EQ(lines_of(zstd_frame("a\nb\n")), Lines({"a", "b"}));
+  EXPECT_EQ(lines_of(skipped + zstd_frame("\uFEFFa\nb") + skipped + zstd_frame("") + zstd_frame("c\nd")),
+            Lines({"a", "bc", "d"}));
+  EXPECT_EQ(lines_of(zstd_frame("")), Lines());
+  EXPECT_EQ(lines_of(zstd_frame("a\n") + "rest"), Lines({"a"}));
+  for (const std::string text : {"P", "(", "\x28\xb5\x2f", "P*M", "\x1f"})
+    EXPECT_EQ(lines_of(text), Lines({text}));
+  const std::string big(3'000'000, 'x');
+  EXPECT_EQ(lines_of(zstd_frame(big + "\n" + big)), Lines({big, big}));
+}
+
+TEST(Lines, OfADamagedZstandardEndInAnError) {
+  std::mt19937 random(5);
+  std::string text;
+  for (int i = 0; i < 300'000; ++i)
+    text += static_cast<char>(random() % 64 == 0 ? '\n' : 'a' + random() % 26);
+  const std::string whole = zstd_frame(text);
+  for (const std::size_t size : {std::size_t{5}, whole.size() / 2, whole.size() - 1}) {
+    const TemporaryFile file(whole.substr(0, size));
+    EXPECT_NE(read_lines(file.path()).error.find("damaged zstd?): it ends too early"), std::string::npos)
+        << size;
+  }
+  std::string flipped = whole;
+  flipped[4] = static_cast<char>(flipped[4] ^ 8);  // a bit that no frame may set
+  const TemporaryFile file(flipped);
+  EXPECT_NE(read_lines(file.path()).error.find("damaged zstd"), std::string::npos);
+}
+
 // The text of a gzip stream that ends early, as far as zlib can tell it.
 std::string recovered(const std::string& bytes) {
   z_stream stream{};

@@ -300,7 +300,8 @@ TEST(CsvRows, HaveEachColumnOnce) {
 
 TEST(TsvRows, AreSeparatedByTabs) {
   const std::string text = "id\tprompt\tresponse_a\tresponse_b\n1\tp,q\t\"a\t\"\"\nx\"\tb\r\n";
-  for (const auto& [bytes, ending] : {std::pair{text, ".tsv"}, std::pair{gzipped(text), ".tsv.gz"}}) {
+  for (const auto& [bytes, ending] : {std::pair{text, ".tsv"}, std::pair{gzipped(text), ".tsv.gz"},
+                                      std::pair{zstd_frame(text), ".tsv.zst"}}) {
     const TemporaryFile file(bytes, ending);
     EXPECT_EQ(read(file.path(), RowFormat::kAuto), Rows({"\"1\" p,q|a\t\"\nx|b"}));
   }

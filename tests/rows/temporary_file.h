@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -27,6 +28,13 @@ class TemporaryFile {
  private:
   std::string path_;
 };
+
+// One Zstandard frame.
+inline std::string zstd_frame(const std::string& text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+  return out;
+}
 
 // One gzip member.
 inline std::string gzipped(const std::string& text) {
