@@ -26,7 +26,7 @@ void describe(Schema& f, SourceRule& r) {
 
 void describe(Schema& f, DataOptions& d) {
   f.text("folder", d.folder, "where files with a relative name lie");
-  f.texts("train", d.train, "files of pairs: .jsonl, .csv, with or without .gz");
+  f.texts("train", d.train, "files of pairs: .jsonl, .json, .csv or .tsv, plain, .gz or .zst");
   f.texts("valid", d.valid, "files of pairs that choose the best weights and calibrate them");
   f.real("valid_share", d.valid_share, 0, 0.9, "of the prompts of train, where there are no valid files");
   f.integer("split_seed", d.split_seed, 0, std::uint64_t{1} << 53, "of the share and of limits");
@@ -44,6 +44,8 @@ void describe(Schema& f, DataOptions& d) {
   f.choice("overlap", d.overlap, "a prompt in train and valid");
   f.choice("duplicates", d.duplicates, "rows with the same prompt and the same two responses, in any order");
   f.choice("bad_rows", d.bad_rows, "rows that cannot be read");
+  f.choice("invalid_text", d.invalid_text,
+           "halves of UTF-16 pairs and bytes that are no UTF-8: bad rows, or U+FFFD");
   f.texts("teachers", d.teachers, "files that trainer label wrote");
 }
 

@@ -16,7 +16,7 @@
 namespace preferd::training {
 namespace {
 
-constexpr std::string_view kMagic = "preferd-index/2\n";
+constexpr std::string_view kMagic = "preferd-index/3\n";
 constexpr std::size_t kMaxNames = 65535;
 constexpr std::size_t kProgressEvery = 256;
 
@@ -25,7 +25,7 @@ std::span<const std::byte> bytes_of(const std::string& text) { return std::as_by
 Result<std::string> key_of(const CorpusOptions& options, std::uint64_t& total) {
   Packer packer;
   packer.put(kMagic).put(static_cast<std::uint64_t>(sizeof(IndexEntry)));
-  packer.put(options.rule_name).put(options.bad_rows);
+  packer.put(options.rule_name).put(options.bad_rows).put(options.invalid_text);
   for (const std::string& file : options.files) {
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0)
@@ -87,7 +87,7 @@ class Ingest {
  private:
   Status read(std::size_t file) {
     const std::string& path = options_.files[file];
-    auto reader = ExampleReader::open(path, options_.rule);
+    auto reader = ExampleReader::open(path, options_.rule, options_.invalid_text);
     if (!reader) return reader.error();
     const auto size = static_cast<double>(std::filesystem::file_size(path));
     for (std::size_t rows = 1;; ++rows) {

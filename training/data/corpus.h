@@ -36,6 +36,7 @@ struct CorpusOptions {
   LabelRule rule;                  // must be the same for the same rule_name
   std::string rule_name;           // identifies `rule` in KEY
   BadRows bad_rows = BadRows::kStop;
+  rows::InvalidText invalid_text = rows::InvalidText::kError;
 };
 
 struct DataEvents {

@@ -70,6 +70,7 @@ Result<std::shared_ptr<const Dataset>> Dataset::open(const DataOptions& options,
   reading.rule = [&options](const std::string& source) { return options.rule(source).labels; };
   reading.rule_name = rule_name(options);
   reading.bad_rows = options.bad_rows;
+  reading.invalid_text = options.invalid_text;
   auto corpus = Corpus::open(reading, work_folder, events);
   if (!corpus) return corpus.error();
 

@@ -53,9 +53,10 @@ struct DataOptions {
   Overlap overlap = Overlap::kError;
   Duplicates duplicates = Duplicates::kDrop;
   BadRows bad_rows = BadRows::kStop;
-  std::vector<std::string> teachers;                // files that `trainer label` wrote (teacher.h)
-  ReadEmbeddings embeddings = ReadEmbeddings::kNo;  // of the teachers
-  int classes = 2;                                  // of the package that is trained: 2, or 3 with ties
+  rows::InvalidText invalid_text = rows::InvalidText::kError;  // of rows
+  std::vector<std::string> teachers;                           // files that `trainer label` wrote (teacher.h)
+  ReadEmbeddings embeddings = ReadEmbeddings::kNo;             // of the teachers
+  int classes = 2;  // of the package that is trained: 2, or 3 with ties
 
   // The same with `folder` put before every relative name.
   DataOptions resolved() const;

@@ -37,14 +37,16 @@ Status read_name(const Json& fields, const char* key, std::string& into) {
 
 }  // namespace
 
-Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule) {
-  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto);
+Result<std::unique_ptr<ExampleReader>> ExampleReader::open(const std::string& path, LabelRule rule,
+                                                           rows::InvalidText invalid_text) {
+  auto records = rows::RecordReader::open(path, rows::RowFormat::kAuto, invalid_text);
   if (!records) return records.error();
   auto self = std::make_unique<ExampleReader>();
   self->records_ = std::move(*records);
   self->path_ = path;
   self->stem_ = stem_of(path);
   self->rule_ = std::move(rule);
+  self->invalid_text_ = invalid_text;
   return self;
 }
 
@@ -65,7 +67,7 @@ Result<std::optional<ExampleRead>> ExampleReader::next() {
 }
 
 Status ExampleReader::read(const Json& fields, Example& example) const {
-  auto texts = rows::texts_of(fields);
+  auto texts = rows::texts_of(fields, invalid_text_);
   if (!texts) return texts.error();
   example.pair = {std::move(texts->prompt), std::move(texts->response_a), std::move(texts->response_b),
                   std::move(texts->turns)};

@@ -29,7 +29,8 @@ struct ExampleRead {
 class ExampleReader {
  public:
   // Rows without a source get the file's name without its extensions. Errors: RecordReader::open.
-  static Result<std::unique_ptr<ExampleReader>> open(const std::string& path, LabelRule rule);
+  static Result<std::unique_ptr<ExampleReader>> open(
+      const std::string& path, LabelRule rule, rows::InvalidText invalid_text = rows::InvalidText::kError);
 
   // The next row; nothing at the end. Errors end the run: an unreadable or damaged file.
   Result<std::optional<ExampleRead>> next();
@@ -42,6 +43,7 @@ class ExampleReader {
   std::unique_ptr<rows::RecordReader> records_;
   std::string path_, stem_;
   LabelRule rule_;
+  rows::InvalidText invalid_text_ = rows::InvalidText::kError;
 };
 
 }  // namespace preferd::training

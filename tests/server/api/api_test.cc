@@ -31,6 +31,16 @@ TEST(ParsePair, ReadsEveryKey) {
   EXPECT_TRUE(r->wanted.logits && r->wanted.timing && !r->wanted.features);
 }
 
+TEST(ParsePair, TakesDevelopersAndTextParts) {
+  const auto r = parse_pair(json(
+      R"({"prompt":[{"role":"developer","content":"s"},{"role":"user","content":[{"type":"text","text":"u"},)"
+      R"({"type":"text","text":"v"}]}],"response_a":"a","response_b":"b"})"));
+  ASSERT_TRUE(r) << r.error().what;
+  EXPECT_EQ(r->ask.pair.prompt, "System: s\n\nHuman: uv");
+  ASSERT_EQ(r->ask.pair.turns.size(), 2u);
+  EXPECT_EQ(r->ask.pair.turns[0].role, "system");
+}
+
 struct Bad {
   const char* name;
   std::string body, param;
@@ -53,6 +63,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"null_response", R"({"prompt":"p","response_a":"a","response_b":null})", "response_b"},
         Bad{"list_response", R"({"prompt":"p","response_a":["secret"],"response_b":"b"})", "response_a"},
         Bad{"unknown", pair_with(R"(,"secret_key":1)"), "secret_key"},
+        Bad{"turn_role_of_files",
+            R"({"prompt":[{"role":"human","content":""}],"response_a":"a","response_b":"b"})",
+            "prompt[0].role"},
+        Bad{"turn_part",
+            R"({"prompt":[{"role":"user","content":[{"type":"image_url"}]}],"response_a":"a","response_b":"b"})",
+            "prompt[0].content[0].type"},
         Bad{"turn_role", R"({"prompt":[{"role":"secret","content":""}],"response_a":"a","response_b":"b"})",
             "prompt[0].role"},
         Bad{"swap", pair_with(R"(,"swap":"secret")"), "swap"},
@@ -80,7 +96,7 @@ TEST(ParseBatch, LetsItemsOverrideDefaultsAndKeepsBadOnes) {
   ASSERT_EQ(r->items.size(), 5u);
   const auto& first = std::get<PairRequest>(r->items[0]);
   EXPECT_TRUE(first.shared_prompt);
-  EXPECT_EQ(r->prompt, "shared");
+  EXPECT_EQ(r->prompt.text, "shared");
   EXPECT_EQ(first.ask.swap, scorer::Swap::kAverage);
   EXPECT_TRUE(first.wanted.logits);
   const auto& second = std::get<PairRequest>(r->items[1]);

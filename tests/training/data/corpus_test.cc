@@ -106,6 +106,18 @@ TEST(Corpus, ListsBadRowsAndStops) {
   }
 }
 
+TEST(Corpus, MayReplaceInvalidText) {
+  const WorkFolder folder;
+  const std::string file = folder.write("x.jsonl", row("1", "p\\ud83d", "\xff", "b", won("tie")));
+  auto options = reading({file}, BadRows::kSkip);
+  EXPECT_EQ((*Corpus::open(options, folder.path(), {}))->bad_count(), 1u);
+  options.invalid_text = rows::InvalidText::kReplace;
+  const auto corpus = Corpus::open(options, folder.path(), {});
+  ASSERT_TRUE(corpus);
+  ASSERT_EQ((*corpus)->entries().size(), 1u);
+  EXPECT_EQ((*corpus)->load(0)->pair.prompt, "p\uFFFD");
+}
+
 TEST(Corpus, RefusesFilesThatCannotBeRead) {
   const WorkFolder folder;
   EXPECT_THAT(Corpus::open(reading({"/nowhere.jsonl"}), folder.path(), {}).error().what,
