@@ -40,7 +40,7 @@ struct Plan {
   backend::Batch batch;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
   layers::Reached reached;
-  layers::OutputRows pooled;  // for the last block, unless all are wanted
+  layers::PooledRows pooled;  // for the last block, unless all are wanted
   backend::Adapters adapters() const { return {projections, batch.runs}; }
 };
 
@@ -67,14 +67,14 @@ class DebertaV2 : public Body {
         batch,
         {projections.begin(), projections.end()},
         config.relative ? layers::reached(buckets, batch) : layers::Reached{},
-        rows_pooled ? layers::OutputRows{layers::pooled_rows(batch, pooling), layers::runs_of_pooled(batch)}
-                    : layers::OutputRows{}});
+        rows_pooled ? layers::PooledRows{layers::pooled_rows(batch, pooling), layers::runs_of_pooled(batch)}
+                    : layers::PooledRows{}});
     at::Tensor x = embedded(compute, *plan);
     // When recording, each block makes the positions anew, because a graph that they shared cannot be walked
     // twice.
     const at::Tensor once = at::GradMode::is_enabled() ? at::Tensor() : relative(compute, *plan);
     for (const layers::EncoderBlock& b : blocks) {
-      const layers::OutputRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
+      const layers::PooledRows* output = rows_pooled && prunable(b) ? &plan->pooled : nullptr;
       x = ops::recomputed(compute, x, [this, &compute, &b, plan, once, output](const at::Tensor& input) {
         return block(compute, *plan, b, once.defined() ? once : relative(compute, *plan), input, output);
       });
@@ -118,7 +118,7 @@ class DebertaV2 : public Body {
   bool convolved(const layers::EncoderBlock& b) const { return beside && &b == &blocks.front(); }
 
   at::Tensor block(ops::Compute& compute, const Plan& plan, const layers::EncoderBlock& b,
-                   const at::Tensor& relative, const at::Tensor& x, const layers::OutputRows* output) const {
+                   const at::Tensor& relative, const at::Tensor& x, const layers::PooledRows* output) const {
     const layers::EncoderForward f{compute, plan.batch, plan.adapters(), plan.reached.distances, relative};
     if (!convolved(b)) return layers::encoder_block(f, b, x, output, layers::Input::kInPlace);
     const at::Tensor z = layers::encoder_block(f, b, x, output, layers::Input::kKept);

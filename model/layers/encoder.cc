@@ -75,7 +75,7 @@ at::Tensor plain_mlp_in_place(ops::Compute& compute, const PlainMlp& layer, cons
 }  // namespace
 
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
-                         const OutputRows* output, Input input) {
+                         const PooledRows* output, Input input) {
   const backend::Linear* out[] = {&block.attention.out};
   const backend::Adapters adapters{f.adapters.projections,
                                    output == nullptr ? f.adapters.runs : std::span(output->runs)};

@@ -51,7 +51,7 @@ struct EncoderForward {
 };
 
 // The rows of its output that a block computes, with the adapters' runs over them; nullptr: all rows.
-struct OutputRows {
+struct PooledRows {
   std::vector<std::int32_t> rows;
   std::vector<backend::AdapterRun> runs;
 };
@@ -61,6 +61,6 @@ struct OutputRows {
 // kInPlace x may be overwritten.
 enum class Input { kKept, kInPlace };
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& x,
-                         const OutputRows* output, Input input);
+                         const PooledRows* output, Input input);
 
 }  // namespace preferd::layers
