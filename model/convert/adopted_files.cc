@@ -70,6 +70,10 @@ Result<std::vector<std::string>> check_adopted(const std::shared_ptr<const Files
   if (const auto seen = scorer::inspect_package(**encoder); !seen) return seen.error();
   const auto encoded = (*encoder)->encode({.pair = {"Hello.", "Hi.", "Hey."}, .adapter = {}});
   if (!encoded) return encoded.error();
+  if (encoded->tokens.prompt == 0 || encoded->tokens.response_a == 0)
+    return invalid(package->name() + ": the chat template writes nothing of the " +
+                   (encoded->tokens.prompt == 0 ? "prompt" : "response") +
+                   ", so that nothing could be judged");
   std::vector<std::string> notes;
   const scorer::EncodedOrder& order = encoded->orders.front();
   if (!order.unread.empty() && !order.unread.front().empty())

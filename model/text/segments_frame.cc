@@ -1,5 +1,6 @@
 // The package's template, in the package's own chat wrapper if it asks for one.
 #include <algorithm>
+#include <regex>
 
 #include "base/unicode.h"
 #include "model/text/chat.h"
@@ -41,25 +42,21 @@ class SegmentsFrame : public Frame {
   }
 
  private:
-  // A text that is parsed for control tokens names at least one token, and nothing that looks like one but is none.
-  Status check_special(std::string_view text) const {
-    std::string rest(text);
-    bool named = false;
+  // Refuses what looks like a control token in a text that is parsed for them and is none of this tokenizer's:
+  // it would be read as plain text.
+  Status check_special(const std::string& text) const {
+    static const std::regex look_alike(R"(<\|[^|<>\s]+\|>|^\s*<[^<>\s]+>\s*$|^\s*\[/?[A-Z_]+\]\s*$)");
+    std::string rest = text;
     for (const ControlToken& token : tokenizer_.controls())
-      for (std::size_t at; !token.text.empty() && (at = rest.find(token.text)) != std::string::npos;
-           named = true)
+      for (std::size_t at; !token.text.empty() && (at = rest.find(token.text)) != std::string::npos;)
         rest.replace(at, token.text.size(), "\n");
-    const std::size_t open = rest.find("<|"),
-                      close = open == std::string::npos ? open : rest.find("|>", open);
-    const auto wrong = [&](std::string_view what) {
-      return invalid(
-          "input.template: the special text '" + std::string(what) +
-              "' is no token of this tokenizer; expected a control token, or a text that is not special",
-          "input.template");
-    };
-    if (close != std::string::npos) return wrong(std::string_view(rest).substr(open, close + 2 - open));
-    if (named || text.empty() || tokenizer_.single(unicode::strip(text))) return Ok{};
-    return wrong(text);
+    std::smatch found;
+    if (!std::regex_search(rest, found, look_alike)) return Ok{};
+    const std::string name(unicode::strip(found.str()));
+    if (tokenizer_.single(name)) return Ok{};  // an added token that is not special
+    return invalid("input.template: the special text '" + name +
+                       "' is no token of this tokenizer; expected one of its control tokens",
+                   "input.template");
   }
 
   Status prepare_slots() {

@@ -227,6 +227,8 @@ class Refusals(Adoption):
         self.refused(folder, "nosuch")
         (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}")
         self.refused(folder, "chat_template.jinja")
+        (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        self.refused(folder, "nothing of the response")
 
     def test_of_an_adapter_whose_base_is_not_here(self):
         self.refused(PUBLISHED / "lora/adapter", "base_model_name_or_path", "the/base", "--base")

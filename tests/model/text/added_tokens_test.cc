@@ -94,14 +94,15 @@ TEST(ConfiguredTokens, AreThoseOfTheTokenizerToo) {
   EXPECT_NE(taken.error().what.find("added_tokens.json"), std::string::npos);
 }
 
-TEST(SpecialText, NamesATokenOrIsRefused) {
+TEST(SpecialText, IsRefusedWhereItLooksLikeATokenAndIsNone) {
   const auto files = tokenizer_files("qwen2");
   const auto with = [&](const char* text) {
     return ids_of(files, {{{"text", text}, {"special", true}}, {{"field", "prompt"}}}, {"a", "", ""});
   };
   EXPECT_TRUE(with("<|im_start|>user\n"));
   EXPECT_TRUE(with(""));
-  for (const char* text : {"plain words here", "<|im_start|>user\n<|nosuch|>", "[INST] and more"}) {
+  EXPECT_TRUE(with("plain words here"));
+  for (const char* text : {"<|im_start|>user\n<|nosuch|>", "[INST]", "<start_of_turn>\n"}) {
     const auto refused = with(text);
     ASSERT_FALSE(refused) << text;
     EXPECT_NE(refused.error().what.find("no token of this tokenizer"), std::string::npos);
