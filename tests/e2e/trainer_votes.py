@@ -128,7 +128,9 @@ class Preference(Folder):
             self.assertIn("bad.jsonl:22: rejected is missing", p.stderr)
         p = subprocess.run([PREFERD, "score", "--package", self.out / "best", "--input", bad, "--output", "-"], capture_output=True, text=True, env=CLEAN)
         self.assertEqual(p.returncode, 3)
-        self.assertIn("response_a and response_b", p.stdout + p.stderr)
+        verdicts = [json.loads(line) for line in p.stdout.splitlines()]
+        self.assertIn("rejected is missing", verdicts[21]["error"]["message"])
+        self.assertEqual([i for i, v in enumerate(verdicts) if "error" in v], [21])
 
 
 class Interrupted(Folder):
