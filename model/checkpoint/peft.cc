@@ -12,13 +12,7 @@
 namespace preferd::checkpoint {
 namespace {
 
-constexpr std::string_view kStrip = "base_model.model.";
 constexpr const char* kOutput = "lm_head.weight";
-
-bool is_head(std::string_view name) {
-  const std::string_view first = name.substr(0, name.find('.'));
-  return std::find(kPeftHeads.begin(), kPeftHeads.end(), first) != kPeftHeads.end();
-}
 
 // A tensor's name as save_pretrained writes it, from the forms that raw state dicts have:
 //   X.lora_A.default.weight                    -> X.lora_A.weight
@@ -132,17 +126,17 @@ struct Sorted {
 Result<Sorted> sorted(TensorMap file, const std::string& prefix, const std::string& where) {
   Sorted out;
   for (auto& [name, tensor] : file) {
-    if (!name.starts_with(kStrip))
-      return invalid(where + ": tensor " + name + " does not start with " + std::string(kStrip));
+    if (!name.starts_with(kPeftPrefix))
+      return invalid(where + ": tensor " + name + " does not start with " + std::string(kPeftPrefix));
     if (!quant::is_floating(tensor.dtype))
       return invalid(where + ": " + name + " is " + quant::name_of(tensor.dtype) +
                      ", expected floating point");
     if (!all_finite(tensor)) return invalid(where + ": " + name + " holds NaN or infinity");
-    const std::string bare = plain_name(name.substr(kStrip.size()));
+    const std::string bare = plain_name(name.substr(kPeftPrefix.size()));
     if (bare.empty()) continue;
     if (out.body.contains(bare) || out.head.contains(bare))
       return invalid(where + ": two tensors are named " + bare + ", one of them as " + name);
-    if (is_head(bare)) {
+    if (is_of_peft_head(bare)) {
       out.head.emplace(bare, std::move(tensor));
       continue;
     }

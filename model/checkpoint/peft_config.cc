@@ -82,6 +82,10 @@ void check_initialisation(Fields& f) {
 
 }  // namespace
 
+bool is_of_peft_head(std::string_view name) {
+  return std::ranges::find(kPeftHeads, name.substr(0, name.find('.'))) != kPeftHeads.end();
+}
+
 Result<PeftConfig> read_peft_config(const Files& folder) {
   const auto bytes = folder.open("adapter_config.json");
   if (!bytes) return bytes.error();

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,12 @@
 
 namespace preferd::checkpoint {
 
-// Modules that PEFT saves as a head, in whatever list they stand.
+// Modules that PEFT saves as a head, in whatever list they stand, and a tensor of one: "score.weight".
 inline constexpr std::array kPeftHeads = {"score", "classifier", "pooler"};
+bool is_of_peft_head(std::string_view name);
+
+// What PEFT puts before every name in an adapter's file.
+inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 
 // What may be a list of names, one regular expression, or absent.
 struct PeftNames {

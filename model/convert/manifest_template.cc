@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "model/checkpoint/peft_config.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/checkpoint/weights.h"
 #include "model/package/output.h"
@@ -89,11 +90,10 @@ Result<OrderedJson> published(Sequences sequences, const Files* base, const File
 
 checkpoint::TensorMap head_of_adapter(const checkpoint::TensorMap& tensors) {
   checkpoint::TensorMap head;
-  constexpr std::string_view kPrefix = "base_model.model.";
   for (const auto& [name, tensor] : tensors) {
-    const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
-    if (bare.starts_with("score.") || bare.starts_with("classifier.") || bare.starts_with("pooler."))
-      head.emplace(bare, tensor);
+    const std::string bare =
+        name.starts_with(checkpoint::kPeftPrefix) ? name.substr(checkpoint::kPeftPrefix.size()) : name;
+    if (checkpoint::is_of_peft_head(bare)) head.emplace(bare, tensor);
   }
   return head;
 }

@@ -7,6 +7,7 @@
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/names.h"
+#include "model/checkpoint/peft_config.h"
 #include "model/checkpoint/weights.h"
 #include "model/scorer/model_shape.h"
 
@@ -245,14 +246,13 @@ Result<std::optional<PublishedHead>> head_beside_adapter(const Files& adapter, c
 }
 
 Result<std::optional<PublishedHead>> head_in_adapter(const Files& adapter, const Files& base) {
-  constexpr std::string_view kPrefix = "base_model.model.";
   const auto tensors = checkpoint::read_safetensors(adapter, "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   std::map<std::string, const StoredTensor*> heads;
   for (const auto& [name, tensor] : *tensors) {
-    const std::string bare = name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
-    if (bare.starts_with("score.") || bare.starts_with("classifier.") || bare.starts_with("pooler."))
-      heads.emplace(bare, &tensor);
+    const std::string bare =
+        name.starts_with(checkpoint::kPeftPrefix) ? name.substr(checkpoint::kPeftPrefix.size()) : name;
+    if (checkpoint::is_of_peft_head(bare)) heads.emplace(bare, &tensor);
   }
   if (heads.empty()) return std::optional<PublishedHead>();
   return only_head(heads, base, adapter.name() + "/adapter_model.safetensors");

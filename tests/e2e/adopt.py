@@ -145,6 +145,25 @@ class Packages(Adoption):
             self.assertEqual(sequence.count(first[-1]), first.count(first[-1]) + 2)    # two turns more
         self.assertEqual(sorted(got["truncated"]), ["prompt", "response_a"])
 
+    def test_read_at_a_token_or_say_that_it_is_not_there(self):
+        self.assertEqual(self.adopt(PUBLISHED / "qwen2_pad")[0], 0)
+        manifest = self.dir / "package/package.json"
+        end = json.loads(manifest.read_text())["head"]["skip_token"]
+        rows = PUBLISHED / "qwen2_pad/rows.jsonl"
+
+        def scored(**head):
+            self.edit_json(manifest, lambda m: (m["head"].pop("skip_token", None), m["head"].pop("at_token", None), m["head"].update(head)))
+            code, out, _ = run("score", "--package", self.dir / "package", "--input", rows, "--threads", 1, "--compute", "fp32", "--quiet")
+            return code, [json.loads(line) for line in out.splitlines()]
+        skipped, last, at_end = scored(skip_token=end), scored(), scored(at_token=end)
+        self.assertEqual(last, at_end)  # every text ends with this token
+        for one, other in zip(skipped[1], last[1]):
+            self.assertNotEqual(one["logits"], other["logits"])
+            self.assertEqual(one["tokens"], other["tokens"])
+        code, out = scored(at_token=0)
+        self.assertEqual(code, 3)
+        self.assertTrue(all("at_token" in row["error"]["message"] for row in out if "error" in row) and any("error" in row for row in out))
+
     def test_give_the_template_s_own_refusal_as_a_row_error(self):
         self.assertEqual(self.adopt(PUBLISHED / "gemma2_mlp")[0], 0)
         rows = [{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "response_a": "a", "response_b": "b"},
@@ -170,6 +189,7 @@ class Packages(Adoption):
             c.request("POST", "/predict", json.dumps({k: row[k] for k in ("prompt", "response_a", "response_b")} | {"return": ["logits"]}),
                       {"Content-Type": "application/json"})
             reply = json.loads(c.getresponse().read())
+            c.close()
             for got, expected in zip(reply["logits"], (row["reward_a"], row["reward_b"])):
                 self.assertAlmostEqual(got, expected, delta=2e-4)
 

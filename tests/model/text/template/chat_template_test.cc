@@ -45,7 +45,7 @@ bool is_unsupported(const std::string& error) {
 }
 
 TEST(ChatTemplateTest, EveryConstructIsThatOfJinja2) {
-  const auto cases = lines_of("cases.jsonl");
+  const auto cases = lines_of("cases.jsonl.gz");
   ASSERT_GT(cases.size(), 150u);
   for (const OrderedJson& one : cases) {
     SCOPED_TRACE(one["template"].get<std::string>());
