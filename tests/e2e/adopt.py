@@ -62,7 +62,7 @@ class Rewards(Adoption):
         self.assertEqual(out.count("  off\n"), 1)
         self.assertFalse((self.dir / "package").exists())
 
-    def test_of_one_response_in_csv(self):
+    def test_of_one_response(self):
         row = json.loads((PUBLISHED / "llama_score/rows.jsonl").read_text("utf-8").splitlines()[0])
         text = json.dumps({k: row[k] for k in ("prompt",)} | {"response": row["response_a"], "reward": row["reward_a"]}) + "\n"
         (self.dir / "rows.jsonl").write_text(text)
