@@ -101,14 +101,18 @@ class Builder : public InputBuilder {
     return spec_.truncation.mode == Cut::kRatio || spec_.truncation.mode == Cut::kProportional;
   }
 
-  // Whether a sequence is so much too long that a chat template need not run over all of it.
+  // Whether the fields alone are over the limit, where they are so long that a chat template, which has limits of
+  // its own, should not run over all of them first.
   bool far_too_long(const Texts& texts) const {
-    constexpr std::size_t kLongestToken = 512;
+    constexpr std::size_t kLong = std::size_t{1} << 18;
+    if (!cuts_middles() || spec_.layout != Layout::kConversation) return false;
     std::size_t bytes = 0;
     for (const Field& field : texts.fields)
       for (const std::string& piece : field) bytes += piece.size();
-    return cuts_middles() && spec_.layout == Layout::kConversation &&
-           bytes / kLongestToken > static_cast<std::size_t>(limit_);
+    if (bytes < kLong) return false;
+    std::int64_t tokens = 0;
+    for (const Field& field : texts.fields) tokens += MiddleCut(field, *tokenizer_).tokens();
+    return tokens > limit_;
   }
 
   Result<Composed> fit(const Texts& texts, LostByOwner& lost) const {

@@ -145,6 +145,15 @@ class Packages(Adoption):
             self.assertEqual(sequence.count(first[-1]), first.count(first[-1]) + 2)    # two turns more
         self.assertEqual(sorted(got["truncated"]), ["prompt", "response_a"])
 
+    def test_cut_texts_that_are_longer_than_a_template_may_write(self):
+        self.assertEqual(self.adopt(PUBLISHED / "llama_score", "--max-tokens", 4096)[0], 0)
+        (self.dir / "r.jsonl").write_text(json.dumps({"prompt": "one two three " * 120000, "response_a": "yes", "response_b": "no"}) + "\n")
+        code, out, err = run("inspect", "--package", self.dir / "package", "--tokens", self.dir / "r.jsonl")
+        self.assertEqual(code, 0, out + err)
+        got = json.loads(out)
+        self.assertTrue(all(4000 < len(s) <= 4096 for s in got["sequences"]))
+        self.assertEqual(sorted(got["truncated"]), ["prompt"])
+
     def test_read_at_a_token_or_say_that_it_is_not_there(self):
         self.assertEqual(self.adopt(PUBLISHED / "qwen2_pad")[0], 0)
         manifest = self.dir / "package/package.json"
