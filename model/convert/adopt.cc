@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <regex>
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
@@ -206,8 +205,6 @@ Result<OrderedJson> conversation(const AdoptOptions& options, const Sources& sou
                    ": there is no chat template; expected --template FILE with a chat template or with text "
                    "around {prompt} and {response}");
   const std::string date = options.date.empty() ? kAdoptedDate : options.date;
-  static const std::regex form(R"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))");
-  if (!std::regex_match(date, form)) return invalid("date is '" + date + "', expected YYYY-MM-DD");
   if (jinja.find("strftime_now") != std::string::npos)
     out.notes.push_back("the chat template writes the date of the day; here it is always " + date +
                         " (--date)");
@@ -215,12 +212,17 @@ Result<OrderedJson> conversation(const AdoptOptions& options, const Sources& sou
   return OrderedJson{{"layout", "conversation"}, {"chat_template", kTemplateFile}, {"date", date}};
 }
 
-OrderedJson special(const text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+// The texts of control tokens as a segment of a template.
+Result<OrderedJson> special(const text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
   std::string text;
-  for (const std::int32_t id : ids)
-    for (const text::ControlToken& token : tokenizer.controls())
-      if (token.id == id) text += token.text;
-  return {{"text", text}, {"special", true}};
+  for (const std::int32_t id : ids) {
+    const auto token = std::ranges::find(tokenizer.controls(), id, &text::ControlToken::id);
+    if (token == tokenizer.controls().end())
+      return invalid("tokenizer.json: post_processor adds the token " + std::to_string(id) +
+                     ", which is no control token");
+    text += token->text;
+  }
+  return OrderedJson{{"text", text}, {"special", true}};
 }
 
 // A pair of texts as the tokenizer of an encoder puts them together.
@@ -234,11 +236,14 @@ Result<OrderedJson> pair_of_texts(const Sources& sources) {
                    ": the tokenizer has no template for a pair of texts; expected --template FILE with text "
                    "around {prompt} and {response}");
   OrderedJson segments = OrderedJson::array();
-  segments.push_back(special(**tokenizer, around->two.front));
-  segments.push_back({{"field", "prompt"}});
-  segments.push_back(special(**tokenizer, around->two.middle));
-  segments.push_back({{"field", "response"}});
-  segments.push_back(special(**tokenizer, around->two.back));
+  const char* after = "prompt";
+  for (const auto* ids : {&around->two.front, &around->two.middle, &around->two.back}) {
+    auto segment = special(**tokenizer, *ids);
+    if (!segment) return invalid(sources.base->name() + "/" + segment.error().what);
+    segments.push_back(std::move(*segment));
+    if (ids != &around->two.back) segments.push_back({{"field", after}});
+    after = "response";
+  }
   return OrderedJson{{"layout", "per_response"}, {"template", segments}, {"tokenize", "segments"}};
 }
 

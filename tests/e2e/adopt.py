@@ -259,6 +259,11 @@ class Refusals(Adoption):
         (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
         self.refused(folder, "nothing of the response")
 
+    def test_of_a_token_around_texts_that_is_no_control_token(self):
+        folder = self.published("deberta")
+        self.edit_json(folder / "tokenizer.json", lambda t: [a.update(special=False, normalized=False) for a in t["added_tokens"] if a["content"] == "[SEP]"])
+        self.refused(folder, "post_processor", "no control token")
+
     def test_of_an_adapter_whose_base_is_not_here(self):
         self.refused(PUBLISHED / "lora/adapter", "base_model_name_or_path", "the/base", "--base")
 
