@@ -3,7 +3,7 @@
 
     trainer_lost.py BUILD_DIR FIXTURES_DIR
 """
-import os, random, resource, shutil, signal, subprocess, sys, tempfile, time, unittest, pathlib
+import ctypes, os, random, resource, shutil, signal, subprocess, sys, tempfile, time, unittest, pathlib
 
 from trainer_support import *
 
@@ -174,6 +174,13 @@ class Distributed(Folder):
         self.refused(2, "MASTER_PORT", env={"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "h"})
 
 
+def obey_permissions():
+    """Root without the right to write where permissions forbid it; another user might not reach a private checkout."""
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
 class Disk(Folder):
     def test_a_full_disk_is_an_error_and_leaves_the_last_checkpoint(self):
         if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", self.dir], capture_output=True).returncode:
@@ -199,9 +206,9 @@ class Disk(Folder):
         closed.mkdir()
         os.chmod(self.dir, 0o755)
         os.chmod(closed, 0o555)
-        user = dict(user=65534, group=65534) if os.geteuid() == 0 else {}
-        self.refused(2, [str(closed), "Permission denied"], closed, SHORT, **user)
-        self.refused(2, [str(closed / "x"), "Permission denied"], closed / "x", SHORT, **user)
+        bound = dict(preexec_fn=obey_permissions) if os.geteuid() == 0 else {}
+        self.refused(2, [str(closed), "Permission denied"], closed, SHORT, **bound)
+        self.refused(2, [str(closed / "x"), "Permission denied"], closed / "x", SHORT, **bound)
 
     def test_a_run_is_not_overwritten(self):
         self.done(keys=SHORT)
