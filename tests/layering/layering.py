@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     "training/optim": {"base"},
     "training/objective": {"base", "model/package"},
     "training/distributed": {"base"},
-    "training/config": {"base", "model/checkpoint", "model/default", "training/data", "training/objective", "training/optim"},
+    "training/config": {"base", "model/checkpoint", "model/convert", "model/default", "model/scorer", "training/data", "training/objective", "training/optim"},
     "training/model": {"base", "features", "model", "training/config", "training/objective", "training/optim"},
     "training/run": {"base", "rows", "features", "model", "training/config", "training/data", "training/distributed",
                      "training/evaluation", "training/events", "training/model", "training/objective", "training/optim",

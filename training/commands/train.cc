@@ -58,6 +58,7 @@ void say_end(const TrainConfig& config, const TrainResult& result, Terminal& ter
   if (result.best.empty()) return;
   const std::string package = word(result.best);
   terminal.note("package: " + result.best);
+  if (!result.huggingface.empty()) terminal.note("for transformers and PEFT: " + result.huggingface);
   terminal.note("next: preferd inspect --package " + package + " --verify");
   terminal.note("      trainer evaluate --package " + package + " --input ROWS.jsonl");
   terminal.note("      preferd serve --package " + package);
@@ -95,7 +96,9 @@ int train_as_told(const TrainConfig& config, const Options& options) {
 }
 
 void describe(Schema& s, Options& o) {
-  s.text("config", o.config, "TOML file: [defaults], [runs.NAME]", {.required = true, .flag_only = true});
+  s.text("config", o.config,
+         "TOML file: [defaults], [runs.NAME]; not needed where base=DIR and data=FILE say enough",
+         {.flag_only = true});
   s.text("run", o.run, "which of the file's runs");
   s.toggle("resume", o.resume, "go on with the run in the output folder, from its last checkpoint");
   s.toggle("print-config", o.print_config, "print every value and where it came from, then exit",
@@ -105,6 +108,9 @@ void describe(Schema& s, Options& o) {
 }
 
 int run(const Options& options, const Loaded&) {
+  if (options.config.empty() && options.overrides.empty())
+    return report(invalid("there is nothing to train, expected --config FILE, or base=DIR data=FILE"),
+                  kBadUsage);
   if (options.print_config) {
     const auto text = config_with_origins(options.config, options.run, options.overrides);
     if (!text) return report(text.error(), kBadUsage);
@@ -122,7 +128,10 @@ Command train_command() {
   return command<Options>(
       {.name = "train",
        .summary = "from human votes to a package",
-       .about = "Trains an adapter and a head on human votes and writes a package that preferd serves.",
+       .about =
+           "Trains an adapter and a head on human votes and writes a package that preferd serves. Without a "
+           "configuration,\na reward model in a model's own chat template:\n\n"
+           "  trainer train base=Qwen2.5-0.5B-Instruct data=votes.jsonl",
        .config = Usage::ConfigFile::kOwn,
        .footer = [] { return "Keys of the configuration, with their defaults:\n\n" + config_help(); }},
       run);

@@ -106,12 +106,16 @@ void describe(Schema& f, TrainConfig& c) {
   f.text("start", c.start,
          "default (the embedded package), a package or a PEFT directory: its tensors, and what [package] and "
          "[adapter] leave out");
+  f.text("base", c.base,
+         "model directory: a reward model in its own chat template; what is left out is made for it");
   f.choice("method", c.method, "what is trained: adapter and head, base and head, head alone");
   f.choice("device", c.device, "where training computes");
   f.choice("precision", c.precision, "of the base's arithmetic; bf16 with device cuda only");
   f.integer("threads", c.threads, 0, 1024, "0 is all cores");
   f.integer("seed", c.seed, 0, std::int64_t{1} << 53, "of initial weights, order and dropout");
   f.toggle("copy_base", c.copy_base, "put the base's files into the package");
+  f.toggle("huggingface", c.huggingface,
+           "write what transformers and PEFT load, too: a sequence classifier with one label");
   f.object("package", c.package,
            "package.json, key for key, without adapter, head.file, golden, calibration");
   f.section("adapter", "LoRA", [&](Schema& s) { describe(s, c.adapter); });

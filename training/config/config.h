@@ -73,6 +73,7 @@ struct WatchConfig {
 struct TrainConfig {
   std::string output;  // run directory
   std::string start;   // package or PEFT adapter to start from, or kEmbedded
+  std::string base;    // model directory to make a reward model of
   Json package;        // package.json, without what training makes
   Method method = Method::kLora;
   Device device = Device::kCpu;
@@ -80,6 +81,7 @@ struct TrainConfig {
   std::int64_t threads = 0;
   std::int64_t seed = 707;
   bool copy_base = false;
+  bool huggingface = false;  // writes huggingface/ beside best/
   AdapterConfig adapter;
   DataOptions data;
   OptimizerConfig optimizer;

@@ -7,6 +7,7 @@
 #include "base/schema_text.h"
 #include "base/toml.h"
 #include "base/utf8.h"
+#include "training/config/reward_model.h"
 #include "training/config/start.h"
 
 namespace preferd::training {
@@ -63,6 +64,8 @@ void merge(Sourced& onto, const Json& values, const std::string& origin) {
 Result<Sourced> pick_run(const Json& file, const std::string& path, const std::string& run) {
   Sourced out;
   if (!file.contains("defaults") && !file.contains("runs")) {
+    if (!run.empty() && path.empty())
+      return invalid("--run " + run + " names a run of a file, and there is no --config");
     if (!run.empty()) return invalid(path + ": has no [runs." + run + "]; it is one run without a name");
     merge(out, file, path);
     return out;
@@ -105,19 +108,24 @@ Status apply(Sourced& config, const std::string& override_text) {
   if (!utf8::valid(override_text)) return invalid("an argument key=value is not UTF-8");
   if (equals == std::string::npos || equals == 0)
     return invalid("argument '" + override_text + "' is not key=value");
-  const std::string key = override_text.substr(0, equals), value = override_text.substr(equals + 1);
+  std::string key = override_text.substr(0, equals);
+  const std::string value = override_text.substr(equals + 1);
   const auto parsed = parse_toml("v = " + value, "key=value");
+  const bool files = key == "data" && (!parsed || !(*parsed)["v"].is_object());
+  if (files) key = "data.train";
   std::string at;
   Json* const place = find_or_make(config.values, key, at);
   if (place == nullptr) return invalid("argument '" + override_text + "': " + at + " is not a table");
   *place = parsed ? (*parsed)["v"] : Json(value);
+  if (files && place->is_string()) *place = Json::array({*place});
   *find_or_make(config.origins, key, at) = origins_of(*place, "argument KEY=VALUE");
   return Ok{};
 }
 
-// What the start gave beside what was said: all that has no origin yet.
+// What the start or the base gave beside what was said: all that has no origin yet.
 void add_origins_of_start(Sourced& config) {
-  Json origins = origins_of(config.values, "start " + config.values.value("start", std::string()));
+  const char* const from = config.values.contains("base") ? "base" : "start";
+  Json origins = origins_of(config.values, from + (" " + config.values.value(from, std::string())));
   if (origins.contains("copy_base")) origins["copy_base"] = "the embedded base";
   const auto take = [](const auto& self, Json& onto, const Json& said) -> void {
     for (auto& [key, value] : onto.items()) {
@@ -137,21 +145,28 @@ struct LoadedConfig {
   Json origins;
 };
 
-Result<LoadedConfig> load(const std::string& path, const std::string& run,
-                          const std::vector<std::string>& overrides) {
+Result<Json> read_file(const std::string& path) {
+  if (path.empty()) return Json(Json::object());
   const auto bytes = map_file(path);
   if (!bytes) return bytes.error();
-  const auto file = parse_toml(bytes->text(), path);
+  return parse_toml(bytes->text(), path);
+}
+
+Result<LoadedConfig> load(const std::string& path, const std::string& run,
+                          const std::vector<std::string>& overrides) {
+  const auto file = read_file(path);
   if (!file) return file.error();
   auto found = pick_run(*file, path, run);
   if (!found) return found.error();
   for (const std::string& text : overrides)
     if (const Status s = apply(*found, text); !s) return s.error();
+  const std::string where = path.empty() ? "" : path + ": ";
   TrainConfig config;
-  if (const auto unknown = read(found->values, config).unknown) return invalid(path + ": " + unknown->what);
-  if (const Status s = take_over_start(found->values); !s) return invalid(path + ": " + s.error().what);
+  if (const auto unknown = read(found->values, config).unknown) return invalid(where + unknown->what);
+  if (const Status s = take_over_base(found->values); !s) return invalid(where + s.error().what);
+  if (const Status s = take_over_start(found->values); !s) return invalid(where + s.error().what);
   config = {};
-  if (const auto wrong = read(found->values, config).first) return invalid(path + ": " + wrong->what);
+  if (const auto wrong = read(found->values, config).first) return invalid(where + wrong->what);
   add_origins_of_start(*found);
   return LoadedConfig{std::move(config), std::move(found->origins)};
 }

@@ -2,9 +2,10 @@
 //
 //   [defaults]            what every run has
 //   [runs.NAME]           what run NAME has instead; tables are merged key by key, arrays replaced whole
-//   key=value             on the command line, over both: optimizer.lr=1e-4, data.train='["a.jsonl"]'
+//   key=value             on the command line, over both: optimizer.lr=1e-4, data.train='["a.jsonl"]';
+//                         data=a.jsonl is the same as the latter
 //
-// What [package] and [adapter] leave out is the start's (start.h). A file without [defaults] and [runs] is
+// What [package] and [adapter] leave out is the start's (start.h) or made for the base (reward_model.h). A file without [defaults] and [runs] is
 // one run. Errors, all kInvalid: an unreadable file, no TOML, an unknown run (with the names there are), an
 // unknown key (with the keys there are; before anything else that is wrong), a wrong type, a value out of
 // range, a start that cannot be or that a key contradicts.
@@ -18,7 +19,7 @@
 
 namespace preferd::training {
 
-// `run` empty: the only run there is, or the defaults alone.
+// `path` empty: the arguments are all there is. `run` empty: the only run there is, or the defaults alone.
 Result<TrainConfig> load_config(const std::string& path, const std::string& run,
                                 const std::vector<std::string>& overrides);
 

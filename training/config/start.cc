@@ -55,12 +55,16 @@ Json as_configured(const Json& package, const std::string& start) {
     out["head"] = package.at("adapters").front().at("head");
   for (const char* key : kOwn) out.erase(key);
   if (out.contains("head") && out["head"].is_object()) out["head"].erase("file");
+  const auto absolute = [&](const std::string& path) {
+    return std::filesystem::absolute(std::filesystem::path(start) / path).lexically_normal().string();
+  };
+  if (const auto file = text_at(out.value("input", Json()), "chat_template"); file != "")
+    out["input"]["chat_template"] = absolute(file.get<std::string>());
   const auto base = text_at(out.value("base", Json()), "path").get<std::string>();
   if (start == kEmbedded)
     out["base"]["path"] = kEmbedded;
   else if (!base.empty())
-    out["base"]["path"] =
-        std::filesystem::absolute(std::filesystem::path(start) / base).lexically_normal().string();
+    out["base"]["path"] = absolute(base);
   return out;
 }
 

@@ -9,6 +9,7 @@
 
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
+#include "model/text/chat_template_file.h"
 #include "training/config/start.h"
 #include "training/model/random.h"
 
@@ -32,6 +33,11 @@ checkpoint::StoredTensor zeros(std::vector<std::int64_t> shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) count *= size;
   return make_tensor(std::move(shape), std::vector<float>(static_cast<std::size_t>(count)));
+}
+
+bool is_conversation(const Json& package) {
+  return package.contains("input") && package["input"].is_object() &&
+         package["input"].value("layout", Json()) == "conversation";
 }
 
 bool ends_with_module(const std::string& module, const std::string& target) {
@@ -135,11 +141,29 @@ Result<Json> package_json(const TrainConfig& config) {
     const auto base = std::filesystem::absolute(path == kEmbedded ? config.output + kWrittenBase : path, ec);
     json["base"]["path"] = base.lexically_normal().string();
   }
+  if (is_conversation(json)) json["input"]["chat_template"] = kTemplateFile;
   if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
   if (!json.contains("head") || !json["head"].is_object()) return json;
   if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
   if (json["head"].value("output", Json()) != "token_pair") json["head"]["file"] = kHeadFile;
   return json;
+}
+
+Result<std::string> chat_template_of(const TrainConfig& config, const Files& base) {
+  if (!is_conversation(config.package)) return std::string();
+  const Json path = config.package["input"].value("chat_template", Json(""));
+  if (!path.is_string()) return invalid("package.input.chat_template is not a text, expected a file's path");
+  if (path != "") {
+    const auto file = map_file(path.get<std::string>());
+    if (!file) return invalid("package.input.chat_template: " + file.error().what);
+    return std::string(file->text());
+  }
+  auto own = text::read_chat_template(base);
+  if (own && own->empty())
+    return invalid(base.name() +
+                   ": there is no chat template; expected package.input.chat_template with a file, or "
+                   "package.input.template with text around the fields");
+  return own;
 }
 
 Json adapter_config(const AdapterConfig& a, const std::string& base, const scorer::ModelShape& shape) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "features/arena.h"
@@ -17,6 +18,7 @@ namespace preferd::training {
 inline constexpr const char* kHeadFile = "head.safetensors";
 inline constexpr const char* kAdapterFolder = "adapter";
 inline constexpr const char* kFeaturesFile = "features.safetensors";
+inline constexpr const char* kTemplateFile = "chat_template.jinja";
 
 // Tensors under the names that they have in files, with the memory that they own.
 struct PackageTensors {
@@ -28,10 +30,15 @@ struct PackageTensors {
 };
 
 // package.json of a run: the configuration's, with format, absolute paths, and what training adds. The
-// embedded base is the one in start/ of the run, where it is written. read_manifest() reports anything else
+// embedded base is the one in start/ of the run, where it is written; a chat template is always kTemplateFile
+// (chat_template_of() reads the one that the configuration means). read_manifest() reports anything else
 // that is missing or unknown. Errors: no package; a key in it that training makes itself (adapter, golden,
 // calibration, head.file).
 Result<Json> package_json(const TrainConfig& config);
+
+// The chat template of layout conversation: the file that package.input.chat_template names, or, where it is
+// left out, the base's own; empty with another layout. Errors: there is none; those of reading it.
+Result<std::string> chat_template_of(const TrainConfig& config, const Files& base);
 
 // adapter_config.json as PEFT writes it.
 Json adapter_config(const AdapterConfig& adapter, const std::string& base, const scorer::ModelShape& shape);

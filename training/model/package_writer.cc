@@ -74,6 +74,8 @@ Status write_package(const std::string& target, const PackageForm& form, const P
   if (!form.features.empty())
     if (const Status s = folder->write(form.json["features"].value("file", kFeaturesFile), form.features); !s)
       return s;
+  if (!form.chat_template.empty())
+    if (const Status s = folder->write(kTemplateFile, form.chat_template); !s) return s;
   if (const Status s = folder->write(kManifestFile, manifest_text(form, {})); !s) return s;
   return folder->commit();
 }

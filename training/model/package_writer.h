@@ -21,9 +21,10 @@ enum class StoredBase {
 
 // What stays the same during a run.
 struct PackageForm {
-  Json json;             // package.json
-  Json adapter_config;   // adapter/adapter_config.json; null = no adapter
-  std::string features;  // features.safetensors; empty = none
+  Json json;                  // package.json
+  Json adapter_config;        // adapter/adapter_config.json; null = no adapter
+  std::string features;       // features.safetensors; empty = none
+  std::string chat_template;  // chat_template.jinja; empty = none
   AdapterDtype adapter_dtype = AdapterDtype::kFp32;
   StoredBase stored_base = StoredBase::kNone;
   std::string weight_prefix;          // the family's prefix, for a trained base: "model."

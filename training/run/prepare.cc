@@ -3,6 +3,7 @@
 #include "base/sha256.h"
 #include "model/families/body.h"
 #include "training/config/load.h"
+#include "training/model/huggingface.h"
 #include "training/objective/objective.h"
 #include "training/run/start_package.h"
 
@@ -86,6 +87,7 @@ TrainConfig comparable(const TrainConfig& config) {
   same.output.clear();
   same.data.folder.clear();
   same.threads = 0;
+  same.huggingface = false;
   same.watch = {};
   same.watch.evaluate_every = config.watch.evaluate_every;
   return same;
@@ -140,6 +142,9 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   if (!encoder) return encoder.error();
   out.encoder = *encoder;
   out.form.weight_prefix = out.encoder->family().prefix;
+  if (config.huggingface)
+    if (const Status s = check_huggingface(config.method, *manifest, out.form.weight_prefix); !s)
+      return s.error();
   if (const Status s = encode_rows(config, run, pool, events, out); !s) return s.error();
   if (group.leads())
     if (const Status s = group.barrier(); !s) return s.error();

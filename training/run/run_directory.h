@@ -6,6 +6,7 @@
 //   tensorboard/       the same for TensorBoard
 //   checkpoints/       step-NNNNNNNN, the newest few
 //   best/              the package to serve
+//   huggingface/       the same for transformers and PEFT, if asked for
 //   evaluation.json, predictions.jsonl, report.html
 //   work/              rows and tokens, can be deleted
 //

@@ -116,6 +116,9 @@ Status make_start(const TrainConfig& config, const Dataset& data, const package:
   if (!embedded) return embedded.error();
   const auto base = *embedded ? embedded : package::open_base(manifest.base_path);
   if (!base) return base.error();
+  auto chat_template = chat_template_of(config, **base);
+  if (!chat_template) return chat_template.error();
+  form.chat_template = std::move(*chat_template);
   const auto shape = scorer::model_shape(manifest, **base);
   if (!shape) return shape.error();
   if (config.method == Method::kLora) {
@@ -146,6 +149,11 @@ Status read_start(const std::string& folder, const package::Manifest& manifest, 
     const auto bytes = (*files)->open(manifest.features.file);
     if (!bytes) return bytes.error();
     form.features = bytes->text();
+  }
+  if (manifest.input.conversation) {
+    const auto bytes = (*files)->open(manifest.input.conversation->file);
+    if (!bytes) return bytes.error();
+    form.chat_template = bytes->text();
   }
   if (manifest.adapters.front().path) {
     const auto adapter = (*files)->folder(kAdapterFolder);

@@ -11,8 +11,8 @@
 
 namespace preferd::training {
 
-// Writes the package to `folder`, and puts into `form` what best/ has of it: the feature statistics and
-// adapter_config.json. form.json is given, and `manifest` is what it says. Errors: those of the base and of the
+// Writes the package to `folder`, and puts into `form` what best/ has of it: the feature statistics, the
+// chat template and adapter_config.json. form.json is given, and `manifest` is what it says. Errors: those of the base and of the
 // start; a target of the adapter that names no linear; kCancelled.
 Status make_start(const TrainConfig& config, const Dataset& data, const package::Manifest& manifest,
                   const std::string& folder, ThreadPool& pool, const DataEvents& events, PackageForm& form);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "training/config/load.h"
 #include "training/events/event_writer.h"
+#include "training/model/huggingface.h"
 #include "training/run/checkpoint.h"
 #include "training/run/facts.h"
 #include "training/run/finish.h"
@@ -185,7 +186,7 @@ class Training {
     if (const Status s = check_loop(inputs); !s) return s.error();
     const auto ending = run_loop(inputs, state, hooks);
     if (!ending) return while_running(ending.error());
-    TrainResult result{*ending, state, "", std::nullopt, true};
+    TrainResult result{*ending, state, {}, {}, std::nullopt, true};
     if (!anew && state.step == before && in_.events.note && (*group)->leads())
       in_.events.note("had finished at step " + std::to_string(before) +
                       ": there is nothing left to train, only the end of the run is repeated");
@@ -243,6 +244,11 @@ class Training {
     if (!interrupted && !prepared.valid)
       if (const Status s = recorder.write_best(); !s) return while_running(s.error());
     if (has_best || !interrupted) result.best = run.path("best");
+    if (in_.config.huggingface && !result.best.empty()) {
+      result.huggingface = run.path("huggingface");
+      const Status s = write_huggingface(result.best, prepared.form, result.huggingface);
+      if (!s) return while_running(s.error());
+    }
     if (interrupted || !prepared.valid || !in_.config.watch.finish) return Ok{};
     auto summary = finish(in_, run, prepared, threads);
     if (!summary && summary.error().code != Code::kCancelled) return while_running(summary.error());

@@ -43,7 +43,8 @@ struct RunSummary {
 struct TrainResult {
   Ending ending = Ending::kFinished;  // kInterrupted: asked to stop, in any part of the run
   RunState state;
-  std::string best;  // folder of the package; empty if the run was interrupted before it had one
+  std::string best;         // folder of the package; empty if the run was interrupted before it had one
+  std::string huggingface;  // folder of the same for transformers; empty if none was asked for
   std::optional<RunSummary> summary;  // set if the end of the run was reached
   bool is_saved = false;              // whether there is a checkpoint of state.step
 };
