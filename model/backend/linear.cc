@@ -1,5 +1,7 @@
 #include "model/backend/linear.h"
 
+#include <algorithm>
+
 namespace preferd::backend {
 namespace {
 
@@ -18,6 +20,13 @@ const checkpoint::LoraWeights* Adapters::find(const AdapterRun& run, const std::
   if (map == nullptr) return nullptr;
   const auto it = map->find(module);
   return it == map->end() ? nullptr : &it->second;
+}
+
+bool Adapters::rescale(const std::string& module) const {
+  return std::ranges::any_of(runs, [&](const AdapterRun& run) {
+    const checkpoint::LoraWeights* lora = find(run, module);
+    return lora != nullptr && lora->dora != nullptr;
+  });
 }
 
 std::vector<at::Tensor> leaves(const Context& context, std::span<const Linear* const> projections,

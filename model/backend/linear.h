@@ -35,6 +35,8 @@ struct Adapters {
   std::span<const AdapterRun> runs;
 
   const checkpoint::LoraWeights* find(const AdapterRun& run, const std::string& module) const;
+  // Whether a run's adapter rescales what the module gives (DoRA).
+  bool rescale(const std::string& module) const;
 };
 
 // What linears read. `again` makes the same bits anew without recording, where that is cheap: backward then

@@ -18,16 +18,18 @@ constexpr const char* kOutput = "lm_head.weight";
 //   X.lora_A.default.weight                    -> X.lora_A.weight
 //   X.lora_embedding_A.default                 -> X.lora_embedding_A
 //   score.modules_to_save.default.weight       -> score.weight
+//   X.lora_magnitude_vector.default.weight     -> X.lora_magnitude_vector
 // Empty: the base's own copy of a saved module (score.original_module.weight), which is not the adapter's.
 std::string plain_name(std::string name) {
   constexpr std::string_view kSaved = ".modules_to_save.default.", kDefault = ".default",
-                             kOwn = ".original_module.";
+                             kOwn = ".original_module.", kMagnitude = ".lora_magnitude_vector.weight";
   if (name.find(kOwn) != std::string::npos) return {};
   if (const auto at = name.find(kSaved); at != std::string::npos) return name.replace(at, kSaved.size(), ".");
   const auto lora = name.find(".lora_"),
              at = name.find(kDefault, lora == std::string::npos ? name.size() : lora);
   if (at != std::string::npos && (at + kDefault.size() == name.size() || name[at + kDefault.size()] == '.'))
     name.erase(at, kDefault.size());
+  if (name.ends_with(kMagnitude)) name.erase(name.rfind('.'));
   return name;
 }
 
@@ -100,6 +102,12 @@ class Matcher {
   std::optional<Error> failure_;
 };
 
+std::vector<float> floats_of(const StoredTensor& tensor) {
+  std::vector<float> out(static_cast<std::size_t>(tensor.elements()));
+  quant::widen(tensor.dtype, tensor.bytes.data(), out.size(), out.data());
+  return out;
+}
+
 std::string parent(const std::string& name) {
   const std::size_t dot = name.rfind('.');
   return dot == std::string::npos ? "" : name.substr(0, dot);
@@ -114,6 +122,7 @@ struct PendingProjection {
   std::string module;
   StoredTensor a, b;
   float scale;
+  StoredTensor magnitude = {};  // of DoRA
 };
 
 // The tensors of an adapter's file without PEFT's prefix: those of the head apart.
@@ -204,6 +213,9 @@ class Plan {
     }
     if (matcher_.failure()) return invalid(file + ": " + matcher_.failure()->what);
     if (projections_.empty()) return invalid(file + ": target_modules matches no module of this base");
+    if (!tables_.empty())
+      return invalid(file + ": use_dora is true for " + *tables_.begin() +
+                     ", which is no linear layer of the body; expected target_modules without it");
     return Ok{};
   }
 
@@ -237,10 +249,14 @@ class Plan {
   }
 
   void give(PeftAdapter& adapter) {
-    for (const auto& projection : projections_)
-      adapter.projections.emplace(
-          projection->module,
-          LoraWeights{dense_matrix(projection->a), dense_matrix(projection->b), projection->scale});
+    for (const auto& projection : projections_) {
+      LoraWeights lora;
+      lora.a = dense_matrix(projection->a);
+      lora.b = dense_matrix(projection->b);
+      lora.scale = projection->scale;
+      adapter.projections.emplace(projection->module, std::move(lora));
+      if (config_.dora) adapter.magnitudes.emplace(projection->module, floats_of(projection->magnitude));
+    }
     for (auto& [name, tensor] : saved_) adapter.saved.emplace(name, std::move(*tensor));
   }
 
@@ -265,6 +281,8 @@ class Plan {
                                                                            &projections_.back()->a};
     wanted_[key + (embedding ? ".lora_embedding_B" : ".lora_B.weight")] = {{out, rank},
                                                                            &projections_.back()->b};
+    if (config_.dora) wanted_[key + ".lora_magnitude_vector"] = {{out}, &projections_.back()->magnitude};
+    if (config_.dora && d.role != Role::kLinear) tables_.insert(key);
   }
 
   const PeftConfig& config_;
@@ -274,6 +292,7 @@ class Plan {
   std::vector<std::unique_ptr<PendingProjection>> projections_;
   std::map<std::string, std::unique_ptr<StoredTensor>> saved_;
   std::set<std::string> modules_, vectors_;  // without weights of their own; with vectors alone
+  std::set<std::string> tables_;             // of the vocabulary, adapted with DoRA
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {
 constexpr std::array kRead = {"r",
                               "lora_alpha",
                               "use_rslora",
+                              "use_dora",
                               "target_modules",
                               "exclude_modules",
                               "layers_to_transform",
@@ -107,6 +108,7 @@ Result<PeftConfig> read_peft_config(const Files& folder) {
   c.r = f.integer_or("r", 8, 1, 1024);
   c.alpha = f.number_or("lora_alpha", 8);
   c.rslora = f.boolean_or("use_rslora", false);
+  c.dora = f.boolean_or("use_dora", false);
   c.target = names(f, "target_modules");
   c.exclude = names(f, "exclude_modules");
   c.layers_pattern = strings(f, "layers_pattern");

@@ -31,7 +31,7 @@ struct PeftNames {
 struct PeftConfig {
   std::int64_t r = 8;
   double alpha = 8;
-  bool rslora = false, all_linear = false;
+  bool rslora = false, dora = false, all_linear = false;
   PeftNames target, exclude;
   std::vector<std::string> modules_to_save, layers_pattern;
   std::vector<std::int64_t> layers;

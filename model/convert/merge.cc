@@ -42,6 +42,7 @@ struct Step {
   std::string name;
   checkpoint::StoredTensor tensor;
   const checkpoint::LoraWeights* projection = nullptr;
+  const std::vector<float>* magnitude = nullptr;  // of DoRA
   checkpoint::Role role = checkpoint::Role::kVector;
   DType type = DType::kF32;
 };
@@ -126,7 +127,7 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
     }
     if (report.unties && plain == kOutput) continue;
     if (report.unties && plain == kEmbedding)
-      output = Step{kOutput, step.tensor, nullptr, checkpoint::Role::kOutput, step.type};
+      output = Step{kOutput, step.tensor, nullptr, nullptr, checkpoint::Role::kOutput, step.type};
     if (const auto role = roles.find(plain); role != roles.end()) step.role = role->second;
     if (const auto saved = source.peft.saved.find(plain); saved != source.peft.saved.end()) {
       step.tensor = saved->second;
@@ -136,6 +137,9 @@ Result<std::vector<Step>> plan_steps(const Source& source, const MergeOptions& o
       if (const auto projection = source.peft.projections.find(plain.substr(0, plain.size() - 7));
           projection != source.peft.projections.end()) {
         step.projection = &projection->second;
+        if (const auto found = source.peft.magnitudes.find(projection->first);
+            found != source.peft.magnitudes.end())
+          step.magnitude = &found->second;
         ++report.projections;
       }
     steps.push_back(std::move(step));
@@ -163,7 +167,12 @@ Status write_weights(const std::vector<Step>& steps, const MergeOptions& options
   ThreadPool pool(options.threads);
   for (const Step& s : steps) {
     std::optional<RowDelta> delta;
-    if (s.projection != nullptr) delta = row_delta(*s.projection, s.role);
+    if (s.projection != nullptr) {
+      checkpoint::LoraWeights lora = *s.projection;
+      if (s.magnitude != nullptr)
+        lora.dora = checkpoint::dora_gain(*s.magnitude, checkpoint::dense_matrix(s.tensor), {}, lora, pool);
+      delta = row_delta(lora, s.role);
+    }
     const Status written = !delta && s.type == s.tensor.dtype
                                ? copy_tensor(s.name, s.tensor, out)
                                : write_merged(s.name, s.tensor, delta ? &*delta : nullptr, s.type, pool, out);

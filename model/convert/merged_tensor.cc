@@ -36,6 +36,8 @@ void add_row(const RowDelta& delta, std::size_t row, std::size_t cols, std::vect
     for (std::size_t c = 0; c < cols; ++c) sum[c] += factor * basis[c];
   }
   for (std::size_t c = 0; c < cols; ++c) to[c] += delta.scale * sum[c];
+  if (!delta.gain.empty())
+    for (std::size_t c = 0; c < cols; ++c) to[c] *= delta.gain[row];
 }
 
 // Returns false if a value does not fit.
@@ -58,9 +60,13 @@ bool narrow(quant::DType type, const float* from, std::size_t count, std::byte* 
 RowDelta row_delta(const checkpoint::LoraWeights& projection, checkpoint::Role role) {
   const std::vector<float> a = decoded(projection.a), b = decoded(projection.b);
   if (role == checkpoint::Role::kEmbedding)
-    return {projection.a.rows, transposed(a, projection.a.rows, projection.a.cols),
-            transposed(b, projection.b.rows, projection.b.cols), projection.scale};
-  return {projection.a.rows, b, a, projection.scale};
+    return {projection.a.rows,
+            transposed(a, projection.a.rows, projection.a.cols),
+            transposed(b, projection.b.rows, projection.b.cols),
+            projection.scale,
+            {}};
+  return {projection.a.rows, b, a, projection.scale,
+          projection.dora ? projection.dora->gain : std::vector<float>()};
 }
 
 Status write_merged(const std::string& name, const checkpoint::StoredTensor& mapped, const RowDelta* delta,

@@ -19,6 +19,7 @@ struct RowDelta {
   std::vector<float> factors;  // [rows, rank]
   std::vector<float> basis;    // [rank, cols]
   float scale = 1;
+  std::vector<float> gain;  // of DoRA, [rows]: the row with its delta is multiplied by it; or empty
 };
 
 // `role` kEmbedding: the roles of A and B are exchanged.

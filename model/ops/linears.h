@@ -13,10 +13,11 @@
 
 namespace preferd::ops {
 
-//   y_i = x W_i^T + b_i + s B_i (A_i x)      for projections i that share x
+//   y_i = x W_i^T + b_i + s B_i (A_i x)      for projections i that share x; with DoRA gain_i y_i + shift_i
 //
 // x [rows, in]; y_i [rows, out_i]; on the CPU fp32 contiguous. Never writes an input. The bits of a row depend
-// only on the row and its adapter. Gradients: for x, and for trainable weights, biases, A and B. Projections
+// only on the row and its adapter. Gradients: for x, and for trainable weights, biases, A and B,
+// not for DoRA's gain. Projections
 // and adapters' maps must outlive the backward; runs need not.
 Tensors linears(Compute& compute, const backend::Operand& x,
                 std::span<const backend::Linear* const> projections, const backend::Adapters& adapters,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 
 #include "base/check.h"
+#include "base/parallel.h"
 #include "model/scorer/adapter_files.h"
 #include "model/scorer/package_head.h"
 #include "model/scorer/packer.h"
@@ -138,6 +140,23 @@ Status take_token_rows(const PairEncoder& encoder, const families::Body& body, L
   return Ok{};
 }
 
+// What DoRA needs to know of the base.
+void set_gains(const std::map<std::string, std::vector<float>>& magnitudes, const ModelShape& shape,
+               checkpoint::WeightSource& source, LoadedAdapter& adapter) {
+  if (magnitudes.empty()) return;
+  ThreadPool pool(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+  for (const auto& [module, magnitude] : magnitudes) {
+    std::vector<float> bias;
+    quant::Matrix weight;
+    for (const checkpoint::Declared& d : shape.tensors) {
+      if (d.name == module + ".weight") weight = source.linear(d.name, d.shape[0], d.shape[1]);
+      if (d.name == module + ".bias") bias = source.vector(d.name, d.shape[0]);
+    }
+    checkpoint::LoraWeights& lora = adapter.projections.at(module);
+    lora.dora = checkpoint::dora_gain(magnitude, weight, bias, lora, pool);
+  }
+}
+
 void count_bytes(const BaseConfig& base, checkpoint::WeightSource& weights, AdaptedModel& model) {
   checkpoint::ShapesOnly shapes;
   const auto body = build(base, shapes);
@@ -214,6 +233,7 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
       for (const auto& [module, projection] : peft.projections)
         model.stored_bytes += quant::stored_bytes(projection.a) + quant::stored_bytes(projection.b);
       adapter.projections = std::move(peft.projections);
+      set_gains(peft.magnitudes, *shape, source, adapter);
       head = std::move(peft.head);
       if (!peft.saved.empty()) {
         auto overlay =

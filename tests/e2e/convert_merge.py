@@ -6,7 +6,7 @@
 import resource
 from convert_support import *
 
-DENSE = ("lora_all_linear", "lora_bare_rslora", "lora_layers", "lora_patterns", "lora_regex", "lora_saved_norm", "lora_score", "token_pair", "gemma2_token_pair", "two_adapters")
+DENSE = ("lora_all_linear", "lora_bare_rslora", "lora_layers", "lora_patterns", "lora_regex", "lora_saved_norm", "lora_score", "token_pair", "gemma2_token_pair", "two_adapters", "lora_dora")
 
 
 def manifest(package):

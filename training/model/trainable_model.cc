@@ -112,6 +112,10 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
   auto model = scorer::load_model(*self->encoder_, wrap);
   if (!model) return model.error();
   self->model_ = std::move(*model);
+  for (const auto& [module, projection] : self->model_.adapters.front().projections)
+    if (projection.dora != nullptr && placement.method == Method::kLora)
+      return invalid(
+          "the adapter is DoRA, which is served and not trained; expected LoRA, or preferd merge first");
   if (placement.method == Method::kLora) self->train_adapter();
   if (writable)
     for (const checkpoint::WritableWeights::Writable& w : writable->writable()) {

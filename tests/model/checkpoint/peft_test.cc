@@ -218,10 +218,19 @@ INSTANTIATE_TEST_SUITE_P(
                 "lora",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["peft_type"] = "IA3"; }); },
                 {kConfig, "peft_type"}},
-        Refusal{"dora",
+        Refusal{"dora_without_lengths",
                 "lora",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["use_dora"] = true; }); },
-                {kConfig, "use_dora = true is not supported"}},
+                {kFile, "missing", "lora_magnitude_vector"}},
+        Refusal{"dora_of_the_embedding",
+                "lora",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) {
+                    j["use_dora"] = true;
+                    j["target_modules"].push_back("embed_tokens");
+                  });
+                },
+                {kConfig, "use_dora is true for model.embed_tokens, which is no linear layer of the body"}},
         Refusal{"bias_all",
                 "lora",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["bias"] = "all"; }); },
