@@ -12,6 +12,7 @@ namespace {
 struct Options {
   convert::AdoptOptions adopt;
   std::string output, input_template, check;
+  std::vector<std::string> tokens;
   double tolerance = 0.05;
   int threads = 0;
   bool copy = false, normalize = false, quiet = false;
@@ -30,6 +31,9 @@ void describe(Schema& s, Options& o) {
   s.text("date", o.adopt.date, "what the chat template is told that today is; without it 2024-07-26");
   s.integer("max-tokens", o.adopt.max_tokens, 0, 1 << 20,
             "limit of a sequence; 0 is the model's, at most 32768");
+  s.texts("token", o.tokens,
+          "no head: the reward is the logit of this token behind the text, or of two, as yes,no, their "
+          "difference");
   s.toggle("normalize-reward", o.normalize, "apply the mean and std of an OpenRLHF config.json");
   s.text("check", o.check, "rows with reward_a and reward_b, or reward, to compare with");
   s.real("tolerance", o.tolerance, 0.0, 1e6, "of check: largest difference of a reward");
@@ -56,6 +60,7 @@ int adopt(Options& o, const Loaded&) {
     if (text->ends_with('\n')) text->pop_back();
     o.adopt.input_template = std::move(*text);
   }
+  o.adopt.tokens = words_of(o.tokens);
   if (o.normalize) o.adopt.scale = convert::RewardScale::kNormalized;
   auto folder = AtomicFolder::create_new(o.output);
   if (!folder) return report(folder.error(), kFailed);

@@ -6,6 +6,7 @@
 
 #include "cli/common.h"
 #include "cli/package_text.h"
+#include "model/convert/traps.h"
 
 namespace preferd::cli {
 namespace {
@@ -124,6 +125,9 @@ int run(Options& o) {
     std::printf("logits of your own: %zu rows of %s brought some, %s\n", made->compared,
                 o.pack.golden_rows.c_str(),
                 made->compared == 0 ? "so that nothing of yours was compared" : "all within 2e-4");
+  const auto traps = convert::traps_of_text(**encoder);
+  if (!traps) return report(traps.error(), kFailed);
+  for (const std::string& note : *traps) std::printf("note: %s\n", note.c_str());
   std::printf("next: preferd serve --package %s\n", o.output.c_str());
   return kDone;
 }

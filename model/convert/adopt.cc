@@ -7,6 +7,7 @@
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/convert/base_files.h"
 #include "model/convert/manifest_template.h"
+#include "model/convert/token_head.h"
 #include "model/scorer/model_shape.h"
 #include "model/text/chat_template_file.h"
 #include "model/text/tokenizer.h"
@@ -81,7 +82,13 @@ struct FoundHead {
   enum class In { kAdapter, kOwnFile } in = In::kOwnFile;
 };
 
-Result<FoundHead> find_head(const Sources& sources) {
+Result<FoundHead> find_head(const AdoptOptions& options, const Sources& sources) {
+  if (!options.tokens.empty()) {
+    if (sources.adapter) return invalid("token goes with a whole model, expected one without an adapter");
+    auto head = token_head(*sources.base, options.tokens);
+    if (!head) return head.error();
+    return FoundHead{std::move(*head)};
+  }
   if (sources.adapter) {
     auto inside = head_in_adapter(*sources.adapter, *sources.base);
     if (!inside) return inside.error();
@@ -103,9 +110,10 @@ Result<FoundHead> find_head(const Sources& sources) {
   auto own = published_head(*sources.base);
   if (!own) return own.error();
   if (*own) return FoundHead{std::move(**own)};
-  return invalid((sources.adapter ? sources.adapter : sources.base)->name() +
-                 ": there is no head: expected a linear such as score, classifier, v_head, value_head or "
-                 "regression_head that reads the model's states");
+  return invalid(
+      (sources.adapter ? sources.adapter : sources.base)->name() +
+      ": there is no head: expected a linear such as score, classifier, v_head, value_head or "
+      "regression_head that reads the model's states, or --token TOKEN for a reward that is a logit");
 }
 
 // The floats of a stored tensor.
@@ -260,18 +268,6 @@ Result<OrderedJson> input_of(const AdoptOptions& options, const Sources& sources
   return shape->causal ? conversation(options, sources, out) : pair_of_texts(sources);
 }
 
-// What other servers of this model drop or change.
-void note_traps(const Sources& sources, Adopted& out) {
-  const auto number = [&](const char* key) {
-    const auto it = sources.config.find(key);
-    return it != sources.config.end() && it->is_number() && *it != 0;
-  };
-  if (number("attn_logit_softcapping"))
-    out.notes.push_back(
-        "attention's logits are capped, as config.json says; transformers' sdpa attention drops the cap "
-        "silently, so compare with its eager attention");
-}
-
 Result<OrderedJson> head_section(FoundHead& found, const OrderedJson& input, Adopted& out) {
   OrderedJson head;
   if (found.in == FoundHead::In::kOwnFile) {
@@ -292,7 +288,7 @@ Result<Adopted> adopt(const AdoptOptions& options) {
   Adopted out;
   const auto sources = open_sources(options, out);
   if (!sources) return sources.error();
-  auto found = find_head(*sources);
+  auto found = find_head(options, *sources);
   if (!found) return found.error();
   const std::string name = fs::path(out.adapter.empty() ? out.base : out.adapter).filename().string();
   out.manifest = {{"format", "preferd-package/1"},
@@ -314,7 +310,6 @@ Result<Adopted> adopt(const AdoptOptions& options) {
   if (!head) return head.error();
   out.manifest["head"] = std::move(*head);
   out.notes.insert(out.notes.end(), found->head.notes.begin(), found->head.notes.end());
-  note_traps(*sources, out);
   return out;
 }
 

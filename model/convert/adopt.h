@@ -36,6 +36,7 @@ struct AdoptOptions {
   std::string date;    // YYYY-MM-DD, of templates that write one; empty: kAdoptedDate
   int max_tokens = 0;  // 0: what config.json and the tokenizer allow, at most kAdoptedTokens
   RewardScale scale = RewardScale::kRaw;
+  std::vector<std::string> tokens;  // one or two, whose logits are the reward (token_head.h); empty: a head
 };
 
 inline constexpr const char* kAdoptedDate = "2024-07-26";

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "model/convert/adopt.h"
+#include "model/convert/traps.h"
 #include "model/scorer/inspect.h"
 #include "model/scorer/pair_encoder.h"
 
@@ -74,12 +75,11 @@ Result<std::vector<std::string>> check_adopted(const std::shared_ptr<const Files
     return invalid(package->name() + ": the chat template writes nothing of the " +
                    (encoded->tokens.prompt == 0 ? "prompt" : "response") +
                    ", so that nothing could be judged");
-  std::vector<std::string> notes;
-  const scorer::EncodedOrder& order = encoded->orders.front();
-  if (!order.unread.empty() && !order.unread.front().empty())
-    notes.push_back("the text ends with token " + std::to_string(order.unread.front().back()) +
-                    ", which config.json names as pad_token_id: the state of the token before it is read, as "
-                    "transformers does");
+  auto notes = traps_of_base(**encoder);
+  if (!notes) return notes;
+  auto more = traps_of_text(**encoder);
+  if (!more) return more;
+  notes->insert(notes->end(), more->begin(), more->end());
   return notes;
 }
 

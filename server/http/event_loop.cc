@@ -298,7 +298,9 @@ void EventLoop::dispatch(const Shared& c) {
   c->hangup = std::stop_source();
   c->request.hangup = c->hangup.get_token();
   set_state(*c, State::kWork, kNoDeadline);
-  listen_for(*c, EPOLLRDHUP | EPOLLONESHOT);
+  // Who announced the connection's end may shut the sending side and read on; all others have hung up.
+  const bool may_end = persistence_of(c->request.head) == Persistence::kClose;
+  listen_for(*c, may_end ? EPOLLONESHOT : EPOLLRDHUP | EPOLLONESHOT);
   if (workers_.submit([this, c] { work(c); })) return;
   refuse(c, http_error(server::refuse(kTooManyRequests, metrics_)), persistence_of(c->request.head));
 }

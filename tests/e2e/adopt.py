@@ -122,6 +122,27 @@ class Packages(Adoption):
         expected = [json.loads(line)["sequences"] for line in rows.read_text("utf-8").splitlines()]
         self.assertNotEqual(self.tokens_of(self.dir / "package", rows), expected)
 
+    def test_tell_what_has_misled_people(self):
+        caps = "attention's logits are capped"
+        for name, template, notes in [
+                ("llama_score", None, ["the tokenizer adds <|begin_of_text|> to a text by itself, and so does the chat template"]),
+                ("llama_score", lambda t: t.replace("{{- bos_token }}", ""), ["adds <|begin_of_text|> to a text by itself, and the chat template does not: it stands once"]),
+                ("qwen2_pad", lambda t: t + "{# <think> #}", ["the chat template knows <think> blocks", "the text ends with token 318"]),
+                ("gemma2_mlp", None, [caps, "attention sees a window of 16 tokens"]),
+                ("mistral_openrlhf", None, ["attention sees a window of 24 tokens"])]:
+            with self.subTest(name):
+                shutil.rmtree(self.dir / name, ignore_errors=True)
+                folder = self.published(name)
+                if template:
+                    (folder / "chat_template.jinja").write_text(template((folder / "chat_template.jinja").read_text()))
+                code, out, err = run("adopt", folder, "--output", self.dir / "noted")
+                shutil.rmtree(self.dir / "noted", ignore_errors=True)
+                self.assertEqual(code, 0, err)
+                for note in notes:
+                    self.assertEqual(sum(line.startswith("note: ") and note in line for line in out.splitlines()), 1, (note, out))
+                others = {"<think>", caps, "a window of", "to a text by itself", "the text ends with token"}
+                self.assertFalse([o for o in others if o in out and not any(o in n for n in notes)], out)
+
     def test_never_read_control_tokens_in_contents(self):
         self.assertEqual(self.adopt(PUBLISHED / "qwen2_pad")[0], 0)
         end = json.loads((PUBLISHED / "qwen2_pad/config.json").read_text())["pad_token_id"]
@@ -201,6 +222,39 @@ class Packages(Adoption):
             c.close()
             for got, expected in zip(reply["logits"], (row["reward_a"], row["reward_b"])):
                 self.assertAlmostEqual(got, expected, delta=2e-4)
+
+
+class Tokens(Adoption):
+    """Rewards that are logits of the language model, beside token_pair, which reads the LM head itself."""
+
+    def logits(self, package, other):
+        rows = self.dir / "rows.jsonl"
+        rows.write_text("".join(json.dumps({"id": str(i), "prompt": "Is it so?", "response_a": t, "response_b": other}) + "\n" for i, t in enumerate(["Yes.", "It is not.", "日本"])), "utf-8")
+        code, out, err = run("score", "--package", package, "--input", rows, "--output", "-", "--compute", "fp32", "--quiet")
+        self.assertEqual(code, 0, err)
+        return [json.loads(line)["logits"] for line in out.splitlines()]
+
+    def test_are_the_rewards(self):
+        base, template = PACKAGES / "token_pair/base", self.dir / "template"
+        template.write_text("{prompt}\n{response}")
+        pair = self.dir / "pair"
+        code, _, err = run("pack", "--base", base, "--template", "{prompt}\n{response_a}{response_b}", "--answer-tokens", "A,B", "--output", pair)
+        self.assertEqual(code, 0, err)
+        both = self.logits(pair, "")
+        for tokens, expected in (("A", lambda a, b: a), ("B", lambda a, b: b), ("A,B", lambda a, b: a - b)):
+            with self.subTest(tokens):
+                code, out, err = run("adopt", base, "--output", self.dir / tokens, "--template", template, "--token", tokens)
+                self.assertEqual(code, 0, err)
+                self.assertIn("note: the reward is the logit of", out)
+                for found, (a, b) in zip(self.logits(self.dir / tokens, "x"), both, strict=True):
+                    self.assertAlmostEqual(found[0], expected(a, b), delta=2e-4)
+
+    def test_are_refused_by_name(self):
+        template = self.dir / "template"
+        template.write_text("{prompt}\n{response}")
+        self.refused(PACKAGES / "token_pair/base", "token 'nothing of the kind' is not one token", more=("--template", template, "--token", "nothing of the kind"))
+        self.refused(PACKAGES / "token_pair/base", "token names 3 tokens, expected one or two", more=("--template", template, "--token", "A,B,C"))
+        self.refused(PACKAGES / "gemma2_token_pair/base", "final_logit_softcapping caps the logits", more=("--template", template, "--token", "A"))
 
 
 class Refusals(Adoption):

@@ -127,6 +127,20 @@ def ndjson_streams(_):
 
 
 @test
+def half_closed(server):
+    """Who says `Connection: close` may shut the sending side and still be answered; otherwise that is hanging up."""
+    body = json.dumps(PAIR).encode()
+    for more, answered in ((b"Connection: close\r\n", True), (b"", False)):
+        c = Client(server).send(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more +
+                                b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        c.socket.shutdown(socket.SHUT_WR)
+        if answered:
+            check(c.reply().status == 200, "the half-closed connection is answered")
+        else:
+            check(c.closed(), "the hung-up connection is closed")
+
+
+@test
 def framing(server):
     """What two parsers could read differently, or what exceeds a limit, is refused at once and closes the connection."""
     json_type = b"Content-Type: application/json\r\n"

@@ -40,7 +40,7 @@ MAY_INCLUDE = {
     "training/run": {"base", "rows", "features", "model", "training/config", "training/data", "training/distributed",
                      "training/evaluation", "training/events", "training/model", "training/objective", "training/optim",
                      "training/report"},
-    "training/commands": {"base", "model/default", "model/scorer", "training/config", "training/data", "training/report",
+    "training/commands": {"base", "model/convert", "model/default", "model/scorer", "training/config", "training/data", "training/report",
                           "training/run"},
     "training/data": {"base", "rows", "features", "model/text", "model/scorer"},
     "training/evaluation": {"base", "rows", "features"},

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <string>
 
 #include "base/commands.h"
+#include "base/files.h"
 #include "base/result.h"
 
 namespace preferd::training {
@@ -21,6 +24,10 @@ int all_cores();
 
 // "error: WHAT" on standard error; returns `code`, or kBadData where the data is at fault.
 int report(const Error& error, int code);
+
+// A package's folder, or a published model's, adopted in memory with a note for each trap on standard error;
+// empty: the embedded package.
+Result<std::shared_ptr<const Files>> open_judge(const std::string& path);
 
 // Set by the first SIGINT or SIGTERM, which is answered at once with a line on standard error; a second one
 // ends the process.

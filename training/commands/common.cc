@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <thread>
 
+#include "model/convert/adopt.h"
+#include "model/default/default_package.h"
 #include "training/commands/commands.h"
 #include "training/data/corpus.h"
 
@@ -44,6 +46,14 @@ int all_cores() { return static_cast<int>(std::max(1u, std::thread::hardware_con
 int report(const Error& error, int code) {
   std::fprintf(stderr, "error: %s\n", error.what.c_str());
   return error.param == kDataFault ? kBadData : code;
+}
+
+Result<std::shared_ptr<const Files>> open_judge(const std::string& path) {
+  if (path.empty()) return embedded::default_package();
+  std::vector<std::string> notes;
+  auto files = convert::open_package_or_adopt(path, notes);
+  for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  return files;
 }
 
 const std::atomic<bool>& watch_for_interrupts(Answer answer) {

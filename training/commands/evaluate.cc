@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "base/atomic_file.h"
-#include "model/default/default_package.h"
 #include "training/commands/commands.h"
 #include "training/commands/scratch_folder.h"
 #include "training/commands/terminal.h"
@@ -33,7 +32,7 @@ Status write_reports(const Evaluation& e, const Options& options) {
 
 void describe(Schema& s, Options& o) {
   EvaluateOptions& e = o.evaluate;
-  s.text("package", o.package, "package directory; without it the embedded default");
+  s.text("package", o.package, "package directory, or a published model's; without it the embedded default");
   s.texts("input", e.inputs, "files of pairs with labels: .jsonl, .csv, with or without .gz",
           {.required = true});
   s.text("output", o.output,
@@ -57,7 +56,7 @@ int run(Options& options, const Loaded&) {
   auto devices = scorer::parse_devices(options.device);
   if (!devices) return report(devices.error(), kBadUsage);
   options.evaluate.devices = std::move(*devices);
-  auto package = options.package.empty() ? embedded::default_package() : open_directory(options.package);
+  auto package = open_judge(options.package);
   if (!package) return report(package.error(), kFailed);
   std::optional<ScratchFolder> scratch;
   if (options.output.empty()) {

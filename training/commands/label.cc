@@ -10,7 +10,7 @@ namespace {
 
 Result<std::unique_ptr<TrainableModel>> open_model(const std::string& package,
                                                    const TrainableOptions& placement) {
-  const auto files = open_directory(package);
+  const auto files = open_judge(package);
   if (!files) return files.error();
   auto encoder = scorer::PairEncoder::open(*files);
   if (!encoder) return encoder.error();
@@ -27,7 +27,8 @@ struct Options {
 };
 
 void describe(Schema& s, Options& o) {
-  s.text("package", o.package, "package directory of the teacher", {.required = true});
+  s.text("package", o.package, "the teacher: a package directory, or a published model's",
+         {.required = true});
   s.texts("input", o.label.inputs, "files of pairs; labels are not needed", {.required = true});
   s.text("output", o.label.output, "JSON Lines; goes on where it stopped", {.required = true});
   s.toggle("swap", o.swap, "mean of both orders of a pair");

@@ -9,18 +9,10 @@
 #include "base/utf8.h"
 #include "training/config/reward_model.h"
 #include "training/config/start.h"
+#include "training/config/tables.h"
 
 namespace preferd::training {
 namespace {
-
-void merge(Json& onto, const Json& from) {
-  for (const auto& [key, value] : from.items()) {
-    if (value.is_object() && onto.contains(key) && onto[key].is_object())
-      merge(onto[key], value);
-    else
-      onto[key] = value;
-  }
-}
 
 class ConfigVoice : public ReaderVoice {
  public:
@@ -57,8 +49,8 @@ Json origins_of(const Json& value, const std::string& origin) {
 }
 
 void merge(Sourced& onto, const Json& values, const std::string& origin) {
-  merge(onto.values, values);
-  merge(onto.origins, origins_of(values, origin));
+  overlay(onto.values, values);
+  overlay(onto.origins, origins_of(values, origin));
 }
 
 Result<Sourced> pick_run(const Json& file, const std::string& path, const std::string& run) {

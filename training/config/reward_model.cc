@@ -10,6 +10,7 @@
 #include "model/convert/manifest_template.h"
 #include "model/convert/published_head.h"
 #include "model/scorer/model_shape.h"
+#include "training/config/tables.h"
 
 namespace preferd::training {
 namespace {
@@ -17,15 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kTokens = 1024;  // as RewardConfig.max_length
-
-// `given` over `onto`, key by key.
-void merge(Json& onto, const Json& given) {
-  for (const auto& [key, value] : given.items())
-    if (value.is_object() && onto.contains(key) && onto[key].is_object())
-      merge(onto[key], value);
-    else
-      onto[key] = value;
-}
 
 // Ends of the names of the body's linears in its layers: "q_proj".
 Json all_linears(const scorer::ModelShape& shape) {
@@ -100,7 +92,7 @@ Status take_over_base(Json& config) {
       !layout.is_null() && layout != "conversation")
     (*defaults)["package"].erase("input");
   if (!at(at(config, "data"), "valid").is_null()) (*defaults)["data"].erase("valid_share");
-  merge(*defaults, config);
+  overlay(*defaults, config);
   config = std::move(*defaults);
   return Ok{};
 }
