@@ -148,6 +148,13 @@ class Causal : public Body {
 
 constexpr std::int64_t kMax = std::int64_t{1} << 24;
 
+void check_length(checkpoint::Fields& config, const layers::RopeConfig& rope, std::int64_t positions) {
+  if (rope.longest > 0 && positions > rope.longest)
+    config.fail("max_position_embeddings is " + std::to_string(rope.longest) +
+                ", below input.max_tokens of package.json, " + std::to_string(positions) +
+                ", but rope_type 'dynamic' beyond it depends on a sequence's length, which is not supported");
+}
+
 }  // namespace
 
 CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults) {
@@ -223,8 +230,10 @@ std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int
   return read_windows(config, layers, width, [first](std::int64_t layer) { return layer >= first; });
 }
 
-std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& s,
+std::unique_ptr<Body> build_causal(checkpoint::Fields& config, const CausalSpec& s,
                                    checkpoint::WeightSource& weights, const BodyOptions& options) {
+  check_length(config, s.rope, options.positions);
+  if (s.sliding_rope) check_length(config, *s.sliding_rope, options.positions);
   if (!config.status()) return nullptr;
   auto body = std::make_unique<Causal>();
   const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {

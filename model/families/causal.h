@@ -67,8 +67,9 @@ std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int
 // published models were trained so: here to the type that config.json names, fp32 if it names none.
 float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden);
 
-// If `config` has a failure, returns nothing and requests no tensor.
-std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,
+// If `config` has a failure, returns nothing and requests no tensor. It fails too if the positions are more
+// than a rotary table serves.
+std::unique_ptr<Body> build_causal(checkpoint::Fields& config, const CausalSpec& spec,
                                    checkpoint::WeightSource& weights, const BodyOptions& options);
 
 }  // namespace preferd::families
