@@ -30,6 +30,7 @@ struct CausalSpec {
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
+  bool fused = false;  // queries, keys and values in one qkv_proj, gates and ups in one gate_up_proj
   bool query_key_norms = false;  // of each head, before rotary positions
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
@@ -46,7 +47,8 @@ struct CausalSpec {
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;
-  double rope_theta = 10000;
+  layers::RopeDefaults rope = {};
+  double eps = 1e-6;
 };
 
 // Failures are added to `config`.

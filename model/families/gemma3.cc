@@ -29,7 +29,9 @@ layers::RopeConfig read_rope_of(checkpoint::Fields& config, const char* type, co
     own["rope_parameters"].update(all["rope_scaling"]);
   if (config.has("max_position_embeddings")) own["max_position_embeddings"] = all["max_position_embeddings"];
   checkpoint::Fields fields(own, type);
-  const layers::RopeConfig rope = layers::read_rope(fields, theta);
+  const layers::RopeConfig rope = layers::read_rope(fields, {.theta = theta});
+  if (rope.scaling == layers::RopeConfig::Scaling::kLong)
+    fields.fail("rope_type 'longrope' is not supported");
   if (!rope.truncate)
     fields.fail("truncate is false, expected true: transformers reads none in a layer type");
   if (const Status status = fields.status(); !status) config.fail(status.error().what);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <span>
+
+#include "base/check.h"
 
 namespace preferd::layers {
 namespace {
@@ -46,9 +49,10 @@ class Yarn {
   float factor_, low_, width_;
 };
 
-std::vector<float> frequencies(const RopeConfig& config, std::int64_t dim) {
+// `factors`: those of kLong.
+std::vector<float> frequencies(const RopeConfig& config, std::int64_t dim, std::span<const double> factors) {
   const Yarn yarn(config, dim);
-  std::vector<float> out(static_cast<std::size_t>(dim / 2));
+  std::vector<float> out(static_cast<std::size_t>((dim + 1) / 2));
   for (std::size_t i = 0; i < out.size(); ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(dim);
     const float power = std::pow(static_cast<float>(config.theta), exponent);
@@ -59,25 +63,65 @@ std::vector<float> frequencies(const RopeConfig& config, std::int64_t dim) {
       case RopeConfig::Scaling::kLinear: out[i] /= static_cast<float>(config.factor); break;
       case RopeConfig::Scaling::kLlama3: out[i] = llama3(out[i], config); break;
       case RopeConfig::Scaling::kYarn: out[i] = yarn(power, i); break;
+      case RopeConfig::Scaling::kLong: out[i] = 1.0f / (static_cast<float>(factors[i]) * power); break;
     }
   }
   return out;
 }
 
-}  // namespace
-
-RopeTable make_rope_table(const RopeConfig& config, std::int64_t head_dim, std::int64_t positions) {
-  const std::vector<float> inv_freq = frequencies(config, head_dim);
-  const std::size_t half = inv_freq.size(), rows = static_cast<std::size_t>(positions);
-  const auto factor = static_cast<float>(config.attention_factor);
-  RopeTable table{std::vector<float>(rows * half), std::vector<float>(rows * half)};
+// Appends the rows of all positions.
+void append(RopeTable& table, std::span<const float> inv_freq, std::int64_t positions, float factor) {
+  const std::size_t half = inv_freq.size(), first = table.cosine.size(),
+                    rows = static_cast<std::size_t>(positions);
+  table.cosine.resize(first + rows * half);
+  table.sine.resize(first + rows * half);
   for (std::size_t i = 0; i < half; ++i)
     for (std::size_t p = 0; p < rows; ++p) {
       const auto angle = static_cast<double>(static_cast<float>(p) * inv_freq[i]);
-      table.cosine[p * half + i] = static_cast<float>(std::cos(angle)) * factor;
-      table.sine[p * half + i] = static_cast<float>(std::sin(angle)) * factor;
+      table.cosine[first + p * half + i] = static_cast<float>(std::cos(angle)) * factor;
+      table.sine[first + p * half + i] = static_cast<float>(std::sin(angle)) * factor;
     }
+}
+
+// As transformers counts: an odd number of values is rotated as one more.
+std::int64_t given_dim(const RopeConfig& config, std::int64_t head_dim) {
+  return static_cast<std::int64_t>(static_cast<double>(head_dim) * config.rotated);
+}
+
+}  // namespace
+
+std::int64_t rotary_dim(const RopeConfig& config, std::int64_t head_dim) {
+  return (given_dim(config, head_dim) + 1) / 2 * 2;
+}
+
+bool depends_on_length(const RopeConfig& config, std::int64_t positions) {
+  return config.scaling == RopeConfig::Scaling::kLong &&
+         static_cast<double>(positions) > config.original_max_positions;
+}
+
+RopeTable make_rope_table(const RopeConfig& config, std::int64_t head_dim, std::int64_t positions) {
+  const std::int64_t dim = given_dim(config, head_dim);
+  const auto factor = static_cast<float>(config.attention_factor);
+  RopeTable table;
+  table.dim = rotary_dim(config, head_dim);
+  table.positions = static_cast<std::int32_t>(positions);
+  append(table, frequencies(config, dim, config.short_factors), positions, factor);
+  if (!depends_on_length(config, positions)) return table;
+  table.long_from = static_cast<std::int32_t>(config.original_max_positions) + 1;
+  append(table, frequencies(config, dim, config.long_factors), positions, factor);
   return table;
+}
+
+std::vector<std::int32_t> rope_rows(const RopeTable& table, const backend::Batch& batch) {
+  std::vector<std::int32_t> rows = batch.positions;
+  if (table.long_from == 0) return rows;
+  for (std::size_t s = 0; s < batch.parent.size(); ++s) {
+    PREFERD_CHECK(batch.parent[s] < 0);
+    const std::int32_t first = batch.offsets[s], end = batch.offsets[s + 1];
+    if (end - first < table.long_from) continue;
+    for (std::int32_t row = first; row < end; ++row) rows[static_cast<std::size_t>(row)] += table.positions;
+  }
+  return rows;
 }
 
 }  // namespace preferd::layers

@@ -34,7 +34,39 @@ INSTANTIATE_TEST_SUITE_P(
                 [](const PackageCopy& c) {
                   config(c, [](Json& j) { j["rope_parameters"] = {{"rope_type", "longrope"}}; });
                 },
-                {"rope_parameters", "rope_type 'longrope' is not supported"}},
+                {"rope_parameters: short_factor is missing"}},
+        Refusal{"longrope_of_another_width",
+                "phi3",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) { j["rope_scaling"]["long_factor"].erase(0); });
+                },
+                {"long_factor of longrope has 2 numbers, expected half of the 6 rotated values of a head"}},
+        Refusal{"longrope_factor_zero",
+                "phi3",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) { j["rope_scaling"]["short_factor"][1] = 0; });
+                },
+                {"rope_scaling: short_factor has 0, expected an array of numbers above 0"}},
+        Refusal{"phi3_linear",
+                "phi3",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) { j["rope_scaling"] = {{"type", "linear"}, {"factor", 2}}; });
+                },
+                {"rope_type is not supported in phi3, expected 'default' or 'longrope'"}},
+        Refusal{"partial_rotary_beside",
+                "dense",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["partial_rotary_factor"] = 0.5; }); },
+                {"config.json: partial_rotary_factor is not supported, expected 1"}},
+        Refusal{"gemma3_longrope",
+                "gemma3",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) {
+                    j["rope_scaling"] = {{"rope_type", "longrope"},
+                                         {"short_factor", {1, 1, 1, 1}},
+                                         {"long_factor", {2, 2, 2, 2}}};
+                  });
+                },
+                {"full_attention: rope_type 'longrope' is not supported"}},
         Refusal{"rope_dynamic_beyond_its_length",
                 "dense",
                 [](const PackageCopy& c) {

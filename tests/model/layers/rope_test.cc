@@ -100,5 +100,53 @@ TEST(RopeConfig, LimitsDynamicToTheLengthUpToWhichItIsPlain) {
   EXPECT_EQ(read({{"rope_type", "yarn"}, {"factor", 4}}).longest, 0);
 }
 
+RopeTable long_table(std::int64_t positions) {
+  const Json rope = {{"rope_type", "longrope"},
+                     {"short_factor", {1.0, 1.2, 1.5}},
+                     {"long_factor", {1.3, 4.0, 9.0}},
+                     {"partial_rotary_factor", .75}};
+  Json config = {{"max_position_embeddings", 512},
+                 {"original_max_position_embeddings", 64},
+                 {"rope_theta", 500.0},
+                 {"rope_parameters", rope}};
+  checkpoint::Fields fields(config, "config.json");
+  const RopeConfig read = read_rope(fields, {.rotated = 1});
+  check_rope(fields, read, kHeadDim);
+  EXPECT_TRUE(fields.status());
+  EXPECT_EQ(depends_on_length(read, positions), positions > 64);
+  return make_rope_table(read, kHeadDim, positions);
+}
+
+void expect_row(const RopeTable& table, std::int64_t row, const std::vector<float>& values,
+                const std::array<float, 3>& expected) {
+  ASSERT_EQ(table.dim, 6);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_NEAR(values[static_cast<std::size_t>(row) * 3 + i], expected[i], 2e-6) << row << " " << i;
+}
+
+TEST(LongRope, HasASecondTableForLongSequences) {
+  const RopeTable table = long_table(100);
+  ASSERT_EQ(table.cosine.size(), 2u * 100 * 3);
+  EXPECT_EQ(table.long_from, 65);
+  expect_row(table, 7, table.cosine, {0.9233379f, 0.9085913f, 1.221386f});
+  expect_row(table, 60, table.sine, {-0.3733152f, 0.02010832f, 0.7264521f});
+  expect_row(table, 107, table.cosine, {0.7626849f, 1.195095f, 1.224652f});
+  expect_row(table, 160, table.sine, {1.010304f, 1.162923f, 0.1293689f});
+  EXPECT_EQ(long_table(64).cosine.size(), 64u * 3);
+}
+
+TEST(LongRope, RotatesASequenceByItsWholeLength) {
+  backend::Batch batch;
+  batch.offsets = {0, 64, 129};
+  batch.parent = {-1, -1};
+  for (const std::int32_t length : {64, 65})
+    for (std::int32_t i = 0; i < length; ++i) batch.positions.push_back(i);
+  const std::vector<std::int32_t> rows = rope_rows(long_table(100), batch);
+  EXPECT_EQ(rows[63], 63);
+  EXPECT_EQ(rows[64], 100);
+  EXPECT_EQ(rows[128], 164);
+  EXPECT_EQ(rope_rows(long_table(64), batch), batch.positions);
+}
+
 }  // namespace
 }  // namespace preferd::layers
