@@ -53,8 +53,9 @@ void rotate(benchmark::State& state) {
   std::vector<std::int32_t> positions(rows);
   for (std::size_t i = 0; i < rows; ++i) positions[i] = static_cast<std::int32_t>(i % 1024);
   std::vector<float> cosine(1024 * kDim / 2, 0.6f), sine(1024 * kDim / 2, 0.8f);
-  run(state, 4.0 * static_cast<double>(n),
-      [&] { kernels::rotate(x.data(), positions.data(), cosine.data(), sine.data(), rows, kHeads, kDim); });
+  run(state, 4.0 * static_cast<double>(n), [&] {
+    kernels::rotate(x.data(), positions.data(), cosine.data(), sine.data(), rows, kHeads, kDim, kDim);
+  });
 }
 
 void glu(benchmark::State& state, kernels::Glu kind) {

@@ -157,7 +157,7 @@ void rows_lines(std::int64_t rows, const Ceilings& c) {
              }),
              c);
   bytes_line("rotate q", n * kQuery * 4, seconds([&] {
-               must(rotate(nullptr, rows, 16, 256, {qkv.data(), kQkv}, positions.data(), angles.data(),
+               must(rotate(nullptr, rows, 16, 256, 256, {qkv.data(), kQkv}, positions.data(), angles.data(),
                            angles.data()),
                     "rotate");
              }),

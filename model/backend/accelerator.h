@@ -18,6 +18,7 @@ namespace preferd::backend {
 struct ForwardInputs {
   const void* body;
   const Batch& batch;
+  std::span<const std::int32_t> positions;                  // [rows] by which queries and keys are rotated
   std::span<const std::int32_t> last_rows, last_positions;  // of pooled segments
   const Adapters& adapters;                                 // with runs over all rows
   Queries queries;                                          // of the last block

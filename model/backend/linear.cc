@@ -5,10 +5,12 @@
 namespace preferd::backend {
 namespace {
 
-void append_adapters(const Context& context, const std::string& module, const Adapters& adapters,
+// `of`: a linear, or the module of an embedding.
+template <class Of>
+void append_adapters(const Context& context, const Of& of, const Adapters& adapters,
                      std::vector<at::Tensor>& to) {
   for (const AdapterRun& run : adapters.runs)
-    if (const checkpoint::LoraWeights* lora = adapters.find(run, module))
+    if (const auto lora = adapters.find(run, of))
       to.insert(to.end(), {context.leaf(lora->a), context.leaf(lora->b)});
 }
 
@@ -29,12 +31,20 @@ bool Adapters::rescale(const std::string& module) const {
   });
 }
 
+std::optional<checkpoint::LoraWeights> Adapters::find(const AdapterRun& run, const Linear& linear) const {
+  const checkpoint::LoraWeights* whole = find(run, linear.module);
+  if (whole == nullptr) return std::nullopt;
+  if (whole->b.rows == linear.weight.rows) return *whole;
+  return checkpoint::LoraWeights{whole->a, quant::row_range(whole->b, linear.first_row, linear.weight.rows),
+                                 whole->scale, whole->dora};
+}
+
 std::vector<at::Tensor> leaves(const Context& context, std::span<const Linear* const> projections,
                                const Adapters& adapters) {
   std::vector<at::Tensor> out;
   for (const Linear* linear : projections) {
     out.insert(out.end(), {context.leaf(linear->weight), context.leaf(linear->bias)});
-    append_adapters(context, linear->module, adapters, out);
+    append_adapters(context, *linear, adapters, out);
   }
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct Linear {
   quant::Matrix weight;     // [out, in]
   std::vector<float> bias;  // [out] or empty
   std::string module;
+  std::int64_t first_row = 0;  // of the module's outputs, where the linear is a part of a fused module
 };
 
 struct Embedding {
@@ -37,6 +39,9 @@ struct Adapters {
   const checkpoint::LoraWeights* find(const AdapterRun& run, const std::string& module) const;
   // Whether a run's adapter rescales what the module gives (DoRA).
   bool rescale(const std::string& module) const;
+
+  // For a linear: A of its module, which the parts of a fused module share, and the rows of B that are its own.
+  std::optional<checkpoint::LoraWeights> find(const AdapterRun& run, const Linear& linear) const;
 };
 
 // What linears read. `again` makes the same bits anew without recording, where that is cheap: backward then

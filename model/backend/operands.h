@@ -30,8 +30,9 @@ struct LayerNorm {
 
 // Rotary tables, borrowed for the life of the backend.
 struct Angles {
-  std::span<const float> cosine, sine;  // [positions, head_dim / 2]
+  std::span<const float> cosine, sine;  // [positions, dim / 2]
   std::int64_t head_dim;
+  std::int64_t dim;  // even: the values of a head that are rotated, from its first on
 };
 
 // Who reads a norm: linears, or a head, whose states are fp32 on every device.

@@ -13,7 +13,8 @@ namespace preferd::backend {
 
 at::Tensor Context::leaf(const quant::Matrix& matrix) const {
   const auto* dense = std::get_if<quant::Dense>(&matrix.form);
-  return trainable == nullptr || dense == nullptr ? at::Tensor() : trainable->find(dense->data);
+  return trainable == nullptr || dense == nullptr ? at::Tensor()
+                                                  : trainable->find(dense->data, matrix.rows, matrix.cols);
 }
 
 at::Tensor Context::leaf(std::span<const float> values) const {
@@ -52,6 +53,15 @@ at::Tensor TrainableWeights::train(std::string name, quant::Matrix& matrix) {
 at::Tensor TrainableWeights::find(const void* stored) const {
   const auto it = by_address_.find(stored);
   return it == by_address_.end() ? at::Tensor() : weights_[it->second].tensor;
+}
+
+at::Tensor TrainableWeights::find(const void* stored, std::int64_t rows, std::int64_t cols) const {
+  auto it = by_address_.upper_bound(stored);
+  if (it == by_address_.begin()) return {};
+  const Weight& weight = weights_[(--it)->second];
+  const std::int64_t first = static_cast<const float*>(stored) - weight.stored;
+  if (first >= weight.tensor.numel()) return {};
+  return weight.tensor.numel() == rows * cols ? weight.tensor : weight.tensor.narrow(0, first / cols, rows);
 }
 
 void TrainableWeights::store() const {

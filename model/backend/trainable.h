@@ -44,6 +44,8 @@ class TrainableWeights {
 
   // The tensor of a weight, undefined if it is frozen.
   at::Tensor find(const void* stored) const;
+  // The same for a matrix, which may be some rows of the weight: then a view of the tensor.
+  at::Tensor find(const void* stored, std::int64_t rows, std::int64_t cols) const;
 
   std::span<const Weight> weights() const { return weights_; }  // in the order of train()
 

@@ -12,6 +12,7 @@
 #include "model/backend/batch.h"
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/weights.h"
+#include "model/layers/rope.h"
 #include "model/ops/compute.h"
 #include "model/ops/linears.h"
 #include "model/package/head_spec.h"
@@ -68,7 +69,13 @@ struct Family {
   // problems); the caller checks both.
   std::unique_ptr<Body> (*build)(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                  const BodyOptions& options);
+
+  layers::RopeDefaults rope = {};
 };
+
+// Whether sequences of at most `positions` tokens that begin alike may be computed as one prefix with several
+// ends: with kCausal, unless the length of the whole decides how positions are encoded.
+bool shares_prefixes(const Family& family, const checkpoint::Fields& config, std::int64_t positions);
 
 // Errors: an unknown model_type; the error lists the known ones.
 Result<const Family*> find_family(const std::string& model_type);

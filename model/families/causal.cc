@@ -1,8 +1,8 @@
 #include "model/families/causal.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include <ATen/TensorOperators.h>
@@ -15,7 +15,6 @@
 #include "model/layers/pool.h"
 #include "model/ops/recompute.h"
 #include "model/ops/rows.h"
-#include "model/quant/dtype.h"
 
 namespace preferd::families {
 namespace {
@@ -24,12 +23,15 @@ using Projections = std::span<const std::map<std::string, checkpoint::LoraWeight
 
 // What a forward reads besides weights. Borrows the batch and the projections.
 struct Inputs {
-  Inputs(const backend::Batch& all, package::Pooling pooling, Projections projections)
+  Inputs(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling pooling,
+         Projections projections)
       : batch(all),
         adapters{projections, all.runs},
         pooled_runs(layers::runs_of_pooled(all)),
-        last_rows(layers::last_rows(all)),
-        last_positions(layers::positions_of(all, last_rows)) {
+        positions(layers::rope_rows(rope, all)),
+        last_rows(layers::last_rows(all)) {
+    for (const std::int32_t row : last_rows)
+      last_positions.push_back(positions[static_cast<std::size_t>(row)]);
     if (pooling == package::Pooling::kLast)
       last = {backend::Queries::kPooledRows, last_rows, last_positions, pooled_runs};
   }
@@ -39,14 +41,15 @@ struct Inputs {
   const backend::Batch& batch;
   backend::Adapters adapters;
   std::vector<backend::AdapterRun> pooled_runs;
+  std::vector<std::int32_t> positions;  // [rows] of the rotary table
   std::vector<std::int32_t> last_rows, last_positions;
   layers::OutputRows last;  // of the last block
 };
 
 // The same with what it reads: blocks that are recomputed in backward outlive the forward.
 struct Kept {
-  Kept(const backend::Batch& all, package::Pooling pooling, Projections given)
-      : batch(all), projections(given.begin(), given.end()), in(batch, pooling, projections) {}
+  Kept(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling pooling, Projections given)
+      : batch(all), projections(given.begin(), given.end()), in(batch, rope, pooling, projections) {}
 
   backend::Batch batch;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
@@ -84,15 +87,15 @@ class Causal : public Body {
     backend::Accelerator* device = compute.step().trainable != nullptr ? nullptr : compute.accelerator();
     at::Tensor x;
     if (compute.composed() || at::GradMode::is_enabled()) {
-      x = recorded(compute, std::make_shared<const Kept>(batch, pooling, projections));
+      x = recorded(compute, std::make_shared<const Kept>(batch, rope, pooling, projections));
     } else if (device == nullptr) {
-      x = served(compute, Inputs(batch, pooling, projections));
+      x = served(compute, Inputs(batch, rope, pooling, projections));
     } else {
       std::optional<backend::Batch> padded;
       if (backend::fits_bucket(batch)) padded = backend::pad_to_bucket(batch);
-      const Inputs in(padded ? *padded : batch, pooling, projections);
-      x = device->forward({this, in.batch, in.last_rows, in.last_positions, in.adapters, in.last.queries,
-                           blocks.front().attention.shape},
+      const Inputs in(padded ? *padded : batch, rope, pooling, projections);
+      x = device->forward({this, in.batch, in.positions, in.last_rows, in.last_positions, in.adapters,
+                           in.last.queries, blocks.front().attention.shape},
                           [&] { return served(compute, in); });
     }
     if (pooling != package::Pooling::kLast) return layers::pool_rows(compute, x, batch, pooling);
@@ -121,7 +124,7 @@ class Causal : public Body {
           compute, stream,
           [this, &compute, &b, below, kept](const std::vector<at::Tensor>& in, backend::Values values) {
             const layers::PendingResidual out = layers::decoder_block(
-                {compute, kept->batch, kept->in.adapters, rope_of(b)}, b,
+                {compute, kept->batch, kept->in.adapters, rope_of(b), kept->in.positions}, b,
                 {in[0], below == nullptr ? at::Tensor() : in[1], below}, output_of(b, kept->in), values);
             return std::vector<at::Tensor>{out.x, out.z};
           });
@@ -137,7 +140,7 @@ class Causal : public Body {
     stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
-      stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i])}, blocks[i],
+      stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i]), in.positions}, blocks[i],
                                std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
                                last ? backend::Reader::kHead : backend::Reader::kLinears,
                                output_of(blocks[i], in));
@@ -146,143 +149,129 @@ class Causal : public Body {
   }
 };
 
-constexpr std::int64_t kMax = std::int64_t{1} << 24;
-
-}  // namespace
-
-CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults) {
-  CausalSpec s;
-  s.hidden = config.integer("hidden_size", 1, kMax);
-  s.ffn = config.integer("intermediate_size", 1, kMax);
-  s.layers = config.integer("num_hidden_layers", 1, 4096);
-  s.heads = config.integer("num_attention_heads", 1, 4096);
-  const bool absent = !config.json().contains("num_key_value_heads");
-  s.kv_heads = config.integer_or("num_key_value_heads",
-                                 absent && defaults.kv_heads > 0 ? defaults.kv_heads : s.heads, 1, 4096);
-  s.head_dim =
-      config.integer_or("head_dim", defaults.head_dim > 0 ? defaults.head_dim : s.hidden / s.heads, 2, 1024);
-  s.vocabulary = config.integer("vocab_size", 1, kMax);
-  s.eps = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
-  s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
-  s.rope = layers::read_rope(config, defaults.rope_theta);
-  s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
-  s.windows.assign(static_cast<std::size_t>(s.layers), 0);
-  if (s.heads % s.kv_heads != 0)
-    config.fail("num_key_value_heads is " + std::to_string(s.kv_heads) +
-                ", which does not divide num_attention_heads, " + std::to_string(s.heads));
-  if (s.head_dim == 0)
-    config.fail("hidden_size is " + std::to_string(s.hidden) + ", below num_attention_heads, " +
-                std::to_string(s.heads));
-  if (s.head_dim % 2 != 0) config.fail("head_dim is odd, rotary positions need pairs");
-  return s;
+void check_length(checkpoint::Fields& config, const layers::RopeConfig& rope, std::int64_t positions) {
+  if (rope.longest > 0 && positions > rope.longest)
+    config.fail("max_position_embeddings is " + std::to_string(rope.longest) +
+                ", below input.max_tokens of package.json, " + std::to_string(positions) +
+                ", but rope_type 'dynamic' beyond it depends on a sequence's length, which is not supported");
 }
 
-std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback) {
-  if (!config.json().contains("sliding_window")) return fallback;
-  return config.integer_or("sliding_window", 0, 1, kMax);
-}
+// Requests the tensors of a body.
+class Builder {
+ public:
+  Builder(const CausalSpec& spec, checkpoint::WeightSource& weights) : s_(spec), weights_(weights) {}
 
-std::vector<std::int64_t> read_windows(checkpoint::Fields& config, std::int64_t layers, std::int64_t width,
-                                       const std::function<bool(std::int64_t layer)>& slides) {
-  std::vector<std::int64_t> windows;
-  if (!config.has("layer_types")) {
-    for (std::int64_t i = 0; i < layers; ++i) windows.push_back(slides(i) ? width : 0);
-    return windows;
+  std::unique_ptr<Causal> body(const BodyOptions& options) {
+    auto body = std::make_unique<Causal>();
+    body->embedding = {weights_.embedding("embed_tokens.weight", s_.vocabulary, s_.hidden), "embed_tokens"};
+    body->embedding_scale = s_.embedding_scale;
+    for (std::int64_t i = 0; i < options.layers; ++i) body->blocks.push_back(block(i));
+    body->final_norm = norm("norm");
+    if (options.lm_head == BodyOptions::LmHead::kBuild)
+      body->output = {s_.tied ? weights_.tied_output("embed_tokens.weight", s_.vocabulary, s_.hidden)
+                              : weights_.output("lm_head.weight", s_.vocabulary, s_.hidden),
+                      {},
+                      "lm_head"};
+    body->output_softcap = s_.logit_softcap;
+    body->rope = layers::make_rope_table(s_.rope, s_.head_dim, options.positions);
+    if (s_.sliding_rope)
+      body->sliding_rope = layers::make_rope_table(*s_.sliding_rope, s_.head_dim, options.positions);
+    return body;
   }
-  const Json& types = config.json()["layer_types"];
-  if (!types.is_array() || static_cast<std::int64_t>(types.size()) != layers) {
-    config.fail("layer_types is " + describe(types) +
-                (types.is_array() ? " of " + std::to_string(types.size()) : "") +
-                ", expected an array of num_hidden_layers entries, " + std::to_string(layers));
-    return std::vector<std::int64_t>(static_cast<std::size_t>(layers));
-  }
-  for (const Json& type : types) {
-    if (type != "sliding_attention" && type != "full_attention")
-      config.fail("layer_types has " + describe(type) + ", expected 'sliding_attention' or 'full_attention'");
-    if (type == "sliding_attention" && width == 0)
-      config.fail("layer_types has 'sliding_attention', but sliding_window or use_sliding_window says none");
-    windows.push_back(type == "sliding_attention" ? width : 0);
-  }
-  return windows;
-}
 
-float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden) {
-  const char* key = config.has("dtype") ? "dtype" : "torch_dtype";
-  const std::string name = config.text_or(key, "float32");
-  const float scale = std::sqrt(static_cast<float>(hidden));
-  const auto type = quant::parse_torch_dtype(name);
-  if (type) return quant::rounded_to(*type, scale);
-  config.fail(std::string(key) + " is '" + name + "', expected 'bfloat16', 'float16' or 'float32'");
-  return scale;
-}
-
-std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int64_t layers) {
-  const std::int64_t width =
-      config.boolean_or("use_sliding_window", false) ? read_window_width(config, 4096) : 0;
-  const std::int64_t first = config.integer_or("max_window_layers", 28, 0, 4096);
-  return read_windows(config, layers, width, [first](std::int64_t layer) { return layer >= first; });
-}
-
-std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& s,
-                                   checkpoint::WeightSource& weights, const BodyOptions& options) {
-  if (!config.status()) return nullptr;
-  auto body = std::make_unique<Causal>();
-  const auto projection = [&](const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
-    backend::Linear l{weights.linear(module + ".weight", out, in), {}, module};
-    if (bias) l.bias = weights.vector(module + ".bias", out);
+ private:
+  backend::Linear projection(const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
+    backend::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
+    if (bias) l.bias = weights_.vector(module + ".bias", out);
     return l;
-  };
-  const auto norm_of = [&](const std::string& name, std::int64_t width) {
-    return backend::Norm{weights.vector(name + ".weight", width), s.eps, s.norm_offset};
-  };
-  const auto norm = [&](const std::string& name) { return norm_of(name, s.hidden); };
-  body->embedding = {weights.embedding("embed_tokens.weight", s.vocabulary, s.hidden), "embed_tokens"};
-  body->embedding_scale = s.embedding_scale;
-  for (std::int64_t i = 0; i < options.layers; ++i) {
-    const std::string at = "layers." + std::to_string(i) + ".";
+  }
+
+  // Linears whose rows follow one another in one module.
+  std::vector<backend::Linear> parts(const std::string& module, const std::vector<std::int64_t>& outs) {
+    const std::int64_t all = std::accumulate(outs.begin(), outs.end(), std::int64_t{0});
+    const quant::Matrix whole = weights_.linear(module + ".weight", all, s_.hidden);
+    std::vector<backend::Linear> linears;
+    std::int64_t first = 0;
+    for (const std::int64_t out : outs) {
+      linears.push_back({quant::row_range(whole, first, out), {}, module, first});
+      first += out;
+    }
+    return linears;
+  }
+
+  backend::Norm norm_of(const std::string& name, std::int64_t width) {
+    return {weights_.vector(name + ".weight", width), s_.eps, s_.norm_offset};
+  }
+  backend::Norm norm(const std::string& name) { return norm_of(name, s_.hidden); }
+
+  layers::SelfAttention attention(const std::string& at, std::size_t layer) {
+    layers::SelfAttention a;
+    const std::int64_t q = s_.heads * s_.head_dim, kv = s_.kv_heads * s_.head_dim;
+    if (s_.fused) {
+      auto linears = parts(at + "qkv_proj", {q, kv, kv});
+      a.query = std::move(linears[0]), a.key = std::move(linears[1]), a.value = std::move(linears[2]);
+    } else {
+      a.query = projection(at + "q_proj", q, s_.hidden, s_.query_key_value_bias);
+      a.key = projection(at + "k_proj", kv, s_.hidden, s_.query_key_value_bias);
+      a.value = projection(at + "v_proj", kv, s_.hidden, s_.query_key_value_bias);
+    }
+    a.out = projection(at + "o_proj", s_.hidden, q, s_.output_bias);
+    if (s_.query_key_norms) {
+      a.query_norm = norm_of(at + "q_norm", s_.head_dim);
+      a.key_norm = norm_of(at + "k_norm", s_.head_dim);
+    }
+    a.shape = {.query_heads = static_cast<std::size_t>(s_.heads),
+               .kv_heads = static_cast<std::size_t>(s_.kv_heads),
+               .head_dim = static_cast<std::size_t>(s_.head_dim),
+               .scale = s_.attention_scale,
+               .softcap = s_.attention_softcap,
+               .window = static_cast<std::int32_t>(s_.windows[layer])};
+    a.rotated = s_.rotated.empty() || s_.rotated[layer];
+    return a;
+  }
+
+  layers::GatedMlp mlp(const std::string& at) {
+    layers::GatedMlp m;
+    if (s_.fused) {
+      auto linears = parts(at + "gate_up_proj", {s_.ffn, s_.ffn});
+      m.gate = std::move(linears[0]), m.up = std::move(linears[1]);
+    } else {
+      m.gate = projection(at + "gate_proj", s_.ffn, s_.hidden, s_.mlp_bias);
+      m.up = projection(at + "up_proj", s_.ffn, s_.hidden, s_.mlp_bias);
+    }
+    m.down = projection(at + "down_proj", s_.hidden, s_.ffn, s_.mlp_bias);
+    m.glu = s_.glu;
+    return m;
+  }
+
+  layers::DecoderBlock block(std::int64_t layer) {
+    const std::string at = "layers." + std::to_string(layer) + ".";
     layers::DecoderBlock b;
     b.before_attention = norm(at + "input_layernorm");
-    b.attention.query =
-        projection(at + "self_attn.q_proj", s.heads * s.head_dim, s.hidden, s.query_key_value_bias);
-    b.attention.key =
-        projection(at + "self_attn.k_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
-    b.attention.value =
-        projection(at + "self_attn.v_proj", s.kv_heads * s.head_dim, s.hidden, s.query_key_value_bias);
-    b.attention.out = projection(at + "self_attn.o_proj", s.hidden, s.heads * s.head_dim, s.output_bias);
-    if (s.query_key_norms) {
-      b.attention.query_norm = norm_of(at + "self_attn.q_norm", s.head_dim);
-      b.attention.key_norm = norm_of(at + "self_attn.k_norm", s.head_dim);
-    }
-    b.attention.shape = {.query_heads = static_cast<std::size_t>(s.heads),
-                         .kv_heads = static_cast<std::size_t>(s.kv_heads),
-                         .head_dim = static_cast<std::size_t>(s.head_dim),
-                         .scale = s.attention_scale,
-                         .softcap = s.attention_softcap,
-                         .window = static_cast<std::int32_t>(s.windows[static_cast<std::size_t>(i)])};
-    b.attention.rotated = s.rotated.empty() || s.rotated[static_cast<std::size_t>(i)];
-    if (s.norms_after) {
+    b.attention = attention(at + "self_attn.", static_cast<std::size_t>(layer));
+    if (s_.norms_after) {
       b.after_attention = norm(at + "post_attention_layernorm");
       b.before_mlp = norm(at + "pre_feedforward_layernorm");
       b.after_mlp = norm(at + "post_feedforward_layernorm");
     } else {
       b.before_mlp = norm(at + "post_attention_layernorm");
     }
-    b.mlp = {projection(at + "mlp.gate_proj", s.ffn, s.hidden, s.mlp_bias),
-             projection(at + "mlp.up_proj", s.ffn, s.hidden, s.mlp_bias),
-             projection(at + "mlp.down_proj", s.hidden, s.ffn, s.mlp_bias), s.glu};
-    body->blocks.push_back(std::move(b));
+    b.mlp = mlp(at + "mlp.");
+    return b;
   }
-  body->final_norm = norm("norm");
-  if (options.lm_head == BodyOptions::LmHead::kBuild)
-    body->output = {s.tied ? weights.tied_output("embed_tokens.weight", s.vocabulary, s.hidden)
-                           : weights.output("lm_head.weight", s.vocabulary, s.hidden),
-                    {},
-                    "lm_head"};
-  body->output_softcap = s.logit_softcap;
-  body->rope = layers::make_rope_table(s.rope, s.head_dim, options.positions);
-  if (s.sliding_rope)
-    body->sliding_rope = layers::make_rope_table(*s.sliding_rope, s.head_dim, options.positions);
-  return body;
+
+  const CausalSpec& s_;
+  checkpoint::WeightSource& weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Body> build_causal(checkpoint::Fields& config, const CausalSpec& s,
+                                   checkpoint::WeightSource& weights, const BodyOptions& options) {
+  check_length(config, s.rope, options.positions);
+  if (s.sliding_rope) check_length(config, *s.sliding_rope, options.positions);
+  if (!config.status()) return nullptr;
+  return Builder(s, weights).body(options);
 }
 
 }  // namespace preferd::families

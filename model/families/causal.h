@@ -30,6 +30,7 @@ struct CausalSpec {
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
+  bool fused = false;  // queries, keys and values in one qkv_proj, gates and ups in one gate_up_proj
   bool query_key_norms = false;  // of each head, before rotary positions
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
@@ -46,7 +47,8 @@ struct CausalSpec {
 struct CausalDefaults {
   std::int64_t kv_heads = 0, head_dim = 0;
   bool tied = false;
-  double rope_theta = 10000;
+  layers::RopeDefaults rope = {};
+  double eps = 1e-6;
 };
 
 // Failures are added to `config`.
@@ -67,8 +69,9 @@ std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int
 // published models were trained so: here to the type that config.json names, fp32 if it names none.
 float read_embedding_scale(checkpoint::Fields& config, std::int64_t hidden);
 
-// If `config` has a failure, returns nothing and requests no tensor.
-std::unique_ptr<Body> build_causal(const checkpoint::Fields& config, const CausalSpec& spec,
+// If `config` has a failure, returns nothing and requests no tensor. It fails too if the positions are more
+// than a rotary table serves.
+std::unique_ptr<Body> build_causal(checkpoint::Fields& config, const CausalSpec& spec,
                                    checkpoint::WeightSource& weights, const BodyOptions& options);
 
 }  // namespace preferd::families

@@ -7,6 +7,10 @@
 
 namespace preferd::families {
 
+// Older files of Phi-3 call longrope "su" or "yarn".
+inline constexpr layers::RopeDefaults kPhi3Rope = {
+    .rotated = 1, .original = 4096, .long_names = {"su", "yarn"}};
+
 std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
@@ -21,6 +25,8 @@ std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
+std::unique_ptr<Body> build_phi3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                 const BodyOptions& options);
 std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,

@@ -16,7 +16,7 @@ layers::RopeConfig read_rope_of(checkpoint::Fields& config, const char* type, co
                                 double theta) {
   const Json& all = config.json();
   const bool full = type == std::string("full_attention");
-  Json own = Json::object();
+  Json own = {{"rope_parameters", Json::object()}};
   if (config.has("rope_parameters") && all["rope_parameters"].is_object()) {
     const Json& types = all["rope_parameters"];
     if (types.contains(type))
@@ -25,9 +25,15 @@ layers::RopeConfig read_rope_of(checkpoint::Fields& config, const char* type, co
       config.fail("rope_parameters has no " + std::string(type));
   }
   if (config.has(theta_key)) own["rope_theta"] = all[theta_key];
-  if (full && config.has("rope_scaling")) own["rope_scaling"] = all["rope_scaling"];
+  if (full && config.has("rope_scaling") && all["rope_scaling"].is_object())
+    own["rope_parameters"].update(all["rope_scaling"]);
+  if (config.has("max_position_embeddings")) own["max_position_embeddings"] = all["max_position_embeddings"];
   checkpoint::Fields fields(own, type);
-  const layers::RopeConfig rope = layers::read_rope(fields, theta);
+  const layers::RopeConfig rope = layers::read_rope(fields, {.theta = theta});
+  if (rope.scaling == layers::RopeConfig::Scaling::kLong)
+    fields.fail("rope_type 'longrope' is not supported");
+  if (!rope.truncate)
+    fields.fail("truncate is false, expected true: transformers reads none in a layer type");
   if (const Status status = fields.status(); !status) config.fail(status.error().what);
   return rope;
 }

@@ -7,7 +7,7 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 10> kFamilies = {{
+constexpr std::array<Family, 11> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
     {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
@@ -15,12 +15,19 @@ constexpr std::array<Family, 10> kFamilies = {{
     {"gemma3_text", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma3_text},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
+    {"phi3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_phi3, kPhi3Rope},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
     {"qwen3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen3},
     {"smollm3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_smollm3},
 }};
 
 }  // namespace
+
+bool shares_prefixes(const Family& family, const checkpoint::Fields& config, std::int64_t positions) {
+  checkpoint::Fields fields(config.json(), config.where());
+  return family.mask == AttentionMask::kCausal &&
+         !layers::depends_on_length(layers::read_rope(fields, family.rope), positions);
+}
 
 Result<const Family*> find_family(const std::string& model_type) {
   std::string known;

@@ -32,7 +32,7 @@ std::vector<bool> read_rotated(checkpoint::Fields& config, std::int64_t layers) 
 
 std::unique_ptr<Body> build_smollm3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options) {
-  CausalSpec spec = read_causal(config, {.kv_heads = 4, .tied = true, .rope_theta = 2000000});
+  CausalSpec spec = read_causal(config, {.kv_heads = 4, .tied = true, .rope = {.theta = 2000000}});
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
   spec.mlp_bias = config.boolean_or("mlp_bias", false);
   config.expect("hidden_act", "silu");

@@ -69,11 +69,12 @@ void add(const float* x, const float* z, std::size_t n, float* y);
 // x = x * factor. [n]
 void scale(float* x, std::size_t n, float factor);
 
-// Rotary position embedding, half-split pairs (i, i + head_dim / 2), in place. x [rows, heads, head_dim];
-// cosine, sine [positions, head_dim / 2]; row r is rotated by positions[r]. kInverse rotates in the other
+// Rotary position embedding of the first `dim` values of each head, half-split pairs (i, i + dim / 2), in place.
+// x [rows, heads, head_dim]; cosine, sine [positions, dim / 2]; row r is rotated by positions[r]. kInverse rotates in the other
 // direction: it is the inverse and the backward.
 enum class Direction { kForward, kInverse };
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Direction direction = Direction::kForward);
+            std::size_t heads, std::size_t head_dim, std::size_t dim,
+            Direction direction = Direction::kForward);
 
 }  // namespace preferd::kernels

@@ -336,8 +336,8 @@ void Scale(float* x, std::size_t n, float factor) {
 }
 
 void Rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Direction direction) {
-  const std::size_t half = head_dim / 2;
+            std::size_t heads, std::size_t head_dim, std::size_t dim, Direction direction) {
+  const std::size_t half = dim / 2;
   const Single d;
   const auto sign = hn::Set(d, direction == Direction::kForward ? 1.0f : -1.0f);
   for (std::size_t r = 0; r < rows; ++r) {
@@ -428,8 +428,8 @@ void add(const float* x, const float* z, std::size_t n, float* y) { HWY_DYNAMIC_
 void scale(float* x, std::size_t n, float factor) { HWY_DYNAMIC_DISPATCH(Scale)(x, n, factor); }
 
 void rotate(float* x, const std::int32_t* positions, const float* cosine, const float* sine, std::size_t rows,
-            std::size_t heads, std::size_t head_dim, Direction direction) {
-  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim, direction);
+            std::size_t heads, std::size_t head_dim, std::size_t dim, Direction direction) {
+  HWY_DYNAMIC_DISPATCH(Rotate)(x, positions, cosine, sine, rows, heads, head_dim, dim, direction);
 }
 
 }  // namespace preferd::kernels

@@ -40,7 +40,8 @@ void norm_heads(const Forward& f, const std::optional<backend::Norm>& norm, at::
 void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<const std::int32_t> positions,
                         std::span<at::Tensor> tensors) {
   if (!layer.rotated) return;
-  const backend::Angles angles{f.rope.cosine, f.rope.sine, static_cast<std::int64_t>(layer.shape.head_dim)};
+  const backend::Angles angles{f.rope.cosine, f.rope.sine, static_cast<std::int64_t>(layer.shape.head_dim),
+                               f.rope.dim};
   if (in_place(f)) return ops::rotate_in_place(f.compute, tensors, positions, angles);
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);
 }
@@ -54,7 +55,7 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operan
     x = at::Tensor();
     norm_heads(f, layer.query_norm, qkv[0]);
     norm_heads(f, layer.key_norm, qkv[1]);
-    rotate_by_position(f, layer, f.batch.positions, std::span(qkv).first(2));
+    rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
     return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
   }
   const backend::Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
@@ -64,7 +65,7 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operan
   x = at::Tensor();
   norm_heads(f, layer.query_norm, q[0]);
   norm_heads(f, layer.key_norm, kv[0]);
-  rotate_by_position(f, layer, f.batch.positions, std::span(kv).first(1));
+  rotate_by_position(f, layer, f.positions, std::span(kv).first(1));
   rotate_by_position(f, layer, output.positions, q);
   return ops::attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);
 }

@@ -47,6 +47,7 @@ struct Forward {
   const backend::Batch& batch;
   backend::Adapters adapters;  // with runs over the rows that the block gets
   const RopeTable& rope;
+  std::span<const std::int32_t> positions;  // [rows] of the batch: the rows of the table
 };
 
 // The rows of its output that a block computes: all rows, or with Queries::kPooledRows only the last rows of

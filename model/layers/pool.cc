@@ -77,12 +77,6 @@ std::vector<std::int32_t> last_rows(const backend::Batch& batch) {
   return rows;
 }
 
-std::vector<std::int32_t> positions_of(const backend::Batch& batch, std::span<const std::int32_t> rows) {
-  std::vector<std::int32_t> positions;
-  for (const std::int32_t row : rows) positions.push_back(batch.positions[static_cast<std::size_t>(row)]);
-  return positions;
-}
-
 std::vector<std::int32_t> pooled_rows(const backend::Batch& batch, package::Pooling pooling) {
   if (pooling == package::Pooling::kLast) return last_rows(batch);
   PREFERD_CHECK(pooling == package::Pooling::kFirst);

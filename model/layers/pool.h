@@ -15,8 +15,6 @@ namespace preferd::layers {
 // Last row of each pooled segment, in the order of batch.pooled.
 std::vector<std::int32_t> last_rows(const backend::Batch& batch);
 
-std::vector<std::int32_t> positions_of(const backend::Batch& batch, std::span<const std::int32_t> rows);
-
 // The row with the pooled state of each pooled segment; pooling is kLast or kFirst (of the segment's line).
 std::vector<std::int32_t> pooled_rows(const backend::Batch& batch, package::Pooling pooling);
 

@@ -12,8 +12,14 @@ namespace preferd::ops {
 namespace {
 
 // The copies of gain and shift on the device are kept, as those of weights.
-at::Tensor scaled(backend::Backend& device, const checkpoint::DoraGain& dora, const at::Tensor& y) {
-  return (y * device.vector(dora.gain, {}) + device.vector(dora.shift, {})).to(y.scalar_type());
+at::Tensor scaled(backend::Backend& device, const backend::Linear& linear, const checkpoint::DoraGain& dora,
+                  const at::Tensor& y) {
+  const auto own = [&](const std::vector<float>& all) {
+    return device.vector(std::span(all).subspan(static_cast<std::size_t>(linear.first_row),
+                                                static_cast<std::size_t>(linear.weight.rows)),
+                         {});
+  };
+  return (y * own(dora.gain) + own(dora.shift)).to(y.scalar_type());
 }
 
 // DoRA's last step, over the rows of the runs whose adapter has it: y = gain * y + shift. Gradients of y pass.
@@ -24,7 +30,8 @@ at::Tensor rescaled(backend::Backend& device, const backend::Linear& linear,
   for (const backend::AdapterRun& run : adapters.runs) {
     const auto* lora = adapters.find(run, linear.module);
     const at::Tensor part = y.narrow(0, run.first_row, run.rows);
-    parts.push_back(lora == nullptr || lora->dora == nullptr ? part : scaled(device, *lora->dora, part));
+    parts.push_back(lora == nullptr || lora->dora == nullptr ? part
+                                                             : scaled(device, linear, *lora->dora, part));
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts);
 }

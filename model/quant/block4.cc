@@ -101,6 +101,21 @@ void Block4::decode(const RowRun& run, float* out) const {
   }
 }
 
+std::optional<Block4> Block4::from(const RowRun& run) const {
+  const auto size = static_cast<std::size_t>(block), nested = static_cast<std::size_t>(nested_block);
+  const std::size_t first = run.begin / size;
+  if (run.begin % size != 0 || (absmax == nullptr && first % nested != 0)) return std::nullopt;
+  Block4 out = *this;
+  out.codes += run.begin / 2;
+  if (absmax != nullptr) {
+    out.absmax += first;
+  } else {
+    out.absmax8 += first;
+    out.nested_absmax += first / nested;
+  }
+  return out;
+}
+
 std::size_t Block4::bytes(std::size_t rows, std::size_t cols) const {
   const auto ceil_div = [](std::size_t a, int b) {
     return (a + static_cast<std::size_t>(b) - 1) / static_cast<std::size_t>(b);

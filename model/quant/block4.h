@@ -34,6 +34,7 @@ struct Block4 {
 
   void decode(const RowRun& run, float* out) const;
   const void* address() const { return codes; }
+  std::optional<Block4> from(const RowRun& run) const;
   std::size_t bytes(std::size_t rows, std::size_t cols) const;
   const char* name() const;  // "nf4" or "fp4"
 };

@@ -17,6 +17,9 @@ struct Dense {
     widen(dtype, data + run.begin * size_of(dtype), run.count, out);
   }
   const void* address() const { return data; }
+  std::optional<Dense> from(const RowRun& run) const {
+    return Dense{data + run.begin * size_of(dtype), dtype};
+  }
   std::size_t bytes(std::size_t rows, std::size_t cols) const { return rows * cols * size_of(dtype); }
   const char* name() const { return dtype == DType::kBF16 ? "bf16" : dtype == DType::kF16 ? "fp16" : "fp32"; }
 };

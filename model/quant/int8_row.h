@@ -24,6 +24,7 @@ struct Int8Row {
       out[i] = static_cast<float>(codes[run.begin + i]) * scale[run.row] * (1.0f / 127.0f);
   }
   const void* address() const { return codes; }
+  std::optional<Int8Row> from(const RowRun& run) const { return Int8Row{codes + run.begin, scale + run.row}; }
   std::size_t bytes(std::size_t rows, std::size_t cols) const { return rows * cols + 4 * rows; }
   const char* name() const { return "int8"; }
 };

@@ -25,6 +25,10 @@ struct Matrix {
 // out[i] = value (row, first + i), i < count. Requires 0 <= row < rows, 0 <= first, first + count <= cols.
 void decode(const Matrix& m, std::int64_t row, std::int64_t first, std::int64_t count, float* out);
 
+// Rows [first, first + count) of m, in its memory. Where no block of scales begins with the first of them they
+// are decoded instead: a dense copy in fp32 of the same values.
+Matrix row_range(const Matrix& m, std::int64_t first, std::int64_t count);
+
 // The address of the stored elements, which identifies a weight.
 const void* stored_address(const Matrix& m);
 

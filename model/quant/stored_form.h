@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <optional>
 
 namespace preferd::quant {
 
@@ -22,6 +23,8 @@ concept StoredForm = requires(const F& form, const RowRun& run, float* out, std:
   { form.address() } -> std::convertible_to<const void*>;   // of the elements; identifies a weight
   { form.bytes(rows, cols) } -> std::same_as<std::size_t>;  // of elements and scales
   { form.name() } -> std::convertible_to<const char*>;      // for people: "nf4"
+  // The form of what begins with a run's row and value, in the same memory; none if no scale begins there.
+  { form.from(run) } -> std::same_as<std::optional<F>>;
 };
 
 }  // namespace preferd::quant

@@ -98,6 +98,8 @@ Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<con
   const auto family = families::family_of(fields);
   if (!family) return family.error();
   self->family_ = *family;
+  const bool shared = families::shares_prefixes(**family, fields, self->manifest_.input.max_tokens);
+  self->prefixes_ = shared ? Prefixes::kShared : Prefixes::kApart;
   if (self->tokenizer_->top_id() >= vocabulary)
     return invalid(self->base_->name() + ": the tokenizer has id " +
                    std::to_string(self->tokenizer_->top_id()) + ", the model's vocab_size is " +
@@ -122,10 +124,6 @@ Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<con
 Status PairEncoder::intact(Look look) const {
   if (const Status s = package_->intact(look); !s) return s;
   return base_->intact(look);
-}
-
-Prefixes PairEncoder::prefixes() const {
-  return family_->mask == families::AttentionMask::kCausal ? Prefixes::kShared : Prefixes::kApart;
 }
 
 std::vector<float> PairEncoder::features(const text::Pair& pair) const {

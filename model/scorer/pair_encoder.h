@@ -17,7 +17,7 @@ struct Family;
 namespace preferd::scorer {
 
 // Whether tokens that all sequences of an item start with are computed once. Sharing changes no bit, but it
-// requires a family whose states depend only on earlier tokens.
+// requires states that depend only on earlier tokens (families::shares_prefixes).
 enum class Prefixes { kShared, kApart };
 
 // Immutable; any thread.
@@ -32,7 +32,7 @@ class PairEncoder {
   const Files& base() const { return *base_; }
   const text::Tokenizer& tokenizer() const { return *tokenizer_; }
   const families::Family& family() const { return *family_; }
-  Prefixes prefixes() const;
+  Prefixes prefixes() const { return prefixes_; }
 
   // Files::intact() of the package and of the base.
   Status intact(Look look) const;
@@ -55,6 +55,7 @@ class PairEncoder {
   package::Manifest manifest_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   const families::Family* family_ = nullptr;
+  Prefixes prefixes_ = Prefixes::kApart;
   std::shared_ptr<const text::InputBuilder> input_;
   features::Standardization statistics_;
 };

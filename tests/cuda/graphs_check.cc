@@ -128,6 +128,7 @@ class Check {
     const backend::Adapters adapters{maps_, batch.runs};
     const backend::ForwardInputs inputs{this,
                                         batch,
+                                        batch.positions,
                                         rows,
                                         positions,
                                         adapters,

@@ -253,20 +253,20 @@ at::Tensor CpuBackend::rotate_backward(const at::Tensor& dy, std::span<const std
 at::Tensor CpuBackend::rotated(const at::Tensor& x, std::span<const std::int32_t> positions,
                                const Angles& angles, kernels::Direction direction) {
   at::Tensor y = at::empty_like(x);
-  const auto width = static_cast<std::size_t>(x.size(1)), dim = static_cast<std::size_t>(angles.head_dim);
+  const auto width = static_cast<std::size_t>(x.size(1)), head = static_cast<std::size_t>(angles.head_dim);
   const float* from = x.data_ptr<float>();
   float* to = y.data_ptr<float>();
   over_rows(x, [&](std::size_t first, std::size_t count) {
     std::memcpy(to + first, from + first, count * sizeof(float));
     kernels::rotate(to + first, positions.data() + first / width, angles.cosine.data(), angles.sine.data(),
-                    count / width, width / dim, dim, direction);
+                    count / width, width / head, head, static_cast<std::size_t>(angles.dim), direction);
   });
   return y;
 }
 
 void CpuBackend::rotate_in_place(std::span<const at::Tensor> tensors, std::span<const std::int32_t> positions,
                                  const Angles& angles) {
-  const std::size_t rows = positions.size(), dim = static_cast<std::size_t>(angles.head_dim);
+  const std::size_t rows = positions.size(), head = static_cast<std::size_t>(angles.head_dim);
   for (const at::Tensor& x : tensors) {
     check_rows(x);
     PREFERD_CHECK(x.size(0) == static_cast<std::int64_t>(rows) && x.size(1) % angles.head_dim == 0);
@@ -276,7 +276,7 @@ void CpuBackend::rotate_in_place(std::span<const at::Tensor> tensors, std::span<
     for (const at::Tensor& x : tensors) {
       const auto width = static_cast<std::size_t>(x.size(1));
       kernels::rotate(x.data_ptr<float>() + first * width, positions.data() + first, angles.cosine.data(),
-                      angles.sine.data(), count, width / dim, dim);
+                      angles.sine.data(), count, width / head, head, static_cast<std::size_t>(angles.dim));
     }
   });
 }

@@ -16,7 +16,7 @@ namespace {
 LowRank project(Workers& workers, const Context& context, const Linear& linear,
                 const checkpoint::LoraWeights& projection, const at::Tensor& x, const AdapterRun& run) {
   const auto in = static_cast<std::size_t>(x.size(1)), rank = static_cast<std::size_t>(projection.a.rows);
-  LowRank low{&projection, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
+  LowRank low{projection, static_cast<std::size_t>(run.first_row), static_cast<std::size_t>(run.rows),
               std::nullopt, at::empty({run.rows, projection.a.rows}, at::kFloat)};
   if (const auto& dropout = context.dropout; dropout && dropout->adapter_p > 0)
     low.mask = {dropout_stream(dropout->key, linear.module), dropout->adapter_p};
@@ -58,9 +58,9 @@ void compute_item(const Projection& projection, RowsOf<const float> x, Columns c
     const std::size_t begin = std::max(first, low.first_row),
                       end = std::min(first + rows, low.first_row + low.rows);
     if (begin >= end) continue;
-    const auto rank = static_cast<std::size_t>(low.projection->a.rows);
+    const auto rank = static_cast<std::size_t>(low.projection.a.rows);
     const RowsOf<const float> h{low.h.data_ptr<float>(), rank};
-    times_transposed(h.from(begin - low.first_row), low.projection->b, columns, end - begin,
+    times_transposed(h.from(begin - low.first_row), low.projection.b, columns, end - begin,
                      kernels::Start::kContinue, y.from(begin - first), scratch);
   }
 }
@@ -134,7 +134,7 @@ LinearsForward run_linears(Workers& workers, const Context& context, const at::T
     forward.y.push_back(at::empty({x.size(0), linear->weight.rows}, at::kFloat));
     forward.low.emplace_back();
     for (const AdapterRun& run : adapters.runs)
-      if (const checkpoint::LoraWeights* lora = adapters.find(run, linear->module))
+      if (const auto lora = adapters.find(run, *linear))
         forward.low.back().push_back(project(workers, context, *linear, *lora, x, run));
   }
   if (values == Values::kUnread) return forward;

@@ -25,7 +25,7 @@ struct LowRank {
     double p;
   };
 
-  const checkpoint::LoraWeights* projection;
+  checkpoint::LoraWeights projection;
   std::size_t first_row, rows;
   std::optional<Mask> mask;  // dropout on what A reads
   at::Tensor h;              // [rows, r]: scale * A x

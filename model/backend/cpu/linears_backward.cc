@@ -63,9 +63,9 @@ at::Tensor gradient_of_h(Workers& workers, const LowRank& low, const at::Tensor&
   workers.pool().run(ceil_div(low.rows, kMinRowsOfItem), [&](std::size_t item, int worker) {
     const std::size_t first = item * kMinRowsOfItem, count = std::min(kMinRowsOfItem, low.rows - first);
     for (std::size_t c = 0; c < rank; c += group_width())
-      times(rows_of(from).from(first), low.projection->b, {c, std::min(group_width(), rank - c)}, count,
+      times(rows_of(from).from(first), low.projection.b, {c, std::min(group_width(), rank - c)}, count,
             kernels::Start::kZero, {to + first * rank + c, rank}, workers.scratch(worker, panel_scratch()));
-    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) to[i] *= low.projection->scale;
+    for (std::size_t i = first * rank; i < (first + count) * rank; ++i) to[i] *= low.projection.scale;
   });
   return dh;
 }
@@ -91,8 +91,8 @@ void item_of_dx(std::span<const Share> shares, Columns columns, std::size_t firs
       const std::size_t begin = std::max(first, low.first_row),
                         end = std::min(first + rows, low.first_row + low.rows);
       if (begin < end && !low.mask)
-        times(rows_of(share.dh[i]).from(begin - low.first_row), low.projection->a, columns, end - begin,
-              start, to.from(begin - first), scratch);
+        times(rows_of(share.dh[i]).from(begin - low.first_row), low.projection.a, columns, end - begin, start,
+              to.from(begin - first), scratch);
     }
   }
 }
@@ -105,7 +105,7 @@ void add_masked(Workers& workers, const LowRank& low, const at::Tensor& dh, Rows
     float* product = workers.scratch(worker, panel_scratch() + kRowChunk * in);
     float* scratch = product + kRowChunk * in;
     for (std::size_t c = 0; c < in; c += group_width())
-      times(rows_of(dh).from(first), low.projection->a, {c, std::min(group_width(), in - c)}, count,
+      times(rows_of(dh).from(first), low.projection.a, {c, std::min(group_width(), in - c)}, count,
             kernels::Start::kZero, {product + c, in}, scratch);
     drop(low.mask->stream, low.mask->p, (low.first_row + first) * in, product, count * in, product);
     float* to = dx.from(low.first_row + first).data;

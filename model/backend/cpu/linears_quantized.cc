@@ -39,8 +39,8 @@ class Projection {
       : linear_(&linear), x_(x.rows()) {
     PREFERD_CHECK(linear.weight.cols == x.width());
     for (const AdapterRun& run : adapters.runs)
-      if (const checkpoint::LoraWeights* lora = adapters.find(run, linear.module))
-        low_.push_back({&lora->b, static_cast<std::size_t>(run.first_row),
+      if (const auto lora = adapters.find(run, linear))
+        low_.push_back({lora->b, static_cast<std::size_t>(run.first_row),
                         static_cast<std::size_t>(run.first_row + run.rows),
                         Quantized(workers, x.rows().arithmetic, project(workers, *lora, x.rows(), run))});
   }
@@ -51,7 +51,7 @@ class Projection {
     for (const Low& low : low_) {
       const std::size_t begin = std::max(first, low.first), end = std::min(first + rows, low.end);
       if (begin < end)
-        out.push_back({low.h.rows().from(begin - low.first), low.b, begin - first, end - begin});
+        out.push_back({low.h.rows().from(begin - low.first), &low.b, begin - first, end - begin});
     }
     return out;
   }
@@ -60,7 +60,7 @@ class Projection {
 
  private:
   struct Low {
-    const quant::Matrix* b;
+    quant::Matrix b;
     std::size_t first, end;  // rows
     Quantized h;
   };

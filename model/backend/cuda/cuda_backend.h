@@ -144,7 +144,7 @@ class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerato
 
   Residency residency_of(const Linear& linear) const;
   Projection& projection_of(std::span<const Linear* const> linears);
-  const LowRank& low_rank_of(Projection& projection, std::span<const checkpoint::LoraWeights* const> lora);
+  const LowRank& low_rank_of(Projection& projection, std::span<const OfLinear> lora);
   void decode_to(std::span<const StoredCopy> stored, const at::Tensor& to);  // one below the other
   void forget_adapters();                          // no adapter's B is stored behind weights any more
   void decode_projection(Projection& projection);  // kPacked: into scratch_

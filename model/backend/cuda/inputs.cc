@@ -46,7 +46,7 @@ Inputs::Inputs(const ForwardInputs& in, std::int32_t tile, Rounding rounding) {
     all.runs.resize(std::bit_ceil(all.runs.size()));
   }
   const auto size = [](const auto& list) { return static_cast<std::int32_t>(list.size()); };
-  PREFERD_CHECK(in.batch.ids.size() == in.batch.positions.size() &&
+  PREFERD_CHECK(in.batch.ids.size() == in.positions.size() &&
                 in.last_rows.size() == in.last_positions.size());
   sizes_ = {size(in.batch.ids), size(in.last_rows), size(all.tiles), size(pooled.tiles), size(all.runs)};
   const Layout at(sizes_);
@@ -55,7 +55,7 @@ Inputs::Inputs(const ForwardInputs& in, std::int32_t tile, Rounding rounding) {
     if (!list.empty()) std::memcpy(words_.data() + where, list.data(), list.size() * sizeof list[0]);
   };
   put(in.batch.ids, at.ids);
-  put(in.batch.positions, at.positions);
+  put(in.positions, at.positions);
   put(in.last_rows, at.last_rows);
   put(in.last_positions, at.last_positions);
   put(all.tiles, at.tiles);
@@ -69,7 +69,7 @@ const std::int32_t* PlacedInputs::find(std::span<const std::int32_t> list) const
     return list.data() == other.data() && list.size() == other.size();
   };
   if (is(inputs_->batch.ids)) return words_ + at.ids;
-  if (is(inputs_->batch.positions)) return words_ + at.positions;
+  if (is(inputs_->positions)) return words_ + at.positions;
   if (is(inputs_->last_rows)) return words_ + at.last_rows;
   PREFERD_CHECK(is(inputs_->last_positions));
   return words_ + at.last_positions;

@@ -27,14 +27,13 @@ at::Tensor dense_floats(const quant::Matrix& m) {
   return out;
 }
 
-LowRank make_low_rank(const Projection& projection, std::span<const checkpoint::LoraWeights* const> lora,
-                      at::TensorOptions bf16) {
+LowRank make_low_rank(const Projection& projection, std::span<const OfLinear> lora, at::TensorOptions bf16) {
   LowRank low;
   const checkpoint::LoraWeights* first = nullptr;
   bool one_scale = true;
-  for (const checkpoint::LoraWeights* l : lora)
-    if (l != nullptr) {
-      if (first == nullptr) first = l;
+  for (const OfLinear& l : lora)
+    if (l) {
+      if (first == nullptr) first = &*l;
       one_scale = one_scale && l->scale == first->scale;
       low.rank += l->a.rows;
     }
@@ -44,7 +43,7 @@ LowRank make_low_rank(const Projection& projection, std::span<const checkpoint::
                    b = at::zeros({projection.out, low.rank}, at::kFloat);
   std::int64_t row = 0, out = 0;
   for (std::size_t i = 0; i < lora.size(); ++i) {
-    if (const checkpoint::LoraWeights* l = lora[i]) {
+    if (const OfLinear& l = lora[i]) {
       a.narrow(0, row, l->a.rows).copy_(dense_floats(l->a));
       at::Tensor share = dense_floats(l->b);
       if (!one_scale) share.mul_(l->scale);
@@ -76,9 +75,7 @@ at::Tensor rows_at(const at::Tensor& t, const AdapterRun& run) {
 bool trains(const Context& context, std::span<const Linear* const> linears, const Adapters& adapters) {
   for (const Linear* linear : linears)
     for (const AdapterRun& run : adapters.runs)
-      if (const checkpoint::LoraWeights* l = adapters.find(run, linear->module);
-          l != nullptr && context.leaf(l->a).defined())
-        return true;
+      if (const OfLinear l = adapters.find(run, *linear); l && context.leaf(l->a).defined()) return true;
   return false;
 }
 
@@ -143,11 +140,9 @@ Projection& CudaBackend::projection_of(std::span<const Linear* const> linears) {
   return *(known = std::move(projection));
 }
 
-const LowRank& CudaBackend::low_rank_of(Projection& projection,
-                                        std::span<const checkpoint::LoraWeights* const> lora) {
+const LowRank& CudaBackend::low_rank_of(Projection& projection, std::span<const OfLinear> lora) {
   std::vector<const void*> key;
-  for (const checkpoint::LoraWeights* l : lora)
-    key.push_back(l == nullptr ? nullptr : quant::stored_address(l->a));
+  for (const OfLinear& l : lora) key.push_back(l ? quant::stored_address(l->a) : nullptr);
   std::unique_ptr<LowRank>& low = projection.low[key];
   if (!low) low = std::make_unique<LowRank>(make_low_rank(projection, lora, options(at::kBFloat16)));
   PREFERD_CHECK(low->rank <= room_);
@@ -304,12 +299,12 @@ Tensors CudaBackend::linears(const Context& context, const at::Tensor& given,
   // W must be the matrix for both. Where the width of the input is not a multiple of 8, the columns between
   // are zeros.
   PREFERD_CHECK(projection.in % 8 == 0 || adapters.projections.empty());
-  std::vector<const checkpoint::LoraWeights*> lora(linears.size());
+  std::vector<OfLinear> lora(linears.size());
   const AdapterRun all{0, static_cast<std::int32_t>(x.size(0)), 0};
   for (const AdapterRun& run : adapters.projections.empty() ? std::span(&all, 1) : adapters.runs) {
-    for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, linears[i]->module);
+    for (std::size_t i = 0; i < linears.size(); ++i) lora[i] = adapters.find(run, *linears[i]);
     const bool adapted =
-        std::any_of(lora.begin(), lora.end(), [](const checkpoint::LoraWeights* l) { return l != nullptr; });
+        std::any_of(lora.begin(), lora.end(), [](const OfLinear& l) { return l.has_value(); });
     const LowRank* low = adapted ? &low_rank_of(projection, lora) : nullptr;
     const at::Tensor from = rows_at(x, run), to = rows_at(y, run);
     if (low != nullptr) project(from, *low);

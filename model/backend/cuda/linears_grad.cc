@@ -41,7 +41,7 @@ std::vector<Part> parts_of(const Context& context, std::span<const Linear* const
   std::size_t leaf = 1;  // x comes first
   for (const Linear* linear : linears) {
     leaf += 2;  // the weight and the bias
-    if (const checkpoint::LoraWeights* l = adapters.find(adapters.runs[0], linear->module)) {
+    if (const OfLinear l = adapters.find(adapters.runs[0], *linear)) {
       Part part{context.leaf(l->a),
                 context.leaf(l->b),
                 leaf,

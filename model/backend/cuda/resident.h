@@ -3,10 +3,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "model/checkpoint/peft.h"
 #include "model/kernels/cuda/decode.h"
 #include "model/quant/matrix.h"
 
@@ -18,6 +20,9 @@ struct StoredCopy {
   kernels::cuda::StoredMatrix matrix;
 };
 StoredCopy upload(const quant::Matrix& matrix, at::Device device);
+
+// What an adapter has for a linear, if anything.
+using OfLinear = std::optional<checkpoint::LoraWeights>;
 
 // What the adapters of one run add to a projection: h = scale * A x of its linears, side by side, and B
 // behind the columns of W, so that one sum computes [W | B] [x | h]. Linears that the adapter does not change

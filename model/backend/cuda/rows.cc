@@ -149,8 +149,8 @@ void CudaBackend::rotate_rows(const at::Tensor& x, const std::int32_t* at, const
                               kernels::Direction direction) {
   const at::Tensor cosine = resident(angles.cosine), sine = resident(angles.sine);
   require(cuda::rotate(stream(), x.size(0), static_cast<int>(x.size(1) / angles.head_dim),
-                       static_cast<int>(angles.head_dim), rows_of<Half>(x), at, cosine.data_ptr<float>(),
-                       sine.data_ptr<float>(), direction),
+                       static_cast<int>(angles.head_dim), static_cast<int>(angles.dim), rows_of<Half>(x), at,
+                       cosine.data_ptr<float>(), sine.data_ptr<float>(), direction),
           "rotate");
 }
 

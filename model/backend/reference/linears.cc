@@ -40,7 +40,7 @@ at::Tensor linear(Backend& device, const Context& context, const at::Tensor& x, 
   at::Tensor seen;
   for (const AdapterRun& run : adapters.runs) {
     at::Tensor part = rows_of(y, run);
-    if (const checkpoint::LoraWeights* lora = adapters.find(run, projection.module)) {
+    if (const auto lora = adapters.find(run, projection)) {
       adapted = true;
       if (!seen.defined()) seen = dropped(context, x, projection.module);
       const at::Tensor h = rows_of(seen, run).mm(weight_as(device, context, lora->a, x).t());

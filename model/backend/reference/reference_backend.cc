@@ -41,7 +41,7 @@ at::Tensor ReferenceBackend::activate(kernels::Activation kind, const at::Tensor
 
 at::Tensor ReferenceBackend::rotate(const at::Tensor& x, std::span<const std::int32_t> positions,
                                     const Angles& angles) {
-  const std::int64_t half = angles.head_dim / 2;
+  const std::int64_t half = angles.dim / 2, kept = angles.head_dim - angles.dim;
   if (rotary_.cosine_table != angles.cosine.data() || !std::ranges::equal(rotary_.positions, positions)) {
     const at::Tensor at = reference::indices(positions, device());
     const auto rows = [&](std::span<const float> table) {
@@ -50,10 +50,10 @@ at::Tensor ReferenceBackend::rotate(const at::Tensor& x, std::span<const std::in
     rotary_ = {
         angles.cosine.data(), {positions.begin(), positions.end()}, rows(angles.cosine), rows(angles.sine)};
   }
-  const at::Tensor pairs = x.to(wide()).view({x.size(0), -1, 2, half});
-  const at::Tensor low = pairs.select(2, 0), high = pairs.select(2, 1);
+  const at::Tensor heads = x.to(wide()).view({x.size(0), -1, angles.head_dim});
+  const at::Tensor low = heads.narrow(2, 0, half), high = heads.narrow(2, half, half);
   const at::Tensor &c = rotary_.cosine, &s = rotary_.sine;
-  return at::cat({low * c - high * s, high * c + low * s}, 2)
+  return at::cat({low * c - high * s, high * c + low * s, heads.narrow(2, angles.dim, kept)}, 2)
       .view({x.size(0), x.size(1)})
       .to(x.scalar_type());
 }

@@ -39,13 +39,13 @@ __global__ void __launch_bounds__(kThreads) glu_rows(std::int64_t eights, Rows<c
 }
 
 __global__ void __launch_bounds__(kThreads)
-    rotate_rows(std::int64_t items, int pairs, int half, Rows<__nv_bfloat16> x, const std::int32_t* positions,
-                const float* cosine, const float* sine, float way) {
+    rotate_rows(std::int64_t items, int pairs, int half, int head_dim, Rows<__nv_bfloat16> x,
+                const std::int32_t* positions, const float* cosine, const float* sine, float way) {
   const std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (item >= items) return;
   const std::int64_t row = item / pairs;
   const int pair = static_cast<int>(item % pairs), head = pair / half, i = pair % half;
-  __nv_bfloat16* at = x.data + row * x.stride + head * 2 * half + i;
+  __nv_bfloat16* at = x.data + row * x.stride + head * head_dim + i;
   const std::int64_t angle = static_cast<std::int64_t>(positions[row]) * half + i;
   const float c = cosine[angle], s = way * sine[angle], a = __bfloat162float(at[0]),
               b = __bfloat162float(at[half]);
@@ -54,14 +54,14 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    rotate_rows_in_eights(std::int64_t items, int eights, int half, Rows<__nv_bfloat16> x,
+    rotate_rows_in_eights(std::int64_t items, int eights, int half, int head_dim, Rows<__nv_bfloat16> x,
                           const std::int32_t* positions, const float* cosine, const float* sine, float way) {
   const std::int64_t item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (item >= items) return;
   const std::int64_t row = item / eights;
   const int eight = static_cast<int>(item % eights), per_head = half / 8, head = eight / per_head,
             i = eight % per_head * 8;
-  __nv_bfloat16* at = x.data + row * x.stride + head * 2 * half + i;
+  __nv_bfloat16* at = x.data + row * x.stride + head * head_dim + i;
   const std::int64_t angle = static_cast<std::int64_t>(positions[row]) * half + i;
   uint4 a = *reinterpret_cast<const uint4*>(at), b = *reinterpret_cast<const uint4*>(at + half);
   auto *as = reinterpret_cast<__nv_bfloat162*>(&a), *bs = reinterpret_cast<__nv_bfloat162*>(&b);
@@ -110,19 +110,19 @@ cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t w
   return cudaGetLastError();
 }
 
-cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim, Rows<__nv_bfloat16> x,
-                   const std::int32_t* positions, const float* cosine, const float* sine,
-                   Direction direction) {
+cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim, int dim,
+                   Rows<__nv_bfloat16> x, const std::int32_t* positions, const float* cosine,
+                   const float* sine, Direction direction) {
   const float way = direction == Direction::kForward ? 1.0f : -1.0f;
-  if (head_dim % 2 != 0) return cudaErrorInvalidValue;
+  if (dim % 2 != 0 || dim > head_dim) return cudaErrorInvalidValue;
   if (rows == 0) return cudaSuccess;
-  const int half = head_dim / 2, pairs = heads * half;
-  if (half % 8 == 0 && aligned(x.data, x.stride * 2))
+  const int half = dim / 2, pairs = heads * half;
+  if (half % 8 == 0 && head_dim % 8 == 0 && aligned(x.data, x.stride * 2))
     rotate_rows_in_eights<<<blocks_of(rows * pairs / 8), kThreads, 0, stream>>>(
-        rows * pairs / 8, pairs / 8, half, x, positions, cosine, sine, way);
+        rows * pairs / 8, pairs / 8, half, head_dim, x, positions, cosine, sine, way);
   else
-    rotate_rows<<<blocks_of(rows * pairs), kThreads, 0, stream>>>(rows * pairs, pairs, half, x, positions,
-                                                                  cosine, sine, way);
+    rotate_rows<<<blocks_of(rows * pairs), kThreads, 0, stream>>>(rows * pairs, pairs, half, head_dim, x,
+                                                                  positions, cosine, sine, way);
   return cudaGetLastError();
 }
 

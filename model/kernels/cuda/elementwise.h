@@ -18,9 +18,10 @@ namespace preferd::kernels::cuda {
                               Rows<const __nv_bfloat16> gate, Rows<const __nv_bfloat16> up,
                               Rows<__nv_bfloat16> y);
 
-// Rotary positions in place, half-split pairs: x [rows, heads, head_dim], head_dim even; cosine, sine
-// [positions, head_dim / 2]; row r is rotated by positions[r], with kInverse in the other direction.
-[[nodiscard]] cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim,
+// Rotary positions in place, half-split pairs: x [rows, heads, head_dim], of which the first `dim` values of a
+// head are rotated, an even number; cosine, sine [positions, dim / 2]; row r is rotated by positions[r], with
+// kInverse in the other direction.
+[[nodiscard]] cudaError_t rotate(cudaStream_t stream, std::int64_t rows, int heads, int head_dim, int dim,
                                  Rows<__nv_bfloat16> x, const std::int32_t* positions, const float* cosine,
                                  const float* sine, Direction direction = Direction::kForward);
 

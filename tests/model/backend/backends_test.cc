@@ -122,16 +122,20 @@ TEST_P(Backends, AgreeOnGatesAndActivations) {
 
 TEST_P(Backends, AgreeOnRotationsAndTheirInverse) {
   const std::vector<float> cosine = values(50 * 5, .01f, .3f), sine = values(50 * 5, .01f, -.1f);
-  const Angles angles{cosine, sine, 10};
   std::vector<std::int32_t> positions;
   for (int i = 0; i < 33; ++i) positions.push_back(i * 3 % 50);
-  const auto rotate = [&](Backend& b, const Tensors& t) { return b.rotate(t[0].clone(), positions, angles); };
-  expect_agrees(rotate, {at::randn({33, 40})});
-  expect_gradients(rotate,
-                   [&](KernelBackend& b, const Tensors&, const at::Tensor& dy) {
-                     return Tensors{b.rotate_backward(dy.clone(), positions, angles)};
-                   },
-                   {at::randn({33, 40})});
+  for (const std::int64_t head_dim : {10, 20}) {  // the whole of a head, and its first half
+    const Angles angles{cosine, sine, head_dim, 10};
+    const auto rotate = [&](Backend& b, const Tensors& t) {
+      return b.rotate(t[0].clone(), positions, angles);
+    };
+    expect_agrees(rotate, {at::randn({33, 40})});
+    expect_gradients(rotate,
+                     [&](KernelBackend& b, const Tensors&, const at::Tensor& dy) {
+                       return Tensors{b.rotate_backward(dy.clone(), positions, angles)};
+                     },
+                     {at::randn({33, 40})});
+  }
 }
 
 TEST_P(Backends, GatherAndAddTheSameRows) {

@@ -240,12 +240,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "gemma3",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["final_logit_softcapping"] = 30; }); },
                 {"final_logit_softcapping is not supported, expected null"}},
-        Refusal{"gemma3_rope_of_one_type",
-                "gemma3",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) { j["rope_parameters"]["full_attention"] = Json::object(); });
-                },
-                {"rope_parameters has no sliding_attention"}},
         Refusal{"gemma_type",
                 "gemma",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["torch_dtype"] = "half"; }); },
@@ -279,42 +273,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "dense",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["rms_norm_eps"] = "1e-5"; }); },
                 {"rms_norm_eps is '1e-5', expected a number"}},
-        Refusal{"rope_type",
-                "dense",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) { j["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 2}}; });
-                },
-                {"rope_scaling", "rope_type 'yarn' is not supported"}},
-        Refusal{"rope_type_old_spelling",
-                "dense",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) { j["rope_scaling"] = {{"type", "dynamic"}, {"factor", 2}}; });
-                },
-                {"rope_scaling", "rope_type 'dynamic' is not supported"}},
-        Refusal{"rope_parameters_type",
-                "dense",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) { j["rope_parameters"] = {{"rope_type", "longrope"}}; });
-                },
-                {"rope_parameters", "rope_type 'longrope' is not supported"}},
-        Refusal{"rope_factor_missing",
-                "dense",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) { j["rope_scaling"] = {{"rope_type", "linear"}}; });
-                },
-                {"rope_scaling", "factor is missing"}},
-        Refusal{"rope_theta_zero",
-                "dense",
-                [](const PackageCopy& c) { config(c, [](Json& j) { j["rope_theta"] = 0; }); },
-                {"rope_theta is not above 0"}},
-        Refusal{"partial_rotary",
-                "dense",
-                [](const PackageCopy& c) {
-                  config(c, [](Json& j) {
-                    j["rope_parameters"] = {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}};
-                  });
-                },
-                {"partial_rotary_factor"}},
         Refusal{"max_layers_zero",
                 "dense",
                 [](const PackageCopy& c) { manifest(c, [](Json& j) { j["base"]["max_layers"] = 0; }); },

@@ -17,7 +17,8 @@ using testing_support::Derived;
 using testing_support::Form;
 using testing_support::random_matrix;
 
-constexpr int kHidden = 48, kFfn = 80, kHeads = 4, kKvHeads = 2, kHeadDim = 10, kLayers = 3, kVocabulary = 60;
+constexpr int kHidden = 48, kFfn = 80, kHeads = 4, kKvHeads = 2, kHeadDim = 10, kLayers = 3, kVocabulary = 60,
+              kPositions = 200;
 
 // Random weights, the same for the same order of asking; linears in the given form.
 class RandomWeights : public checkpoint::WeightSource {
@@ -60,6 +61,16 @@ Json smollm3() {
                                {"mlp_bias", true},
                                {"use_sliding_window", true},
                                {"sliding_window", 9}});
+}
+Json phi3() {
+  return config_of(
+      "phi3",
+      {{"sliding_window", 9},
+       {"partial_rotary_factor", 0.6},
+       {"max_position_embeddings", 200},
+       {"original_max_position_embeddings", 20},
+       {"rope_scaling",
+        {{"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2}}, {"long_factor", {1.5, 3.0, 8.0}}}}});
 }
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
 Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
@@ -104,7 +115,7 @@ Json bilstm() {
 std::unique_ptr<Body> build(checkpoint::WeightSource& weights, const Json& json) {
   checkpoint::Fields config(json, "config.json");
   const auto family = find_family(json["model_type"].get<std::string>());
-  auto body = (*family)->build(config, weights, {kLayers, 200});
+  auto body = (*family)->build(config, weights, {kLayers, kPositions});
   EXPECT_TRUE(config.status());
   return body;
 }
@@ -128,8 +139,11 @@ backend::Batch testing_batch(AttentionMask mask) {
   return b;
 }
 
-AttentionMask mask_of(const Json& config) {
-  return (*find_family(config["model_type"].get<std::string>()))->mask;
+// kBidirectional too where segments must be whole sequences for another reason.
+AttentionMask mask_of(const Json& json) {
+  const checkpoint::Fields config(json, "config.json");
+  const auto family = find_family(json["model_type"].get<std::string>());
+  return shares_prefixes(**family, config, kPositions) ? (*family)->mask : AttentionMask::kBidirectional;
 }
 
 using Projections = std::map<std::string, checkpoint::LoraWeights>;
@@ -215,6 +229,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen2_nf4_last", qwen2, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
+                    Case{"phi3_nf4_last", phi3, Form::kNf4, package::Pooling::kLast},
+                    Case{"phi3_dense_mean", phi3, Form::kDense, package::Pooling::kMean},
+                    Case{"phi3_int8_first", phi3, Form::kInt8, package::Pooling::kFirst},
                     Case{"mistral_int8_mean", mistral, Form::kInt8, package::Pooling::kMean},
                     Case{"smollm3_nf4_last", smollm3, Form::kNf4, package::Pooling::kLast},
                     Case{"gemma_int8_last", gemma, Form::kInt8, package::Pooling::kLast},
@@ -250,6 +267,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(llama(), package::Pooling::kMean, 2 + kLayers * (2 + 7 + 4));
   expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
   expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
+  expect(phi3(), package::Pooling::kLast, 2 + kLayers * (2 + 4));       // fused linears
   expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
   expect(gemma2(), package::Pooling::kLast, 2 + kLayers * (4 + 7));
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
@@ -261,13 +279,19 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
 }
 
 TEST(FamilyTraining, GivesTheBitsOfServing) {
-  const std::pair<package::Pooling, Json> cases[] = {
-      {package::Pooling::kLast, llama()},           {package::Pooling::kMean, llama()},
-      {package::Pooling::kFirst, llama()},          {package::Pooling::kLast, gemma2()},
-      {package::Pooling::kLast, gemma3()},          {package::Pooling::kLast, smollm3()},
-      {package::Pooling::kLast, qwen3()},           {package::Pooling::kMean, qwen3()},
-      {package::Pooling::kFirst, deberta_shared()}, {package::Pooling::kMean, deberta_conv()},
-      {package::Pooling::kLast, bilstm()}};
+  const std::pair<package::Pooling, Json> cases[] = {{package::Pooling::kLast, llama()},
+                                                     {package::Pooling::kMean, llama()},
+                                                     {package::Pooling::kFirst, llama()},
+                                                     {package::Pooling::kLast, gemma2()},
+                                                     {package::Pooling::kLast, gemma3()},
+                                                     {package::Pooling::kLast, smollm3()},
+                                                     {package::Pooling::kLast, phi3()},
+                                                     {package::Pooling::kMean, phi3()},
+                                                     {package::Pooling::kLast, qwen3()},
+                                                     {package::Pooling::kMean, qwen3()},
+                                                     {package::Pooling::kFirst, deberta_shared()},
+                                                     {package::Pooling::kMean, deberta_conv()},
+                                                     {package::Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);
     ops::Compute compute(2);
@@ -285,7 +309,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const auto& config : {llama(), qwen3(), gemma2(), deberta_shared(), deberta_conv()})
+  for (const auto& config : {llama(), qwen3(), phi3(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       ops::TrainingStep kept, recomputed;
       kept.dropout = recomputed.dropout = backend::Dropout{0.2, 5};

@@ -168,7 +168,7 @@ TEST(Rotate, FollowsItsFormulaForEveryHalfAndWay) {
     const std::vector<float> sine(cosine.rbegin(), cosine.rend());
     for (const Direction direction : {Direction::kForward, Direction::kInverse}) {
       auto y = x;
-      rotate(y.data(), positions.data(), cosine.data(), sine.data(), 2, 3, 2 * half, direction);
+      rotate(y.data(), positions.data(), cosine.data(), sine.data(), 2, 3, 2 * half, 2 * half, direction);
       for (std::size_t row = 0; row < 2; ++row)
         for (std::size_t head = 0; head < 3; ++head)
           for (std::size_t i = 0; i < half; ++i) {
@@ -186,7 +186,7 @@ TEST(Rotate, TurnsPairsByTheirAngle) {
   std::vector<float> x = {1, 0, 0, 1};  // head_dim 4: pairs (0, 2), (1, 3)
   const std::int32_t position = 1;
   const std::vector<float> cosine = {1, 1, 0, 0.6f}, sine = {0, 0, 1, 0.8f};
-  rotate(x.data(), &position, cosine.data(), sine.data(), 1, 1, 4);
+  rotate(x.data(), &position, cosine.data(), sine.data(), 1, 1, 4, 4);
   EXPECT_EQ(x, (std::vector<float>{0, -0.8f, 1, 0.6f}));
 }
 

@@ -9,6 +9,7 @@
 namespace preferd::ops {
 namespace {
 
+using testing_support::derive;
 using testing_support::Form;
 using testing_support::random_matrix;
 using testing_support::random_tensor;
@@ -143,6 +144,62 @@ TEST(Linears, KeepWhatAnOperandMakesAgain) {
   passing.zero_();  // what backward would read, had it kept the tensor
   y.sum().backward();
   EXPECT_TRUE(trainable.weights()[0].tensor.grad().equal(expected));
+}
+
+// Two parts of one stored matrix and of one adapter.
+struct Fused {
+  backend::Linear whole, first, second;
+  Projections map;
+
+  explicit Fused(Form form) : whole{random_matrix(96, 64, form, 1), {}, "fused"} {
+    map["fused"] = {random_matrix(5, 64, Form::kDense, 2), random_matrix(96, 5, Form::kDense, 3), 1.5f};
+    cut();
+  }
+
+  void cut() {
+    first = {quant::row_range(whole.weight, 0, 32), {}, "fused", 0};
+    second = {quant::row_range(whole.weight, 32, 64), {}, "fused", 32};
+  }
+
+  at::Tensor operator()(Compute& compute, const at::Tensor& x, bool apart) {
+    const Projections* projections[] = {&map};
+    const backend::AdapterRun run{0, static_cast<std::int32_t>(x.size(0)), 0};
+    const backend::Linear *parts[] = {&first, &second}, *one[] = {&whole};
+    if (!apart) return linears(compute, x, one, {projections, {&run, 1}})[0];
+    const auto y = linears(compute, x, parts, {projections, {&run, 1}});
+    return at::cat({y[0], y[1]}, 1);
+  }
+};
+
+TEST(Linears, OfPartsOfAFusedModuleGiveTheBitsOfTheWhole) {
+  const at::NoGradGuard serving;
+  const at::Tensor x = random_tensor(20, 64, 4);
+  for (const Form form : {Form::kDense, Form::kBf16, Form::kNf4, Form::kFp4, Form::kInt8})
+    for (const backend::Arithmetic arithmetic :
+         {backend::Arithmetic::kFp32, backend::Arithmetic::kInt16, backend::Arithmetic::kInt8}) {
+      Compute compute(2, arithmetic);
+      Fused fused(form);
+      EXPECT_TRUE(fused(compute, x, true).equal(fused(compute, x, false))) << static_cast<int>(form);
+    }
+}
+
+TEST(LinearsGradients, OfPartsReachTheFusedWeightAndAdapter) {
+  std::vector<std::shared_ptr<Fused>> kept;
+  const auto run = [&](Compute& compute, bool apart) {
+    return derive(compute, {random_tensor(20, 64, 4)},
+                  [&](Compute& c, backend::TrainableWeights& trainable, const std::vector<at::Tensor>& x) {
+                    Fused& fused = *kept.emplace_back(std::make_shared<Fused>(Form::kBf16));
+                    trainable.train("weight", fused.whole.weight);
+                    trainable.train("A", fused.map["fused"].a);
+                    trainable.train("B", fused.map["fused"].b);
+                    fused.cut();
+                    return fused(c, x[0], apart);
+                  });
+  };
+  Compute kernels(2), reference = Compute::composed(1, at::kCPU, at::kDouble);
+  const testing_support::Derived whole = run(reference, false);
+  testing_support::expect_near(run(reference, true), whole, 1e-12);
+  testing_support::expect_near(run(kernels, true), whole, 1e-5);
 }
 
 TEST(Embed, GradientsOfTableAndAdapter) {

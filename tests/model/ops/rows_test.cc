@@ -111,7 +111,7 @@ TEST(RotateGradient, TurnsBack) {
   for (int i = 0; i < 70; ++i) positions.push_back(i * 13 % 90);
   expect_gradients({random_tensor(70, 30, 1)},
                    [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
-                     return rotate(compute, x[0], positions, {cosine, sine, 10});
+                     return rotate(compute, x[0], positions, {cosine, sine, 10, 10});
                    });
 }
 
@@ -157,9 +157,9 @@ TEST(InPlace, TurnsSeveralTensorsInOnePass) {
   for (const int threads : {1, 3}) {
     Compute c(threads);
     const at::Tensor turned[] = {q.clone(), k.clone()};
-    rotate_in_place(c, turned, positions, {cosine, sine, 10});
-    EXPECT_TRUE(turned[0].equal(rotate(c, q, positions, {cosine, sine, 10})));
-    EXPECT_TRUE(turned[1].equal(rotate(c, k, positions, {cosine, sine, 10})));
+    rotate_in_place(c, turned, positions, {cosine, sine, 10, 10});
+    EXPECT_TRUE(turned[0].equal(rotate(c, q, positions, {cosine, sine, 10, 10})));
+    EXPECT_TRUE(turned[1].equal(rotate(c, k, positions, {cosine, sine, 10, 10})));
   }
 }
 
