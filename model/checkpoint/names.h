@@ -9,9 +9,13 @@
 namespace preferd::checkpoint {
 
 // Modules of published checkpoints that hold a head beside the body, by the first part of their tensors' names.
-inline constexpr std::array kHeads = {"score",           "classifier",  "pooler",  "v_head",
-                                      "value_head",      "reward_head", "rm_head", "score_head",
-                                      "regression_head", "critic_head", "out_proj"};
+inline constexpr std::array kHeads = {"score",           "classifier",
+                                      "pooler",          "v_head",
+                                      "value_head",      "reward_head",
+                                      "rm_head",         "score_head",
+                                      "regression_head", "critic_head",
+                                      "out_proj",        "regression_layer",
+                                      "gating",          "reward_transform_matrix"};
 bool is_of_head(const std::string& name);  // without the prefix of the body's names: "score.weight"
 
 // "a, b": the first eight, and how many more there are.

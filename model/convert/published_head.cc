@@ -9,6 +9,7 @@
 #include "model/checkpoint/names.h"
 #include "model/checkpoint/peft_config.h"
 #include "model/checkpoint/weights.h"
+#include "model/convert/gated_head.h"
 #include "model/scorer/model_shape.h"
 
 namespace preferd::convert {
@@ -213,6 +214,7 @@ Result<std::optional<PublishedHead>> published_head(const Files& base) {
   if (!tensors) return tensors.error();
   auto rest = beside_body(*tensors, *shape);
   if (!rest) return rest.error();
+  if (auto gated = gated_head(base, *rest); !gated || *gated) return gated;
   auto groups = grouped(*rest);
 
   if (const auto pooled = with_pooler(groups)) return pooled_head(*pooled, base, shape->width, base.name());

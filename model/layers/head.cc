@@ -8,10 +8,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 
 #include "base/check.h"
@@ -93,6 +95,36 @@ at::Tensor apply(ops::Compute& compute, const backend::Linear& linear, const at:
   return ops::linears(compute, x, projections, {})[0];
 }
 
+at::Tensor through(ops::Compute& compute, std::span<const package::HeadLayer> layers,
+                   std::span<const backend::Linear> linears, at::Tensor x) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].type == package::HeadLayer::Type::kLinear) x = apply(compute, linears[i], x);
+    if (layers[i].type == package::HeadLayer::Type::kActivation) {
+      x = x.clone();
+      activate(layers[i].activation, x);
+    }
+  }
+  return x;
+}
+
+// [rows, 1]: the values [rows, n], weighted by the softmax of logits [rows, n] over a temperature.
+at::Tensor weighted(const at::Tensor& values, const at::Tensor& logits, double temperature) {
+  const at::Tensor y = at::empty({values.size(0), 1}, values.options());
+  const auto n = static_cast<std::size_t>(values.size(1));
+  std::vector<double> e(n);
+  for (std::int64_t row = 0; row < values.size(0); ++row) {
+    const float *v = values.data_ptr<float>() + row * values.size(1),
+                *z = logits.data_ptr<float>() + row * logits.size(1);
+    const double top = static_cast<double>(*std::max_element(z, z + n));
+    double all = 0, sum = 0;
+    for (std::size_t i = 0; i < n; ++i)
+      all += e[i] = std::exp((static_cast<double>(z[i]) - top) / temperature);
+    for (std::size_t i = 0; i < n; ++i) sum += e[i] * static_cast<double>(v[i]);
+    y.data_ptr<float>()[row] = static_cast<float>(sum / all);
+  }
+  return y;
+}
+
 at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
   if (kind == package::Normalize::kNone) return x;
   at::Tensor y = at::empty_like(x);
@@ -135,10 +167,25 @@ at::Tensor drop(const ops::Compute& compute, double p, std::size_t layer, const 
   return x * backend::dropout_factors(stream, p, x.sizes(), x.options());
 }
 
+at::Tensor through(ops::Compute& compute, std::span<const package::HeadLayer> layers,
+                   std::span<const backend::Linear> linears, at::Tensor x) {
+  for (std::size_t i = 0; i < layers.size(); ++i) switch (layers[i].type) {
+      case package::HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
+      case package::HeadLayer::Type::kActivation: x = activate(layers[i].activation, x); break;
+      case package::HeadLayer::Type::kDropout: x = drop(compute, layers[i].p, i, x); break;
+    }
+  return x;
+}
+
 at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const backend::Linear& projection,
-                  std::span<const backend::Linear> linears, const at::Tensor& states,
-                  const at::Tensor& features) {
-  at::Tensor x = normalized(spec.normalize, states.to(compute.wide()));
+                  std::span<const backend::Linear> linears, std::span<const backend::Linear> gate,
+                  const at::Tensor& states, const at::Tensor& features) {
+  at::Tensor x = normalized(spec.normalize, states.to(compute.wide())), before;
+  if (spec.gate) {
+    const at::Tensor both = x.reshape({x.size(0) / 2, 2, x.size(1)});
+    before = both.select(1, 0);
+    x = both.select(1, 1);
+  }
   if (package::traits(spec.output).joins_responses()) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features.to(compute.device(), compute.wide());
@@ -148,18 +195,31 @@ at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const ba
     }
     x = at::cat({x, f}, 1);
   }
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const package::HeadLayer& layer = spec.layers[i];
-    switch (layer.type) {
-      case package::HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
-      case package::HeadLayer::Type::kActivation: x = activate(layer.activation, x); break;
-      case package::HeadLayer::Type::kDropout: x = drop(compute, layer.p, i, x); break;
-    }
-  }
-  return x;
+  x = through(compute, spec.layers, linears, x);
+  if (!spec.gate) return x;
+  const at::Tensor weights = through(compute, spec.gate->layers, gate, before) / spec.gate->temperature;
+  return (at::softmax(weights, 1) * x).sum(1, true);
 }
 
 }  // namespace differentiable
+
+// Takes the linears of `layers`, named PREFIX<i>; `width`: what they read, then what the last gives.
+Status take_layers(const std::vector<package::HeadLayer>& layers, const std::string& key,
+                   const std::string& prefix, Taker& taker, std::int64_t& width,
+                   std::vector<backend::Linear>& into) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const package::HeadLayer& layer = layers[i];
+    into.emplace_back();
+    if (layer.type != package::HeadLayer::Type::kLinear) continue;
+    const std::string index = std::to_string(i);
+    if (layer.in != width)
+      return invalid("package.json: " + key + "[" + index + "].in is " + std::to_string(layer.in) +
+                     ", but its input is " + std::to_string(width) + " wide");
+    into.back() = taker.linear(prefix + index, layer.out, layer.in, layer.bias);
+    width = layer.out;
+  }
+  return Ok{};
+}
 
 }  // namespace
 
@@ -175,16 +235,18 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
   } else {
     width += features;
   }
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    const package::HeadLayer& layer = spec.layers[i];
-    head.linears_.emplace_back();
-    if (layer.type != package::HeadLayer::Type::kLinear) continue;
-    const std::string index = std::to_string(i);
-    if (layer.in != width)
-      return invalid("package.json: head.layers[" + index + "].in is " + std::to_string(layer.in) +
-                     ", but its input is " + std::to_string(width) + " wide");
-    head.linears_.back() = taker.linear("layers." + index, layer.out, layer.in, layer.bias);
-    width = layer.out;
+  if (const Status s = take_layers(spec.layers, "head.layers", "layers.", taker, width, head.linears_); !s)
+    return s.error();
+  if (spec.gate) {
+    std::int64_t weights = hidden;
+    if (const Status s =
+            take_layers(spec.gate->layers, "head.gate.layers", "gate.layers.", taker, weights, head.gate_);
+        !s)
+      return s.error();
+    if (weights != width)
+      return invalid("package.json: head.gate.layers give " + std::to_string(weights) +
+                     " weights, head.layers give " + std::to_string(width) + " values");
+    width = 1;
   }
   if (!package::traits(spec.output).fits(width))
     return invalid("package.json: the head's output is " + std::to_string(width) +
@@ -206,8 +268,13 @@ bool Head::wants_gradient(const ops::Compute& compute, const at::Tensor& states)
 
 at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
   if (compute.copies_weights() || wants_gradient(compute, states))
-    return differentiable::logits(compute, spec_, projection_, linears_, states, features);
-  at::Tensor x = normalized(spec_.normalize, states);
+    return differentiable::logits(compute, spec_, projection_, linears_, gate_, states, features);
+  at::Tensor x = normalized(spec_.normalize, states), before;
+  if (spec_.gate) {
+    const at::Tensor both = x.view({x.size(0) / 2, 2, x.size(1)});
+    before = both.select(1, 0).contiguous();
+    x = both.select(1, 1).contiguous();
+  }
   if (package::traits(spec_.output).joins_responses()) x = x.view({x.size(0) / 2, 2 * x.size(1)});
   if (features.defined()) {
     at::Tensor f = features;
@@ -218,15 +285,9 @@ at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const a
     }
     x = at::cat({x, f}, 1);
   }
-  for (std::size_t i = 0; i < spec_.layers.size(); ++i) {
-    const package::HeadLayer& layer = spec_.layers[i];
-    if (layer.type == package::HeadLayer::Type::kLinear) x = apply(compute, linears_[i], x);
-    if (layer.type == package::HeadLayer::Type::kActivation) {
-      x = x.clone();
-      activate(layer.activation, x);
-    }
-  }
-  return x;
+  x = through(compute, spec_.layers, linears_, x);
+  if (!spec_.gate) return x;
+  return weighted(x, through(compute, spec_.gate->layers, gate_, before), spec_.gate->temperature);
 }
 
 std::vector<std::pair<std::string, backend::Linear*>> Head::parameters() {

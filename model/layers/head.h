@@ -27,7 +27,7 @@ class Head {
   static Result<Head> create(const package::HeadSpec& spec, std::int64_t hidden, std::int64_t features,
                              checkpoint::TensorMap tensors, const std::string& where);
 
-  // states [rows * (siamese ? 2 : 1), hidden] after the body's norm; features [rows, columns] or undefined.
+  // states [rows * (siamese or with a gate ? 2 : 1), hidden] (a gate's state before the response's) after the body's norm; features [rows, columns] or undefined.
   // Returns logits [rows, outputs()]. If a gradient is recorded, or composed, ATen computes them in wide():
   // equal up to rounding, with the step's dropout, and with gradients of states and trainable parameters.
   at::Tensor logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
@@ -44,7 +44,8 @@ class Head {
   package::HeadSpec spec_;
   backend::Linear projection_;
   std::vector<backend::Linear>
-      linears_;  // one per entry of spec_.layers; empty where the entry is not a linear
+      linears_;                        // one per entry of spec_.layers; empty where the entry is not a linear
+  std::vector<backend::Linear> gate_;  // the same of spec_.gate
   std::int64_t outputs_ = 0;
 };
 

@@ -13,4 +13,9 @@ std::size_t tokens_to_read(const HeadSpec& head, std::span<const std::int32_t> i
   return std::max<std::size_t>(1, last([&](std::int32_t id) { return id != *head.skip_token; }));
 }
 
+std::size_t tokens_to_gate(const GateSpec& gate, std::span<const std::int32_t> ids) {
+  const auto found = std::find_end(ids.begin(), ids.end(), gate.at_tokens.begin(), gate.at_tokens.end());
+  return found == ids.end() ? 0 : static_cast<std::size_t>(found - ids.begin()) + 1;
+}
+
 }  // namespace preferd::package

@@ -43,6 +43,16 @@ struct FeatureProjection {
   bool l2_normalize = false;
 };
 
+// Weights of the values that the layers give, made of an earlier state of the same sequence, as in ArmoRM (Wang
+// et al., Interpretable Preferences via Multi-Objective Reward Modeling and Mixture-of-Experts, 2024):
+//
+//   output = sum over values of softmax(gate layers(state at `at_tokens`) / temperature) * layers(state)
+struct GateSpec {
+  std::vector<std::int32_t> at_tokens;  // it reads at the first of these, where they stand for the last time
+  std::vector<HeadLayer> layers;        // entry i is tensor gate.layers.<i>; the last gives a weight a value
+  double temperature = 1;
+};
+
 struct HeadSpec {
   std::optional<std::string> file;
   Pooling pooling = Pooling::kLast;  // token_pair: always the last token
@@ -52,11 +62,15 @@ struct HeadSpec {
   Normalize normalize = Normalize::kNone;
   std::optional<FeatureProjection> projection;
   std::vector<HeadLayer> layers;  // entry i of head.layers is tensor layers.<i>
+  std::optional<GateSpec> gate;   // of output difference in causal families, without features
   Output output = Output::kSigmoidB;
   std::vector<std::string> tokens;  // token_pair: exactly two
 };
 
 // The number of tokens up to and including the one whose state the head reads. 0: at_token is not among them.
 std::size_t tokens_to_read(const HeadSpec& head, std::span<const std::int32_t> ids);
+
+// The number of tokens up to and including the one whose state the gate reads. 0: at_tokens are not among them.
+std::size_t tokens_to_gate(const GateSpec& gate, std::span<const std::int32_t> ids);
 
 }  // namespace preferd::package

@@ -81,6 +81,26 @@ void read_token(ObjectReader& s, const char* key, std::optional<std::int32_t>& t
   if (s.has(key)) token = static_cast<std::int32_t>(id);
 }
 
+GateSpec read_gate(ObjectReader s) {
+  GateSpec gate;
+  s.need("at_tokens");
+  for (std::size_t i = 0, count = count_of(s, "at_tokens"); i < count; ++i) {
+    const Json& id = s.at("at_tokens")[i];
+    if (!id.is_number_integer() || id < 0 || id > kHuge)
+      s.wrong("at_tokens", "ids of tokens");
+    else
+      gate.at_tokens.push_back(id.get<std::int32_t>());
+  }
+  if (gate.at_tokens.empty()) s.fail(s.path("at_tokens") + " is empty, expected ids of tokens");
+  s.real("temperature", gate.temperature, "the weights' logits are divided by it");
+  if (!(gate.temperature > 0)) s.wrong("temperature", "a number above 0");
+  for (std::size_t i = 0, count = count_of(s, "layers"); i < count; ++i)
+    gate.layers.push_back(read_layer(s.element("layers", i)));
+  if (gate.layers.empty()) s.fail(s.path("layers") + " is empty, expected the gate's layers");
+  s.close();
+  return gate;
+}
+
 HeadSpec read_head(ObjectReader s) {
   HeadSpec head;
   bool l2 = false, layer_norm = false;
@@ -98,6 +118,7 @@ HeadSpec read_head(ObjectReader s) {
   if (s.has("feature_projection")) head.projection = read_projection(s.inner("feature_projection"));
   for (std::size_t i = 0, count = count_of(s, "layers"); i < count; ++i)
     head.layers.push_back(read_layer(s.element("layers", i)));
+  if (s.has("gate")) head.gate = read_gate(s.inner("gate"));
   s.need("output");
   s.choice("output", head.output, "what the head's outputs stand for");
   s.texts("tokens", head.tokens, "of token_pair: the two answer tokens");
@@ -239,6 +260,10 @@ void check_heads(ObjectReader& s, const Manifest& m) {
       s.fail("heads of one package see the same feature columns: difference does not mix with other outputs");
     if (head.projection && m.features.set == features::FeatureSet::kNone)
       s.fail("head.feature_projection without features");
+    if (head.gate &&
+        (!traits(head.output).scores_each_response() || m.features.set != features::FeatureSet::kNone ||
+         head.normalize != Normalize::kNone || head.pooling != Pooling::kLast))
+      s.fail("head.gate goes with output difference and pooling last, without features and normalization");
     if (traits(head.output).reads_lm_head()) {
       if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
       if (head.skip_token || head.at_token)

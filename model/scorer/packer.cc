@@ -23,7 +23,7 @@ class Packer {
     const std::int32_t first_row = batch_.rows();
     std::vector<const std::vector<std::int32_t>*> sequences;
     for (const EncodedOrder& order : item.orders)
-      for (const auto& sequence : order.sequences) sequences.push_back(&sequence);
+      for (const auto* sequence : order.read()) sequences.push_back(sequence);
     const std::size_t prefix = prefixes_ == Prefixes::kShared ? shared_prefix(sequences) : 0;
     const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
     for (const auto* sequence : sequences)

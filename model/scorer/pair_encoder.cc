@@ -42,9 +42,9 @@ std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
   std::vector<const std::vector<std::int32_t>*> all;
   std::size_t total = 0;
   for (const EncodedOrder& order : encoded.orders)
-    for (const auto& sequence : order.sequences) {
-      all.push_back(&sequence);
-      total += sequence.size();
+    for (const auto* sequence : order.read()) {
+      all.push_back(sequence);
+      total += sequence->size();
     }
   return prefixes == Prefixes::kApart ? total : total - shared_prefix(all) * (all.size() - 1);
 }
@@ -64,7 +64,29 @@ Status leave_unread(const package::HeadSpec& head, EncodedOrder& order) {
   return Ok{};
 }
 
+Status add_gates(const package::HeadSpec& head, EncodedOrder& order) {
+  if (!head.gate) return Ok{};
+  for (const auto& sequence : order.sequences) {
+    const std::size_t read = package::tokens_to_gate(*head.gate, sequence);
+    if (read == 0)
+      return Error{Code::kInvalid,
+                   "the head's gate reads at tokens (head.gate.at_tokens) that this text does not have",
+                   {}};
+    order.gates.emplace_back(sequence.begin(), sequence.begin() + static_cast<std::ptrdiff_t>(read));
+  }
+  return Ok{};
+}
+
 }  // namespace
+
+std::vector<const std::vector<std::int32_t>*> EncodedOrder::read() const {
+  std::vector<const std::vector<std::int32_t>*> out;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (!gates.empty()) out.push_back(&gates[i]);
+    out.push_back(&sequences[i]);
+  }
+  return out;
+}
 
 std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences) {
   if (sequences.size() < 2) return 0;
@@ -137,6 +159,10 @@ std::vector<float> PairEncoder::features(const text::Pair& pair) const {
 // A state depends on earlier tokens alone, or the tokens behind the one that is read could not be left out.
 Status PairEncoder::check_reading() const {
   for (const package::AdapterSpec& adapter : manifest_.adapters)
+    if (adapter.head.gate && family_->mask != families::AttentionMask::kCausal)
+      return invalid(package_->name() + "/package.json: head.gate is there, but " + family_->model_type +
+                     " is not a causal language model");
+  for (const package::AdapterSpec& adapter : manifest_.adapters)
     for (const auto& [key, token] :
          {std::pair{"skip_token", adapter.head.skip_token}, std::pair{"at_token", adapter.head.at_token}}) {
       if (token && family_->mask != families::AttentionMask::kCausal)
@@ -160,6 +186,7 @@ Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, const pac
     if (sequence.empty())
       return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
   if (const Status s = leave_unread(head, order); !s) return s.error();
+  if (const Status s = add_gates(head, order); !s) return s.error();
   if (manifest_.features.set == features::FeatureSet::kNone) return order;
   const features::FeatureColumns columns =
       features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);

@@ -46,8 +46,13 @@ struct EncodedOrder {
   // What follows the token that the head reads, by sequence, or empty: it changes no state that is read, and
   // is not computed.
   std::vector<std::vector<std::int32_t>> unread = {};
+  // Of a head with a gate, for each sequence: its beginning, whose last state the gate reads. Otherwise empty.
+  std::vector<std::vector<std::int32_t>> gates = {};
   // The feature columns that the head reads: none, 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
   std::vector<float> features;
+
+  // What the body reads, a state of each: every sequence, behind its gate if there is one.
+  std::vector<const std::vector<std::int32_t>*> read() const;
 };
 
 struct Encoded {

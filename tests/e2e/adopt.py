@@ -8,7 +8,7 @@ import http.client, re
 from convert_support import *
 
 PUBLISHED = FIXTURES / "published"
-WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long"]
+WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long", "llama_gated"]
 
 
 class Adoption(Folder):
@@ -93,6 +93,18 @@ class Packages(Adoption):
                 rows = PUBLISHED / name / "rows.jsonl"
                 expected = [json.loads(line)["sequences"] for line in rows.read_text("utf-8").splitlines()]
                 self.assertEqual(self.tokens_of(PUBLISHED / name, rows), expected)
+
+    def test_score_a_row_alone_as_among_others(self):
+        for name in ("llama_gated", "phi3_long"):
+            rows = [line + "\n" for line in (PUBLISHED / name / "rows.jsonl").read_text("utf-8").splitlines()]
+            for part in [rows] + [[row] for row in rows]:
+                (self.dir / "rows.jsonl").write_text("".join(part), "utf-8")
+                code, out, err = run("score", "--package", PUBLISHED / name, "--input", self.dir / "rows.jsonl", "--output", "-", "--quiet")
+                self.assertEqual(code, 0, err)
+                if len(part) > 1:
+                    whole = out.splitlines()
+                else:
+                    self.assertEqual(out.splitlines()[0], whole[rows.index(part[0])])
 
     def test_in_memory_score_as_those_on_disk(self):
         rows = PUBLISHED / "qwen2_pad/rows.jsonl"
@@ -264,6 +276,22 @@ class Refusals(Adoption):
         del all["score.weight"]
         write_tensors(folder / "model.safetensors", all)
         self.refused(folder, "there is no head")
+
+    def test_of_gates_in_part(self):
+        def changed(change):
+            shutil.rmtree(self.dir / "llama_gated", ignore_errors=True)
+            folder = self.published("llama_gated")
+            all = read_tensors(folder / "model.safetensors")
+            change(all)
+            write_tensors(folder / "model.safetensors", all)
+            return folder
+        self.refused(changed(lambda t: t.pop("regression_layer.weight")), "the gated head lacks regression_layer.weight")
+        self.refused(changed(lambda t: t.pop("gating.layers.2.weight")), "lacks gating.layers with a weight for each objective")
+        self.refused(changed(lambda t: t.update({"gating.norm.weight": t["gating.layers.0.bias"]})), "has gating.norm.weight, which it does not read")
+        self.refused(changed(lambda t: t.update({"reward_transform_matrix": t["gating.layers.0.bias"]})), "reward_transform_matrix is [12], expected floats of shape [5, 5]")
+        folder = changed(lambda t: None)
+        self.edit_json(folder / "config.json", lambda c: c.update(model_type="mistral"))
+        self.refused(folder, "the head has a gate, and where it reads is not known for mistral")
 
     def test_of_two_heads_by_name(self):
         folder = self.published("llama_score")

@@ -102,6 +102,8 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
     return invalid(
         "method is full over a token_pair head, whose rows of the LM head are not trained; expected method "
         "lora or another head.output");
+  for (const package::AdapterSpec& adapter : encoder->manifest().adapters)
+    if (adapter.head.gate) return invalid("package.json: head.gate is served and not trained");
   std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));
   std::shared_ptr<checkpoint::WritableWeights> writable;
   scorer::SourceWrapper wrap;
