@@ -205,6 +205,18 @@ Result<std::optional<PublishedHead>> only_head(const std::map<std::string, const
   return std::optional(with_guesses(found.front()));
 }
 
+// Nothing that bears a head's name may stay unread.
+Status check_whole(const Candidate& head, const std::map<std::string, const StoredTensor*>& beside,
+                   const std::string& where) {
+  for (const auto& [name, tensor] : beside) {
+    const bool own = std::ranges::any_of(
+        head.links, [&](const Link& link) { return link.weight == tensor || link.bias == tensor; });
+    if (checkpoint::is_of_head(name) && !own)
+      return invalid(where + ": the head " + head.name + " has " + name + ", which it does not read");
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 Result<std::optional<PublishedHead>> published_head(const Files& base) {
@@ -225,6 +237,7 @@ Result<std::optional<PublishedHead>> published_head(const Files& base) {
   if (found.empty()) return std::optional<PublishedHead>();
   if (found.size() > 1) return invalid(base.name() + ": there are two heads: " + names_of(found));
   if (const Status s = check_chain(found.front(), shape->width, base.name()); !s) return s.error();
+  if (const Status s = check_whole(found.front(), *rest, base.name()); !s) return s.error();
   PublishedHead head = with_guesses(found.front());
   if (known.empty())
     head.notes.push_back("the head is taken to be " + head.name +
