@@ -113,6 +113,10 @@ class Causal : public Body {
     return block.attention.shape.window > 0 && !sliding_rope.cosine.empty() ? sliding_rope : rope;
   }
 
+  static const backend::Norm* norm_before(const layers::DecoderBlock& block) {
+    return block.before_attention ? &*block.before_attention : nullptr;
+  }
+
   // From embeddings to the states after the final norm, as functions of what is trained, or composed.
   at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
     at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
@@ -137,11 +141,13 @@ class Causal : public Body {
   at::Tensor served(ops::Compute& compute, const Inputs& in) const {
     layers::Stream stream{ops::embed(compute, in.batch.ids, embedding, in.adapters), {}};
     if (embedding_scale != 1) ops::scale_in_place(compute, stream.x, embedding_scale);
-    stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
+    const backend::Norm* first = norm_before(blocks.front());
+    stream.normed =
+        first != nullptr ? ops::rms_norm(compute, stream.x, *first) : ops::narrow(compute, stream.x);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
       stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i]), in.positions}, blocks[i],
-                               std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
+                               std::move(stream), last ? &final_norm : norm_before(blocks[i + 1]),
                                last ? backend::Reader::kHead : backend::Reader::kLinears,
                                output_of(blocks[i], in));
     }
@@ -216,9 +222,10 @@ class Builder {
       a.value = projection(at + "v_proj", kv, s_.hidden, s_.query_key_value_bias);
     }
     a.out = projection(at + "o_proj", s_.hidden, q, s_.output_bias);
-    if (s_.query_key_norms) {
-      a.query_norm = norm_of(at + "q_norm", s_.head_dim);
-      a.key_norm = norm_of(at + "k_norm", s_.head_dim);
+    if (s_.query_key_norms != CausalSpec::HeadNorms::kNone) {
+      const bool each = s_.query_key_norms == CausalSpec::HeadNorms::kEach;
+      a.query_norm = norm_of(at + "q_norm", each ? s_.head_dim : q);
+      a.key_norm = norm_of(at + "k_norm", each ? s_.head_dim : kv);
     }
     a.shape = {.query_heads = static_cast<std::size_t>(s_.heads),
                .kv_heads = static_cast<std::size_t>(s_.kv_heads),
@@ -247,15 +254,13 @@ class Builder {
   layers::DecoderBlock block(std::int64_t layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
     layers::DecoderBlock b;
-    b.before_attention = norm(at + "input_layernorm");
+    using Norms = CausalSpec::Norms;
+    if (s_.norms != Norms::kAfter) b.before_attention = norm(at + "input_layernorm");
     b.attention = attention(at + "self_attn.", static_cast<std::size_t>(layer));
-    if (s_.norms_after) {
-      b.after_attention = norm(at + "post_attention_layernorm");
-      b.before_mlp = norm(at + "pre_feedforward_layernorm");
-      b.after_mlp = norm(at + "post_feedforward_layernorm");
-    } else {
-      b.before_mlp = norm(at + "post_attention_layernorm");
-    }
+    auto& behind_attention = s_.norms == Norms::kBefore ? b.before_mlp : b.after_attention;
+    behind_attention = norm(at + "post_attention_layernorm");
+    if (s_.norms == Norms::kAround) b.before_mlp = norm(at + "pre_feedforward_layernorm");
+    if (s_.norms != Norms::kBefore) b.after_mlp = norm(at + "post_feedforward_layernorm");
     b.mlp = mlp(at + "mlp.");
     return b;
   }

@@ -31,11 +31,16 @@ struct CausalSpec {
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
   bool fused = false;  // queries, keys and values in one qkv_proj, gates and ups in one gate_up_proj
-  bool query_key_norms = false;  // of each head, before rotary positions
+  enum class HeadNorms {
+    kNone,
+    kEach,
+    kWhole
+  } query_key_norms = HeadNorms::kNone;  // of each head, before rotary positions
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
-  float norm_offset = 0;                           // norms multiply by norm_offset + weight
-  bool norms_after = false;                        // norms also follow attention and MLP, as in Gemma-2
+  float norm_offset = 0;  // norms multiply by norm_offset + weight
+  // Before attention and MLP; also after them, as in Gemma-2; or only after them.
+  enum class Norms { kBefore, kAround, kAfter } norms = Norms::kBefore;
   float attention_scale = 0;                       // multiplies q k; read_causal: 1 / sqrt(d)
   float attention_softcap = 0, logit_softcap = 0;  // 0 = off
   std::vector<std::int64_t> windows;  // [layers] number of tokens that a query sees, including itself; 0 =

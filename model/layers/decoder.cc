@@ -18,13 +18,33 @@ backend::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tenso
           }};
 }
 
+using OptionalNorm = std::optional<backend::Norm>;
+
 // y; recomputed by `norm` from the sum.
-backend::Operand normed(ops::Compute& compute, const backend::Norm& norm, const ops::Added& t) {
+backend::Operand normed(ops::Compute& compute, const OptionalNorm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
-            return ops::rms_norm(compute, sum, norm);
+            return norm ? ops::rms_norm(compute, sum, *norm) : ops::narrow(compute, sum);
           }};
+}
+
+// The sum and what the linears that follow read of it.
+ops::Added added(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
+                 const OptionalNorm& norm) {
+  if (norm) return ops::added(compute, x, z, after, *norm);
+  const at::Tensor sum =
+      z.defined() ? ops::add(compute, x, after ? ops::rms_norm(compute, z, *after) : z) : x;
+  return {sum, ops::narrow(compute, sum)};
+}
+
+// The same in x and y.
+void add(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
+         const backend::Norm* norm, const at::Tensor& y) {
+  if (norm != nullptr)
+    ops::add_rms_norm(compute, x, z, after, *norm, y);
+  else
+    ops::add_in_place(compute, x, z, after, y);
 }
 
 bool in_place(const Forward& f) { return !f.compute.composed() && !at::GradMode::is_enabled(); }
@@ -90,15 +110,15 @@ at::Tensor gated_mlp(ops::Compute& compute, const GatedMlp& layer, const backend
 
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
                               const OutputRows& output, backend::Values values) {
-  static const std::optional<backend::Norm> kNone;
+  static const OptionalNorm kNone;
   const backend::Adapters adapters = output_adapters(f, output);
   const backend::Linear* out[] = {&block.attention.out};
-  const ops::Added x = ops::added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone,
-                                  block.before_attention);
+  const ops::Added x =
+      added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone, block.before_attention);
   const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), output);
   const ops::Added y =
-      ops::added(f.compute, output_rows(f, x.sum, output), ops::linears(f.compute, seen, out, adapters)[0],
-                 block.after_attention, block.before_mlp);
+      added(f.compute, output_rows(f, x.sum, output), ops::linears(f.compute, seen, out, adapters)[0],
+            block.after_attention, block.before_mlp);
   return {y.sum, gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters, values),
           &block};
 }
@@ -107,7 +127,7 @@ at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const 
   return ops::added(compute, in.x, in.z, in.block->after_mlp, norm, backend::Reader::kHead).y;
 }
 
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm& next,
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm* next,
                backend::Reader reader, const OutputRows& output) {
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
   Stream to{output_rows(f, stream.x, output), {}};
@@ -120,13 +140,14 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
                                                     : at::empty_like(to.x);
   const backend::Linear* out[] = {&block.attention.out};
   const GatedMlp& mlp = block.mlp;
+  const backend::Norm* before_mlp = block.before_mlp ? &*block.before_mlp : nullptr;
   over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
               [&](std::int64_t first, std::int64_t rows, const backend::Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = ops::linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-                ops::add_rms_norm(f.compute, x, y, block.after_attention, block.before_mlp, y);
+                add(f.compute, x, y, block.after_attention, before_mlp, y);
                 const at::Tensor z = ops::gated_mlp(f.compute, mlp.glu, y, mlp.gate, mlp.up, mlp.down, here);
-                ops::add_rms_norm(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
+                add(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
               });
   return to;
 }
