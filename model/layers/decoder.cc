@@ -66,28 +66,55 @@ void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);
 }
 
-// Attention's result for the output rows, [.., q]; x is released as soon as it has been read.
-at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
-                   const OutputRows& output) {
-  if (output.queries == backend::Queries::kAllRows) {
-    const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
-    auto qkv = ops::linears(f.compute, x, projections, f.adapters);
+// Queries, keys and values of what by_heads gives: copies, each contiguous.
+std::vector<at::Tensor> split_by_heads(const SelfAttention& layer, const at::Tensor& y) {
+  const auto rows = y.size(0), groups = static_cast<std::int64_t>(layer.shape.kv_heads),
+             d = static_cast<std::int64_t>(layer.shape.head_dim);
+  const std::int64_t queries = static_cast<std::int64_t>(layer.shape.query_heads) / groups;
+  const at::Tensor heads = y.view({rows, groups, queries + 2, d});
+  std::vector<at::Tensor> out;
+  for (const auto& [first, count] : {std::pair{std::int64_t{0}, queries}, {queries, 1}, {queries + 1, 1}})
+    out.push_back(heads.narrow(2, first, count).reshape({rows, groups * count * d}).contiguous());
+  return out;
+}
+
+// The same for the output rows: of queries only those, of keys and values all. x is released as soon as it has
+// been read.
+std::vector<at::Tensor> query_key_value(const Forward& f, const SelfAttention& layer, backend::Operand x,
+                                        const OutputRows& output) {
+  const bool all = output.queries == backend::Queries::kAllRows;
+  if (layer.by_heads) {
+    const backend::Linear* one[] = {&*layer.by_heads};
+    const at::Tensor y = ops::linears(f.compute, x, one, f.adapters)[0];
     x = at::Tensor();
-    norm_heads(f, layer.query_norm, qkv[0]);
-    norm_heads(f, layer.key_norm, qkv[1]);
-    rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
-    return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
+    auto qkv = split_by_heads(layer, y);
+    if (!all) qkv[0] = ops::gather(f.compute, qkv[0], output.rows);
+    return qkv;
+  }
+  if (all) {
+    const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+    return ops::linears(f.compute, x, projections, f.adapters);
   }
   const backend::Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = ops::linears(f.compute, x, projections, f.adapters);
   auto q = ops::linears(f.compute, ops::gather(f.compute, x.value, output.rows), query,
                         {f.adapters.projections, output.pooled_runs});
-  x = at::Tensor();
-  norm_heads(f, layer.query_norm, q[0]);
-  norm_heads(f, layer.key_norm, kv[0]);
-  rotate_by_position(f, layer, f.positions, std::span(kv).first(1));
-  rotate_by_position(f, layer, output.positions, q);
-  return ops::attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);
+  return {q[0], kv[0], kv[1]};
+}
+
+// Attention's result for the output rows, [.., q].
+at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
+                   const OutputRows& output) {
+  auto qkv = query_key_value(f, layer, std::move(x), output);
+  norm_heads(f, layer.query_norm, qkv[0]);
+  norm_heads(f, layer.key_norm, qkv[1]);
+  if (output.queries == backend::Queries::kAllRows) {
+    rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
+  } else {
+    rotate_by_position(f, layer, f.positions, std::span(qkv).subspan(1, 1));
+    rotate_by_position(f, layer, output.positions, std::span(qkv).first(1));
+  }
+  return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
 }
 
 at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {

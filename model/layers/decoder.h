@@ -20,8 +20,10 @@
 namespace preferd::layers {
 
 struct SelfAttention {
-  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
-  backend::Linear out;                // [h, q]
+  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]; unused with
+  std::optional<backend::Linear>
+      by_heads;         // [q + 2 kv, h]: for each head of keys its queries, its key, its value
+  backend::Linear out;  // [h, q]
   // Of the heads of queries and keys, before their rotation: [d], d any part of q and kv.
   std::optional<backend::Norm> query_norm, key_norm;
   kernels::AttentionShape shape;

@@ -72,6 +72,7 @@ Json phi3() {
        {"rope_scaling",
         {{"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2}}, {"long_factor", {1.5, 3.0, 8.0}}}}});
 }
+Json internlm2() { return config_of("internlm2", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}); }
 Json olmo2() { return config_of("olmo2", {{"attention_bias", true}}); }
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
 Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
@@ -230,6 +231,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen2_nf4_last", qwen2, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
+                    Case{"internlm2_nf4_last", internlm2, Form::kNf4, package::Pooling::kLast},
+                    Case{"internlm2_dense_mean", internlm2, Form::kDense, package::Pooling::kMean},
                     Case{"olmo2_nf4_last", olmo2, Form::kNf4, package::Pooling::kLast},
                     Case{"olmo2_dense_mean", olmo2, Form::kDense, package::Pooling::kMean},
                     Case{"phi3_nf4_last", phi3, Form::kNf4, package::Pooling::kLast},
@@ -271,6 +274,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
   expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
   expect(phi3(), package::Pooling::kLast, 2 + kLayers * (2 + 4));       // fused linears
+  expect(internlm2(), package::Pooling::kLast, 2 + kLayers * (2 + 5 + 2));
   expect(olmo2(), package::Pooling::kLast,
          2 + kLayers * (2 + 7 + 4 + 2));  // norms of queries and keys, biases
   expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
@@ -294,6 +298,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
                                                      {package::Pooling::kMean, phi3()},
                                                      {package::Pooling::kLast, olmo2()},
                                                      {package::Pooling::kMean, olmo2()},
+                                                     {package::Pooling::kLast, internlm2()},
+                                                     {package::Pooling::kMean, internlm2()},
                                                      {package::Pooling::kLast, qwen3()},
                                                      {package::Pooling::kMean, qwen3()},
                                                      {package::Pooling::kFirst, deberta_shared()},
