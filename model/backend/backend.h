@@ -84,6 +84,8 @@ class Backend {
   virtual at::Tensor gather(const at::Tensor& x, std::span<const std::int32_t> rows) = 0;
   // x in the type in which norms, poolings and heads are computed.
   virtual at::Tensor widen(const at::Tensor& x) { return x; }
+  // x in the type, and with the memory behind its rows, that linears read.
+  virtual at::Tensor narrow(const at::Tensor& x) { return x; }
 
   virtual at::Tensor add(const at::Tensor& x, const at::Tensor& z) = 0;
   virtual at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,

@@ -195,6 +195,22 @@ bool is_jinja(const std::string& text) {
   return text.find("{%") != std::string::npos || text.find("{{") != std::string::npos;
 }
 
+// The text of the control token behind the whole text that is read instead of its last (InternLM 2); empty: none.
+Result<std::string> reward_token(const Sources& sources) {
+  constexpr const char* kKey = "reward_token_id";
+  checkpoint::Fields fields(sources.config, sources.base->name() + "/config.json");
+  if (!fields.has(kKey)) return std::string();
+  const std::int64_t id = fields.integer(kKey, 0, std::int64_t{1} << 24);
+  if (const Status s = fields.status(); !s) return s.error();
+  const auto tokenizer = text::load_tokenizer(*sources.base);
+  if (!tokenizer) return tokenizer.error();
+  const auto token = std::ranges::find((*tokenizer)->controls(), id, &text::ControlToken::id);
+  if (token == (*tokenizer)->controls().end())
+    return invalid(fields.where() + ": reward_token_id is " + std::to_string(id) +
+                   ", which is no control token of the tokenizer");
+  return token->text;
+}
+
 // A conversation in the words of the model's own template.
 Result<OrderedJson> conversation(const AdoptOptions& options, const Sources& sources, Adopted& out) {
   std::string jinja = options.input_template;
@@ -207,6 +223,14 @@ Result<OrderedJson> conversation(const AdoptOptions& options, const Sources& sou
     auto base = text::read_chat_template(*sources.base);
     if (!base) return base.error();
     jinja = std::move(*base);
+  }
+  const auto behind = reward_token(sources);
+  if (!behind) return behind.error();
+  if (!jinja.empty() && options.input_template.empty() && !behind->empty()) {
+    if (jinja.ends_with('\n')) jinja.pop_back();  // at its end, Jinja drops one itself
+    jinja += *behind;
+    out.notes.push_back("the reward is read at " + *behind +
+                        " behind the text, as reward_token_id of config.json says");
   }
   if (jinja.empty())
     return invalid(sources.base->name() +

@@ -74,8 +74,9 @@ class Causal : public Body {
   // The peak is one of two moments: the residual stream, queries, keys and values of all rows, and the norm
   // or attention's output; or the stream, attention's output, the next norm and one chunk of the MLP.
   std::size_t activation_bytes(std::int64_t rows) const override {
-    const layers::SelfAttention& a = blocks.front().attention;
-    const std::int64_t q = a.query.weight.rows, kv = a.key.weight.rows + a.value.weight.rows;
+    const kernels::AttentionShape& a = blocks.front().attention.shape;
+    const auto q = static_cast<std::int64_t>(a.query_heads * a.head_dim),
+               kv = static_cast<std::int64_t>(2 * a.kv_heads * a.head_dim);
     const std::int64_t chunk = 2 * (width() + blocks.front().mlp.gate.weight.rows);
     return static_cast<std::size_t>(
         4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, layers::kChunkRows) * chunk));
@@ -113,6 +114,10 @@ class Causal : public Body {
     return block.attention.shape.window > 0 && !sliding_rope.cosine.empty() ? sliding_rope : rope;
   }
 
+  static const backend::Norm* norm_before(const layers::DecoderBlock& block) {
+    return block.before_attention ? &*block.before_attention : nullptr;
+  }
+
   // From embeddings to the states after the final norm, as functions of what is trained, or composed.
   at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
     at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
@@ -137,11 +142,13 @@ class Causal : public Body {
   at::Tensor served(ops::Compute& compute, const Inputs& in) const {
     layers::Stream stream{ops::embed(compute, in.batch.ids, embedding, in.adapters), {}};
     if (embedding_scale != 1) ops::scale_in_place(compute, stream.x, embedding_scale);
-    stream.normed = ops::rms_norm(compute, stream.x, blocks.front().before_attention);
+    const backend::Norm* first = norm_before(blocks.front());
+    stream.normed =
+        first != nullptr ? ops::rms_norm(compute, stream.x, *first) : ops::narrow(compute, stream.x);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
       stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i]), in.positions}, blocks[i],
-                               std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
+                               std::move(stream), last ? &final_norm : norm_before(blocks[i + 1]),
                                last ? backend::Reader::kHead : backend::Reader::kLinears,
                                output_of(blocks[i], in));
     }
@@ -156,22 +163,25 @@ void check_length(checkpoint::Fields& config, const layers::RopeConfig& rope, st
                 ", but rope_type 'dynamic' beyond it depends on a sequence's length, which is not supported");
 }
 
+const std::string kWeight = ".weight";
+
 // Requests the tensors of a body.
 class Builder {
  public:
-  Builder(const CausalSpec& spec, checkpoint::WeightSource& weights) : s_(spec), weights_(weights) {}
+  Builder(const CausalSpec& spec, checkpoint::WeightSource& weights)
+      : s_(spec), n_(spec.names), weights_(weights) {}
 
   std::unique_ptr<Causal> body(const BodyOptions& options) {
     auto body = std::make_unique<Causal>();
-    body->embedding = {weights_.embedding("embed_tokens.weight", s_.vocabulary, s_.hidden), "embed_tokens"};
+    body->embedding = {weights_.embedding(n_.embedding + kWeight, s_.vocabulary, s_.hidden), n_.embedding};
     body->embedding_scale = s_.embedding_scale;
     for (std::int64_t i = 0; i < options.layers; ++i) body->blocks.push_back(block(i));
-    body->final_norm = norm("norm");
+    body->final_norm = norm(n_.final_norm);
     if (options.lm_head == BodyOptions::LmHead::kBuild)
-      body->output = {s_.tied ? weights_.tied_output("embed_tokens.weight", s_.vocabulary, s_.hidden)
-                              : weights_.output("lm_head.weight", s_.vocabulary, s_.hidden),
+      body->output = {s_.tied ? weights_.tied_output(n_.embedding + kWeight, s_.vocabulary, s_.hidden)
+                              : weights_.output(n_.output + kWeight, s_.vocabulary, s_.hidden),
                       {},
-                      "lm_head"};
+                      n_.output};
     body->output_softcap = s_.logit_softcap;
     body->rope = layers::make_rope_table(s_.rope, s_.head_dim, options.positions);
     if (s_.sliding_rope)
@@ -181,7 +191,7 @@ class Builder {
 
  private:
   backend::Linear projection(const std::string& module, std::int64_t out, std::int64_t in, bool bias) {
-    backend::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
+    backend::Linear l{weights_.linear(module + kWeight, out, in), {}, module};
     if (bias) l.bias = weights_.vector(module + ".bias", out);
     return l;
   }
@@ -189,7 +199,7 @@ class Builder {
   // Linears whose rows follow one another in one module.
   std::vector<backend::Linear> parts(const std::string& module, const std::vector<std::int64_t>& outs) {
     const std::int64_t all = std::accumulate(outs.begin(), outs.end(), std::int64_t{0});
-    const quant::Matrix whole = weights_.linear(module + ".weight", all, s_.hidden);
+    const quant::Matrix whole = weights_.linear(module + kWeight, all, s_.hidden);
     std::vector<backend::Linear> linears;
     std::int64_t first = 0;
     for (const std::int64_t out : outs) {
@@ -200,25 +210,28 @@ class Builder {
   }
 
   backend::Norm norm_of(const std::string& name, std::int64_t width) {
-    return {weights_.vector(name + ".weight", width), s_.eps, s_.norm_offset};
+    return {weights_.vector(name + kWeight, width), s_.eps, s_.norm_offset};
   }
   backend::Norm norm(const std::string& name) { return norm_of(name, s_.hidden); }
 
   layers::SelfAttention attention(const std::string& at, std::size_t layer) {
     layers::SelfAttention a;
     const std::int64_t q = s_.heads * s_.head_dim, kv = s_.kv_heads * s_.head_dim;
-    if (s_.fused) {
-      auto linears = parts(at + "qkv_proj", {q, kv, kv});
+    if (s_.fused == CausalSpec::Fused::kByHeads) {
+      a.by_heads = projection(at + n_.fused, q + 2 * kv, s_.hidden, s_.query_key_value_bias);
+    } else if (s_.fused == CausalSpec::Fused::kInTurn) {
+      auto linears = parts(at + n_.fused, {q, kv, kv});
       a.query = std::move(linears[0]), a.key = std::move(linears[1]), a.value = std::move(linears[2]);
     } else {
       a.query = projection(at + "q_proj", q, s_.hidden, s_.query_key_value_bias);
       a.key = projection(at + "k_proj", kv, s_.hidden, s_.query_key_value_bias);
       a.value = projection(at + "v_proj", kv, s_.hidden, s_.query_key_value_bias);
     }
-    a.out = projection(at + "o_proj", s_.hidden, q, s_.output_bias);
-    if (s_.query_key_norms) {
-      a.query_norm = norm_of(at + "q_norm", s_.head_dim);
-      a.key_norm = norm_of(at + "k_norm", s_.head_dim);
+    a.out = projection(at + n_.out, s_.hidden, q, s_.output_bias);
+    if (s_.query_key_norms != CausalSpec::HeadNorms::kNone) {
+      const bool each = s_.query_key_norms == CausalSpec::HeadNorms::kEach;
+      a.query_norm = norm_of(at + "q_norm", each ? s_.head_dim : q);
+      a.key_norm = norm_of(at + "k_norm", each ? s_.head_dim : kv);
     }
     a.shape = {.query_heads = static_cast<std::size_t>(s_.heads),
                .kv_heads = static_cast<std::size_t>(s_.kv_heads),
@@ -232,14 +245,14 @@ class Builder {
 
   layers::GatedMlp mlp(const std::string& at) {
     layers::GatedMlp m;
-    if (s_.fused) {
+    if (s_.fused == CausalSpec::Fused::kInTurn) {
       auto linears = parts(at + "gate_up_proj", {s_.ffn, s_.ffn});
       m.gate = std::move(linears[0]), m.up = std::move(linears[1]);
     } else {
-      m.gate = projection(at + "gate_proj", s_.ffn, s_.hidden, s_.mlp_bias);
-      m.up = projection(at + "up_proj", s_.ffn, s_.hidden, s_.mlp_bias);
+      m.gate = projection(at + n_.gate, s_.ffn, s_.hidden, s_.mlp_bias);
+      m.up = projection(at + n_.up, s_.ffn, s_.hidden, s_.mlp_bias);
     }
-    m.down = projection(at + "down_proj", s_.hidden, s_.ffn, s_.mlp_bias);
+    m.down = projection(at + n_.down, s_.hidden, s_.ffn, s_.mlp_bias);
     m.glu = s_.glu;
     return m;
   }
@@ -247,20 +260,19 @@ class Builder {
   layers::DecoderBlock block(std::int64_t layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
     layers::DecoderBlock b;
-    b.before_attention = norm(at + "input_layernorm");
-    b.attention = attention(at + "self_attn.", static_cast<std::size_t>(layer));
-    if (s_.norms_after) {
-      b.after_attention = norm(at + "post_attention_layernorm");
-      b.before_mlp = norm(at + "pre_feedforward_layernorm");
-      b.after_mlp = norm(at + "post_feedforward_layernorm");
-    } else {
-      b.before_mlp = norm(at + "post_attention_layernorm");
-    }
-    b.mlp = mlp(at + "mlp.");
+    using Norms = CausalSpec::Norms;
+    if (s_.norms != Norms::kAfter) b.before_attention = norm(at + n_.before_attention);
+    b.attention = attention(at + n_.attention, static_cast<std::size_t>(layer));
+    auto& behind_attention = s_.norms == Norms::kBefore ? b.before_mlp : b.after_attention;
+    behind_attention = norm(at + n_.behind_attention);
+    if (s_.norms == Norms::kAround) b.before_mlp = norm(at + "pre_feedforward_layernorm");
+    if (s_.norms != Norms::kBefore) b.after_mlp = norm(at + "post_feedforward_layernorm");
+    b.mlp = mlp(at + n_.mlp);
     return b;
   }
 
   const CausalSpec& s_;
+  const CausalNames& n_;
   checkpoint::WeightSource& weights_;
 };
 

@@ -6,7 +6,7 @@
 //                 x = y + after_mlp(mlp(before_mlp(y)))
 //   states        final_norm(x)
 //
-// Tensors have the names that transformers gives them. h = hidden, d = head_dim.
+// h = hidden, d = head_dim.
 #pragma once
 
 #include <functional>
@@ -20,6 +20,14 @@
 
 namespace preferd::families {
 
+// What a family calls its tensors, where it is not what llama calls them.
+struct CausalNames {
+  const char *embedding = "embed_tokens", *final_norm = "norm", *output = "lm_head";
+  const char *attention = "self_attn.", *fused = "qkv_proj", *out = "o_proj";
+  const char *mlp = "mlp.", *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
+  const char *before_attention = "input_layernorm", *behind_attention = "post_attention_layernorm";
+};
+
 struct CausalSpec {
   // Read in the same way by every family (read_causal).
   std::int64_t hidden = 0, ffn = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
@@ -30,12 +38,17 @@ struct CausalSpec {
 
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
-  bool fused = false;  // queries, keys and values in one qkv_proj, gates and ups in one gate_up_proj
-  bool query_key_norms = false;  // of each head, before rotary positions
+  CausalNames names;
+  // Queries, keys and values in one module, gates and ups in one gate_up_proj, their rows one after the other;
+  // or queries, keys and values in one module, for each head of keys its queries, its key and its value.
+  enum class Fused { kNone, kInTurn, kByHeads } fused = Fused::kNone;
+  // Of queries and of keys, before rotary positions: each head on its own, or all heads at once.
+  enum class HeadNorms { kNone, kEach, kWhole } query_key_norms = HeadNorms::kNone;
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
-  float norm_offset = 0;                           // norms multiply by norm_offset + weight
-  bool norms_after = false;                        // norms also follow attention and MLP, as in Gemma-2
+  float norm_offset = 0;  // norms multiply by norm_offset + weight
+  // Before attention and MLP; also after them, as in Gemma-2; or only after them.
+  enum class Norms { kBefore, kAround, kAfter } norms = Norms::kBefore;
   float attention_scale = 0;                       // multiplies q k; read_causal: 1 / sqrt(d)
   float attention_softcap = 0, logit_softcap = 0;  // 0 = off
   std::vector<std::int64_t> windows;  // [layers] number of tokens that a query sees, including itself; 0 =

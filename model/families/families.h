@@ -21,10 +21,14 @@ std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::Weigh
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                         const BodyOptions& options);
+std::unique_ptr<Body> build_internlm2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                      const BodyOptions& options);
 std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
+std::unique_ptr<Body> build_olmo2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                  const BodyOptions& options);
 std::unique_ptr<Body> build_phi3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                  const BodyOptions& options);
 std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::WeightSource& weights,

@@ -25,7 +25,7 @@ std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::Weigh
   config.expect("hidden_activation", "gelu_pytorch_tanh");
   spec.embedding_scale = std::sqrt(static_cast<float>(spec.hidden));
   spec.norm_offset = 1;
-  spec.norms_after = true;
+  spec.norms = CausalSpec::Norms::kAround;
   spec.attention_scale = static_cast<float>(1 / std::sqrt(config.positive_or("query_pre_attn_scalar", 256)));
   spec.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50);
   spec.logit_softcap = read_softcap(config, "final_logit_softcapping", 30);

@@ -44,7 +44,7 @@ std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::
                                         const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.kv_heads = 4, .head_dim = 256, .tied = true});
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
-  spec.query_key_norms = true;
+  spec.query_key_norms = CausalSpec::HeadNorms::kEach;
   spec.glu = kernels::Glu::kGeGlu;
   config.expect("hidden_activation", "gelu_pytorch_tanh");
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"})
@@ -53,7 +53,7 @@ std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::
     config.fail("use_bidirectional_attention is not supported");
   spec.embedding_scale = read_embedding_scale(config, spec.hidden);
   spec.norm_offset = 1;
-  spec.norms_after = true;
+  spec.norms = CausalSpec::Norms::kAround;
   spec.attention_scale = static_cast<float>(1 / std::sqrt(config.positive_or("query_pre_attn_scalar", 256)));
   const std::int64_t pattern = config.integer_or("sliding_window_pattern", 6, 1, 4096);
   spec.windows = read_windows(config, spec.layers, read_window_width(config, 4096),

@@ -11,7 +11,7 @@ std::unique_ptr<Body> build_phi3(checkpoint::Fields& config, checkpoint::WeightS
   using Scaling = layers::RopeConfig::Scaling;
   if (spec.rope.scaling != Scaling::kNone && spec.rope.scaling != Scaling::kLong)
     config.fail("rope_type is not supported in phi3, expected 'default' or 'longrope'");
-  spec.fused = true;
+  spec.fused = CausalSpec::Fused::kInTurn;
   config.expect("hidden_act", "silu");
   spec.windows.assign(static_cast<std::size_t>(spec.layers), read_window_width(config, 0));
   return build_causal(config, spec, weights, options);

@@ -9,7 +9,7 @@ std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.kv_heads = 32, .head_dim = 128});
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", false);
-  spec.query_key_norms = true;
+  spec.query_key_norms = CausalSpec::HeadNorms::kEach;
   config.expect("hidden_act", "silu");
   spec.windows = read_qwen_windows(config, spec.layers);
   return build_causal(config, spec, weights, options);

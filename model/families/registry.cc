@@ -7,14 +7,16 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 11> kFamilies = {{
+constexpr std::array<Family, 13> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
     {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
     {"gemma2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma2},
     {"gemma3_text", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma3_text},
+    {"internlm2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_internlm2},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
+    {"olmo2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_olmo2},
     {"phi3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_phi3, kPhi3Rope},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
     {"qwen3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen3},

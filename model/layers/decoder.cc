@@ -18,13 +18,33 @@ backend::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tenso
           }};
 }
 
+using OptionalNorm = std::optional<backend::Norm>;
+
 // y; recomputed by `norm` from the sum.
-backend::Operand normed(ops::Compute& compute, const backend::Norm& norm, const ops::Added& t) {
+backend::Operand normed(ops::Compute& compute, const OptionalNorm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
-            return ops::rms_norm(compute, sum, norm);
+            return norm ? ops::rms_norm(compute, sum, *norm) : ops::narrow(compute, sum);
           }};
+}
+
+// The sum and what the linears that follow read of it.
+ops::Added added(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
+                 const OptionalNorm& norm) {
+  if (norm) return ops::added(compute, x, z, after, *norm);
+  const at::Tensor sum =
+      z.defined() ? ops::add(compute, x, after ? ops::rms_norm(compute, z, *after) : z) : x;
+  return {sum, ops::narrow(compute, sum)};
+}
+
+// The same in x and y.
+void add(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
+         const backend::Norm* norm, const at::Tensor& y) {
+  if (norm != nullptr)
+    ops::add_rms_norm(compute, x, z, after, *norm, y);
+  else
+    ops::add_in_place(compute, x, z, after, y);
 }
 
 bool in_place(const Forward& f) { return !f.compute.composed() && !at::GradMode::is_enabled(); }
@@ -46,28 +66,55 @@ void rotate_by_position(const Forward& f, const SelfAttention& layer, std::span<
   for (at::Tensor& t : tensors) t = ops::rotate(f.compute, t, positions, angles);
 }
 
-// Attention's result for the output rows, [.., q]; x is released as soon as it has been read.
-at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
-                   const OutputRows& output) {
-  if (output.queries == backend::Queries::kAllRows) {
-    const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
-    auto qkv = ops::linears(f.compute, x, projections, f.adapters);
+// Queries, keys and values of what by_heads gives: copies, each contiguous.
+std::vector<at::Tensor> split_by_heads(const SelfAttention& layer, const at::Tensor& y) {
+  const auto rows = y.size(0), groups = static_cast<std::int64_t>(layer.shape.kv_heads),
+             d = static_cast<std::int64_t>(layer.shape.head_dim);
+  const std::int64_t queries = static_cast<std::int64_t>(layer.shape.query_heads) / groups;
+  const at::Tensor heads = y.view({rows, groups, queries + 2, d});
+  std::vector<at::Tensor> out;
+  for (const auto& [first, count] : {std::pair{std::int64_t{0}, queries}, {queries, 1}, {queries + 1, 1}})
+    out.push_back(heads.narrow(2, first, count).reshape({rows, groups * count * d}).contiguous());
+  return out;
+}
+
+// The same for the output rows: of queries only those, of keys and values all. x is released as soon as it has
+// been read.
+std::vector<at::Tensor> query_key_value(const Forward& f, const SelfAttention& layer, backend::Operand x,
+                                        const OutputRows& output) {
+  const bool all = output.queries == backend::Queries::kAllRows;
+  if (layer.by_heads) {
+    const backend::Linear* one[] = {&*layer.by_heads};
+    const at::Tensor y = ops::linears(f.compute, x, one, f.adapters)[0];
     x = at::Tensor();
-    norm_heads(f, layer.query_norm, qkv[0]);
-    norm_heads(f, layer.key_norm, qkv[1]);
-    rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
-    return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
+    auto qkv = split_by_heads(layer, y);
+    if (!all) qkv[0] = ops::gather(f.compute, qkv[0], output.rows);
+    return qkv;
+  }
+  if (all) {
+    const backend::Linear* projections[] = {&layer.query, &layer.key, &layer.value};
+    return ops::linears(f.compute, x, projections, f.adapters);
   }
   const backend::Linear *projections[] = {&layer.key, &layer.value}, *query[] = {&layer.query};
   auto kv = ops::linears(f.compute, x, projections, f.adapters);
   auto q = ops::linears(f.compute, ops::gather(f.compute, x.value, output.rows), query,
                         {f.adapters.projections, output.pooled_runs});
-  x = at::Tensor();
-  norm_heads(f, layer.query_norm, q[0]);
-  norm_heads(f, layer.key_norm, kv[0]);
-  rotate_by_position(f, layer, f.positions, std::span(kv).first(1));
-  rotate_by_position(f, layer, output.positions, q);
-  return ops::attention(f.compute, layer.shape, f.batch, output.queries, q[0], kv[0], kv[1]);
+  return {q[0], kv[0], kv[1]};
+}
+
+// Attention's result for the output rows, [.., q].
+at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
+                   const OutputRows& output) {
+  auto qkv = query_key_value(f, layer, std::move(x), output);
+  norm_heads(f, layer.query_norm, qkv[0]);
+  norm_heads(f, layer.key_norm, qkv[1]);
+  if (output.queries == backend::Queries::kAllRows) {
+    rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
+  } else {
+    rotate_by_position(f, layer, f.positions, std::span(qkv).subspan(1, 1));
+    rotate_by_position(f, layer, output.positions, std::span(qkv).first(1));
+  }
+  return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
 }
 
 at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {
@@ -90,15 +137,15 @@ at::Tensor gated_mlp(ops::Compute& compute, const GatedMlp& layer, const backend
 
 PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const PendingResidual& in,
                               const OutputRows& output, backend::Values values) {
-  static const std::optional<backend::Norm> kNone;
+  static const OptionalNorm kNone;
   const backend::Adapters adapters = output_adapters(f, output);
   const backend::Linear* out[] = {&block.attention.out};
-  const ops::Added x = ops::added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone,
-                                  block.before_attention);
+  const ops::Added x =
+      added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone, block.before_attention);
   const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), output);
   const ops::Added y =
-      ops::added(f.compute, output_rows(f, x.sum, output), ops::linears(f.compute, seen, out, adapters)[0],
-                 block.after_attention, block.before_mlp);
+      added(f.compute, output_rows(f, x.sum, output), ops::linears(f.compute, seen, out, adapters)[0],
+            block.after_attention, block.before_mlp);
   return {y.sum, gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters, values),
           &block};
 }
@@ -107,7 +154,7 @@ at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const 
   return ops::added(compute, in.x, in.z, in.block->after_mlp, norm, backend::Reader::kHead).y;
 }
 
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm& next,
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm* next,
                backend::Reader reader, const OutputRows& output) {
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
   Stream to{output_rows(f, stream.x, output), {}};
@@ -120,13 +167,14 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
                                                     : at::empty_like(to.x);
   const backend::Linear* out[] = {&block.attention.out};
   const GatedMlp& mlp = block.mlp;
+  const backend::Norm* before_mlp = block.before_mlp ? &*block.before_mlp : nullptr;
   over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
               [&](std::int64_t first, std::int64_t rows, const backend::Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = ops::linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-                ops::add_rms_norm(f.compute, x, y, block.after_attention, block.before_mlp, y);
+                add(f.compute, x, y, block.after_attention, before_mlp, y);
                 const at::Tensor z = ops::gated_mlp(f.compute, mlp.glu, y, mlp.gate, mlp.up, mlp.down, here);
-                ops::add_rms_norm(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
+                add(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
               });
   return to;
 }

@@ -20,8 +20,10 @@
 namespace preferd::layers {
 
 struct SelfAttention {
-  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
-  backend::Linear out;                // [h, q]
+  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]; unused with
+  std::optional<backend::Linear>
+      by_heads;         // [q + 2 kv, h]: for each head of keys its queries, its key, its value
+  backend::Linear out;  // [h, q]
   // Of the heads of queries and keys, before their rotation: [d], d any part of q and kv.
   std::optional<backend::Norm> query_norm, key_norm;
   kernels::AttentionShape shape;
@@ -35,8 +37,7 @@ struct GatedMlp {
 };
 
 struct DecoderBlock {
-  backend::Norm before_attention, before_mlp;               // [h]
-  std::optional<backend::Norm> after_attention, after_mlp;  // [h]
+  std::optional<backend::Norm> before_attention, before_mlp, after_attention, after_mlp;  // [h]
   SelfAttention attention;
   GatedMlp mlp;
 };
@@ -75,15 +76,16 @@ PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const
 // The states after the last block and the final norm, for a head.
 at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm);
 
-// The residual stream and its norm, which the next block or the head reads: [rows, h] each.
+// The residual stream and its norm, or itself where there is none, which the next block or the head reads:
+// [rows, h] each.
 struct Stream {
   at::Tensor x, normed;
 };
 
 // decoder_block() without recording, in the memory of the stream; the bits are the same on the CPU. Row-local
 // parts run in chunks of rows, and each sum is computed in place together with the norm that follows. `next`:
-// the norm after the block, for the linears of the next block or for a head.
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm& next,
+// the norm after the block, for the linears of the next block, which may have none, or for a head.
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm* next,
                backend::Reader reader, const OutputRows& output);
 
 }  // namespace preferd::layers

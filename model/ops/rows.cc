@@ -136,9 +136,18 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
 
 at::Tensor widen(Compute& compute, const at::Tensor& x) { return compute.backend().widen(x); }
 
+at::Tensor narrow(Compute& compute, const at::Tensor& x) { return compute.backend().narrow(x); }
+
 void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                   const std::optional<backend::Norm>& after, const backend::Norm& norm, const at::Tensor& y) {
   kernels_of(compute).add_rms_norm(x, z, pointer(after), norm, x, y);
+}
+
+void add_in_place(Compute& compute, const at::Tensor& x, const at::Tensor& z,
+                  const std::optional<backend::Norm>& after, const at::Tensor& y) {
+  backend::KernelBackend& device = kernels_of(compute);
+  x.add_(after ? device.rms_norm(z, *after, {}, backend::Reader::kLinears) : z);
+  y.copy_(x);
 }
 
 void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,

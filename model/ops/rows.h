@@ -40,6 +40,8 @@ at::Tensor rotate(Compute& compute, const at::Tensor& x, std::span<const std::in
 
 // x in the type in which norms, pooling and heads are computed.
 at::Tensor widen(Compute& compute, const at::Tensor& x);
+// x as linears read it, without a norm between; may be x itself.
+at::Tensor narrow(Compute& compute, const at::Tensor& x);
 
 // Operations that write an input, for memory that only their caller sees. They record no gradient, and only
 // backends with kernels have them.
@@ -48,6 +50,9 @@ at::Tensor widen(Compute& compute, const at::Tensor& x);
 // overwritten.
 void add_rms_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                   const std::optional<backend::Norm>& after, const backend::Norm& norm, const at::Tensor& y);
+// The same without the second norm: y = x.
+void add_in_place(Compute& compute, const at::Tensor& x, const at::Tensor& z,
+                  const std::optional<backend::Norm>& after, const at::Tensor& y);
 // y = layer_norm(x + z); y may be either of them.
 void add_layer_norm(Compute& compute, const at::Tensor& x, const at::Tensor& z,
                     const backend::LayerNorm& norm, const at::Tensor& y);

@@ -62,6 +62,7 @@ class CudaBackend : public KernelBackend, public FusedAddNorm, public Accelerato
                                      Values values, const Wanted& wanted) override;
   at::Tensor attention(const Context& context, const CausalAttention& of, const QueryKeyValue& x) override;
   WithBackward attention_with_backward(const CausalAttention& of, const QueryKeyValue& x) override;
+  at::Tensor narrow(const at::Tensor& x) override;
   at::Tensor add(const at::Tensor& x, const at::Tensor& z) override;
   at::Tensor rms_norm(const at::Tensor& x, const Norm& norm, const at::Tensor& weight,
                       Reader reader) override;

@@ -72,6 +72,8 @@ Json phi3() {
        {"rope_scaling",
         {{"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2}}, {"long_factor", {1.5, 3.0, 8.0}}}}});
 }
+Json internlm2() { return config_of("internlm2", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}); }
+Json olmo2() { return config_of("olmo2", {{"attention_bias", true}}); }
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
 Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
 Json gemma2() {
@@ -229,6 +231,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen2_nf4_last", qwen2, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_nf4_last", qwen3, Form::kNf4, package::Pooling::kLast},
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
+                    Case{"internlm2_nf4_last", internlm2, Form::kNf4, package::Pooling::kLast},
+                    Case{"internlm2_dense_mean", internlm2, Form::kDense, package::Pooling::kMean},
+                    Case{"olmo2_nf4_last", olmo2, Form::kNf4, package::Pooling::kLast},
+                    Case{"olmo2_dense_mean", olmo2, Form::kDense, package::Pooling::kMean},
                     Case{"phi3_nf4_last", phi3, Form::kNf4, package::Pooling::kLast},
                     Case{"phi3_dense_mean", phi3, Form::kDense, package::Pooling::kMean},
                     Case{"phi3_int8_first", phi3, Form::kInt8, package::Pooling::kFirst},
@@ -268,6 +274,9 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(qwen2(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 3));
   expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
   expect(phi3(), package::Pooling::kLast, 2 + kLayers * (2 + 4));       // fused linears
+  expect(internlm2(), package::Pooling::kLast, 2 + kLayers * (2 + 5 + 2));
+  expect(olmo2(), package::Pooling::kLast,
+         2 + kLayers * (2 + 7 + 4 + 2));  // norms of queries and keys, biases
   expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
   expect(gemma2(), package::Pooling::kLast, 2 + kLayers * (4 + 7));
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
@@ -287,6 +296,10 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
                                                      {package::Pooling::kLast, smollm3()},
                                                      {package::Pooling::kLast, phi3()},
                                                      {package::Pooling::kMean, phi3()},
+                                                     {package::Pooling::kLast, olmo2()},
+                                                     {package::Pooling::kMean, olmo2()},
+                                                     {package::Pooling::kLast, internlm2()},
+                                                     {package::Pooling::kMean, internlm2()},
                                                      {package::Pooling::kLast, qwen3()},
                                                      {package::Pooling::kMean, qwen3()},
                                                      {package::Pooling::kFirst, deberta_shared()},
@@ -309,7 +322,7 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const auto& config : {llama(), qwen3(), phi3(), gemma2(), deberta_shared(), deberta_conv()})
+  for (const auto& config : {llama(), qwen3(), phi3(), olmo2(), gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       ops::TrainingStep kept, recomputed;
       kept.dropout = recomputed.dropout = backend::Dropout{0.2, 5};
