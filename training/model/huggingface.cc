@@ -10,7 +10,6 @@ namespace preferd::training {
 namespace {
 
 constexpr const char *kConfigFile = "config.json", *kWeightsFile = "model.safetensors";
-constexpr const char* kPrefix = "model.";  // of decoders in the classes of transformers
 constexpr const char* kWrapped = "base_model.model.";
 constexpr const char* kClass = "ForSequenceClassification";
 
@@ -55,11 +54,12 @@ Status write_weights(const std::string& file, const checkpoint::TensorMap& tenso
   return folder.write(file, checkpoint::safetensors_text(tensors, {{"format", "pt"}}));
 }
 
-// The adapter's names are those of a bare base ("base_model.model.layers.0..."), the classifier's base is its
-// member `model`.
+// The adapter's names are those of a bare base ("base_model.model.layers.0..."), the classifier's base is a
+// member of it.
 Status write_adapter(const Files& package, const checkpoint::StoredTensor& score, const PackageForm& form,
                      const std::string& base, AtomicFolder& folder) {
-  const std::string bare = kWrapped, inner = bare + kPrefix, at = std::string(kAdapterFolder) + "/";
+  const std::string bare = kWrapped, inner = bare + form.weight_prefix,
+                    at = std::string(kAdapterFolder) + "/";
   auto tensors = checkpoint::read_safetensors(package, at + "adapter_model.safetensors");
   if (!tensors) return tensors.error();
   checkpoint::TensorMap named = {{bare + "score.weight", score}};
@@ -89,13 +89,14 @@ Status write_model(const Files& package, const checkpoint::StoredTensor& score, 
 
 }  // namespace
 
-Status check_huggingface(Method method, const package::Manifest& m, const std::string& weight_prefix) {
+Status check_huggingface(Method method, const package::Manifest& m, const families::Family& family) {
   const package::HeadSpec& head = m.adapters.front().head;
   const auto refuse = [](const std::string& what) {
     return invalid("huggingface is true, and transformers' sequence classifiers have no " + what);
   };
   if (method == Method::kHead) return refuse("method head; expected lora or full");
-  if (weight_prefix != kPrefix) return refuse("class for a family such as this one; expected a decoder");
+  if (family.mask != families::AttentionMask::kCausal)
+    return refuse(std::string("head of this form for ") + family.model_type + "; expected a decoder");
   if (m.max_layers) return refuse("package.base.max_layers");
   if (m.features.set != features::FeatureSet::kNone) return refuse("package.features");
   if (!is_one_linear(head)) return refuse("package.head.layers but one linear with out 1 and bias false");

@@ -12,13 +12,14 @@
 #include <string>
 
 #include "base/result.h"
+#include "model/families/body.h"
 #include "model/package/manifest.h"
 #include "training/model/package_writer.h"
 
 namespace preferd::training {
 
 // Whether those classes compute what the package does. Errors: the first of its parts that they do not have.
-Status check_huggingface(Method method, const package::Manifest& manifest, const std::string& weight_prefix);
+Status check_huggingface(Method method, const package::Manifest& manifest, const families::Family& family);
 
 // Writes `target`, which is replaced in one step, from the package in `folder`, which was written with `form`.
 // Requires that check_huggingface() passed. Errors: those of files; a base whose

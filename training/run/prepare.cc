@@ -143,7 +143,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
   out.encoder = *encoder;
   out.form.weight_prefix = out.encoder->family().prefix;
   if (config.huggingface)
-    if (const Status s = check_huggingface(config.method, *manifest, out.form.weight_prefix); !s)
+    if (const Status s = check_huggingface(config.method, *manifest, out.encoder->family()); !s)
       return s.error();
   if (const Status s = encode_rows(config, run, pool, events, out); !s) return s.error();
   if (group.leads())
