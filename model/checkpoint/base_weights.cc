@@ -134,7 +134,7 @@ std::string BareNames::operator()(const std::string& name) const {
 
 bool may_stay_unread(const std::string& name, int first_cut, int all_layers) {
   static const std::regex known(
-      R"((lm_head\.|output\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|.*position_ids)");
+      R"((lm_head\.|output\.|embed_out\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|layers\.\d+\.attention\.(masked_)?bias|.*position_ids)");
   static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::smatch match;
   if (is_of_head(name) || std::regex_match(name, known)) return true;

@@ -61,9 +61,10 @@ class Causal : public Body {
   backend::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
   std::vector<layers::DecoderBlock> blocks;
-  backend::Norm final_norm;
+  layers::StreamNorm final_norm;
   backend::Linear output;
   float output_softcap;
+  std::int64_t ffn;
   layers::RopeTable rope, sliding_rope;  // the second empty where all layers have the first
 
   std::int64_t width() const override { return embedding.table.cols; }
@@ -77,7 +78,7 @@ class Causal : public Body {
     const kernels::AttentionShape& a = blocks.front().attention.shape;
     const auto q = static_cast<std::int64_t>(a.query_heads * a.head_dim),
                kv = static_cast<std::int64_t>(2 * a.kv_heads * a.head_dim);
-    const std::int64_t chunk = 2 * (width() + blocks.front().mlp.gate.weight.rows);
+    const std::int64_t chunk = 2 * (width() + ffn);
     return static_cast<std::size_t>(
         4 * (rows * (width() + std::max(width(), q) + q + kv) + std::min(rows, layers::kChunkRows) * chunk));
   }
@@ -114,10 +115,6 @@ class Causal : public Body {
     return block.attention.shape.window > 0 && !sliding_rope.cosine.empty() ? sliding_rope : rope;
   }
 
-  static const backend::Norm* norm_before(const layers::DecoderBlock& block) {
-    return block.before_attention ? &*block.before_attention : nullptr;
-  }
-
   // From embeddings to the states after the final norm, as functions of what is trained, or composed.
   at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
     at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
@@ -142,13 +139,11 @@ class Causal : public Body {
   at::Tensor served(ops::Compute& compute, const Inputs& in) const {
     layers::Stream stream{ops::embed(compute, in.batch.ids, embedding, in.adapters), {}};
     if (embedding_scale != 1) ops::scale_in_place(compute, stream.x, embedding_scale);
-    const backend::Norm* first = norm_before(blocks.front());
-    stream.normed =
-        first != nullptr ? ops::rms_norm(compute, stream.x, *first) : ops::narrow(compute, stream.x);
+    stream.normed = layers::first_normed(compute, stream.x, blocks.front());
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
       stream = layers::advance({compute, in.batch, in.adapters, rope_of(blocks[i]), in.positions}, blocks[i],
-                               std::move(stream), last ? &final_norm : norm_before(blocks[i + 1]),
+                               std::move(stream), last ? final_norm : blocks[i + 1].before_attention,
                                last ? backend::Reader::kHead : backend::Reader::kLinears,
                                output_of(blocks[i], in));
     }
@@ -176,13 +171,14 @@ class Builder {
     body->embedding = {weights_.embedding(n_.embedding + kWeight, s_.vocabulary, s_.hidden), n_.embedding};
     body->embedding_scale = s_.embedding_scale;
     for (std::int64_t i = 0; i < options.layers; ++i) body->blocks.push_back(block(i));
-    body->final_norm = norm(n_.final_norm);
+    body->final_norm = stream_norm(n_.final_norm);
     if (options.lm_head == BodyOptions::LmHead::kBuild)
       body->output = {s_.tied ? weights_.tied_output(n_.embedding + kWeight, s_.vocabulary, s_.hidden)
                               : weights_.output(n_.output + kWeight, s_.vocabulary, s_.hidden),
                       {},
                       n_.output};
     body->output_softcap = s_.logit_softcap;
+    body->ffn = s_.ffn;
     body->rope = layers::make_rope_table(s_.rope, s_.head_dim, options.positions);
     if (s_.sliding_rope)
       body->sliding_rope = layers::make_rope_table(*s_.sliding_rope, s_.head_dim, options.positions);
@@ -213,6 +209,13 @@ class Builder {
     return {weights_.vector(name + kWeight, width), s_.eps, s_.norm_offset};
   }
   backend::Norm norm(const std::string& name) { return norm_of(name, s_.hidden); }
+
+  layers::StreamNorm stream_norm(const std::string& name) {
+    if (!s_.layer_norms) return norm(name);
+    backend::LayerNorm whole{weights_.vector(name + kWeight, s_.hidden), {}, s_.eps};
+    whole.bias = weights_.vector(name + ".bias", s_.hidden);
+    return whole;
+  }
 
   layers::SelfAttention attention(const std::string& at, std::size_t layer) {
     layers::SelfAttention a;
@@ -257,17 +260,29 @@ class Builder {
     return m;
   }
 
+  layers::PlainMlp plain_mlp(const std::string& at) {
+    layers::PlainMlp m{projection(at + n_.up, s_.ffn, s_.hidden, s_.mlp_bias), {}, *s_.plain_mlp};
+    m.down = projection(at + n_.down, s_.hidden, s_.ffn, s_.mlp_bias);
+    return m;
+  }
+
   layers::DecoderBlock block(std::int64_t layer) {
     const std::string at = "layers." + std::to_string(layer) + ".";
     layers::DecoderBlock b;
     using Norms = CausalSpec::Norms;
-    if (s_.norms != Norms::kAfter) b.before_attention = norm(at + n_.before_attention);
+    if (s_.norms != Norms::kAfter) b.before_attention = stream_norm(at + n_.before_attention);
     b.attention = attention(at + n_.attention, static_cast<std::size_t>(layer));
-    auto& behind_attention = s_.norms == Norms::kBefore ? b.before_mlp : b.after_attention;
-    behind_attention = norm(at + n_.behind_attention);
+    if (s_.norms == Norms::kBefore)
+      b.before_mlp = stream_norm(at + n_.behind_attention);
+    else
+      b.after_attention = norm(at + n_.behind_attention);
     if (s_.norms == Norms::kAround) b.before_mlp = norm(at + "pre_feedforward_layernorm");
     if (s_.norms != Norms::kBefore) b.after_mlp = norm(at + "post_feedforward_layernorm");
-    b.mlp = mlp(at + n_.mlp);
+    if (s_.plain_mlp)
+      b.mlp = plain_mlp(at + n_.mlp);
+    else
+      b.mlp = mlp(at + n_.mlp);
+    b.parallel = s_.parallel;
     return b;
   }
 

@@ -46,7 +46,10 @@ struct CausalSpec {
   enum class HeadNorms { kNone, kEach, kWhole } query_key_norms = HeadNorms::kNone;
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
-  float norm_offset = 0;  // norms multiply by norm_offset + weight
+  float norm_offset = 0;                         // norms multiply by norm_offset + weight
+  bool layer_norms = false;                      // norms have means and biases
+  bool parallel = false;                         // the MLP reads what attention reads
+  std::optional<kernels::Activation> plain_mlp;  // up, activation, down; none = gated
   // Before attention and MLP; also after them, as in Gemma-2; or only after them.
   enum class Norms { kBefore, kAround, kAfter } norms = Norms::kBefore;
   float attention_scale = 0;                       // multiplies q k; read_causal: 1 / sqrt(d)
@@ -62,6 +65,7 @@ struct CausalDefaults {
   bool tied = false;
   layers::RopeDefaults rope = {};
   double eps = 1e-6;
+  const char* eps_key = "rms_norm_eps";
 };
 
 // Failures are added to `config`.

@@ -24,7 +24,7 @@ CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& default
   s.head_dim =
       config.integer_or("head_dim", defaults.head_dim > 0 ? defaults.head_dim : s.hidden / s.heads, 2, 1024);
   s.vocabulary = config.integer("vocab_size", 1, kMax);
-  s.eps = static_cast<float>(config.number_or("rms_norm_eps", defaults.eps));
+  s.eps = static_cast<float>(config.number_or(defaults.eps_key, defaults.eps));
   s.tied = config.boolean_or("tie_word_embeddings", defaults.tied);
   s.rope = layers::read_rope(config, defaults.rope);
   s.attention_scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));

@@ -1,28 +1,14 @@
 #include "model/families/deberta_v2_config.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+
+#include "model/families/activation.h"
 
 namespace preferd::families {
 namespace {
 
 constexpr std::int64_t kMax = std::int64_t{1} << 24;
-
-kernels::Activation read_activation(checkpoint::Fields& config, const char* key, const char* fallback) {
-  constexpr std::array<std::pair<const char*, kernels::Activation>, 5> kKnown = {
-      {{"gelu", kernels::Activation::kGelu},
-       {"gelu_new", kernels::Activation::kGeluTanh},
-       {"gelu_pytorch_tanh", kernels::Activation::kGeluTanh},
-       {"relu", kernels::Activation::kRelu},
-       {"tanh", kernels::Activation::kTanh}}};
-  const std::string name = config.text_or(key, fallback);
-  for (const auto& [known, activation] : kKnown)
-    if (name == known) return activation;
-  config.fail(std::string(key) + " is '" + name +
-              "', expected gelu, gelu_new, gelu_pytorch_tanh, relu or tanh");
-  return kernels::Activation::kGelu;
-}
 
 // The parts of "p2c|c2p", in lower case and without surrounding spaces.
 std::vector<std::string> parts_of(const std::string& text) {

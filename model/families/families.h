@@ -21,6 +21,8 @@ std::unique_ptr<Body> build_gemma2(checkpoint::Fields& config, checkpoint::Weigh
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                         const BodyOptions& options);
+std::unique_ptr<Body> build_gpt_neox(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                     const BodyOptions& options);
 std::unique_ptr<Body> build_internlm2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                       const BodyOptions& options);
 std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::WeightSource& weights,

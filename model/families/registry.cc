@@ -7,12 +7,13 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 13> kFamilies = {{
+constexpr std::array<Family, 14> kFamilies = {{
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
     {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
     {"gemma2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma2},
     {"gemma3_text", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma3_text},
+    {"gpt_neox", "gpt_neox.", "num_hidden_layers", AttentionMask::kCausal, build_gpt_neox},
     {"internlm2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_internlm2},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},

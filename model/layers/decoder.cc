@@ -20,31 +20,39 @@ backend::Operand gated(ops::Compute& compute, kernels::Glu kind, const at::Tenso
 
 using OptionalNorm = std::optional<backend::Norm>;
 
+// The norm of a sum for linears.
+at::Tensor norm_for_linears(ops::Compute& compute, const StreamNorm& norm, const at::Tensor& sum) {
+  if (const auto* rms = std::get_if<backend::Norm>(&norm)) return ops::rms_norm(compute, sum, *rms);
+  const auto* whole = std::get_if<backend::LayerNorm>(&norm);
+  return ops::narrow(compute, whole != nullptr ? ops::layer_norm(compute, sum, *whole) : sum);
+}
+
 // y; recomputed by `norm` from the sum.
-backend::Operand normed(ops::Compute& compute, const OptionalNorm& norm, const ops::Added& t) {
+backend::Operand normed(ops::Compute& compute, const StreamNorm& norm, const ops::Added& t) {
   if (!at::GradMode::is_enabled()) return t.y;
   return {t.y, [&compute, &norm, sum = t.sum.detach()] {
             const at::NoGradGuard no_grad;
-            return norm ? ops::rms_norm(compute, sum, *norm) : ops::narrow(compute, sum);
+            return norm_for_linears(compute, norm, sum);
           }};
 }
 
-// The sum and what the linears that follow read of it.
+// The sum x + z, or x + after(z), and what the linears that follow read of it.
 ops::Added added(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
-                 const OptionalNorm& norm) {
-  if (norm) return ops::added(compute, x, z, after, *norm);
+                 const StreamNorm& norm) {
+  if (const auto* rms = std::get_if<backend::Norm>(&norm)) return ops::added(compute, x, z, after, *rms);
   const at::Tensor sum =
       z.defined() ? ops::add(compute, x, after ? ops::rms_norm(compute, z, *after) : z) : x;
-  return {sum, ops::narrow(compute, sum)};
+  return {sum, norm_for_linears(compute, norm, sum)};
 }
 
 // The same in x and y.
 void add(ops::Compute& compute, const at::Tensor& x, const at::Tensor& z, const OptionalNorm& after,
-         const backend::Norm* norm, const at::Tensor& y) {
-  if (norm != nullptr)
-    ops::add_rms_norm(compute, x, z, after, *norm, y);
-  else
-    ops::add_in_place(compute, x, z, after, y);
+         const StreamNorm& norm, const at::Tensor& y) {
+  if (const auto* rms = std::get_if<backend::Norm>(&norm))
+    return ops::add_rms_norm(compute, x, z, after, *rms, y);
+  ops::add_in_place(compute, x, z, after, y);
+  if (const auto* whole = std::get_if<backend::LayerNorm>(&norm))
+    y.copy_(ops::layer_norm(compute, x, *whole));
 }
 
 bool in_place(const Forward& f) { return !f.compute.composed() && !at::GradMode::is_enabled(); }
@@ -126,11 +134,37 @@ backend::Adapters output_adapters(const Forward& f, const OutputRows& output) {
           output.queries == backend::Queries::kAllRows ? f.adapters.runs : output.pooled_runs};
 }
 
-at::Tensor gated_mlp(ops::Compute& compute, const GatedMlp& layer, const backend::Operand& x,
-                     const backend::Adapters& adapters, backend::Values values) {
+at::Tensor mlp_of(ops::Compute& compute, const GatedMlp& layer, const backend::Operand& x,
+                  const backend::Adapters& adapters, backend::Values values) {
   const backend::Linear *in[] = {&layer.gate, &layer.up}, *out[] = {&layer.down};
   const auto gate_up = ops::linears(compute, x, in, adapters);
   return ops::linears(compute, gated(compute, layer.glu, gate_up[0], gate_up[1]), out, adapters, values)[0];
+}
+
+at::Tensor mlp_of(ops::Compute& compute, const PlainMlp& layer, const backend::Operand& x,
+                  const backend::Adapters& adapters, backend::Values values) {
+  const backend::Linear *in[] = {&layer.up}, *out[] = {&layer.down};
+  const at::Tensor up = ops::linears(compute, x, in, adapters)[0];
+  const backend::Operand active{ops::activate(compute, layer.activation, up),
+                                [&compute, &layer, up = up.detach()] {
+                                  const at::NoGradGuard no_grad;
+                                  return ops::activate(compute, layer.activation, up);
+                                }};
+  return ops::linears(compute, active, out, adapters, values)[0];
+}
+
+// Without recording.
+at::Tensor served_mlp(ops::Compute& compute, const GatedMlp& layer, const at::Tensor& x,
+                      const backend::Adapters& adapters) {
+  return ops::gated_mlp(compute, layer.glu, x, layer.gate, layer.up, layer.down, adapters);
+}
+
+at::Tensor served_mlp(ops::Compute& compute, const PlainMlp& layer, const at::Tensor& x,
+                      const backend::Adapters& adapters) {
+  const backend::Linear *in[] = {&layer.up}, *out[] = {&layer.down};
+  const at::Tensor up = ops::linears(compute, x, in, adapters)[0];
+  ops::activate_in_place(compute, layer.activation, up);
+  return ops::linears(compute, up, out, adapters)[0];
 }
 
 }  // namespace
@@ -143,18 +177,29 @@ PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const
   const ops::Added x =
       added(f.compute, in.x, in.z, in.block != nullptr ? in.block->after_mlp : kNone, block.before_attention);
   const at::Tensor seen = seen_by(f, block.attention, normed(f.compute, block.before_attention, x), output);
-  const ops::Added y =
-      added(f.compute, output_rows(f, x.sum, output), ops::linears(f.compute, seen, out, adapters)[0],
-            block.after_attention, block.before_mlp);
-  return {y.sum, gated_mlp(f.compute, block.mlp, normed(f.compute, block.before_mlp, y), adapters, values),
-          &block};
+  const at::Tensor stream = output_rows(f, x.sum, output),
+                   attended = ops::linears(f.compute, seen, out, adapters)[0];
+  const ops::Added y = block.parallel
+                           ? added(f.compute, stream, {}, kNone, block.before_mlp)
+                           : added(f.compute, stream, attended, block.after_attention, block.before_mlp);
+  const backend::Operand read = normed(f.compute, block.before_mlp, y);
+  const at::Tensor z =
+      std::visit([&](const auto& mlp) { return mlp_of(f.compute, mlp, read, adapters, values); }, block.mlp);
+  return {block.parallel ? ops::add(f.compute, y.sum, attended) : y.sum, z, &block};
 }
 
-at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm) {
-  return ops::added(compute, in.x, in.z, in.block->after_mlp, norm, backend::Reader::kHead).y;
+at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const StreamNorm& norm) {
+  if (const auto* rms = std::get_if<backend::Norm>(&norm))
+    return ops::added(compute, in.x, in.z, in.block->after_mlp, *rms, backend::Reader::kHead).y;
+  const at::Tensor sum = ops::widen(compute, ops::add(compute, in.x, in.z));
+  return ops::layer_norm(compute, sum, std::get<backend::LayerNorm>(norm));
 }
 
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm* next,
+at::Tensor first_normed(ops::Compute& compute, const at::Tensor& x, const DecoderBlock& block) {
+  return norm_for_linears(compute, block.before_attention, x);
+}
+
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const StreamNorm& next,
                backend::Reader reader, const OutputRows& output) {
   const at::Tensor seen = seen_by(f, block.attention, std::move(stream.normed), output);
   Stream to{output_rows(f, stream.x, output), {}};
@@ -166,14 +211,19 @@ Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const
               : reader == backend::Reader::kLinears ? ops::empty_rows(f.compute, to.x.size(0), to.x.size(1))
                                                     : at::empty_like(to.x);
   const backend::Linear* out[] = {&block.attention.out};
-  const GatedMlp& mlp = block.mlp;
-  const backend::Norm* before_mlp = block.before_mlp ? &*block.before_mlp : nullptr;
   over_chunks(f.compute, to.x.size(0), output_adapters(f, output),
               [&](std::int64_t first, std::int64_t rows, const backend::Adapters& here) {
                 const at::Tensor x = chunk_of(to.x, first, rows);
                 const at::Tensor y = ops::linears(f.compute, chunk_of(seen, first, rows), out, here)[0];
-                add(f.compute, x, y, block.after_attention, before_mlp, y);
-                const at::Tensor z = ops::gated_mlp(f.compute, mlp.glu, y, mlp.gate, mlp.up, mlp.down, here);
+                at::Tensor read = y;
+                if (block.parallel) {
+                  read = norm_for_linears(f.compute, block.before_mlp, x);
+                  x.add_(y);
+                } else {
+                  add(f.compute, x, y, block.after_attention, block.before_mlp, y);
+                }
+                const at::Tensor z = std::visit(
+                    [&](const auto& mlp) { return served_mlp(f.compute, mlp, read, here); }, block.mlp);
                 add(f.compute, x, z, block.after_mlp, next, chunk_of(to.normed, first, rows));
               });
   return to;

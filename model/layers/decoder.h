@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <span>
+#include <variant>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,9 +21,9 @@
 namespace preferd::layers {
 
 struct SelfAttention {
-  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]; unused with
-  std::optional<backend::Linear>
-      by_heads;         // [q + 2 kv, h]: for each head of keys its queries, its key, its value
+  backend::Linear query, key, value;  // [q, h], [kv, h], [kv, h]
+  // In place of the three, [q + 2 kv, h]: for each head of keys its queries, its key and its value.
+  std::optional<backend::Linear> by_heads;
   backend::Linear out;  // [h, q]
   // Of the heads of queries and keys, before their rotation: [d], d any part of q and kv.
   std::optional<backend::Norm> query_norm, key_norm;
@@ -36,10 +37,20 @@ struct GatedMlp {
   kernels::Glu glu = kernels::Glu::kSwiGlu;
 };
 
+struct PlainMlp {
+  backend::Linear up, down;  // [f, h], [h, f]
+  kernels::Activation activation = kernels::Activation::kGelu;
+};
+
+// What stands between the residual stream and linears or a head that read it: nothing, or a norm.
+using StreamNorm = std::variant<std::monostate, backend::Norm, backend::LayerNorm>;  // [h]
+
 struct DecoderBlock {
-  std::optional<backend::Norm> before_attention, before_mlp, after_attention, after_mlp;  // [h]
+  StreamNorm before_attention, before_mlp;
+  std::optional<backend::Norm> after_attention, after_mlp;  // [h]
   SelfAttention attention;
-  GatedMlp mlp;
+  std::variant<GatedMlp, PlainMlp> mlp;
+  bool parallel = false;  // the MLP reads the stream that attention reads, not the sum of both
 };
 
 // What all blocks of one forward share.
@@ -74,7 +85,10 @@ PendingResidual decoder_block(const Forward& f, const DecoderBlock& block, const
                               const OutputRows& output, backend::Values values);
 
 // The states after the last block and the final norm, for a head.
-at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const backend::Norm& norm);
+at::Tensor final_states(ops::Compute& compute, const PendingResidual& in, const StreamNorm& norm);
+
+// The norm of the stream before the first block, not recorded; the stream itself where there is none.
+at::Tensor first_normed(ops::Compute& compute, const at::Tensor& x, const DecoderBlock& block);
 
 // The residual stream and its norm, or itself where there is none, which the next block or the head reads:
 // [rows, h] each.
@@ -85,7 +99,7 @@ struct Stream {
 // decoder_block() without recording, in the memory of the stream; the bits are the same on the CPU. Row-local
 // parts run in chunks of rows, and each sum is computed in place together with the norm that follows. `next`:
 // the norm after the block, for the linears of the next block, which may have none, or for a head.
-Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const backend::Norm* next,
+Stream advance(const Forward& f, const DecoderBlock& block, Stream stream, const StreamNorm& next,
                backend::Reader reader, const OutputRows& output);
 
 }  // namespace preferd::layers

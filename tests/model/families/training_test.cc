@@ -73,6 +73,13 @@ Json phi3() {
         {{"type", "longrope"}, {"short_factor", {1.0, 1.1, 1.2}}, {"long_factor", {1.5, 3.0, 8.0}}}}});
 }
 Json internlm2() { return config_of("internlm2", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}}); }
+Json gpt_neox(bool parallel) {
+  Json config = config_of("gpt_neox", {{"rotary_pct", 0.5}, {"use_parallel_residual", parallel}});
+  for (const char* key : {"num_key_value_heads", "head_dim"}) config.erase(key);
+  return config;
+}
+Json gpt_neox_beside() { return gpt_neox(true); }
+Json gpt_neox_behind() { return gpt_neox(false); }
 Json olmo2() { return config_of("olmo2", {{"attention_bias", true}}); }
 Json mistral() { return config_of("mistral", {{"sliding_window", 20}}); }
 Json gemma() { return config_of("gemma", {{"torch_dtype", "bfloat16"}}); }
@@ -233,6 +240,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen3_dense_mean", qwen3, Form::kDense, package::Pooling::kMean},
                     Case{"internlm2_nf4_last", internlm2, Form::kNf4, package::Pooling::kLast},
                     Case{"internlm2_dense_mean", internlm2, Form::kDense, package::Pooling::kMean},
+                    Case{"gpt_neox_nf4_last", gpt_neox_beside, Form::kNf4, package::Pooling::kLast},
+                    Case{"gpt_neox_behind_dense_mean", gpt_neox_behind, Form::kDense,
+                         package::Pooling::kMean},
                     Case{"olmo2_nf4_last", olmo2, Form::kNf4, package::Pooling::kLast},
                     Case{"olmo2_dense_mean", olmo2, Form::kDense, package::Pooling::kMean},
                     Case{"phi3_nf4_last", phi3, Form::kNf4, package::Pooling::kLast},
@@ -275,6 +285,8 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   expect(qwen3(), package::Pooling::kLast, 2 + kLayers * (2 + 7 + 2));  // norms of queries and keys
   expect(phi3(), package::Pooling::kLast, 2 + kLayers * (2 + 4));       // fused linears
   expect(internlm2(), package::Pooling::kLast, 2 + kLayers * (2 + 5 + 2));
+  for (const Json& config : {gpt_neox_beside(), gpt_neox_behind()})  // linears and norms, each with a bias
+    expect(config, package::Pooling::kLast, 1 + 2 + kLayers * (4 * 2 + 2 * 2));
   expect(olmo2(), package::Pooling::kLast,
          2 + kLayers * (2 + 7 + 4 + 2));  // norms of queries and keys, biases
   expect(gemma(), package::Pooling::kMean, 2 + kLayers * (2 + 7));
@@ -300,6 +312,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
                                                      {package::Pooling::kMean, olmo2()},
                                                      {package::Pooling::kLast, internlm2()},
                                                      {package::Pooling::kMean, internlm2()},
+                                                     {package::Pooling::kLast, gpt_neox_beside()},
+                                                     {package::Pooling::kMean, gpt_neox_behind()},
                                                      {package::Pooling::kLast, qwen3()},
                                                      {package::Pooling::kMean, qwen3()},
                                                      {package::Pooling::kFirst, deberta_shared()},
@@ -322,7 +336,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
 }
 
 TEST(FamilyTraining, RecomputedBlocksGiveTheSameBits) {
-  for (const auto& config : {llama(), qwen3(), phi3(), olmo2(), gemma2(), deberta_shared(), deberta_conv()})
+  for (const auto& config : {llama(), qwen3(), phi3(), olmo2(), gpt_neox_beside(), gpt_neox_behind(),
+                             gemma2(), deberta_shared(), deberta_conv()})
     for (const bool composed : {false, true}) {
       ops::TrainingStep kept, recomputed;
       kept.dropout = recomputed.dropout = backend::Dropout{0.2, 5};
