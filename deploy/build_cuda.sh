@@ -43,8 +43,11 @@ done
 cmake --preset cuda -DTORCH_ROOT="$torch" -DCUDA_ROOT="$cuda" -DNCCL_ROOT="$nccl" -DPREFERD_CARRIED="$carried" -DPREFERD_TESTS=OFF \
   -DPREFERD_BENCH=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON -DCMAKE_INSTALL_RPATH="$rpath" --log-level=WARNING "$@"
 cmake --build --preset cuda
-readelf -d build-cuda/preferd | grep -q 'NEEDED.*libstdc++' ||
-  die "this g++ puts the C++ runtime into the program, which does not go together with libtorch's; name another by CXX and remove build-cuda"
+needed=$(readelf -d build-cuda/preferd)
+case $needed in
+  *NEEDED*'[libstdc++'*) ;;
+  *) die "the program has a C++ runtime of its own, which does not go together with libtorch's; name another g++ by CXX and remove build-cuda" ;;
+esac
 output=${output:-$PWD/build-cuda/dist}
 mkdir -p "$output/lib"
 for source in preferd trainer bench/gpu/*.cu bench/gpu/*.cc tests/cuda/*.cu tests/cuda/*.cc; do
