@@ -1,6 +1,6 @@
 # PREFERD_CUDA: nvcc as a language, and how its programs are built.
 #
-#   preferd_cuda_programs(DEPS ...)   one stand-alone executable of each *.cu of the folder, named as the file
+#   preferd_cuda_programs(DEPS ...)   one stand-alone executable of each *.cu of the folder, named as the file; no kernels there
 #
 # nvcc is found on PATH, in CUDA_ROOT or in /usr/local/cuda. PREFERD_GPU_ARCHITECTURES are the GPUs that the code is for, as
 # CMAKE_CUDA_ARCHITECTURES takes them: without it all that docs/gpu.md names and this nvcc knows, and PTX of the lowest for
@@ -53,10 +53,12 @@ endfunction()
 
 function(preferd_cuda_programs)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  list(GET CMAKE_CUDA_ARCHITECTURES 0 one)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE preferd_flags ${ARG_DEPS})
+    set_target_properties(${name} PROPERTIES CUDA_ARCHITECTURES ${one})
   endforeach()
 endfunction()

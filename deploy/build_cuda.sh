@@ -7,7 +7,7 @@
 # --torch    the package's folder, .../site-packages/torch or unpacked from the wheel; python3's own without it
 # --carried  what deploy/carry_dependencies.sh made, on a machine without those packages
 # --output   build-cuda/dist without it: preferd, trainer, the benches of bench/gpu, the checks of tests/cuda, lib/, cuda_env.sh
-# Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU.
+# Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU. Builds for all GPUs of docs/gpu.md.
 # -DPREFERD_EMBED=OFF leaves the default package (42 MB) out. On the machine that built them the binaries find torch's libraries
 # by themselves; elsewhere cuda_env.sh says where they are.
 set -euo pipefail

@@ -30,6 +30,28 @@ struct ForwardMemory {
   static_assert(Forward<kWidth>::kBlocks * (kBytes + 1024) <= 100 * 1024);
 };
 
+// Writes what a warp's 16 rows from first_row on got, and their log_sum_exp where it is asked for.
+template <int kChunk, int kSums, Softmax kSoftmax>
+__device__ __forceinline__ void store_outputs(const AttentionTask& task, const QueryPiece& piece,
+                                              int first_row, const float (&sums)[kSums],
+                                              Weights<kSoftmax>& softmax) {
+  if (query_of(task, first_row) >= piece.tile.queries) return;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const OwnQueries rows(task, piece, first_row + lane / 4, kForwardRows);
+#pragma unroll
+  for (int e = 0; e < 2; ++e) {
+    softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
+    softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
+    const std::int64_t to = piece.tile.first_query + rows.query[e];
+    if (rows.there[e] && task.log_sum_exp != nullptr && lane % 4 == 0)
+      task.log_sum_exp[to * task.query_heads + rows.head[e]] = softmax.log_of_total(e);
+    store_row(sums, e, 1.0f / softmax.total[e], task.head_dim, kChunk,
+              rows.there[e]
+                  ? task.out.data + to * task.out.stride + std::int64_t{rows.head[e]} * task.head_dim
+                  : nullptr);
+  }
+}
+
 template <int kWidth, Softmax kSoftmax, int kChunk>
 __global__ void __launch_bounds__(32 * kForwardWarps, Forward<kWidth>::kBlocks)
     attend_pieces(const __grid_constant__ AttentionTask task) {
@@ -102,22 +124,7 @@ __global__ void __launch_bounds__(32 * kForwardWarps, Forward<kWidth>::kBlocks)
       multiply_by_rows<kWidth, kTile, kWidth>(sums, weights, stream.d(n), 0);
       stream.done_d(n);
     }
-
-    const QueryPiece again = query_piece(task, cut, at);  // rather than in registers meanwhile
-    const OwnQueries rows(task, again, warp * 16 + lane / 4, kForwardRows);
-    if (query_of(task, warp * 16) >= again.tile.queries) continue;
-#pragma unroll
-    for (int e = 0; e < 2; ++e) {
-      softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 1);
-      softmax.total[e] += __shfl_xor_sync(~0u, softmax.total[e], 2);
-      const std::int64_t to = again.tile.first_query + rows.query[e];
-      if (rows.there[e] && task.log_sum_exp != nullptr && lane % 4 == 0)
-        task.log_sum_exp[to * task.query_heads + rows.head[e]] = softmax.log_of_total(e);
-      store_row(sums, e, 1.0f / softmax.total[e], task.head_dim, kChunk,
-                rows.there[e]
-                    ? task.out.data + to * task.out.stride + std::int64_t{rows.head[e]} * task.head_dim
-                    : nullptr);
-    }
+    store_outputs<kChunk>(task, query_piece(task, cut, at), warp * 16, sums, softmax);
   }
 }
 
