@@ -23,7 +23,8 @@ const preferd::Commands& commands() {
       "preferd", "PREFERD_",
       {serve_command(), health_command(), score_command(), compare_command(), inspect_command(),
        adopt_command(), pack_command(), merge_command(), quantize_command()},
-      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
+      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()},
+       {"PREFERD_GPU_KERNELS", preferd::scorer::gpu_kernels_help()}});
   return all;
 }
 
@@ -74,8 +75,9 @@ int main(int argc, char** argv) {
     print_usage(stdout);
     return preferd::cli::kDone;
   }
-  if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
-    return preferd::cli::report(asked.error(), preferd::cli::kBadUsage);
+  for (const auto& asked :
+       {preferd::scorer::instruction_set_as_asked(), preferd::scorer::gpu_kernels_as_asked()})
+    if (!asked) return preferd::cli::report(asked.error(), preferd::cli::kBadUsage);
   if (const preferd::Command* found = commands().find(name))
     return with_output(run(*found, preferd::Arguments(argv + 2, argv + argc)));
   if (name.empty()) {

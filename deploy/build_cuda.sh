@@ -7,7 +7,7 @@
 # --torch    the package's folder, .../site-packages/torch or unpacked from the wheel; python3's own without it
 # --carried  what deploy/carry_dependencies.sh made, on a machine without those packages
 # --output   build-cuda/dist without it: preferd, trainer, the benches of bench/gpu, the checks of tests/cuda, lib/, cuda_env.sh
-# Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU.
+# Takes nvcc 12.4 or newer (on PATH, in CUDA_ROOT or in /usr/local/cuda), g++ 12, cmake 3.25, ninja; needs no GPU. Builds for all GPUs of docs/gpu.md.
 # -DPREFERD_EMBED=OFF leaves the default package (42 MB) out. On the machine that built them the binaries find torch's libraries
 # by themselves; elsewhere cuda_env.sh says where they are.
 set -euo pipefail
@@ -43,8 +43,11 @@ done
 cmake --preset cuda -DTORCH_ROOT="$torch" -DCUDA_ROOT="$cuda" -DNCCL_ROOT="$nccl" -DPREFERD_CARRIED="$carried" -DPREFERD_TESTS=OFF \
   -DPREFERD_BENCH=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON -DCMAKE_INSTALL_RPATH="$rpath" --log-level=WARNING "$@"
 cmake --build --preset cuda
-readelf -d build-cuda/preferd | grep -q 'NEEDED.*libstdc++' ||
-  die "this g++ puts the C++ runtime into the program, which does not go together with libtorch's; name another by CXX and remove build-cuda"
+needed=$(readelf -d build-cuda/preferd)
+case $needed in
+  *NEEDED*'[libstdc++'*) ;;
+  *) die "the program has a C++ runtime of its own, which does not go together with libtorch's; name another g++ by CXX and remove build-cuda" ;;
+esac
 output=${output:-$PWD/build-cuda/dist}
 mkdir -p "$output/lib"
 for source in preferd trainer bench/gpu/*.cu bench/gpu/*.cc tests/cuda/*.cu tests/cuda/*.cc; do

@@ -16,7 +16,8 @@ const preferd::Commands& commands() {
   using namespace preferd::training;
   static const preferd::Commands all(
       "trainer", "TRAINER_", {train_command(), evaluate_command(), label_command(), explore_command()},
-      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()}});
+      {{"PREFERD_INSTRUCTION_SET", preferd::scorer::instruction_set_help()},
+       {"PREFERD_GPU_KERNELS", preferd::scorer::gpu_kernels_help()}});
   return all;
 }
 
@@ -62,8 +63,9 @@ int main(int argc, char** argv) {
     print_usage(stdout);
     return kDone;
   }
-  if (const auto asked = preferd::scorer::instruction_set_as_asked(); !asked)
-    return report(asked.error(), kBadUsage);
+  for (const auto& asked :
+       {preferd::scorer::instruction_set_as_asked(), preferd::scorer::gpu_kernels_as_asked()})
+    if (!asked) return report(asked.error(), kBadUsage);
   if (const preferd::Command* found = commands().find(name))
     return run(*found, preferd::Arguments(argv + 2, argv + argc));
   if (name.empty()) {

@@ -1,5 +1,6 @@
 // Checks the CUDA attention's gradients against loops in double precision, and that they are the same bits in
-// every run. Prints a line for each case; exits nonzero if one failed.
+// every run. Prints a line for each case; exits nonzero if one failed. With an argument, such as "d 256", only
+// cases whose names contain it run.
 #include <cmath>
 #include <cstring>
 
@@ -128,6 +129,7 @@ double error(const std::vector<__nv_bfloat16>& got, const std::vector<double>& w
 
 void check(const AttentionShape& s, const std::vector<Segment>& segments, Asking asking, std::int64_t offset,
            const char* what) {
+  if (!is_wanted(name_of(s))) return;
   PackedBatch batch = packed_batch(segments, cuda::query_tile(s), asking, 3);
   add_key_tiles(segments, key_tile(s), asking, batch);
   Inputs in = random_inputs(s, batch.rows, 1.5f, 21, offset);
@@ -176,7 +178,8 @@ void check_all() {
 }  // namespace
 }  // namespace preferd::kernels::cuda
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) preferd::kernels::cuda::wanted = argv[1];
   preferd::kernels::cuda::check_all();
   std::printf("%d failed\n", preferd::kernels::cuda::failures);
   return preferd::kernels::cuda::failures == 0 ? 0 : 1;

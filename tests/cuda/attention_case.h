@@ -11,6 +11,9 @@
 namespace preferd::kernels::cuda {
 
 inline int failures = 0;
+inline std::string wanted;  // a part of the names of the cases to run
+
+inline bool is_wanted(const std::string& name) { return name.find(wanted) != std::string::npos; }
 
 inline void report(bool good, const std::string& what) {
   std::printf("%s %s\n", good ? "ok    " : "FAILED", what.c_str());

@@ -1,5 +1,6 @@
 // Checks the CUDA attention against three loops in double precision, and its promise of the same bits in any
-// batch. Prints a line for each case; exits nonzero if one failed.
+// batch. Prints a line for each case; exits nonzero if one failed. With an argument, such as "d 256", only cases
+// whose names contain it run.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -76,6 +77,7 @@ double attend_one(const Inputs& in, const std::vector<std::int32_t>& line, std::
 
 // Every `step`-th query of the batch against the reference.
 void check_values(const std::string& name, const Inputs& in, const PackedBatch& batch, std::int32_t step) {
+  if (!is_wanted(name)) return;
   const Outputs got = run(in, batch);
   const AttentionShape& s = in.shape;
   struct Sum {
@@ -146,6 +148,7 @@ bool same_bits(const Outputs& a, std::int32_t a_row, const Outputs& b, std::int3
 // One sequence alone; in a batch, in tiles of another size; behind a shared prefix; and its last query asked
 // alone: all the same bits, whatever stands around.
 void check_bits(const AttentionShape& s) {
+  if (!is_wanted(name_of(s))) return;
   const std::int32_t length = 337, prefix = 171, tile = cuda::query_tile(s);
   const PackedBatch alone = packed_batch({{length}}, tile, Asking::kAllRows, 0);
   const Inputs in = random_inputs(s, alone.rows, 2, 1);
@@ -231,7 +234,8 @@ void check_all() {
 }  // namespace
 }  // namespace preferd::kernels::cuda
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) preferd::kernels::cuda::wanted = argv[1];
   preferd::kernels::cuda::check_all();
   std::printf("%d failed\n", preferd::kernels::cuda::failures);
   return preferd::kernels::cuda::failures == 0 ? 0 : 1;

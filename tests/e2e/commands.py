@@ -306,6 +306,7 @@ class Others(Folder):
         for command in commands:
             text = subprocess.run([BUILD / program, command, "--help"], capture_output=True, text=True, check=True).stdout
             self.assertIn("variables:\n  PREFERD_INSTRUCTION_SET\n", text)
+            self.assertIn("\n  PREFERD_GPU_KERNELS\n", text)
             for expected, variable in re.findall(rf"  --\S+(?: <(.*)>)?\n.*\[({prefix}\w+)", text):
                 number = re.match(r"an? (?:integer|number) from (\S+) to", expected)
                 known = [number[1]] if number else (expected or "true").split("|")
@@ -318,7 +319,7 @@ class Others(Folder):
     def test_every_command_starts_with_every_variable_that_is_documented(self):
         commands = ("serve", "health", "score", "compare", "inspect", "pack", "merge", "quantize")
         empty = str(self.write("none.toml", ""))
-        values = self.documented("preferd", "PREFERD_", commands) | {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_CONFIG": empty}
+        values = self.documented("preferd", "PREFERD_", commands) | {"PREFERD_INSTRUCTION_SET": "avx2", "PREFERD_GPU_KERNELS": "ampere", "PREFERD_CONFIG": empty}
         self.assertGreater(len(values), 60)
         of_trainer = self.documented("trainer", "TRAINER_", ("train", "evaluate", "label", "explore")) | {"TRAINER_CONFIG": empty}
         self.assertGreater(len(of_trainer), 20)
@@ -351,6 +352,10 @@ class Others(Folder):
         code, _, err = run("compare", *pair, env={"PREFERD_INSTRUCTION_SET": "avx9"})
         self.assertEqual(code, 2)
         self.assertRegex(err, "PREFERD_INSTRUCTION_SET: 'avx9' is not one of ")
+
+    def test_unknown_gpu_kernels_are_refused(self):
+        code, _, err = run("compare", "--prompt", "x", "--response-a", "y", "--response-b", "z", env={"PREFERD_GPU_KERNELS": "volta"})
+        self.assertEqual((code, err), (2, "error: PREFERD_GPU_KERNELS: 'volta' is not one of ampere, hopper\n"))
 
     def test_compare_prefers_the_answer(self):
         prompt = self.write("prompt.txt", "How do I boil an egg?")

@@ -4,6 +4,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include "model/backend/cuda/cuda_backend.h"
+#include "model/kernels/cuda/kernel_set.h"
 
 namespace preferd::backend::cuda {
 namespace {
@@ -40,11 +41,19 @@ Result<cudaDeviceProp> properties_of(int device) {
   cudaDeviceProp properties{};
   if (const cudaError_t e = cudaGetDeviceProperties(&properties, device); e != cudaSuccess)
     return cuda_error(named(device).c_str(), e);
-  if (properties.major != 9)
-    return invalid(named(device) + " is " + properties.name + " of compute capability " +
-                   std::to_string(properties.major) + "." + std::to_string(properties.minor) +
-                   ", expected 9.0 (H100, H200)");
   return properties;
+}
+
+// Whether the kernels run there, with weights of that residency.
+Status check_kernels(int device, const cudaDeviceProp& properties, Residency residency) {
+  const kernels::cuda::Capability gpu{properties.major, properties.minor};
+  const std::string name = named(device) + " (" + properties.name + ") ";
+  if (const auto kernels = kernels::cuda::kernels_for(gpu); !kernels)
+    return invalid(name + kernels.error().what);
+  if (residency == Residency::kFp8 && !kernels::cuda::multiplies_fp8(gpu))
+    return invalid(name + "has compute capability " + std::to_string(gpu.major) + "." +
+                   std::to_string(gpu.minor) + ", residency fp8 needs 9.0 (H100, H200)");
+  return Ok{};
 }
 
 }  // namespace
@@ -81,6 +90,7 @@ Result<Memory> memory_of(int device) {
 Result<Opened> open(const Options& options) {
   const auto properties = properties_of(options.device);
   if (!properties) return properties.error();
+  if (const Status s = check_kernels(options.device, *properties, options.residency); !s) return s.error();
   const Current current(options.device);
   auto gemm = kernels::cuda::Gemm::create();
   if (!gemm) return gemm.error();

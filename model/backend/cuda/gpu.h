@@ -1,4 +1,4 @@
-// The backend of an NVIDIA GPU (Hopper), and how much memory it will need.
+// The backend of an NVIDIA GPU, and how much memory it will need.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct Memory {
 int device_count();
 
 // The memory of a device. Memory that this process has cached is given back first, so only existing tensors
-// count as used. Errors: a build without CUDA, a device that does not exist, one that is not Hopper.
+// count as used. Errors: a build without CUDA, a device that does not exist.
 Result<Memory> memory_of(int device);
 
 struct Options {
@@ -42,6 +42,7 @@ struct Opened {
   std::string arithmetic;            // of linears: "bf16", "fp8"
 };
 
+// Errors: those of memory_of(), a GPU that the kernels or this residency do not support (kernel_set.h).
 Result<Opened> open(const Options& options);
 
 }  // namespace preferd::backend::cuda

@@ -1,6 +1,6 @@
-// Causal attention over packed sequences on an NVIDIA Hopper GPU (sm_90a): what model/kernels/attention.h
-// describes, with bf16 rows, and fp32 scores, softmax and sums. (Tiling and overlap: FlashAttention-3, arXiv
-// 2407.08608.)
+// Causal attention over packed sequences on NVIDIA GPUs: what model/kernels/attention.h describes, with bf16
+// rows, and fp32 scores, softmax and sums; by kernels for Hopper (hopper/attention.h) or for sm_80 and above
+// (ampere/attention.h), whichever the current device runs (kernel_set.h).
 //
 // The result for a query depends only on its own line of keys: keys are processed in tiles of a fixed size,
 // counted from position 0, in order, and a key that a query does not see adds nothing to it, not a bit. So

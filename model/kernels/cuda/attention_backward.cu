@@ -1,39 +1,13 @@
 #include "model/kernels/cuda/attention_backward.h"
 
-#include <algorithm>
-
-#include "model/kernels/cuda/attention_backward_compute-inl.cuh"
-#include "model/kernels/cuda/attention_backward_load-inl.cuh"
+#include "model/kernels/cuda/ampere/attention.h"
+#include "model/kernels/cuda/attention_backward_task-inl.cuh"
 #include "model/kernels/cuda/attention_setup.h"
+#include "model/kernels/cuda/hopper/attention.h"
+#include "model/kernels/cuda/kernel_set.h"
 
 namespace preferd::kernels::cuda {
 namespace {
-
-template <int kWidth, Gradient kGradient, Softmax kSoftmax>
-__global__ void __launch_bounds__(Plan<kWidth>::kThreads, 1)
-    backward_pieces(const __grid_constant__ BackwardTask task) {
-  using Layout = BackwardMap<kWidth, kGradient>;
-  extern __shared__ char shared[];
-  const SharedAddress base = (shared_address(shared) + 1023) / 1024 * 1024;
-  const BackwardSlots<kWidth, kGradient> slots(base);
-  if (threadIdx.x == 0) {
-    slots.init();
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  }
-  // Rows of a tile without a query are multiplied by 0.
-  for (int i = static_cast<int>(threadIdx.x) * 16; i < Layout::kColumns - Layout::kC;
-       i += Plan<kWidth>::kThreads * 16)
-    asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(base + Layout::kC + i), "r"(0) : "memory");
-  fence_for_tensor_cores();
-  __syncthreads();
-  if (threadIdx.x >= 128 * Plan<kWidth>::kComputing) {
-    give_up_registers<Plan<kWidth>::kLoadRegisters>();
-    load<kWidth, kGradient>(task, slots);
-  } else {
-    take_registers<Plan<kWidth>::kComputeRegisters>();
-    BackwardCompute<kWidth, kGradient, kSoftmax>(task, slots).run();
-  }
-}
 
 // Delta of a tile's queries: kDeltaBlocks blocks for each tile, one warp for each row and head.
 constexpr int kDeltaBlocks = 16;
@@ -58,53 +32,12 @@ __global__ void __launch_bounds__(256) find_deltas(const AttentionTile* tiles, R
   }
 }
 
-template <int kWidth, Gradient kGradient, Softmax kSoftmax>
-cudaError_t launch(cudaStream_t stream, const BackwardTask& task) {
-  return launch_pieces(stream, backward_pieces<kWidth, kGradient, kSoftmax>,
-                       {Plan<kWidth>::kThreads, BackwardMap<kWidth, kGradient>::kAllocated},
-                       task.attention.pieces, task);
-}
-
-template <int kWidth, Gradient kGradient>
-cudaError_t launch(cudaStream_t stream, BackwardTask task) {
-  AttentionTask& t = task.attention;
-  if (t.pieces == 0) return cudaSuccess;
-  if (t.chunk_bytes == 16) {
-    constexpr bool kOfQueries = kGradient == Gradient::kQueries;
-    constexpr int kQueryRows = kOfQueries ? Plan<kWidth>::kRows : kStreamed<kWidth, kGradient>,
-                  kKeyRows = kOfQueries ? kStreamed<kWidth, kGradient> : Plan<kWidth>::kRows;
-    const std::int32_t kv_heads = t.query_heads / t.pack / t.blocks_of_kv_head;
-    for (const cudaError_t e :
-         {map_rows(t.q, t.query_heads, t.head_dim, t.pack, kQueryRows / t.pack, &t.q_map),
-          map_rows(task.out_gradient, t.query_heads, t.head_dim, t.pack, kQueryRows / t.pack,
-                   &task.out_gradient_map),
-          map_rows(t.k, kv_heads, t.head_dim, 1, kKeyRows, &t.k_map),
-          map_rows(t.v, kv_heads, t.head_dim, 1, kKeyRows, &t.v_map)})
-      if (e != cudaSuccess) return e;
-  }
-  return softmax_of(t) == Softmax::kBounded ? launch<kWidth, kGradient, Softmax::kBounded>(stream, task)
-                                            : launch<kWidth, kGradient, Softmax::kOnline>(stream, task);
-}
-
-template <int kWidth>
-cudaError_t launch_all(cudaStream_t stream, const AttentionShape& shape, const AttentionLayout& layout,
-                       const AttentionBackward& tensors, BackwardTask task) {
-  task.factor = shape.scale;
-  task.gradient = tensors.query_gradient;
-  task.attention.pieces = layout.tile_count * task.attention.blocks;
-  if (const cudaError_t e = launch<kWidth, Gradient::kQueries>(stream, task); e != cudaSuccess) return e;
-  task.attention.blocks = static_cast<std::int32_t>(shape.kv_heads);
-  task.attention.pieces = layout.key_tile_count * task.attention.blocks;
-  task.gradient = tensors.key_gradient;
-  if (const cudaError_t e = launch<kWidth, Gradient::kKeys>(stream, task); e != cudaSuccess) return e;
-  task.factor = 1;
-  task.gradient = tensors.value_gradient;
-  return launch<kWidth, Gradient::kValues>(stream, task);
-}
-
 }  // namespace
 
-std::int32_t key_tile(const AttentionShape& shape) { return rows_of_piece(shape); }
+std::int32_t key_tile(const AttentionShape& shape) {
+  return current_kernels() == GpuKernels::kHopper ? hopper::rows_of_piece(shape)
+                                                  : ampere::keys_of_piece(shape);
+}
 
 cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, const AttentionLayout& layout,
                             const AttentionBackward& tensors) {
@@ -114,8 +47,9 @@ cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, co
                    tensors.query_gradient, tensors.key_gradient, tensors.value_gradient);
   };
   if (!all_aligned(4)) return cudaErrorInvalidValue;
+  const bool on_hopper = current_kernels() == GpuKernels::kHopper;
   BackwardTask task{};
-  task.attention = attention_task(shape, kMostPacked);
+  task.attention = attention_task(shape, on_hopper ? hopper::kMostPacked : ampere::kMostPacked);
   AttentionTask& t = task.attention;
   t.tiles = layout.tiles;
   t.runs = layout.runs;
@@ -135,9 +69,8 @@ cudaError_t attend_backward(cudaStream_t stream, const AttentionShape& shape, co
                                             t.head_dim, tensors.delta);
     if (const cudaError_t e = cudaGetLastError(); e != cudaSuccess) return e;
   }
-  if (shape.head_dim <= 64) return launch_all<64>(stream, shape, layout, tensors, task);
-  if (shape.head_dim <= 128) return launch_all<128>(stream, shape, layout, tensors, task);
-  return launch_all<256>(stream, shape, layout, tensors, task);
+  return on_hopper ? hopper::attend_backward(stream, shape, layout, tensors, task)
+                   : ampere::attend_backward(stream, shape, layout, tensors, task);
 }
 
 }  // namespace preferd::kernels::cuda

@@ -1,9 +1,9 @@
 // Gradient of the CUDA attention (attention.h), from bf16 rows, with fp32 scores and sums: the recurrences of
 // model/kernels/attention_backward.h. (FlashAttention-2, arXiv 2307.08691, algorithm 2.)
 //
-// There are three passes, each of which owns the rows that it writes: gradients of queries, by tiles of
-// queries; gradients of keys, and of values, by tiles of keys. All of them recompute the scores. Sums run in
-// a fixed order, and no sum crosses tiles, so gradients have the same bits in every run.
+// Each pass owns the rows that it writes: gradients of queries, by tiles of queries; gradients of keys and of
+// values, by tiles of keys (on Hopper in a pass each). All of them recompute the scores. Sums run in a fixed
+// order, and no sum crosses tiles, so gradients have the same bits in every run.
 //
 // Nothing is allocated and nothing waits: everything is put on the stream. Wrong shapes are refused with
 // cudaErrorInvalidValue.

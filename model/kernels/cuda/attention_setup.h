@@ -9,7 +9,6 @@
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
 #include "model/kernels/cuda/attention_task-inl.cuh"
-#include "model/kernels/cuda/tensor_map.h"
 
 namespace preferd::kernels::cuda {
 
@@ -19,10 +18,6 @@ bool aligned(std::uintptr_t bytes, const Rows<T>&... rows) {
       ((reinterpret_cast<std::uintptr_t>(rows.data) | static_cast<std::uintptr_t>(rows.stride * 2)) % bytes ==
        0) &&
       ...);
-}
-
-inline std::int32_t rows_of_piece(const AttentionShape& shape) {
-  return shape.head_dim <= 64 ? Plan<64>::kRows : shape.head_dim <= 128 ? Plan<128>::kRows : Plan<256>::kRows;
 }
 
 // The number of query heads of a kv head that share a piece of work: all of them, or an equal part of at most
@@ -70,9 +65,10 @@ inline AttentionTask attention_task(const AttentionShape& shape, std::int32_t mo
 
 struct LaunchPlan {
   int threads, shared_bytes;
+  int blocks = 1;  // per multiprocessor
 };
 
-// One block of threads for each multiprocessor, or for each piece if there are fewer pieces.
+// As many blocks of threads as the multiprocessors run at once, or one for each piece if there are fewer.
 template <class Task>
 cudaError_t launch_pieces(cudaStream_t stream, void (*kernel)(Task), const LaunchPlan& plan,
                           std::int32_t pieces, const Task& task) {
@@ -86,7 +82,7 @@ cudaError_t launch_pieces(cudaStream_t stream, void (*kernel)(Task), const Launc
       e != cudaSuccess)
     return e;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(std::min(processors, pieces)));
+  config.gridDim = dim3(static_cast<unsigned>(std::min(processors * plan.blocks, pieces)));
   config.blockDim = dim3(static_cast<unsigned>(plan.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(plan.shared_bytes);
   config.stream = stream;

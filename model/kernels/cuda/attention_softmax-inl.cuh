@@ -1,5 +1,5 @@
-// From scores to weights, in the register layout that wgmma produces: a thread holds 2 rows (i = 0, 1) of
-// each of its warpgroup's products, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
+// From scores to weights, in the register layout that the tensor cores produce: a thread holds 2 rows (i = 0, 1)
+// of each of its warp's products of 16 rows, and of each 8 columns the 2 from 2 * (lane % 4) on; score (i, column 8 j
 // + 2 * (lane % 4) + e) is number 4 j + 2 i + e.
 //
 // Weights are powers of two, because log2(e) is in the factors. Where scores are capped low (Gemma-2: at 50),
@@ -49,6 +49,29 @@ __device__ __forceinline__ float bent_near(float x, const AttentionTask& task) {
 __device__ __forceinline__ float bent_anywhere(float x, const AttentionTask& task) {
   const float near = bent_near(x, task), far = task.cap * kLog2OfE * bent(x * task.to_cap);
   return fabsf(x) > task.bend_limit ? far : near;
+}
+
+// x = q.k becomes log2(e) * score, capped if there is a cap: what the backward needs of them.
+template <Softmax kSoftmax, int kCount>
+__device__ __forceinline__ void cap_scores(float (&s)[kCount], const AttentionTask& t) {
+  if constexpr (kSoftmax == Softmax::kBounded) {
+    float top = 0;
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
+    if (top <= t.bend_limit) {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], t);
+    } else {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], t);
+    }
+  } else if (t.cap > 0) {
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) s[n] = t.to_power * bent(s[n] * t.to_cap);
+  } else {
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) s[n] *= t.to_power;
+  }
 }
 
 // The positions that each of a thread's 2 rows sees.

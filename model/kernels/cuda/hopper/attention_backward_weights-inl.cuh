@@ -2,9 +2,9 @@
 // (attention_softmax-inl.cuh).
 #pragma once
 
-#include "model/kernels/cuda/attention_backward_task-inl.cuh"
+#include "model/kernels/cuda/hopper/attention_backward_task-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 // Log_sum_exp (times log2(e)) and delta of the queries that a thread's scores belong to: of its 2 rows if
 // queries are held, of 2 columns in each 8 if they stream past.
@@ -36,25 +36,7 @@ struct QueryFigures {
 template <Softmax kSoftmax, Gradient kGradient, int kCount>
 __device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& task,
                                       const QueryFigures<kGradient, kCount * 2>& figures) {
-  const AttentionTask& t = task.attention;
-  if constexpr (kSoftmax == Softmax::kBounded) {
-    float top = 0;
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fabsf(s[n]));
-    if (top <= t.bend_limit) {
-#pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = bent_near(s[n], t);
-    } else {
-#pragma unroll
-      for (int n = 0; n < kCount; ++n) s[n] = bent_anywhere(s[n], t);
-    }
-  } else if (t.cap > 0) {
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) s[n] = t.to_power * bent(s[n] * t.to_cap);
-  } else {
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) s[n] *= t.to_power;
-  }
+  cap_scores<kSoftmax>(s, task.attention);
 #pragma unroll
   for (int j = 0; j < kCount / 4; ++j) {
     const float4 sum = figures.log_sum_exps(j);
@@ -69,4 +51,4 @@ __device__ __forceinline__ void weigh(float (&s)[kCount], const BackwardTask& ta
   }
 }
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

@@ -2,15 +2,15 @@
 // order in which they are needed, as far ahead as there are free slots.
 #pragma once
 
-#include "model/kernels/cuda/attention_task-inl.cuh"
-#include "model/kernels/cuda/rows_load-inl.cuh"
+#include "model/kernels/cuda/hopper/attention_task-inl.cuh"
+#include "model/kernels/cuda/hopper/rows_load-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 // The loads of one ring: tiles of keys, or of values.
 template <int kWidth, int kChunk>
 struct TileLoads {
-  const AttentionTask& task;
+  const MappedTask& task;
   Ring ring;
   Rows<const __nv_bfloat16> rows;
   const CUtensorMap& map;
@@ -41,7 +41,7 @@ struct TileLoads {
 enum class Loads { kQueriesAndKeys, kValues };
 
 template <int kWidth, int kChunk, Loads kLoads>
-__device__ __forceinline__ void load_pieces(const AttentionTask& task, const Slots<kWidth>& slots) {
+__device__ __forceinline__ void load_pieces(const MappedTask& task, const Slots<kWidth>& slots) {
   constexpr bool kKeysToo = kLoads == Loads::kQueriesAndKeys;
   TileLoads<kWidth, kChunk> tiles{task,
                                   kKeysToo ? slots.keys : slots.values,
@@ -80,7 +80,7 @@ __device__ __forceinline__ void load_pieces(const AttentionTask& task, const Slo
 }
 
 template <int kWidth, int kChunk>
-__device__ __forceinline__ void load_with(const AttentionTask& task, const Slots<kWidth>& slots) {
+__device__ __forceinline__ void load_with(const MappedTask& task, const Slots<kWidth>& slots) {
   if (threadIdx.x / kLoading % 2 == 0)
     load_pieces<kWidth, kChunk, Loads::kQueriesAndKeys>(task, slots);
   else
@@ -88,11 +88,11 @@ __device__ __forceinline__ void load_with(const AttentionTask& task, const Slots
 }
 
 template <int kWidth>
-__device__ __forceinline__ void load(const AttentionTask& task, const Slots<kWidth>& slots) {
+__device__ __forceinline__ void load(const MappedTask& task, const Slots<kWidth>& slots) {
   if (task.chunk_bytes == 16)
     load_with<kWidth, 16>(task, slots);
   else
     load_with<kWidth, 4>(task, slots);
 }
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

@@ -2,9 +2,9 @@
 // (attention_backward_task-inl.cuh), in the order in which they are needed.
 #pragma once
 
-#include "model/kernels/cuda/attention_backward_task-inl.cuh"
+#include "model/kernels/cuda/hopper/attention_backward_task-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 // Fills slots of kCount rows from one tensor.
 template <int kWidth, int kChunk, int kCount>
@@ -88,7 +88,7 @@ struct Columns {
 };
 
 template <int kWidth, Gradient kGradient, int kChunk, Side kSide>
-__device__ __forceinline__ void load_side(const BackwardTask& task,
+__device__ __forceinline__ void load_side(const MappedBackwardTask& task,
                                           const BackwardSlots<kWidth, kGradient>& slots) {
   using Layout = BackwardMap<kWidth, kGradient>;
   constexpr bool kFirst = kSide == Side::kAC, kOfQueries = kGradient == Gradient::kQueries;
@@ -98,10 +98,10 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
   const Ring held_ring = kFirst ? slots.a : slots.b, ring = kFirst ? slots.c : slots.d;
   const SlotLoads<kWidth, kChunk, Plan<kWidth>::kRows> held{
       t, kOfQueries ? (kFirst ? t.q : task.out_gradient) : (kFirst ? t.k : t.v),
-      kOfQueries ? (kFirst ? t.q_map : task.out_gradient_map) : (kFirst ? t.k_map : t.v_map)};
+      kOfQueries ? (kFirst ? task.q_map : task.out_gradient_map) : (kFirst ? task.k_map : task.v_map)};
   const SlotLoads<kWidth, kChunk, kStreamed<kWidth, kGradient>> streamed{
       t, kOfQueries ? (kFirst ? t.k : t.v) : (kFirst ? t.q : task.out_gradient),
-      kOfQueries ? (kFirst ? t.k_map : t.v_map) : (kFirst ? t.q_map : task.out_gradient_map)};
+      kOfQueries ? (kFirst ? task.k_map : task.v_map) : (kFirst ? task.q_map : task.out_gradient_map)};
   Handover handover;
   Fill<kSlots> fill;
   for (std::int32_t i = 0, piece = piece_of(0); piece < t.pieces; piece = piece_of(++i)) {
@@ -141,7 +141,7 @@ __device__ __forceinline__ void load_side(const BackwardTask& task,
 }
 
 template <int kWidth, Gradient kGradient, int kChunk>
-__device__ __forceinline__ void load_sides(const BackwardTask& task,
+__device__ __forceinline__ void load_sides(const MappedBackwardTask& task,
                                            const BackwardSlots<kWidth, kGradient>& slots) {
   if (threadIdx.x / kLoading % 2 == 0)
     load_side<kWidth, kGradient, kChunk, Side::kAC>(task, slots);
@@ -150,7 +150,7 @@ __device__ __forceinline__ void load_sides(const BackwardTask& task,
 }
 
 template <int kWidth, Gradient kGradient>
-__device__ __forceinline__ void load(const BackwardTask& task,
+__device__ __forceinline__ void load(const MappedBackwardTask& task,
                                      const BackwardSlots<kWidth, kGradient>& slots) {
   if (task.attention.chunk_bytes == 16)
     load_sides<kWidth, kGradient, 16>(task, slots);
@@ -158,4 +158,4 @@ __device__ __forceinline__ void load(const BackwardTask& task,
     load_sides<kWidth, kGradient, 4>(task, slots);
 }
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

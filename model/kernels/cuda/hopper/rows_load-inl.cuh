@@ -8,9 +8,9 @@
 #pragma once
 
 #include "model/kernels/attention.h"
-#include "model/kernels/cuda/barrier-inl.cuh"
+#include "model/kernels/cuda/hopper/barrier-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 inline constexpr int kLoading = 64;
 
@@ -106,4 +106,4 @@ class Handover {
   SharedAddress last_ = 0;
 };
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

@@ -7,10 +7,10 @@
 // the reads of its own thread, so each thread signals for itself that a slot is empty.
 #pragma once
 
-#include "model/kernels/cuda/attention_backward_weights-inl.cuh"
-#include "model/kernels/cuda/tile_products-inl.cuh"
+#include "model/kernels/cuda/hopper/attention_backward_weights-inl.cuh"
+#include "model/kernels/cuda/hopper/tile_products-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 template <int kWidth, Gradient kGradient, Softmax kSoftmax>
 class BackwardCompute {
@@ -244,4 +244,4 @@ class BackwardCompute {
   std::uint32_t weights_[kTile / 4];
 };
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "model/kernels/cuda/barrier-inl.cuh"
+#include "model/kernels/cuda/hopper/barrier-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 // Where an operand begins in shared memory; its slabs are `slab_bytes` apart, groups of 8 rows 1024 bytes.
 // `step` bytes further on is another slab, another 8 rows or another 8 columns of a slab.
@@ -150,4 +150,4 @@ PREFERD_REGISTERS_TIMES_SHARED(256, 128, 128, 129, 130, 131, 132, 133)
 #undef PREFERD_SHARED_TIMES_SHARED
 #undef PREFERD_REGISTERS_TIMES_SHARED
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

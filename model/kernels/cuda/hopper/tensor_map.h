@@ -9,7 +9,7 @@
 
 #include "model/kernels/cuda/rows_of.h"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 // Rows [rows, heads, head_dim] as a tensor (x: column of a head, y: head, z: row) in boxes of 64 columns,
 // swizzled by 128 bytes; columns from head_dim on are read as zeros. The user must know how many rows there
@@ -17,4 +17,4 @@ namespace preferd::kernels::cuda {
 [[nodiscard]] cudaError_t map_rows(Rows<const __nv_bfloat16> rows, std::int32_t heads, std::int32_t head_dim,
                                    std::int32_t box_heads, std::int32_t box_rows, CUtensorMap* map);
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

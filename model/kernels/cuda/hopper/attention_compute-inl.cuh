@@ -10,10 +10,10 @@
 #pragma once
 
 #include "model/kernels/cuda/attention_softmax-inl.cuh"
-#include "model/kernels/cuda/attention_task-inl.cuh"
-#include "model/kernels/cuda/tile_products-inl.cuh"
+#include "model/kernels/cuda/hopper/attention_task-inl.cuh"
+#include "model/kernels/cuda/hopper/tile_products-inl.cuh"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 
 template <int kWidth, Softmax kSoftmax>
 __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<kWidth>& slots) {
@@ -136,4 +136,4 @@ __device__ __forceinline__ void compute(const AttentionTask& task, const Slots<k
   }
 }
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper

@@ -1,6 +1,6 @@
-#include "model/kernels/cuda/tensor_map.h"
+#include "model/kernels/cuda/hopper/tensor_map.h"
 
-namespace preferd::kernels::cuda {
+namespace preferd::kernels::cuda::hopper {
 namespace {
 
 using Encode = decltype(&cuTensorMapEncodeTiled);
@@ -37,4 +37,4 @@ cudaError_t map_rows(Rows<const __nv_bfloat16> rows, std::int32_t heads, std::in
   return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-}  // namespace preferd::kernels::cuda
+}  // namespace preferd::kernels::cuda::hopper
