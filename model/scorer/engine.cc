@@ -66,6 +66,10 @@ Status check_kernels(const AdaptedModel& model) {
     if (body->width() % 8 != 0)
       return invalid("device cuda: the model's hidden size is " + std::to_string(body->width()) +
                      ", expected a multiple of 8");
+  for (const checkpoint::Declared& d : model.sources.front()->declared())
+    if (d.role == checkpoint::Role::kLinear && d.shape[1] % 8 != 0)
+      return invalid("device cuda: " + d.name + " reads " + std::to_string(d.shape[1]) +
+                     " values, expected a multiple of 8");
   for (const LoadedAdapter& adapter : model.adapters)
     if (adapter.projections.contains("embed_tokens"))
       return invalid("device cuda: an adapter changes embed_tokens, which is supported only on cpu");
