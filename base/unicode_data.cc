@@ -27,6 +27,8 @@ void each_category(const std::function<void(char32_t, char32_t, Category)>& take
   u_enumCharTypes(take_range, &take);
 }
 
+bool is_alphabetic(char32_t c) { return u_isUAlphabetic(static_cast<UChar32>(c)); }
+
 int age(char32_t c) {
   UVersionInfo version;
   u_charAge(static_cast<UChar32>(c), version);

@@ -47,6 +47,8 @@ Category category(char32_t c);
 // Calls take(first, last, category) for ranges of equal category, in order and without gaps from 0 to 0x10FFFF.
 void each_category(const std::function<void(char32_t, char32_t, Category)>& take);
 
+bool is_alphabetic(char32_t c);  // the Alphabetic property
+
 // The major version of Unicode that assigned the code point; 0 if ICU does not know it.
 int age(char32_t c);
 

@@ -9,6 +9,7 @@
 #include <array>
 
 #include "base/utf8.h"
+#include "model/text/code_points.h"
 #include "model/text/pre_tokenizer.h"
 
 namespace preferd::text {
@@ -68,12 +69,21 @@ class ByteLevel : public Tokenizer {
 
   void encode(std::string_view text, Before, std::vector<Token>& out) const override {
     Merger merger(merges_);
-    each_section(raw_, text, 0, out, [&](std::string_view section, std::size_t base) {
-      if (!normalized_.any()) return encode_section(section, base, merger, out);
-      each_section(normalized_, section, base, out, [&](std::string_view inner, std::size_t inner_base) {
-        encode_section(inner, inner_base, merger, out);
-      });
-    });
+    const auto put = [&](std::size_t base) {
+      return [&out, base](const AddedTokens::Match& m) {
+        out.push_back({m.id, static_cast<std::uint32_t>(base + m.begin), true});
+      };
+    };
+    const auto encode_raw = [&](std::size_t begin, std::size_t end) {
+      const std::string_view section = text.substr(begin, end - begin);
+      normalized_.each(
+          section,
+          [&](std::size_t b, std::size_t e) {
+            encode_section(section.substr(b, e - b), begin + b, merger, out);
+          },
+          put(begin));
+    };
+    raw_.each(text, encode_raw, put(0));
   }
 
  private:
@@ -95,17 +105,6 @@ class ByteLevel : public Tokenizer {
       tokens.clear();
       if (!ignore_merges) merge_word(bytes, 0, merger, tokens);
       if (ignore_merges || (tokens.size() == 1 && tokens[0].id == entry.id)) words_.insert(bytes, entry.id);
-    }
-  }
-
-  template <class Section>
-  static void each_section(const AddedTokens& added, std::string_view text, std::size_t base,
-                           std::vector<Token>& out, Section&& section) {
-    for (std::size_t at = 0; at < text.size();) {
-      const AddedTokens::Match match = added.find(text, at);
-      if (match.begin > at) section(text.substr(at, match.begin - at), base + at);
-      if (match.id >= 0) out.push_back({match.id, static_cast<std::uint32_t>(base + match.begin), true});
-      at = match.end;
     }
   }
 
@@ -179,6 +178,11 @@ Result<std::shared_ptr<const Tokenizer>> make_byte_level(const Json& file, BpeMo
                                                          const EndNames& ends) {
   const Result<bool> cleans = read_normalizer(member(file, "normalizer"));
   if (!cleans) return cleans.error();
+  if (*cleans) {
+    Result<AddedTokens> normalized = model.normalized.with_texts(nfc_9);
+    if (!normalized) return normalized.error();
+    model.normalized = std::move(*normalized);
+  }
   Result<PreTokenizer> words = PreTokenizer::create(member(file, "pre_tokenizer"));
   if (!words) return words.error();
   const Json& options = member(file, "model");

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/unicode.h"
+#include "base/utf8.h"
 
 namespace preferd::text {
 namespace {
@@ -125,6 +126,34 @@ bool CodePoints::meets(const CodePoints& other) const {
       return true;
   }
   return false;
+}
+
+std::string nfc_9(std::string_view text) {
+  constexpr int kVersion = 9;
+  std::string out;
+  std::size_t known = 0;  // begin of the text that is not in `out` yet
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    const std::size_t start = at;
+    if (unicode::age(utf8::next(text, at)) <= kVersion) continue;
+    out += unicode::nfc(text.substr(known, start - known));
+    out += text.substr(start, at - start);
+    known = at;
+  }
+  return out + unicode::nfc(text.substr(known));
+}
+
+bool is_rust_word(char32_t c) {
+  static const CodePoints words = [] {
+    constexpr Category kWords[] = {Category::kLu, Category::kLl, Category::kLt, Category::kLm,
+                                   Category::kLo, Category::kMn, Category::kMe, Category::kMc,
+                                   Category::kNd, Category::kNl, Category::kPc};
+    return CodePoints::of(kWords).with(CodePoints({{0x200C, 0x200D}}));
+  }();
+  return words.contains(c) || unicode::is_alphabetic(c);
 }
 
 bool is_split_digit(char32_t c) {

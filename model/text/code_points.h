@@ -3,6 +3,8 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unicode_data.h"
@@ -37,6 +39,13 @@ class CodePoints {
  private:
   std::vector<Range> ranges_;
 };
+
+// Normalization form C with the tables of Unicode 9, which `tokenizers` has: characters that came later are
+// neither composed nor ordered. Requires valid UTF-8.
+std::string nfc_9(std::string_view text);
+
+// \w of Rust's regular expressions: alphabetic, marks, digits, connectors and joiners.
+bool is_rust_word(char32_t c);
 
 // Rust's char::is_numeric, which the Digits pre-tokenizer uses: numbers of Unicode 17.
 bool is_split_digit(char32_t c);

@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
         Edit{"regex", "llama3", "/pre_tokenizer/pretokenizers/0/pattern/Regex", R"("\\w+")", "\\w+"},
         Edit{"behavior", "llama3", "/pre_tokenizer/pretokenizers/0/behavior", R"("Sideways")", "Sideways"},
         Edit{"pre_tokenizer", "smollm2", "/pre_tokenizer", R"({"type": "Metaspace"})", "Metaspace"},
-        Edit{"lstrip", "gemma2", "/added_tokens/5/lstrip", "true", "lstrip"},
+        Edit{"single_word", "gemma2", "/added_tokens/0/single_word", "true", "single_word"},
         Edit{"merge", "llama3", "/model/merges/0", R"("zz qqq")", "entry 0"},
         Edit{"merge_shape", "llama3", "/model/merges/3", R"("one")", "entry 3"},
         Edit{"id", "llama3", "/model/vocab/!", "-1", "model.vocab"},
@@ -140,7 +140,8 @@ INSTANTIATE_TEST_SUITE_P(
         Edit{"unigram_score", "deberta_5", "/model/vocab/7", R"(["x", "y"])", "entry 7"},
         Edit{"unigram_twice", "deberta_5", "/model/vocab/8/0", R"("[CLS]")", "entry 8"},
         Edit{"unigram_empty", "deberta_5", "/model/vocab", "[]", "model.vocab"},
-        Edit{"unigram_added", "deberta_5", "/added_tokens/4/normalized", "true", "normalized"},
+        Edit{"unigram_added", "deberta_5", "/added_tokens/4",
+             R"({"id": 9000, "content": " ", "normalized": true})", "empty text"},
         Edit{"unigram_splitter", "deberta_5", "/pre_tokenizer/pretokenizers/0", R"({"type": "Punctuation"})",
              "pre_tokenizer"}),
     [](const auto& edit) { return edit.param.name; });
