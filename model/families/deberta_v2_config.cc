@@ -1,28 +1,14 @@
 #include "model/families/deberta_v2_config.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+
+#include "model/families/encoder_config.h"
 
 namespace preferd::families {
 namespace {
 
-constexpr std::int64_t kMax = std::int64_t{1} << 24;
-
-kernels::Activation read_activation(checkpoint::Fields& config, const char* key, const char* fallback) {
-  constexpr std::array<std::pair<const char*, kernels::Activation>, 5> kKnown = {
-      {{"gelu", kernels::Activation::kGelu},
-       {"gelu_new", kernels::Activation::kGeluTanh},
-       {"gelu_pytorch_tanh", kernels::Activation::kGeluTanh},
-       {"relu", kernels::Activation::kRelu},
-       {"tanh", kernels::Activation::kTanh}}};
-  const std::string name = config.text_or(key, fallback);
-  for (const auto& [known, activation] : kKnown)
-    if (name == known) return activation;
-  config.fail(std::string(key) + " is '" + name +
-              "', expected gelu, gelu_new, gelu_pytorch_tanh, relu or tanh");
-  return kernels::Activation::kGelu;
-}
+constexpr std::int64_t kMax = kMostInConfig;
 
 // The parts of "p2c|c2p", in lower case and without surrounding spaces.
 std::vector<std::string> parts_of(const std::string& text) {
@@ -101,9 +87,8 @@ DebertaV2Config read_deberta_v2(checkpoint::Fields& config, const BodyOptions& o
   c.activation = read_activation(config, "hidden_act", "gelu");
   const std::int64_t all_places = config.integer_or("max_position_embeddings", 512, 1, kMax);
   if (config.boolean_or("position_biased_input", true)) c.places = all_places;
-  if (c.places > 0 && options.positions > c.places)
-    config.fail("max_position_embeddings is " + std::to_string(c.places) +
-                ", below input.max_tokens of package.json, " + std::to_string(options.positions));
+  check_types(config, c.types, options);
+  if (c.places > 0) check_places(config, c.places, options);
   if (c.hidden % c.heads != 0)
     config.fail("num_attention_heads is " + std::to_string(c.heads) +
                 ", which does not divide hidden_size, " + std::to_string(c.hidden));

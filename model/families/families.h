@@ -7,6 +7,8 @@
 
 namespace preferd::families {
 
+std::unique_ptr<Body> build_bert(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                 const BodyOptions& options);
 std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
@@ -25,6 +27,8 @@ std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
+std::unique_ptr<Body> build_roberta(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options);
 std::unique_ptr<Body> build_smollm3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
 

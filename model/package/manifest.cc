@@ -285,6 +285,10 @@ void read_base(ObjectReader s, Manifest& m) {
   s.text("path", m.base_path, "the base's directory, relative or absolute", kRequired);
   s.integer("max_layers", layers, 1, 4096, "use only so many of its layers");
   if (layers > 0) m.max_layers = layers;
+  std::int64_t separator = -1;
+  s.integer("second_type_after", separator, 0, (1 << 24) - 1,
+            "the id of the token behind whose first occurrence tokens have type 1");
+  if (separator >= 0) m.second_type_after = static_cast<std::int32_t>(separator);
   s.close();
 }
 

@@ -56,6 +56,7 @@ Result<BaseConfig> read_base_config(const package::Manifest& manifest, const Fil
   auto base = read_base_config(folder, manifest.max_layers);
   if (!base) return base.error();
   base->options.positions = manifest.input.max_tokens;
+  base->options.second_type_after = manifest.second_type_after;
   for (const package::AdapterSpec& adapter : manifest.adapters)
     if (package::traits(adapter.head.output).reads_lm_head())
       base->options.lm_head = families::BodyOptions::LmHead::kBuild;
@@ -107,6 +108,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.layers = base.options.layers;
   shape.all_layers = base.all_layers;
   shape.width = (*body)->width();
+  shape.most_positions = (*body)->most_positions();
   shape.prequantized = base.prequantized;
   shape.causal = base.family->mask == families::AttentionMask::kCausal;
   shape.tied = base.family->mask == families::AttentionMask::kCausal &&

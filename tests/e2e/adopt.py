@@ -8,7 +8,7 @@ import http.client, re
 from convert_support import *
 
 PUBLISHED = FIXTURES / "published"
-WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta"]
+WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "bert", "roberta", "xlm_roberta"]
 
 
 class Adoption(Folder):
