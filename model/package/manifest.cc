@@ -100,7 +100,8 @@ HeadSpec read_head(ObjectReader s) {
     head.layers.push_back(read_layer(s.element("layers", i)));
   s.need("output");
   s.choice("output", head.output, "what the head's outputs stand for");
-  s.texts("tokens", head.tokens, "of token_pair: the two answer tokens");
+  s.texts("tokens", head.tokens,
+          "of token_pair: the two answer tokens; of token_reward: the one that is read");
   if (traits(head.output).reads_lm_head()) head.pooling = Pooling::kLast;
   s.close();
   return head;
@@ -234,17 +235,18 @@ void check_heads(ObjectReader& s, const Manifest& m) {
     if (traits(head.output).per_response() != (m.input.layout != text::Layout::kPair))
       s.fail("head.output " + output + " does not go with input.layout " + word_of(m.input.layout));
     if (traits(head.output).reads_lm_head() && m.features.set != features::FeatureSet::kNone)
-      s.fail("head.output token_pair cannot take features");
+      s.fail("head.output " + output + " cannot take features");
     if (traits(head.output).scores_each_response() != traits(m.output()).scores_each_response())
       s.fail("heads of one package see the same feature columns: difference does not mix with other outputs");
     if (head.projection && m.features.set == features::FeatureSet::kNone)
       s.fail("head.feature_projection without features");
     if (traits(head.output).reads_lm_head()) {
-      if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
+      if (head.file || !head.layers.empty()) s.fail(output + " takes no head file and no layers");
       if (head.skip_token || head.at_token)
-        s.fail("head.skip_token and at_token do not go with token_pair, which reads the last token");
-      if (head.tokens.size() != 2)
-        s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, token_pair needs two");
+        s.fail("head.skip_token and at_token do not go with " + output + ", which reads the last token");
+      if (const std::size_t wanted = traits(head.output).tokens; head.tokens.size() != wanted)
+        s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, " + output + " needs " +
+               (wanted == 1 ? "one" : "two"));
     }
   }
 }

@@ -58,12 +58,12 @@ Result<BaseConfig> read_base_config(const package::Manifest& manifest, const Fil
   base->options.positions = manifest.input.max_tokens;
   base->options.second_type_after = manifest.second_type_after;
   for (const package::AdapterSpec& adapter : manifest.adapters)
-    if (package::traits(adapter.head.output).reads_lm_head())
+    if (package::traits(adapter.head.output).reads_lm_head()) {
       base->options.lm_head = families::BodyOptions::LmHead::kBuild;
-  if (base->options.lm_head == families::BodyOptions::LmHead::kBuild &&
-      base->family->mask != families::AttentionMask::kCausal)
-    return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
-                   ", which is not a causal language model");
+      if (base->family->mask != families::AttentionMask::kCausal)
+        return invalid(std::string("package.json: head.output is ") + word_of(adapter.head.output) +
+                       " over " + base->family->model_type + ", which is not a causal language model");
+    }
   return base;
 }
 
@@ -234,7 +234,8 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
       if (!made) return made.error();
       adapter.head = std::move(*made);
     } else if (!head.empty()) {
-      return invalid("package.json: token_pair takes no head, " + folder_name + " holds one");
+      return invalid(std::string("package.json: ") + word_of(spec.head.output) + " takes no head, " +
+                     folder_name + " holds one");
     } else if (const Status taken = take_token_rows(encoder, own, adapter); !taken) {
       return taken.error();
     }
