@@ -55,9 +55,10 @@ Status read_flags(Options& o, const Loaded& loaded) {
   if (!labels) return labels.error();
   o.pack.labels = std::move(*labels);
   o.pack.template_options.answer_tokens = words_of(o.answer_tokens);
-  if (given("answer-tokens") && o.pack.template_options.answer_tokens.size() != 2)
-    return invalid("answer-tokens has " + std::to_string(o.pack.template_options.answer_tokens.size()) +
-                   " tokens, expected two: A,B");
+  if (const std::size_t count = o.pack.template_options.answer_tokens.size();
+      given("answer-tokens") && count != 1 && count != 2)
+    return invalid("answer-tokens has " + std::to_string(count) +
+                   " tokens, expected two, A,B, or the one whose logit is the reward");
   const bool four = o.scheme == Scheme::kNf4 || o.scheme == Scheme::kFp4;
   if (!four && (given("double-quant") || given("block-size")))
     return invalid("double-quant and block-size go with scheme nf4 or fp4");
@@ -85,8 +86,10 @@ void describe(Schema& s, Options& o) {
             "without a manifest: limit of a sequence");
   s.toggle("add-bos", o.pack.template_options.add_bos, "without a manifest: begin with BOS");
   s.toggle("add-eos", o.pack.template_options.add_eos, "without a manifest: end with EOS");
-  s.texts("answer-tokens", o.answer_tokens,
-          "without a manifest: no head, but these two tokens of the LM head, as A,B");
+  s.texts(
+      "answer-tokens", o.answer_tokens,
+      "without a manifest: no head, but these two tokens of the LM head, as A,B, or one whose logit is the "
+      "reward of a response");
   s.choice("scheme", o.scheme, "as-found",
            "quantization of the base, at load where it is dense; as-found: the manifest's, or what the files "
            "are");

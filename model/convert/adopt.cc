@@ -182,9 +182,12 @@ Status add_reward_scale(const AdoptOptions& options, const Sources& sources, Fou
 Result<int> token_limit(const AdoptOptions& options, const Sources& sources, Adopted& out) {
   if (options.max_tokens > 0) return options.max_tokens;
   checkpoint::Fields fields(sources.config, sources.base->name() + "/config.json");
-  const std::int64_t positions =
+  std::int64_t positions =
       fields.integer_or("max_position_embeddings", kAdoptedTokens, 1, std::int64_t{1} << 30);
   if (const Status s = fields.status(); !s) return s.error();
+  const auto shape = scorer::base_shape(*sources.base);
+  if (!shape) return shape.error();
+  if (shape->most_positions > 0) positions = shape->most_positions;
   if (positions > kAdoptedTokens)
     out.notes.push_back("texts are cut at " + std::to_string(kAdoptedTokens) + " tokens, the model has " +
                         std::to_string(positions) + " positions (--max-tokens)");
@@ -257,8 +260,24 @@ Result<OrderedJson> special(const text::Tokenizer& tokenizer, const std::vector<
   return OrderedJson{{"text", text}, {"special", true}};
 }
 
+// The token behind which the second text of a pair begins, where the model tells the two texts apart by types.
+Result<std::optional<std::int32_t>> second_type_after(const Sources& sources, const std::string& family,
+                                                      const text::PostProcessor& around) {
+  checkpoint::Fields fields(sources.config, sources.base->name() + "/config.json");
+  const std::int64_t types =
+      fields.integer_or("type_vocab_size", family == "bert" ? 2 : 0, 0, std::int64_t{1} << 24);
+  if (const Status s = fields.status(); !s) return s.error();
+  if (types < 2 || around.types == text::PairTypes::kOne) return std::optional<std::int32_t>();
+  const auto& front = around.two.front;
+  if (around.types == text::PairTypes::kOther || around.two.middle.size() != 1 ||
+      std::ranges::count(front, around.two.middle[0]) > 0)
+    return invalid(sources.base->name() +
+                   "/tokenizer.json: post_processor: tokens of type 1 do not begin behind one separator");
+  return std::optional(around.two.middle[0]);
+}
+
 // A pair of texts as the tokenizer of an encoder puts them together.
-Result<OrderedJson> pair_of_texts(const Sources& sources) {
+Result<OrderedJson> pair_of_texts(const Sources& sources, const std::string& family, Adopted& out) {
   const auto tokenizer = text::load_tokenizer(*sources.base);
   if (!tokenizer) return tokenizer.error();
   const auto& around = (*tokenizer)->post_processor();
@@ -267,6 +286,9 @@ Result<OrderedJson> pair_of_texts(const Sources& sources) {
     return invalid(sources.base->name() +
                    ": the tokenizer has no template for a pair of texts; expected --template FILE with text "
                    "around {prompt} and {response}");
+  const auto separator = second_type_after(sources, family, *around);
+  if (!separator) return separator.error();
+  if (*separator) out.manifest["base"]["second_type_after"] = **separator;
   OrderedJson segments = OrderedJson::array();
   const char* after = "prompt";
   for (const auto* ids : {&around->two.front, &around->two.middle, &around->two.back}) {
@@ -289,7 +311,7 @@ Result<OrderedJson> input_of(const AdoptOptions& options, const Sources& sources
                    "{response_b}, as one text of both responses is what two or three labels are over");
   const auto shape = scorer::base_shape(*sources.base);
   if (!shape) return shape.error();
-  return shape->causal ? conversation(options, sources, out) : pair_of_texts(sources);
+  return shape->causal ? conversation(options, sources, out) : pair_of_texts(sources, shape->family, out);
 }
 
 Result<OrderedJson> head_section(FoundHead& found, const OrderedJson& input, Adopted& out) {

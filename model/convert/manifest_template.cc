@@ -102,7 +102,8 @@ Result<OrderedJson> head_template(const TemplateOptions& options, Sequences sequ
                                   const Files* adapter, const Bytes* head_file,
                                   std::map<std::string, std::string>& files) {
   if (!options.answer_tokens.empty())
-    return OrderedJson{{"output", "token_pair"}, {"tokens", options.answer_tokens}};
+    return OrderedJson{{"output", options.answer_tokens.size() == 1 ? "token_reward" : "token_pair"},
+                       {"tokens", options.answer_tokens}};
   checkpoint::TensorMap tensors;
   if (head_file != nullptr) {
     auto read = checkpoint::parse_safetensors(*head_file, "the head's file");

@@ -21,7 +21,7 @@ struct TemplateOptions {
       "<prompt>: {prompt}\n\n<response_a>: {response_a}\n\n<response_b>: {response_b}";
   int max_tokens = 2048;
   bool add_bos = false, add_eos = false;
-  std::vector<std::string> answer_tokens;  // two: the head is these rows of the LM head
+  std::vector<std::string> answer_tokens;  // one or two: the head is these rows of the LM head
 };
 
 struct ManifestTemplate {

@@ -10,6 +10,7 @@
 #include "model/convert/base_files.h"
 #include "model/convert/generic_pairs.h"
 #include "model/convert/golden_rows.h"
+#include "model/package/output.h"
 #include "model/scorer/golden.h"
 #include "model/scorer/load.h"
 #include "rows/rows.h"
@@ -243,7 +244,9 @@ Status reorder_heads(const PackOptions& options, const Plan& plan, const std::st
   if (options.labels.ours()) return Ok{};
   const OrderedJson& head = plan.json["head"];
   if (const std::string output = text_in(head, "output");
-      output == "token_pair" || output == "difference" || output == "siamese")
+      std::ranges::any_of(package::kOutputs, [&](const package::OutputTraits& row) {
+        return output == row.word && (row.reads_lm_head() || row.per_response());
+      }))
     return invalid("labels: a head of output " + output + " has no order of classes");
   if (!plan.json.contains("adapters")) return reorder(head, "adapter");
   const bool shared = !text_in(head, "file").empty();

@@ -58,17 +58,32 @@ std::map<std::string, Candidate> grouped(const std::map<std::string, const Store
   return out;
 }
 
-// The pooler and classifier of an encoder as one chain; nothing if there is no pooler.
-std::optional<Candidate> with_pooler(std::map<std::string, Candidate>& groups) {
-  const auto pooler = groups.find("pooler.dense"), classifier = groups.find("classifier");
-  if (pooler == groups.end() || classifier == groups.end()) return std::nullopt;
-  Candidate out{"classifier", pooler->second.links};
-  for (Link link : classifier->second.links) {
+// Two modules of an encoder that are one head, and what is between them.
+struct TwoModules {
+  const char *first, *second;
+  const char* activation_key;  // of config.json, or nothing
+  const char* activation;      // without the key
+};
+constexpr TwoModules kDebertaHead{"pooler.dense", "classifier", "pooler_hidden_act", "gelu"};
+constexpr TwoModules kBertHead{"pooler.dense", "classifier", nullptr, "tanh"};
+constexpr TwoModules kRobertaHead{"classifier.dense", "classifier.out_proj", nullptr, "tanh"};
+
+const TwoModules& modules_of(const std::string& family) {
+  if (family == "bert") return kBertHead;
+  return family == "roberta" || family == "xlm_roberta" ? kRobertaHead : kDebertaHead;
+}
+
+// The two modules as one chain; nothing if they are not both there.
+std::optional<Candidate> of_two_modules(const TwoModules& form, std::map<std::string, Candidate>& groups) {
+  const auto first = groups.find(form.first), second = groups.find(form.second);
+  if (first == groups.end() || second == groups.end()) return std::nullopt;
+  Candidate out{"classifier", first->second.links};
+  for (Link link : second->second.links) {
     link.at += 2;
     out.links.push_back(link);
   }
-  groups.erase("pooler.dense");
-  groups.erase("classifier");
+  groups.erase(form.first);
+  groups.erase(form.second);
   return out;
 }
 
@@ -167,13 +182,15 @@ PublishedHead with_guesses(const Candidate& candidate) {
   return head;
 }
 
-// An encoder's pooler and classifier, with the activation that config.json names.
-Result<std::optional<PublishedHead>> pooled_head(const Candidate& candidate, const Files& base,
-                                                 std::int64_t hidden, const std::string& where) {
+// A head of two modules, which reads the first token.
+Result<std::optional<PublishedHead>> pooled_head(const Candidate& candidate, const TwoModules& form,
+                                                 const Files& base, std::int64_t hidden,
+                                                 const std::string& where) {
   const auto config = checkpoint::read_json_object(base, "config.json");
   if (!config) return config.error();
   checkpoint::Fields fields(*config, base.name() + "/config.json");
-  const std::string activation = fields.text_or("pooler_hidden_act", "gelu");
+  const std::string activation =
+      form.activation_key == nullptr ? form.activation : fields.text_or(form.activation_key, form.activation);
   if (activation != "gelu" && activation != "relu" && activation != "tanh")
     fields.fail("pooler_hidden_act is '" + activation + "', expected gelu, relu or tanh");
   if (const Status s = fields.status(); !s) return s.error();
@@ -189,8 +206,14 @@ Result<std::optional<PublishedHead>> only_head(const std::map<std::string, const
   const auto shape = scorer::base_shape(base);
   if (!shape) return shape.error();
   auto groups = grouped(tensors);
-  if (const auto pooled = with_pooler(groups); pooled && groups.empty())
-    return pooled_head(*pooled, base, shape->width, where);
+  const TwoModules& form = modules_of(shape->family);
+  if (const auto pooled = of_two_modules(form, groups); pooled && groups.empty())
+    return pooled_head(*pooled, form, base, shape->width, where);
+  if (shape->family == "bert" && groups.contains("classifier"))
+    return invalid(
+        where +
+        " holds classifier without pooler.dense, whose output it reads; expected both, or a merged "
+        "model");
   std::vector<Candidate> found;
   std::size_t members = 0;
   for (const auto& [root, candidate] : groups) {
@@ -229,7 +252,9 @@ Result<std::optional<PublishedHead>> published_head(const Files& base) {
   if (auto gated = gated_head(base, *rest); !gated || *gated) return gated;
   auto groups = grouped(*rest);
 
-  if (const auto pooled = with_pooler(groups)) return pooled_head(*pooled, base, shape->width, base.name());
+  const TwoModules& form = modules_of(shape->family);
+  if (const auto pooled = of_two_modules(form, groups))
+    return pooled_head(*pooled, form, base, shape->width, base.name());
   std::vector<Candidate> known, found;
   for (const auto& [root, candidate] : groups)
     if (checkpoint::is_of_head(root)) known.push_back(candidate);

@@ -3,7 +3,8 @@
 //
 //   score, classifier, v_head, ...         one linear, or an nn.Sequential of linears (score.0, score.2)
 //   v_head.summary, value_head.summary     the same, as TRL and LLaMA-Factory write it
-//   pooler.dense + classifier              DebertaV2ForSequenceClassification
+//   pooler.dense + classifier              DebertaV2ForSequenceClassification, BertForSequenceClassification
+//   classifier.dense + classifier.out_proj RobertaForSequenceClassification, XLMRoberta...
 //
 // What the files do not say is taken from config.json or, with a note, from what published classes do.
 #pragma once

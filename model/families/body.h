@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -40,6 +41,9 @@ class Body {
   // The most memory that one forward of that many rows takes beside the weights: an estimate for people.
   virtual std::size_t activation_bytes(std::int64_t rows) const = 0;
 
+  // The most tokens that a sequence may have; 0: the body sets no limit.
+  virtual std::int64_t most_positions() const { return 0; }
+
   // The LM head's logits are cap tanh(logit / cap); 0 = as they are.
   virtual float logit_softcap() const { return 0; }
 };
@@ -48,6 +52,9 @@ struct BodyOptions {
   std::int64_t layers = 0;     // how many to build, from the first on; 1..all
   std::int64_t positions = 0;  // longest sequence that will be used
   enum class LmHead { kNone, kBuild } lm_head = LmHead::kNone;
+  // The token whose first occurrence ends the part of type 0 of a sequence, in families with token types; the
+  // rest has type 1. Nothing: all tokens have type 0.
+  std::optional<std::int32_t> second_type_after{};
 };
 
 // What a state depends on. With kCausal, sequences that begin alike may be computed as one prefix with

@@ -47,6 +47,7 @@ struct Plan {
 class DebertaV2 : public Body {
  public:
   DebertaV2Config config;
+  std::optional<std::int32_t> second_type_after;
   backend::Embedding words, places, types;  // [.., e]; the last two may be empty
   backend::Linear projection;               // [h, e] or empty
   backend::LayerNorm embedding_norm;
@@ -58,6 +59,7 @@ class DebertaV2 : public Body {
 
   std::int64_t width() const override { return config.hidden; }
   std::int64_t vocabulary() const override { return words.table.rows; }
+  std::int64_t most_positions() const override { return config.places; }
 
   at::Tensor pooled(
       ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
@@ -95,8 +97,8 @@ class DebertaV2 : public Body {
     if (places.table.rows > 0)
       x = ops::add(compute, x, ops::embed(compute, plan.batch.positions, places, {}));
     if (types.table.rows > 0) {
-      const std::vector<std::int32_t> zeros(plan.batch.ids.size());
-      x = ops::add(compute, x, ops::embed(compute, zeros, types, {}));
+      const auto kinds = layers::token_types(plan.batch, second_type_after);
+      x = ops::add(compute, x, ops::embed(compute, kinds, types, {}));
     }
     if (projection.weight.rows > 0) {
       const backend::Linear* projections[] = {&projection};
@@ -136,6 +138,7 @@ class Builder {
   std::unique_ptr<Body> body(const BodyOptions& options) {
     auto body = std::make_unique<DebertaV2>();
     body->config = c_;
+    body->second_type_after = options.second_type_after;
     const std::string at = "embeddings.", word = at + "word_embeddings";
     body->words = {weights_.embedding(word + ".weight", c_.vocabulary, c_.embedding), word};
     if (c_.places > 0) body->places = table(at + "position_embeddings", c_.places, c_.embedding);

@@ -4,11 +4,12 @@
 #include <cctype>
 
 #include "model/families/activation.h"
+#include "model/families/encoder_config.h"
 
 namespace preferd::families {
 namespace {
 
-constexpr std::int64_t kMax = std::int64_t{1} << 24;
+constexpr std::int64_t kMax = kMostInConfig;
 
 // The parts of "p2c|c2p", in lower case and without surrounding spaces.
 std::vector<std::string> parts_of(const std::string& text) {
@@ -87,9 +88,8 @@ DebertaV2Config read_deberta_v2(checkpoint::Fields& config, const BodyOptions& o
   c.activation = read_activation(config, "hidden_act", "gelu");
   const std::int64_t all_places = config.integer_or("max_position_embeddings", 512, 1, kMax);
   if (config.boolean_or("position_biased_input", true)) c.places = all_places;
-  if (c.places > 0 && options.positions > c.places)
-    config.fail("max_position_embeddings is " + std::to_string(c.places) +
-                ", below input.max_tokens of package.json, " + std::to_string(options.positions));
+  check_types(config, c.types, options);
+  if (c.places > 0) check_places(config, c.places, options);
   if (c.hidden % c.heads != 0)
     config.fail("num_attention_heads is " + std::to_string(c.heads) +
                 ", which does not divide hidden_size, " + std::to_string(c.hidden));

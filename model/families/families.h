@@ -11,6 +11,8 @@ namespace preferd::families {
 inline constexpr layers::RopeDefaults kPhi3Rope = {
     .rotated = 1, .original = 4096, .long_names = {"su", "yarn"}};
 
+std::unique_ptr<Body> build_bert(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                 const BodyOptions& options);
 std::unique_ptr<Body> build_bilstm(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                    const BodyOptions& options);
 std::unique_ptr<Body> build_deberta_v2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
@@ -37,6 +39,8 @@ std::unique_ptr<Body> build_qwen2(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_qwen3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
+std::unique_ptr<Body> build_roberta(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                    const BodyOptions& options);
 std::unique_ptr<Body> build_smollm3(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
 

@@ -7,7 +7,8 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 14> kFamilies = {{
+constexpr std::array<Family, 17> kFamilies = {{
+    {"bert", "bert.", "num_hidden_layers", AttentionMask::kBidirectional, build_bert},
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
     {"gemma", "model.", "num_hidden_layers", AttentionMask::kCausal, build_gemma},
@@ -21,7 +22,9 @@ constexpr std::array<Family, 14> kFamilies = {{
     {"phi3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_phi3, kPhi3Rope},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},
     {"qwen3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen3},
+    {"roberta", "roberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_roberta},
     {"smollm3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_smollm3},
+    {"xlm_roberta", "roberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_roberta},
 }};
 
 }  // namespace

@@ -74,6 +74,18 @@ at::Tensor plain_mlp_in_place(ops::Compute& compute, const PlainMlp& layer, cons
 
 }  // namespace
 
+std::vector<std::int32_t> token_types(const backend::Batch& batch, std::optional<std::int32_t> second_after) {
+  std::vector<std::int32_t> out(batch.ids.size());
+  if (!second_after) return out;
+  for (std::size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
+    const auto end = batch.ids.begin() + batch.offsets[i + 1];
+    const auto last = std::find(batch.ids.begin() + batch.offsets[i], end, *second_after);
+    if (last != end)
+      std::fill(out.begin() + (last + 1 - batch.ids.begin()), out.begin() + batch.offsets[i + 1], 1);
+  }
+  return out;
+}
+
 at::Tensor encoder_block(const EncoderForward& f, const EncoderBlock& block, const at::Tensor& given,
                          const PooledRows* output, Input input) {
   const backend::Linear* out[] = {&block.attention.out};

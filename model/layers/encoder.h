@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -49,6 +50,10 @@ struct EncoderForward {
   const backend::Distances& distances;  // as rows of `positions`
   at::Tensor positions;                 // embeddings of relative positions [table rows, h], or undefined
 };
+
+// The type of each row of a batch without parents: 0, or 1 behind the first occurrence of `second_after` in
+// its segment.
+std::vector<std::int32_t> token_types(const backend::Batch& batch, std::optional<std::int32_t> second_after);
 
 // The rows of its output that a block computes, with the adapters' runs over them; nullptr: all rows.
 struct PooledRows {

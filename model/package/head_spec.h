@@ -55,7 +55,7 @@ struct GateSpec {
 
 struct HeadSpec {
   std::optional<std::string> file;
-  Pooling pooling = Pooling::kLast;  // token_pair: always the last token
+  Pooling pooling = Pooling::kLast;  // over the LM head: always the last token
   // kLast, at most one of the two, in causal families: the last token that is not this one (the first token
   // if all are), or the last occurrence of this one.
   std::optional<std::int32_t> skip_token, at_token;
@@ -64,7 +64,7 @@ struct HeadSpec {
   std::vector<HeadLayer> layers;  // entry i of head.layers is tensor layers.<i>
   std::optional<GateSpec> gate;   // of output difference in causal families, without features
   Output output = Output::kSigmoidB;
-  std::vector<std::string> tokens;  // token_pair: exactly two
+  std::vector<std::string> tokens;  // of the LM head, as many as the output reads
 };
 
 // The number of tokens up to and including the one whose state the head reads. 0: at_token is not among them.

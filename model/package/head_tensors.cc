@@ -24,6 +24,8 @@ Result<checkpoint::TensorMap> head_from_adapter(const HeadSpec& spec, checkpoint
     renames = {{"score.", "layers."}};
   else if (slots.size() == 1)
     renames = {{tensors.contains("score.weight") ? "score." : "classifier.", slots[0] + "."}};
+  else if (tensors.contains("classifier.out_proj.weight"))
+    renames = {{"classifier.dense.", slots[0] + "."}, {"classifier.out_proj.", slots[1] + "."}};
   else
     renames = {{"pooler.dense.", slots[0] + "."}, {"classifier.", slots[1] + "."}};
   checkpoint::TensorMap renamed;

@@ -9,8 +9,8 @@
 
 namespace preferd::package {
 
-// A head that PEFT saved with its adapter (score, score.<i>, or pooler.dense and classifier) renamed to the
-// layers of `spec`; `where` is for messages.
+// A head that PEFT saved with its adapter (score, score.<i>, pooler.dense and classifier, or classifier.dense
+// and classifier.out_proj) renamed to the layers of `spec`; `where` is for messages.
 Result<checkpoint::TensorMap> head_from_adapter(const HeadSpec& spec, checkpoint::TensorMap tensors,
                                                 const std::string& where);
 

@@ -121,7 +121,8 @@ HeadSpec read_head(ObjectReader s) {
   if (s.has("gate")) head.gate = read_gate(s.inner("gate"));
   s.need("output");
   s.choice("output", head.output, "what the head's outputs stand for");
-  s.texts("tokens", head.tokens, "of token_pair: the two answer tokens");
+  s.texts("tokens", head.tokens,
+          "of token_pair: the two answer tokens; of token_reward: the one that is read");
   if (traits(head.output).reads_lm_head()) head.pooling = Pooling::kLast;
   s.close();
   return head;
@@ -255,7 +256,7 @@ void check_heads(ObjectReader& s, const Manifest& m) {
     if (traits(head.output).per_response() != (m.input.layout != text::Layout::kPair))
       s.fail("head.output " + output + " does not go with input.layout " + word_of(m.input.layout));
     if (traits(head.output).reads_lm_head() && m.features.set != features::FeatureSet::kNone)
-      s.fail("head.output token_pair cannot take features");
+      s.fail("head.output " + output + " cannot take features");
     if (traits(head.output).scores_each_response() != traits(m.output()).scores_each_response())
       s.fail("heads of one package see the same feature columns: difference does not mix with other outputs");
     if (head.projection && m.features.set == features::FeatureSet::kNone)
@@ -265,11 +266,12 @@ void check_heads(ObjectReader& s, const Manifest& m) {
          head.normalize != Normalize::kNone || head.pooling != Pooling::kLast))
       s.fail("head.gate goes with output difference and pooling last, without features and normalization");
     if (traits(head.output).reads_lm_head()) {
-      if (head.file || !head.layers.empty()) s.fail("token_pair takes no head file and no layers");
+      if (head.file || !head.layers.empty()) s.fail(output + " takes no head file and no layers");
       if (head.skip_token || head.at_token)
-        s.fail("head.skip_token and at_token do not go with token_pair, which reads the last token");
-      if (head.tokens.size() != 2)
-        s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, token_pair needs two");
+        s.fail("head.skip_token and at_token do not go with " + output + ", which reads the last token");
+      if (const std::size_t wanted = traits(head.output).tokens; head.tokens.size() != wanted)
+        s.fail("head.tokens has " + std::to_string(head.tokens.size()) + " entries, " + output + " needs " +
+               (wanted == 1 ? "one" : "two"));
     }
   }
 }
@@ -310,6 +312,10 @@ void read_base(ObjectReader s, Manifest& m) {
   s.text("path", m.base_path, "the base's directory, relative or absolute", kRequired);
   s.integer("max_layers", layers, 1, 4096, "use only so many of its layers");
   if (layers > 0) m.max_layers = layers;
+  std::int64_t separator = -1;
+  s.integer("second_type_after", separator, 0, (1 << 24) - 1,
+            "the id of the token behind whose first occurrence tokens have type 1");
+  if (separator >= 0) m.second_type_after = static_cast<std::int32_t>(separator);
   s.close();
 }
 

@@ -37,6 +37,7 @@ struct Manifest {
   std::string name, revision;
   std::string base_path;  // relative to the package, or absolute
   std::optional<std::int64_t> max_layers;
+  std::optional<std::int32_t> second_type_after;  // in families with token types: see families::BodyOptions
   checkpoint::Quantization quantization;
   std::vector<AdapterSpec> adapters;  // at least one; the first is the default
   text::InputSpec input;

@@ -14,7 +14,7 @@
 
 namespace preferd::package {
 
-enum class Output { kSigmoidB, kSoftmaxAb, kSoftmaxAbt, kTokenPair, kDifference, kSiamese };
+enum class Output { kSigmoidB, kSoftmaxAb, kSoftmaxAbt, kTokenPair, kDifference, kSiamese, kTokenReward };
 
 // What a head reads for one order of a pair.
 enum class HeadInput {
@@ -29,9 +29,10 @@ struct OutputTraits {
   HeadInput input;
   std::int64_t min_width, max_width;  // values of the head's last layer; 0: there is no head, see below
   const char* meaning;                // of its values, for people
+  std::size_t tokens = 0;             // of the language model whose logits are the values
 
-  // The package has no head file: the logits of two tokens of the language model are the values.
-  constexpr bool reads_lm_head() const { return max_width == 0; }
+  // The package has no head file: the values are logits of the language model.
+  constexpr bool reads_lm_head() const { return tokens > 0; }
   constexpr bool fits(std::int64_t width) const {
     return !reads_lm_head() && width >= min_width && width <= max_width;
   }
@@ -53,11 +54,13 @@ inline constexpr OutputTraits kOutputs[] = {
     {Output::kSoftmaxAbt, "softmax_abt", HeadInput::kPair, 3, 3,
      "the head's outputs are model_a, model_b, tie"},
     {Output::kTokenPair, "token_pair", HeadInput::kPair, 0, 0,
-     "the first answer token stands for A, the second for B"},
+     "the first answer token stands for A, the second for B", 2},
     {Output::kDifference, "difference", HeadInput::kEachResponse, 1, 1,
      "the response with the higher output wins"},
     {Output::kSiamese, "siamese", HeadInput::kBothResponses, 1, 3,
      "the head reads response_a, then response_b"},
+    {Output::kTokenReward, "token_reward", HeadInput::kEachResponse, 0, 0,
+     "the response behind which the token has the higher logit wins", 1},
 };
 
 constexpr const OutputTraits& traits(Output output) {

@@ -58,13 +58,14 @@ Result<BaseConfig> read_base_config(const package::Manifest& manifest, const Fil
   auto base = read_base_config(folder, manifest.max_layers);
   if (!base) return base.error();
   base->options.positions = manifest.input.max_tokens;
+  base->options.second_type_after = manifest.second_type_after;
   for (const package::AdapterSpec& adapter : manifest.adapters)
-    if (package::traits(adapter.head.output).reads_lm_head())
+    if (package::traits(adapter.head.output).reads_lm_head()) {
       base->options.lm_head = families::BodyOptions::LmHead::kBuild;
-  if (base->options.lm_head == families::BodyOptions::LmHead::kBuild &&
-      base->family->mask != families::AttentionMask::kCausal)
-    return invalid(std::string("package.json: head.output is token_pair over ") + base->family->model_type +
-                   ", which is not a causal language model");
+      if (base->family->mask != families::AttentionMask::kCausal)
+        return invalid(std::string("package.json: head.output is ") + word_of(adapter.head.output) +
+                       " over " + base->family->model_type + ", which is not a causal language model");
+    }
   return base;
 }
 
@@ -109,6 +110,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.layers = base.options.layers;
   shape.all_layers = base.all_layers;
   shape.width = (*body)->width();
+  shape.most_positions = (*body)->most_positions();
   shape.prequantized = base.prequantized;
   shape.causal = base.family->mask == families::AttentionMask::kCausal;
   shape.tied = base.family->mask == families::AttentionMask::kCausal &&
@@ -252,7 +254,8 @@ Result<AdaptedModel> load_model(const PairEncoder& encoder, const SourceWrapper&
       if (!made) return made.error();
       adapter.head = std::move(*made);
     } else if (!head.empty()) {
-      return invalid("package.json: token_pair takes no head, " + folder_name + " holds one");
+      return invalid(std::string("package.json: ") + word_of(spec.head.output) + " takes no head, " +
+                     folder_name + " holds one");
     } else if (const Status taken = take_token_rows(encoder, own, adapter); !taken) {
       return taken.error();
     }

@@ -19,8 +19,8 @@ struct LoadedAdapter {
                          // own
   std::map<std::string, checkpoint::LoraWeights> projections;
   package::HeadSpec spec;
-  std::optional<layers::Head> head;  // absent for token_pair
-  backend::Linear token_rows;        // token_pair: two rows of the LM head
+  std::optional<layers::Head> head;  // absent over the LM head
+  backend::Linear token_rows;        // the rows of the LM head that are read, otherwise none
   float token_softcap = 0;           // Body::logit_softcap
 };
 

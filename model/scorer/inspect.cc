@@ -122,7 +122,8 @@ Status account_adapter(const PairEncoder& encoder, const ModelShape& shape,
     return made ? Status(Ok{}) : Status(made.error());
   }
   if (head.empty()) return Ok{};
-  return invalid("package.json: token_pair takes no head, " + folder + " holds one");
+  return invalid(std::string("package.json: ") + word_of(spec.head.output) + " takes no head, " + folder +
+                 " holds one");
 }
 
 Result<Inspection> inspected(const PairEncoder& encoder) {

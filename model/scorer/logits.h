@@ -13,7 +13,7 @@ namespace preferd::scorer {
 
 using AdapterMaps = std::span<const std::map<std::string, checkpoint::LoraWeights>* const>;
 
-// `states` [sequences of the items in order, width]. Returns what the adapter's head (token_pair: two rows of
+// `states` [sequences of the items in order, width]. Returns what the adapter's head (without one: rows of
 // the LM head) computes from them and from the items' features, which have `columns` columns each: one row
 // per pair, or one row per sequence for a difference head.
 at::Tensor item_logits(ops::Compute& compute, const AdaptedModel& model, AdapterMaps projections,

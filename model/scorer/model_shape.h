@@ -17,6 +17,7 @@ struct ModelShape {
   std::vector<checkpoint::Declared> tensors;
   std::int64_t layers = 0, all_layers = 0;
   std::int64_t width = 0;            // of a pooled state
+  std::int64_t most_positions = 0;   // tokens of a sequence; 0: no limit
   bool prequantized = false;         // whether config.json says so
   bool tied = false;                 // whether the LM head exists and is the input embedding
   std::size_t activation_bytes = 0;  // of a full forward

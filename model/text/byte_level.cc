@@ -9,7 +9,8 @@
 #include <array>
 
 #include "base/utf8.h"
-#include "model/text/split.h"
+#include "model/text/code_points.h"
+#include "model/text/pre_tokenizer.h"
 
 namespace preferd::text {
 namespace {
@@ -48,11 +49,11 @@ std::uint32_t spelled_size(unsigned char byte) { return byte >= 33 && byte <= 12
 
 class ByteLevel : public Tokenizer {
  public:
-  ByteLevel(BpeModel model, Split split, bool cleans, bool ignore_merges, const EndNames& ends)
+  ByteLevel(BpeModel model, PreTokenizer words, bool cleans, bool ignore_merges, const EndNames& ends)
       : merges_(std::move(model.merges)),
         raw_(std::move(model.raw)),
         normalized_(std::move(model.normalized)),
-        split_(split),
+        pre_tokenizer_(std::move(words)),
         cleans_(cleans) {
     top_id_ = model.top_id;
     set_controls(std::move(model.controls), ends);
@@ -68,12 +69,21 @@ class ByteLevel : public Tokenizer {
 
   void encode(std::string_view text, Before, std::vector<Token>& out) const override {
     Merger merger(merges_);
-    each_section(raw_, text, 0, out, [&](std::string_view section, std::size_t base) {
-      if (!normalized_.any()) return encode_section(section, base, merger, out);
-      each_section(normalized_, section, base, out, [&](std::string_view inner, std::size_t inner_base) {
-        encode_section(inner, inner_base, merger, out);
-      });
-    });
+    const auto put = [&](std::size_t base) {
+      return [&out, base](const AddedTokens::Match& m) {
+        out.push_back({m.id, static_cast<std::uint32_t>(base + m.begin), true});
+      };
+    };
+    const auto encode_raw = [&](std::size_t begin, std::size_t end) {
+      const std::string_view section = text.substr(begin, end - begin);
+      normalized_.each(
+          section,
+          [&](std::size_t b, std::size_t e) {
+            encode_section(section.substr(b, e - b), begin + b, merger, out);
+          },
+          put(begin));
+    };
+    raw_.each(text, encode_raw, put(0));
   }
 
  private:
@@ -98,34 +108,16 @@ class ByteLevel : public Tokenizer {
     }
   }
 
-  template <class Section>
-  static void each_section(const AddedTokens& added, std::string_view text, std::size_t base,
-                           std::vector<Token>& out, Section&& section) {
-    for (std::size_t at = 0; at < text.size();) {
-      const AddedTokens::Match match = added.find(text, at);
-      if (match.begin > at) section(text.substr(at, match.begin - at), base + at);
-      if (match.id >= 0) out.push_back({match.id, static_cast<std::uint32_t>(base + match.begin), true});
-      at = match.end;
-    }
-  }
-
   void encode_section(std::string_view section, std::size_t base, Merger& merger,
                       std::vector<Token>& out) const {
-    for (std::size_t begin = 0; begin < section.size();) {
-      const std::size_t end = stretch_end(split_, section, begin);
-      const std::string_view stretch = section.substr(begin, end - begin);
-      for (std::size_t at = 0; at < stretch.size();) {
-        const std::size_t stop = word_end(split_, stretch, at);
-        const std::string_view word = stretch.substr(at, stop - at);
-        const std::int32_t id = words_.find(word);
-        if (id >= 0)
-          out.push_back({id, static_cast<std::uint32_t>(base + begin + at), true});
-        else
-          merge_word(word, base + begin + at, merger, out);
-        at = stop;
-      }
-      begin = end;
-    }
+    pre_tokenizer_.each_word(section, [&](std::size_t begin, std::size_t end) {
+      const std::string_view word = section.substr(begin, end - begin);
+      const std::int32_t id = words_.find(word);
+      if (id >= 0)
+        out.push_back({id, static_cast<std::uint32_t>(base + begin), true});
+      else
+        merge_word(word, base + begin, merger, out);
+    });
   }
 
   void merge_word(std::string_view word, std::size_t base, Merger& merger, std::vector<Token>& out) const {
@@ -164,7 +156,7 @@ class ByteLevel : public Tokenizer {
   AddedTokens raw_, normalized_;
   Vocabulary words_;
   std::array<std::int32_t, 256> bytes_;
-  Split split_;
+  PreTokenizer pre_tokenizer_;
   bool cleans_;
 };
 
@@ -180,53 +172,22 @@ Result<bool> read_normalizer(const Json& normalizer) {
   return refuse("normalizer " + type + " is not supported for byte-level BPE (none or NFC)");
 }
 
-// Reads a ByteLevel pre-tokenizer: whether it splits words itself.
-Result<bool> read_byte_level(const Json& component) {
-  if (type_of(component) != "ByteLevel")
-    return refuse("pre_tokenizer " + type_of(component) + " is not supported, expected ByteLevel");
-  if (member(component, "add_prefix_space") == Json(true))
-    return refuse("pre_tokenizer ByteLevel has add_prefix_space, which is not supported");
-  return member(component, "use_regex") != Json(false);
-}
-
-Result<Split> read_split(const Json& component) {
-  const Json& regex = member(member(component, "pattern"), "Regex");
-  if (!regex.is_string()) return refuse("pre_tokenizer Split has no pattern.Regex");
-  const std::optional<Split> split = split_of_regex(regex.get_ref<const std::string&>());
-  if (!split) return refuse("pre_tokenizer Split has an unknown pattern: " + regex.get<std::string>());
-  if (member(component, "behavior") != Json("Isolated") || member(component, "invert") == Json(true))
-    return refuse("pre_tokenizer Split is supported with behavior Isolated, not inverted");
-  return *split;
-}
-
-Result<Split> read_pre_tokenizer(const Json& component) {
-  const Json& list = member(component, "pretokenizers");
-  if (type_of(component) != "Sequence" || !list.is_array() || list.empty() || list.size() > 2) {
-    const Result<bool> cuts = read_byte_level(component);
-    if (!cuts) return cuts.error();
-    return *cuts ? Result<Split>(Split::kGpt2)
-                 : refuse("pre_tokenizer ByteLevel without use_regex has no Split before it");
-  }
-  if (list.size() == 1) return read_pre_tokenizer(list[0]);
-  const Result<bool> cuts = read_byte_level(list[1]);
-  if (!cuts) return cuts.error();
-  const std::string type = type_of(list[0]);
-  if (type == "Split" && !*cuts) return read_split(list[0]);
-  if (type == "Digits" && *cuts && member(list[0], "individual_digits") == Json(true)) return Split::kSmolLm2;
-  return refuse("pre_tokenizer sequence " + type + ", ByteLevel is not supported with these options");
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> make_byte_level(const Json& file, BpeModel model,
                                                          const EndNames& ends) {
   const Result<bool> cleans = read_normalizer(member(file, "normalizer"));
   if (!cleans) return cleans.error();
-  const Result<Split> split = read_pre_tokenizer(member(file, "pre_tokenizer"));
-  if (!split) return split.error();
+  if (*cleans) {
+    Result<AddedTokens> normalized = model.normalized.with_texts(nfc_9);
+    if (!normalized) return normalized.error();
+    model.normalized = std::move(*normalized);
+  }
+  Result<PreTokenizer> words = PreTokenizer::create(member(file, "pre_tokenizer"));
+  if (!words) return words.error();
   const Json& options = member(file, "model");
   const bool ignore_merges = member(options, "ignore_merges") == Json(true);
-  auto out = std::make_shared<ByteLevel>(std::move(model), *split, *cleans, ignore_merges, ends);
+  auto out = std::make_shared<ByteLevel>(std::move(model), std::move(*words), *cleans, ignore_merges, ends);
   if (!out->complete() && !member(options, "unk_token").is_null())
     return refuse("model.unk_token is not supported where the vocabulary lacks some bytes");
   return std::shared_ptr<const Tokenizer>(std::move(out));

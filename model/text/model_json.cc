@@ -14,20 +14,9 @@ bool off(const Json& v) {
 Status read_options(const Json& model) {
   if (!model.is_object()) return refuse("model is missing");
   if (const std::string type = type_of(model); type != "BPE")
-    return refuse("model.type is " + type + ", expected BPE or Unigram");
+    return refuse("model.type is " + type + ", expected BPE, Unigram or WordPiece");
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
     if (!off(member(model, key))) return refuse(std::string("model.") + key + " is set and not supported");
-  return Ok{};
-}
-
-Status read_pieces(const TokenizerJson& file, BpeModel& out) {
-  if (file.pieces.empty()) return refuse("model.vocab is empty or missing");
-  out.pieces.reserve(file.pieces.size(), file.arena.size());
-  for (const auto& piece : file.pieces) {
-    if (!out.pieces.insert(file.text(piece.begin, piece.size), piece.id))
-      return refuse("model.vocab has a piece twice (id " + std::to_string(piece.id) + ")");
-    out.top_id = std::max(out.top_id, piece.id);
-  }
   return Ok{};
 }
 
@@ -49,7 +38,7 @@ Status read_merges(const TokenizerJson& file, BpeModel& out) {
 struct Added {
   std::string content;
   std::int64_t id = -1;
-  bool special = false, normalized = false, lstrip = false, rstrip = false;
+  bool special = false, normalized = false, lstrip = false, rstrip = false, single_word = false;
 };
 
 Result<Added> read_added(const Json& token) {
@@ -62,12 +51,12 @@ Result<Added> read_added(const Json& token) {
             member(token, "special") == Json(true),
             member(token, "normalized") == Json(true),
             member(token, "lstrip") == Json(true),
-            member(token, "rstrip") == Json(true)};
+            member(token, "rstrip") == Json(true),
+            member(token, "single_word") == Json(true)};
   if (out.content.empty() || out.id < 0 || out.id >= 1 << 24)
     return refuse("added_tokens: an entry with an empty content or an id out of range");
-  for (const char* key : {"single_word", "lstrip", "rstrip"})
-    if ((!out.special || key == std::string_view("single_word")) && !off(member(token, key)))
-      return refuse("added token '" + out.content + "' has " + key + ", which is not supported");
+  if (out.special && out.single_word)
+    return refuse("the control token '" + out.content + "' has single_word, which is not supported");
   return out;
 }
 
@@ -86,6 +75,17 @@ std::string type_of(const Json& component) {
   return type.is_string() ? type.get<std::string>() : "?";
 }
 
+Status read_pieces(const TokenizerJson& file, TokenTables& out) {
+  if (file.pieces.empty()) return refuse("model.vocab is empty or missing");
+  out.pieces.reserve(file.pieces.size(), file.arena.size());
+  for (const auto& piece : file.pieces) {
+    if (!out.pieces.insert(file.text(piece.begin, piece.size), piece.id))
+      return refuse("model.vocab has a piece twice (id " + std::to_string(piece.id) + ")");
+    out.top_id = std::max(out.top_id, piece.id);
+  }
+  return Ok{};
+}
+
 Status read_added_tokens(const Json& list, TokenTables& out) {
   if (list.is_null()) return Ok{};
   if (!list.is_array()) return refuse("added_tokens is not a list");
@@ -99,7 +99,8 @@ Status read_added_tokens(const Json& list, TokenTables& out) {
       return refuse("added token '" + added->content + "' has id " + std::to_string(id) +
                     ", in model.vocab it is " + std::to_string(known));
     const auto kind = added->special ? AddedToken::Kind::kControl : AddedToken::Kind::kPlain;
-    (added->normalized ? normalized : raw).push_back({added->content, id, kind});
+    (added->normalized ? normalized : raw)
+        .push_back({added->content, id, kind, added->lstrip, added->rstrip, added->single_word});
     out.top_id = std::max(out.top_id, id);
     if (added->special) out.controls.push_back({added->content, id, added->lstrip, added->rstrip});
   }

@@ -25,6 +25,9 @@ struct BpeModel : TokenTables {
   Merges merges;
 };
 
+// Reads a model.vocab that maps pieces to ids. Errors: an empty one; a piece twice.
+Status read_pieces(const TokenizerJson& file, TokenTables& out);
+
 // Adds added_tokens of tokenizer.json to tables that contain the pieces. Errors: as below.
 Status read_added_tokens(const Json& list, TokenTables& out);
 

@@ -56,6 +56,19 @@ Result<std::int32_t> end_token(const Json& component, const char* key) {
   return pair[1].get<std::int32_t>();
 }
 
+PairTypes types_of(const Json& pieces) {
+  bool any = false, usual = true, second = false;
+  for (const Json& piece : pieces) {
+    const Json& sequence = member(piece, "Sequence");
+    second = second || member(sequence, "id") == Json("B");
+    const Json& type = member(sequence.is_null() ? member(piece, "SpecialToken") : sequence, "type_id");
+    const bool set = !type.is_null() && type != Json(0);
+    any = any || set;
+    usual = usual && set == second && (!set || type == Json(1));
+  }
+  return !any ? PairTypes::kOne : usual ? PairTypes::kSecond : PairTypes::kOther;
+}
+
 Result<PostProcessor> read_ends(const Json& component, std::size_t separators) {
   const auto cls = end_token(component, "cls"), sep = end_token(component, "sep");
   if (!cls) return cls.error();
@@ -63,6 +76,7 @@ Result<PostProcessor> read_ends(const Json& component, std::size_t separators) {
   PostProcessor out;
   out.one = {{*cls}, {}, {*sep}};
   out.two = {{*cls}, std::vector<std::int32_t>(separators, *sep), {*sep}};
+  if (separators == 1) out.types = PairTypes::kSecond;
   return out;
 }
 
@@ -98,7 +112,7 @@ Result<PostProcessor> read_post_processor(const Json& component) {
   if (!one) return one.error();
   auto two = read_template(member(component, "pair"), tokens, "AB");
   if (!two) return two.error();
-  return PostProcessor{std::move(*one), std::move(*two)};
+  return PostProcessor{std::move(*one), std::move(*two), types_of(member(component, "pair"))};
 }
 
 }  // namespace preferd::text

@@ -21,8 +21,16 @@ struct Surrounding {
   std::vector<std::int32_t> front, middle, back;
 };
 
+// The types of the tokens of a pair of texts.
+enum class PairTypes {
+  kOne,     // all 0
+  kSecond,  // 0, and 1 from the second text on
+  kOther
+};
+
 struct PostProcessor {
   Surrounding one, two;
+  PairTypes types = PairTypes::kOne;  // of two
 };
 
 // Null adds nothing. Errors: a type, or an order of texts, that is not supported.

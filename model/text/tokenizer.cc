@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "base/schema.h"
-#include "base/unicode.h"
 #include "model/text/byte_fallback.h"
 #include "model/text/byte_level.h"
+#include "model/text/code_points.h"
 #include "model/text/sentence_piece.h"
 #include "model/text/unigram_json.h"
+#include "model/text/word_piece.h"
 
 namespace preferd::text {
 namespace {
@@ -98,7 +99,9 @@ Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, EndNames 
   if (!file) return file.error();
   if (const Status s = add_configured_tokens(files, ends.special, file->rest); !s) return s.error();
   ends.added = read_post_processor(member(file->rest, "post_processor"));
-  if (type_of(member(file->rest, "model")) == "Unigram") return make_unigram(file->rest, ends);
+  const std::string type = type_of(member(file->rest, "model"));
+  if (type == "Unigram") return make_unigram(file->rest, ends);
+  if (type == "WordPiece") return make_word_piece(*file, ends);
   Result<BpeModel> model = read_bpe_model(*file);
   if (!model) return model.error();
   if (member(member(file->rest, "model"), "byte_fallback") == Json(true))
@@ -109,7 +112,7 @@ Result<std::shared_ptr<const Tokenizer>> load_json(const Files& files, EndNames 
 }  // namespace
 
 std::string Tokenizer::clean(std::string_view text) const {
-  return cleans() ? unicode::nfc(text) : std::string(text);
+  return cleans() ? nfc_9(text) : std::string(text);
 }
 
 std::optional<std::int32_t> Tokenizer::control(std::string_view name) const {

@@ -1,5 +1,5 @@
 // Text to token ids, as the model's own tokenizer files say: tokenizer.json (byte-level BPE; BPE with byte
-// fallback; Unigram) or a SentencePiece .model. Ids are those of Hugging Face tokenizers with
+// fallback; Unigram; WordPiece) or a SentencePiece .model. Ids are those of Hugging Face tokenizers with
 // encode_special_tokens=True (text never yields control tokens; other added tokens are recognised), or of
 // sentencepiece.
 //
@@ -43,7 +43,7 @@ struct NamedToken {
 // The texts of tokens by the keys that name them: "bos_token", "eos_token", "pad_token" and the like.
 using SpecialNames = std::map<std::string, std::string>;
 
-// What comes before a text; this decides about SentencePiece's dummy prefix, and BPE ignores it.
+// What comes before a text; this decides about SentencePiece's dummy prefix and Metaspace's `first`.
 enum class Before { kNothing, kTokens };
 
 struct EndNames;

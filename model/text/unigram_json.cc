@@ -6,24 +6,24 @@
 #include <limits>
 #include <set>
 
+#include "base/unicode.h"
 #include "base/utf8.h"
+#include "model/text/code_points.h"
 #include "model/text/json_normalizer.h"
+#include "model/text/metaspace.h"
 #include "model/text/trie.h"
 
 namespace preferd::text {
 namespace {
 
-constexpr std::string_view kBlock = "\xE2\x96\x81";  // U+2581
 constexpr double kUnknownPenalty = 10;
 
 Error refuse(const std::string& what) { return invalid("tokenizer.json: " + what); }
 
-// Which parts of a text between added tokens get a U+2581 in front, if they have none.
-enum class Prepend { kAlways, kFirst, kNever };
-
-struct Metaspace {
-  Prepend prepend = Prepend::kAlways;
-  bool cuts = true;  // before each U+2581
+// What splits a normalized text: Metaspace, behind WhitespaceSplit or alone.
+struct Splitter {
+  Metaspace space;
+  bool at_white_space = false;
 };
 
 struct UnigramTables : TokenTables {
@@ -33,10 +33,11 @@ struct UnigramTables : TokenTables {
 
 class UnigramJson : public Tokenizer {
  public:
-  UnigramJson(UnigramTables tables, JsonNormalizer normalizer, Metaspace space, const EndNames& ends)
+  UnigramJson(UnigramTables tables, JsonNormalizer normalizer, Splitter splitter, const EndNames& ends)
       : normalizer_(std::move(normalizer)),
-        space_(space),
-        added_(std::move(tables.raw)),
+        splitter_(splitter),
+        raw_(std::move(tables.raw)),
+        normalized_(std::move(tables.normalized)),
         scores_(std::move(tables.scores)),
         unknown_(tables.unknown) {
     top_id_ = tables.top_id;
@@ -53,13 +54,16 @@ class UnigramJson : public Tokenizer {
 
   bool cleans() const override { return normalizer_.cleans(); }
 
-  void encode(std::string_view text, Before, std::vector<Token>& out) const override {
-    for (std::size_t at = 0; at < text.size();) {
-      const AddedTokens::Match match = added_.find(text, at);
-      if (match.begin > at) encode_stretch(text.substr(at, match.begin - at), at, out);
-      if (match.id >= 0) out.push_back({match.id, static_cast<std::uint32_t>(match.begin), true});
-      at = match.end;
-    }
+  void encode(std::string_view text, Before before, std::vector<Token>& out) const override {
+    raw_.each(
+        text,
+        [&](std::size_t begin, std::size_t end) {
+          const bool first = begin == 0 && before == Before::kNothing;
+          encode_section(text.substr(begin, end - begin), begin, first, out);
+        },
+        [&](const AddedTokens::Match& m) {
+          out.push_back({m.id, static_cast<std::uint32_t>(m.begin), true});
+        });
   }
 
  private:
@@ -69,31 +73,47 @@ class UnigramJson : public Tokenizer {
     std::int64_t begin = -1;  // -1: nothing ends here
   };
 
-  void encode_stretch(std::string_view text, std::size_t base, std::vector<Token>& out) const {
-    const NormalizedText normalized = spaced(normalizer_.normalize(text), base);
-    const std::string_view all = normalized.text;
-    for (std::size_t begin = 0; begin < all.size();) {
-      std::size_t end = space_.cuts ? all.find(kBlock, begin + 1) : all.size();
-      end = std::min(end, all.size());
-      encode_word(all.substr(begin, end - begin), normalized.origin.data() + begin, base, out);
-      begin = end;
-    }
+  void encode_section(std::string_view text, std::size_t base, bool first, std::vector<Token>& out) const {
+    const NormalizedText all = normalizer_.normalize(text);
+    normalized_.each(
+        all.text,
+        [&](std::size_t begin, std::size_t end) {
+          if (splitter_.at_white_space) return encode_runs(all, begin, end, base, first, out);
+          encode_stretch(slice(all, begin, end), base, first && begin == 0, out);
+        },
+        [&](const AddedTokens::Match& m) {
+          out.push_back({m.id, all.origin[m.begin] + static_cast<std::uint32_t>(base), true});
+        });
   }
 
-  // Spaces become U+2581, with one in front if the options require it.
-  NormalizedText spaced(const NormalizedText& from, std::size_t base) const {
-    NormalizedText out;
-    const bool block = from.text.starts_with(' ') || from.text.starts_with(kBlock);
-    const bool wanted =
-        space_.prepend == Prepend::kAlways || (space_.prepend == Prepend::kFirst && base == 0);
-    const auto put = [&](std::string_view text, std::uint32_t origin) {
-      out.text.append(text);
-      out.origin.insert(out.origin.end(), text.size(), origin);
-    };
-    if (wanted && !block && !from.text.empty()) put(kBlock, from.origin[0]);
-    for (std::size_t i = 0; i < from.text.size(); ++i)
-      put(from.text[i] == ' ' ? kBlock : std::string_view(&from.text[i], 1), from.origin[i]);
-    return out;
+  // The texts between white space.
+  void encode_runs(const NormalizedText& all, std::size_t begin, std::size_t end, std::size_t base,
+                   bool first, std::vector<Token>& out) const {
+    std::size_t run = begin;
+    for (std::size_t at = begin; at < end;) {
+      const std::size_t start = at;
+      if (!unicode::is_white_space(utf8::next(all.text, at))) continue;
+      if (start > run) encode_stretch(slice(all, run, start), base, first && run == 0, out);
+      run = at;
+    }
+    if (end > run) encode_stretch(slice(all, run, end), base, first && run == 0, out);
+  }
+
+  static NormalizedText slice(const NormalizedText& all, std::size_t begin, std::size_t end) {
+    const auto origin = all.origin.begin();
+    return {all.text.substr(begin, end - begin),
+            {origin + static_cast<std::ptrdiff_t>(begin), origin + static_cast<std::ptrdiff_t>(end)}};
+  }
+
+  void encode_stretch(const NormalizedText& part, std::size_t base, bool first,
+                      std::vector<Token>& out) const {
+    const NormalizedText spaced = splitter_.space.spaced(part, first);
+    const std::string_view all = spaced.text;
+    for (std::size_t begin = 0; begin < all.size();) {
+      const std::size_t end = splitter_.space.word_end(all, begin);
+      encode_word(all.substr(begin, end - begin), spaced.origin.data() + begin, base, out);
+      begin = end;
+    }
   }
 
   void encode_word(std::string_view word, const std::uint32_t* origin, std::size_t base,
@@ -136,8 +156,8 @@ class UnigramJson : public Tokenizer {
   }
 
   JsonNormalizer normalizer_;
-  Metaspace space_;
-  AddedTokens added_;
+  Splitter splitter_;
+  AddedTokens raw_, normalized_;
   Trie trie_;
   std::vector<double> scores_;
   double unknown_score_ = 0;
@@ -166,19 +186,18 @@ Status read_vocabulary(const Json& model, UnigramTables& out) {
   return Ok{};
 }
 
-Result<Metaspace> read_metaspace(const Json& splitter) {
-  const Json& list = member(splitter, "pretokenizers");
-  const bool sequence = type_of(splitter) == "Sequence" && list.is_array() && list.size() == 1;
-  const Json& metaspace = sequence ? list[0] : splitter;
-  if (type_of(metaspace) != "Metaspace" || member(metaspace, "replacement") != Json(std::string(kBlock)))
-    return refuse("pre_tokenizer " + type_of(splitter) +
-                  " is not supported for Unigram (Metaspace with U+2581, alone)");
-  Metaspace out;
-  out.cuts = member(metaspace, "split") != Json(false);
-  const Json& scheme = member(metaspace, "prepend_scheme");
-  if (scheme == Json("first")) out.prepend = Prepend::kFirst;
-  if (scheme == Json("never")) out.prepend = Prepend::kNever;
-  if (scheme.is_null() && member(metaspace, "add_prefix_space") == Json(false)) out.prepend = Prepend::kNever;
+Result<Splitter> read_splitter(const Json& component) {
+  const Json& list = member(component, "pretokenizers");
+  const bool sequence = type_of(component) == "Sequence" && list.is_array();
+  const Json parts = sequence ? list : Json::array({component});
+  Splitter out;
+  out.at_white_space = parts.size() == 2 && type_of(parts[0]) == "WhitespaceSplit";
+  if (parts.size() != (out.at_white_space ? 2u : 1u) || type_of(parts.back()) != "Metaspace")
+    return refuse("pre_tokenizer " + type_of(component) +
+                  " is not supported for Unigram (Metaspace, alone or behind WhitespaceSplit)");
+  const Result<Metaspace> space = Metaspace::create(parts.back());
+  if (!space) return space.error();
+  out.space = *space;
   return out;
 }
 
@@ -188,13 +207,17 @@ Result<std::shared_ptr<const Tokenizer>> make_unigram(const Json& file, const En
   UnigramTables tables;
   if (Status s = read_vocabulary(member(file, "model"), tables); !s) return s.error();
   if (Status s = read_added_tokens(member(file, "added_tokens"), tables); !s) return s.error();
-  if (tables.normalized.any()) return refuse("added tokens with normalized are not supported for Unigram");
   Result<JsonNormalizer> normalizer = JsonNormalizer::create(member(file, "normalizer"));
   if (!normalizer) return normalizer.error();
-  const Result<Metaspace> space = read_metaspace(member(file, "pre_tokenizer"));
-  if (!space) return space.error();
+  Result<AddedTokens> normalized = tables.normalized.with_texts([&](std::string_view text) {
+    return normalizer->normalize(normalizer->cleans() ? nfc_9(text) : std::string(text)).text;
+  });
+  if (!normalized) return normalized.error();
+  tables.normalized = std::move(*normalized);
+  const Result<Splitter> splitter = read_splitter(member(file, "pre_tokenizer"));
+  if (!splitter) return splitter.error();
   return std::shared_ptr<const Tokenizer>(
-      std::make_shared<UnigramJson>(std::move(tables), std::move(*normalizer), *space, ends));
+      std::make_shared<UnigramJson>(std::move(tables), std::move(*normalizer), *splitter, ends));
 }
 
 }  // namespace preferd::text

@@ -8,7 +8,8 @@ import http.client, re
 from convert_support import *
 
 PUBLISHED = FIXTURES / "published"
-WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long", "olmo2", "internlm2", "gpt_neox", "llama_gated"]
+WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long", "olmo2", "internlm2", "gpt_neox", "llama_gated",
+         "bert", "roberta", "xlm_roberta"]
 
 
 class Adoption(Folder):

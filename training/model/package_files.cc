@@ -145,7 +145,11 @@ Result<Json> package_json(const TrainConfig& config) {
   if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
   if (!json.contains("head") || !json["head"].is_object()) return json;
   if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
-  if (json["head"].value("output", Json()) != "token_pair") json["head"]["file"] = kHeadFile;
+  const std::string output = json["head"].value("output", std::string());
+  const auto over_lm_head = [&](const package::OutputTraits& row) {
+    return row.reads_lm_head() && output == row.word;
+  };
+  if (std::ranges::none_of(package::kOutputs, over_lm_head)) json["head"]["file"] = kHeadFile;
   return json;
 }
 

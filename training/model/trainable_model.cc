@@ -100,8 +100,8 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
                    std::string(word_of(encoder->manifest().quantization.scheme)) + ", expected a dense base");
   if (placement.method == Method::kFull && package::traits(encoder->manifest().output()).reads_lm_head())
     return invalid(
-        "method is full over a token_pair head, whose rows of the LM head are not trained; expected method "
-        "lora or another head.output");
+        "method is full over a " + std::string(word_of(encoder->manifest().output())) +
+        " head, whose rows of the LM head are not trained; expected method lora or another head.output");
   for (const package::AdapterSpec& adapter : encoder->manifest().adapters)
     if (adapter.head.gate) return invalid("package.json: head.gate is served and not trained");
   std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));

@@ -114,6 +114,10 @@ Json deberta_conv() {
                   {"conv_groups", 2},
                   {"conv_act", "gelu"}});
 }
+Json bert() { return config_of("bert", {{"type_vocab_size", 2}}); }
+Json xlm_roberta() {
+  return config_of("xlm_roberta", {{"type_vocab_size", 1}, {"pad_token_id", 7}, {"hidden_act", "gelu_new"}});
+}
 Json bilstm() {
   return {{"model_type", "bilstm"},
           {"vocab_size", kVocabulary},
@@ -124,7 +128,9 @@ Json bilstm() {
 std::unique_ptr<Body> build(checkpoint::WeightSource& weights, const Json& json) {
   checkpoint::Fields config(json, "config.json");
   const auto family = find_family(json["model_type"].get<std::string>());
-  auto body = (*family)->build(config, weights, {kLayers, kPositions});
+  BodyOptions options{.layers = kLayers, .positions = kPositions};
+  if (json.value("type_vocab_size", 0) > 1) options.second_type_after = 14;
+  auto body = (*family)->build(config, weights, options);
   EXPECT_TRUE(config.status());
   return body;
 }
@@ -256,6 +262,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gemma2_dense_mean", gemma2, Form::kDense, package::Pooling::kMean},
                     Case{"deberta_nf4_first", deberta_shared, Form::kNf4, package::Pooling::kFirst},
                     Case{"deberta_dense_last", deberta_shared, Form::kDense, package::Pooling::kLast},
+                    Case{"bert_int8_first", bert, Form::kInt8, package::Pooling::kFirst},
+                    Case{"xlm_roberta_nf4_mean", xlm_roberta, Form::kNf4, package::Pooling::kMean},
                     Case{"deberta_conv_int8_mean", deberta_conv, Form::kInt8, package::Pooling::kMean}),
     [](const auto& c) { return std::string(c.param.name); });
 
@@ -294,6 +302,7 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
   expect(deberta_shared(), package::Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
   expect(deberta_conv(), package::Pooling::kMean, 3 + 1 + 2 + 1 + 4 + kLayers * (kEncoderLayer + 4));
+  expect(bert(), package::Pooling::kFirst, 3 + 2 + kLayers * kEncoderLayer);  // tables, norm
   for (const package::Pooling pooling :
        {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean})
     expect(bilstm(), pooling, 1 + kLayers * 8);
@@ -318,6 +327,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
                                                      {package::Pooling::kMean, qwen3()},
                                                      {package::Pooling::kFirst, deberta_shared()},
                                                      {package::Pooling::kMean, deberta_conv()},
+                                                     {package::Pooling::kFirst, bert()},
+                                                     {package::Pooling::kMean, xlm_roberta()},
                                                      {package::Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);

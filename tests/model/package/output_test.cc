@@ -24,7 +24,8 @@ TEST(Outputs, FitHeadsOfTheirWidth) {
   EXPECT_FALSE(traits(Output::kSoftmaxAbt).fits(2));
   for (const int width : {1, 2, 3}) EXPECT_TRUE(traits(Output::kSiamese).fits(width));
   EXPECT_FALSE(traits(Output::kSiamese).fits(4));
-  for (const int width : {0, 1, 2}) EXPECT_FALSE(traits(Output::kTokenPair).fits(width));
+  for (const int width : {0, 1, 2})
+    EXPECT_FALSE(traits(Output::kTokenPair).fits(width) || traits(Output::kTokenReward).fits(width));
 }
 
 TEST(Outputs, HaveThreeClassesWithTies) {
