@@ -11,6 +11,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "model/families/activation.h"
 #include "model/families/encoder_config.h"
 #include "model/families/families.h"
 #include "model/layers/chunks.h"
