@@ -173,8 +173,8 @@ INSTANTIATE_TEST_SUITE_P(
                 {"base/config.json", "a key appears twice"}},
         Refusal{"unknown_family",
                 "dense",
-                [](const PackageCopy& c) { config(c, [](Json& j) { j["model_type"] = "gpt_neox"; }); },
-                {"config.json", "model_type 'gpt_neox' is not one of", "llama"}},
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["model_type"] = "gpt2"; }); },
+                {"config.json", "model_type 'gpt2' is not one of", "llama"}},
         Refusal{"no_family",
                 "dense",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j.erase("model_type"); }); },
@@ -232,6 +232,28 @@ INSTANTIATE_TEST_SUITE_P(
                 "qwen3",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_act"] = "gelu"; }); },
                 {"hidden_act is 'gelu', expected 'silu'"}},
+        Refusal{"olmo2_activation",
+                "olmo2",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_act"] = "gelu"; }); },
+                {"hidden_act is 'gelu', expected 'silu'"}},
+        Refusal{"olmo2_norm_missing",
+                "olmo2",
+                [](const PackageCopy& c) {
+                  tensors(c, [](auto& file) { file.erase("model.layers.1.self_attn.k_norm.weight"); });
+                },
+                {"missing tensor layers.1.self_attn.k_norm.weight"}},
+        Refusal{"phi3_fused_rows",
+                "phi3",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["num_key_value_heads"] = 2; }); },
+                {"layers.0.self_attn.qkv_proj.weight is [32, 16], expected [48, 16]"}},
+        Refusal{"gpt_neox_activation",
+                "gpt_neox",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["hidden_act"] = "silu"; }); },
+                {"hidden_act is 'silu', expected gelu"}},
+        Refusal{"gpt_neox_heads",
+                "gpt_neox",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["num_key_value_heads"] = 1; }); },
+                {"num_key_value_heads or head_dim is not supported in gpt_neox"}},
         Refusal{"smollm3_layers_few",
                 "smollm3",
                 [](const PackageCopy& c) { config(c, [](Json& j) { j["no_rope_layers"].erase(0); }); },
@@ -346,6 +368,15 @@ INSTANTIATE_TEST_SUITE_P(
                      file["model.layers.0.self_attn.rotary_emb.inv_freq"] = filled({8});
                      file["model.rotary_emb.inv_freq"] = filled({8});
                      file["embeddings.position_ids"] = {"I64", {1}, std::string(8, '\0')};
+                   });
+                 }},
+        Accepted{"causal_masks_of_older_files", "gpt_neox",
+                 [](const PackageCopy& c) {
+                   tensors(c, [](auto& file) {
+                     file["layers.0.attention.bias"] = {"BOOL", {1, 1, 2, 2}, std::string(4, '\1')};
+                     file["layers.1.attention.masked_bias"] = filled({1});
+                     file["layers.0.attention.rotary_emb.inv_freq"] = filled({2});
+                     file["embed_out.weight"] = filled({7, 16});
                    });
                  }},
         Accepted{"names_without_prefix", "dense", strip_prefix},
