@@ -308,6 +308,17 @@ class Refusals(Adoption):
         write_tensors(folder / "model.safetensors", all)
         self.refused(folder, "gating.mean")
 
+    def test_of_what_an_encoder_s_config_or_template_asks_for(self):
+        for key, value in (("position_embedding_type", "relative_key"), ("is_decoder", True), ("hidden_act", "silu")):
+            with self.subTest(key):
+                folder = self.published("bert")
+                self.edit_json(folder / "config.json", lambda c: c.update({key: value}))
+                self.refused(folder, key)
+                shutil.rmtree(folder)
+        folder = self.published("bert")
+        self.edit_json(folder / "tokenizer.json", lambda t: t["post_processor"]["pair"][-1]["SpecialToken"].update(type_id=0))
+        self.refused(folder, "tokenizer.json", "type 1")
+
     def test_of_a_head_that_does_not_fit(self):
         folder = self.published("llama_score")
         all = read_tensors(folder / "model.safetensors")
