@@ -145,7 +145,7 @@ Result<Json> package_json(const TrainConfig& config) {
   if (config.method == Method::kLora) json["adapter"] = {{"path", kAdapterFolder}};
   if (!json.contains("head") || !json["head"].is_object()) return json;
   if (json["head"].contains("file")) return invalid("package.head.file is made by training, expected none");
-  const std::string output = json["head"].value("output", std::string());
+  const Json output = json["head"].value("output", Json());
   const auto over_lm_head = [&](const package::OutputTraits& row) {
     return row.reads_lm_head() && output == row.word;
   };
