@@ -53,7 +53,7 @@ class Follower {
       const bool member = (symbol >> i.set & 1) != 0;
       switch (i.kind) {
         case Instruction::Kind::kTake:
-          if (member && std::ranges::find(out.next, at + 1) == out.next.end()) out.next.push_back(at + 1);
+          if (member) out.next.push_back(at + 1);
           break;
         case Instruction::Kind::kFork:
           stack_.push_back(i.second);

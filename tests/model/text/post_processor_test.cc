@@ -29,6 +29,10 @@ TEST(PostProcessor, ReadsATemplate) {
   EXPECT_EQ(p->two.front, (Ids{1}));
   EXPECT_EQ(p->two.middle, (Ids{2, 7, 1}));
   EXPECT_EQ(p->two.back, (Ids{2, 7}));
+  EXPECT_EQ(p->types, PairTypes::kSecond);
+  std::string mixed = kTemplate;
+  mixed.replace(mixed.rfind("\"type_id\": 1"), 12, "\"type_id\": 0");
+  EXPECT_EQ(read(mixed)->types, PairTypes::kOther);
 }
 
 TEST(PostProcessor, ReadsTheOlderTypes) {
@@ -39,6 +43,8 @@ TEST(PostProcessor, ReadsTheOlderTypes) {
   EXPECT_EQ(bert->two.middle, (Ids{5}));
   EXPECT_EQ(roberta->two.middle, (Ids{5, 5}));
   EXPECT_EQ(roberta->two.back, (Ids{5}));
+  EXPECT_EQ(bert->types, PairTypes::kSecond);
+  EXPECT_EQ(roberta->types, PairTypes::kOne);
 }
 
 TEST(PostProcessor, TakesThePartOfASequenceThatAdds) {
