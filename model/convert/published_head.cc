@@ -231,12 +231,11 @@ Result<std::optional<PublishedHead>> only_head(const std::map<std::string, const
 // Nothing that bears a head's name may stay unread.
 Status check_whole(const Candidate& head, const std::map<std::string, const StoredTensor*>& beside,
                    const std::string& where) {
-  for (const auto& [name, tensor] : beside) {
-    const bool own = std::ranges::any_of(
-        head.links, [&](const Link& link) { return link.weight == tensor || link.bias == tensor; });
-    if (checkpoint::is_of_head(name) && !own)
+  std::set<const StoredTensor*> own;
+  for (const Link& link : head.links) own.insert({link.weight, link.bias});
+  for (const auto& [name, tensor] : beside)
+    if (checkpoint::is_of_head(name) && !own.contains(tensor))
       return invalid(where + ": the head " + head.name + " has " + name + ", which it does not read");
-  }
   return Ok{};
 }
 

@@ -13,6 +13,7 @@
 
 #include "model/families/activation.h"
 #include "model/families/encoder_config.h"
+#include "model/families/encoder_tensors.h"
 #include "model/families/families.h"
 #include "model/layers/chunks.h"
 #include "model/layers/encoder.h"
@@ -106,9 +107,10 @@ class Bert : public Body {
   }
 };
 
-class Builder {
+class Builder : EncoderTensors {
  public:
-  Builder(const BertConfig& config, checkpoint::WeightSource& weights) : c_(config), weights_(weights) {}
+  Builder(const BertConfig& config, checkpoint::WeightSource& weights)
+      : EncoderTensors(weights, config.hidden, config.eps), c_(config) {}
 
   std::unique_ptr<Body> body(const BodyOptions& options) {
     auto body = std::make_unique<Bert>();
@@ -116,8 +118,8 @@ class Builder {
     body->second_type_after = options.second_type_after;
     const std::string at = "embeddings.", word = at + "word_embeddings";
     body->words = {weights_.embedding(word + ".weight", c_.vocabulary, c_.hidden), word};
-    body->places = table(at + "position_embeddings", c_.places);
-    if (c_.types > 0) body->types = table(at + "token_type_embeddings", c_.types);
+    body->places = table(at + "position_embeddings", c_.places, c_.hidden);
+    if (c_.types > 0) body->types = table(at + "token_type_embeddings", c_.types, c_.hidden);
     body->embedding_norm = norm(at + "LayerNorm");
     for (std::int64_t i = 0; i < options.layers; ++i)
       body->blocks.push_back(block("encoder.layer." + std::to_string(i) + "."));
@@ -125,24 +127,6 @@ class Builder {
   }
 
  private:
-  backend::Embedding table(const std::string& module, std::int64_t rows) {
-    return {weights_.plain(module + ".weight", {rows, c_.hidden}), ""};
-  }
-
-  backend::Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
-    backend::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
-    l.bias = weights_.vector(module + ".bias", out);
-    return l;
-  }
-
-  backend::LayerNorm norm(const std::string& module) {
-    backend::LayerNorm n;
-    n.weight = weights_.vector(module + ".weight", c_.hidden);
-    n.bias = weights_.vector(module + ".bias", c_.hidden);
-    n.eps = c_.eps;
-    return n;
-  }
-
   layers::EncoderBlock block(const std::string& at) {
     const std::int64_t h = c_.hidden, dim = h / c_.heads;
     const std::string self = at + "attention.self.";
@@ -161,7 +145,6 @@ class Builder {
   }
 
   const BertConfig& c_;
-  checkpoint::WeightSource& weights_;
 };
 
 enum class Counting { kFromZero, kBehindPad };

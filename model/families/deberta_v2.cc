@@ -17,6 +17,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "model/families/deberta_v2_config.h"
+#include "model/families/encoder_tensors.h"
 #include "model/families/families.h"
 #include "model/layers/buckets.h"
 #include "model/layers/chunks.h"
@@ -131,9 +132,10 @@ class DebertaV2 : public Body {
 };
 
 // Requests the tensors of a body.
-class Builder {
+class Builder : EncoderTensors {
  public:
-  Builder(const DebertaV2Config& config, checkpoint::WeightSource& weights) : c_(config), weights_(weights) {}
+  Builder(const DebertaV2Config& config, checkpoint::WeightSource& weights)
+      : EncoderTensors(weights, config.hidden, config.eps), c_(config) {}
 
   std::unique_ptr<Body> body(const BodyOptions& options) {
     auto body = std::make_unique<DebertaV2>();
@@ -164,24 +166,6 @@ class Builder {
   }
 
  private:
-  backend::Embedding table(const std::string& module, std::int64_t rows, std::int64_t cols) {
-    return {weights_.plain(module + ".weight", {rows, cols}), ""};
-  }
-
-  backend::Linear linear(const std::string& module, std::int64_t out, std::int64_t in) {
-    backend::Linear l{weights_.linear(module + ".weight", out, in), {}, module};
-    l.bias = weights_.vector(module + ".bias", out);
-    return l;
-  }
-
-  backend::LayerNorm norm(const std::string& module) {
-    backend::LayerNorm n;
-    n.weight = weights_.vector(module + ".weight", c_.hidden);
-    n.bias = weights_.vector(module + ".bias", c_.hidden);
-    n.eps = c_.eps;
-    return n;
-  }
-
   layers::EncoderBlock block(const std::string& at) {
     using Positions = layers::DisentangledAttention::Positions;
     const std::int64_t h = c_.hidden;
@@ -209,7 +193,6 @@ class Builder {
   }
 
   const DebertaV2Config& c_;
-  checkpoint::WeightSource& weights_;
 };
 
 }  // namespace
