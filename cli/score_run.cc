@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/submission.h"
+#include "model/scorer/prefixes.h"
 
 namespace preferd::cli {
 namespace {
@@ -124,18 +125,26 @@ Status ScoreRun::start(std::vector<rows::RowRead> rows) {
 std::vector<Result<scorer::Verdict>> ScoreRun::score_in_slices(
     const std::vector<const scorer::Encoded*>& items) {
   if (!on_cpu()) return scorer_->score(items);
-  std::vector<Result<scorer::Verdict>> verdicts;
+  const std::vector<std::size_t> order = scorer::alike_together(items);
+  std::vector<Result<scorer::Verdict>> verdicts(items.size(), Result<scorer::Verdict>(Error{}));
   std::int64_t tokens = totals_.tokens;
-  for (std::size_t i = 0; i < items.size();) {
-    std::size_t end = i;
-    for (std::size_t cost = 0; end < items.size() && cost < kSliceTokens; ++end)
-      cost += items[end]->cost_tokens;
-    for (auto& v : scorer_->score(std::span(items).subspan(i, end - i))) {
-      if (v) tokens += v->tokens.total;
-      verdicts.push_back(std::move(v));
+  for (std::size_t begin = 0, end; begin < order.size(); begin = end) {
+    std::vector<const scorer::Encoded*> slice;
+    scorer::ForwardCost cost;
+    for (end = begin; end < order.size(); ++end) {
+      const scorer::Encoded& item = *items[order[end]];
+      const std::size_t added = cost.of(item);
+      const bool shares = item.cost_tokens - added > added;  // most of it would be computed again
+      if (cost.tokens() >= kSliceTokens && !shares) break;
+      slice.push_back(&item);
+      cost.add(item);
     }
-    i = end;
-    progress_.show(totals_.rows + i, tokens, reader_.progress());
+    auto answers = scorer_->score(slice);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i]) tokens += answers[i]->tokens.total;
+      verdicts[order[begin + i]] = std::move(answers[i]);
+    }
+    progress_.show(totals_.rows + end, tokens, reader_.progress());
   }
   return verdicts;
 }

@@ -115,7 +115,7 @@ Result<ModelShape> shape_of(const BaseConfig& base) {
   shape.causal = base.family->mask == families::AttentionMask::kCausal;
   shape.tied = base.family->mask == families::AttentionMask::kCausal &&
                std::none_of(all.begin(), all.end(), is_output);
-  shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens));
+  shape.activation_bytes = (*body)->activation_bytes(static_cast<std::int64_t>(kForwardTokens.tokens));
   return shape;
 }
 

@@ -37,7 +37,8 @@ std::size_t weight_bytes(const AdaptedModel& model, Residency residency, std::in
 std::size_t needed_bytes(const AdaptedModel& model, Residency residency, std::int64_t bf16_layers) {
   std::size_t activations = 0;
   for (const auto& body : model.bodies)
-    activations = std::max(activations, body->activation_bytes(static_cast<std::int64_t>(kGpuForwardTokens)));
+    activations =
+        std::max(activations, body->activation_bytes(static_cast<std::int64_t>(kGpuForwardTokens.tokens)));
   return weight_bytes(model, residency, bf16_layers) + 2 * activations + kBeside;
 }
 
@@ -98,7 +99,7 @@ Result<Engine> on_gpu(const Placement& placement, std::shared_ptr<ops::Compute> 
   if (!family) return family.error();
   Engine engine;
   engine.heads = cpu;
-  engine.forward_tokens = kGpuForwardTokens;
+  engine.limits = kGpuForwardTokens;
   engine.device = device;
   const bool kernels =
       (*family)->mask == families::AttentionMask::kCausal && placement.compute != ComputeType::kFp32;
@@ -144,7 +145,7 @@ Result<Engine> make_engine(const Placement& placement, std::shared_ptr<ops::Comp
   const backend::Arithmetic arithmetic = arithmetic_of(placement.compute);
   return Engine{.body = std::make_shared<ops::Compute>(cpu->with(arithmetic)),
                 .heads = cpu,
-                .forward_tokens = kForwardTokens,
+                .limits = kForwardTokens,
                 .device = "cpu",
                 .compute = word_of(arithmetic),
                 .residency = {}};

@@ -10,12 +10,13 @@
 #include "model/ops/compute.h"
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/load.h"
+#include "model/scorer/packer.h"
 
 namespace preferd::scorer {
 
 struct Engine {
   std::shared_ptr<ops::Compute> body, heads;  // on the CPU one backend; heads are computed in fp32
-  std::size_t forward_tokens = 0;
+  ForwardLimits limits;
   std::string device;     // "cpu", "cuda:0 NVIDIA H200"
   std::string compute;    // "fp32", "int16", "bf16", "fp8"
   std::string residency;  // for a GPU's own kernels; otherwise empty

@@ -80,7 +80,8 @@ Result<std::shared_ptr<Scorer>> load_on_all(const std::shared_ptr<const Files>& 
     if (!scorer) return scorer.error();
     replicas.push_back(std::move(*scorer));
   }
-  return replicas.size() == 1 ? replicas.front() : make_replicas(std::move(replicas), kGpuForwardTokens);
+  return replicas.size() == 1 ? replicas.front()
+                              : make_replicas(std::move(replicas), kGpuForwardTokens.tokens);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "model/scorer/golden.h"
 #include "model/scorer/logits.h"
 #include "model/scorer/packer.h"
+#include "model/scorer/prefixes.h"
 #include "model/scorer/verdict.h"
 
 namespace preferd::scorer {
@@ -44,6 +45,8 @@ class PackageScorer : public Scorer {
     info_.family = model_.family;
     info_.quantization = word_of(m.quantization.scheme);
     info_.output = word_of(m.output());
+    info_.rewards = encoder_->rewards();
+    info_.temperature = m.temperature;
     info_.digest = m.digest;
     info_.max_tokens = m.input.max_tokens;
     for (std::size_t i = 0; i < m.adapters.size(); ++i) {
@@ -84,6 +87,9 @@ class PackageScorer : public Scorer {
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override { return encoder_->encode(ask); }
+  Result<Encoded> encode_response(const ResponseAsk& ask) const override {
+    return encoder_->encode_response(ask);
+  }
   std::vector<float> features(const text::Pair& pair) const override { return encoder_->features(pair); }
 
   std::vector<Result<Verdict>> score(std::span<const Encoded* const> items) override {
@@ -112,8 +118,7 @@ class PackageScorer : public Scorer {
   std::vector<Result<Verdict>> compute(std::span<const Encoded* const> items) {
     const c10::InferenceMode inference;
     const c10::DeviceGuard current(engine_.body->device());
-    std::vector<std::size_t> order(items.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::vector<std::size_t> order = alike_together(items);
     const auto key = [&](std::size_t i) {
       const LoadedAdapter& a = model_.adapters[static_cast<std::size_t>(items[i]->adapter)];
       return std::tuple(a.body, a.spec.pooling, items[i]->adapter);
@@ -123,6 +128,8 @@ class PackageScorer : public Scorer {
     const auto mixes = [&](std::size_t a, std::size_t b) {
       return std::get<0>(key(a)) == std::get<0>(key(b)) && std::get<1>(key(a)) == std::get<1>(key(b));
     };
+    std::vector<const Encoded*> sorted;
+    for (const std::size_t i : order) sorted.push_back(items[i]);
     std::vector<Result<Verdict>> verdicts(items.size(), Result<Verdict>(Error{}));
     const auto settle = [&](Started started, std::size_t begin) {
       std::vector<Result<Verdict>> answers = finished(std::move(started));
@@ -130,16 +137,12 @@ class PackageScorer : public Scorer {
     };
     std::optional<Started> before;
     std::size_t before_begin = 0;
-    for (std::size_t begin = 0; begin < order.size();) {
-      std::size_t end = begin, tokens = 0;
-      std::vector<const Encoded*> group;
-      for (; end < order.size() && mixes(order[begin], order[end]); ++end) {
-        const Encoded* item = items[order[end]];
-        if (!group.empty() && tokens + item->cost_tokens > engine_.forward_tokens) break;
-        tokens += item->cost_tokens;
-        group.push_back(item);
-      }
-      Started now = started(std::move(group));
+    for (std::size_t begin = 0, mixed = 0; begin < order.size();) {
+      while (mixed < order.size() && mixes(order[begin], order[mixed])) ++mixed;
+      const auto next = std::span(sorted).subspan(begin, mixed - begin);
+      const auto group = next.first(count_for_forward(next, engine_.limits));
+      const std::size_t end = begin + group.size();
+      Started now = started({group.begin(), group.end()});
       if (before) settle(*std::move(before), before_begin);
       before = std::move(now);
       before_begin = begin;
@@ -266,7 +269,7 @@ class PackageScorer : public Scorer {
     for (const Encoded* item : items) {
       std::vector<std::vector<float>> orders;
       for (std::size_t i = 0; i < item->orders.size(); ++i) {
-        const std::size_t count = difference ? 2 : width;
+        const std::size_t count = difference ? item->orders[i].sequences.size() : width;
         orders.emplace_back(at, at + count);
         at += count;
       }

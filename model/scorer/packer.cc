@@ -1,12 +1,33 @@
 #include "model/scorer/packer.h"
 
+#include <algorithm>
+#include <numeric>
+
+#include "model/scorer/prefixes.h"
+
 namespace preferd::scorer {
 namespace {
+
+// Deeper lines cost attention more than they save.
+constexpr int kMaxDepth = 8;
 
 class Packer {
  public:
   explicit Packer(Prefixes prefixes) : prefixes_(prefixes) { batch_.offsets.push_back(0); }
 
+  // Appends items of one adapter.
+  void items(std::span<const Encoded* const> items) {
+    const std::int32_t first_row = batch_.rows();
+    if (prefixes_ == Prefixes::kShared)
+      tree(items);
+    else
+      for (const Encoded* item : items) lines(sequences_of(*item));
+    batch_.runs.push_back({first_row, batch_.rows() - first_row, items.front()->adapter});
+  }
+
+  backend::Batch take() { return std::move(batch_); }
+
+ private:
   // Appends ids[from, to) as a segment after `parent`; returns its number.
   std::int32_t segment(const std::vector<std::int32_t>& ids, std::size_t from, std::size_t to,
                        std::int32_t parent) {
@@ -19,34 +40,86 @@ class Packer {
     return batch_.segments() - 1;
   }
 
-  void item(const Encoded& item) {
-    const std::int32_t first_row = batch_.rows();
-    std::vector<const std::vector<std::int32_t>*> sequences;
-    for (const EncodedOrder& order : item.orders)
-      for (const auto* sequence : order.read()) sequences.push_back(sequence);
-    const std::size_t prefix = prefixes_ == Prefixes::kShared ? shared_prefix(sequences) : 0;
+  // The sequences of one item, in order, behind what all of them start with.
+  void lines(const std::vector<Sequence>& sequences) {
+    const std::size_t prefix = prefixes_ == Prefixes::kOfItem ? shared_prefix(sequences) : 0;
     const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
-    for (const auto* sequence : sequences)
+    for (const Sequence sequence : sequences)
       batch_.pooled.push_back(segment(*sequence, prefix, sequence->size(), parent));
-    const std::int32_t rows = batch_.rows() - first_row;
-    if (!batch_.runs.empty() && batch_.runs.back().adapter == item.adapter)
-      batch_.runs.back().rows += rows;
-    else
-      batch_.runs.push_back({first_row, rows, item.adapter});
   }
 
-  backend::Batch take() { return std::move(batch_); }
+  void tree(std::span<const Encoded* const> items) {
+    std::vector<Sequence> all;
+    for (const Encoded* item : items)
+      for (const Sequence sequence : sequences_of(*item)) all.push_back(sequence);
+    std::vector<std::size_t> sorted(all.size());
+    std::iota(sorted.begin(), sorted.end(), 0);
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&](std::size_t a, std::size_t b) { return *all[a] < *all[b]; });
+    // Equal sequences have one leaf.
+    std::vector<std::size_t> different, equal_to(all.size());
+    for (const std::size_t i : sorted) {
+      if (different.empty() || *all[different.back()] != *all[i]) different.push_back(i);
+      equal_to[i] = different.back();
+    }
+    std::vector<std::int32_t> leaves(all.size());
+    grow(all, different, {.length = 0, .segment = -1, .depth = 0}, leaves);
+    for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i] = leaves[equal_to[i]];
+    batch_.pooled.insert(batch_.pooled.end(), leaves.begin(), leaves.end());
+  }
 
- private:
+  // What sequences start with: the first `length` tokens, the last of them in `segment`.
+  struct Stem {
+    std::size_t length;
+    std::int32_t segment;
+    int depth;
+  };
+
+  // Neighbours among `sorted` that go on alike behind the stem share a longer one.
+  void grow(std::span<const Sequence> all, std::span<const std::size_t> sorted, const Stem& stem,
+            std::vector<std::int32_t>& leaves) {
+    for (std::size_t begin = 0; begin < sorted.size();) {
+      const Sequence first = all[sorted[begin]];
+      std::size_t end = begin + 1, length = first->size();
+      for (; end < sorted.size() && stem.depth < kMaxDepth; ++end) {
+        const std::size_t common = common_prefix(all[sorted[end - 1]], all[sorted[end]]);
+        if (common < stem.length + kMinSharedPrefix) break;
+        length = std::min(length, common);
+      }
+      if (end - begin == 1) {
+        leaves[sorted[begin]] = segment(*first, stem.length, first->size(), stem.segment);
+      } else {
+        const std::int32_t longer = segment(*first, stem.length, length, stem.segment);
+        grow(all, sorted.subspan(begin, end - begin), {length, longer, stem.depth + 1}, leaves);
+      }
+      begin = end;
+    }
+  }
+
   Prefixes prefixes_;
   backend::Batch batch_;
 };
 
 }  // namespace
 
+std::size_t count_for_forward(std::span<const Encoded* const> items, const ForwardLimits& limits) {
+  ForwardCost cost;
+  cost.add(*items.front());
+  std::size_t count = 1;
+  for (; count < items.size(); ++count) {
+    const std::size_t added = cost.of(*items[count]), shared = items[count]->cost_tokens - added;
+    if (cost.tokens() + added > (shared > added ? limits.alike : limits.tokens)) break;
+    cost.add(*items[count]);
+  }
+  return count;
+}
+
 backend::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes) {
   Packer packer(prefixes);
-  for (const Encoded* item : items) packer.item(*item);
+  for (std::size_t begin = 0, end; begin < items.size(); begin = end) {
+    for (end = begin + 1; end < items.size() && items[end]->adapter == items[begin]->adapter;) ++end;
+    packer.items(items.subspan(begin, end - begin));
+  }
   return packer.take();
 }
 

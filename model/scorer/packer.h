@@ -1,19 +1,26 @@
-// Items packed for one forward: sequences follow one another, and shared prefixes appear once if the family
-// allows it.
+// Items packed for one forward: sequences follow one another, and what several of them start with appears once,
+// as the parent of what follows, where the family allows it.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "model/backend/batch.h"
-#include "model/scorer/pair_encoder.h"
 #include "model/scorer/scorer.h"
 
 namespace preferd::scorer {
 
-// Number of tokens of one forward, unless a single item is longer. On the CPU more would not fit into its
-// caches; a GPU is kept busy by more.
-inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
+// Number of tokens of one forward, unless a single item is longer.
+struct ForwardLimits {
+  std::size_t tokens = 0;
+  std::size_t alike = 0;  // of items that share more than they add: a second forward would compute that again
+};
+
+// On the CPU more would not fit into its caches; a GPU is kept busy by more.
+inline constexpr ForwardLimits kForwardTokens = {4096, 8192}, kGpuForwardTokens = {16384, 16384};
+
+// How many of the items, at least one, go into a forward: those in front that keep the limits.
+std::size_t count_for_forward(std::span<const Encoded* const> items, const ForwardLimits& limits);
 
 // batch.pooled has one segment per sequence, in the order items x orders x sequences. Neighbours with the
 // same adapter share a run; runs name adapters by Encoded::adapter.

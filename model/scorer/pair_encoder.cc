@@ -5,6 +5,7 @@
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors.h"
 #include "model/families/body.h"
+#include "model/scorer/prefixes.h"
 
 namespace preferd::scorer {
 namespace {
@@ -38,15 +39,8 @@ text::Pair exchanged(const text::Pair& pair) {
   return {pair.prompt, pair.response_b, pair.response_a, pair.turns};
 }
 
-std::size_t cost_of(const Encoded& encoded, Prefixes prefixes) {
-  std::vector<const std::vector<std::int32_t>*> all;
-  std::size_t total = 0;
-  for (const EncodedOrder& order : encoded.orders)
-    for (const auto* sequence : order.read()) {
-      all.push_back(sequence);
-      total += sequence->size();
-    }
-  return prefixes == Prefixes::kApart ? total : total - shared_prefix(all) * (all.size() - 1);
+bool any_lost(const text::Truncated& truncated) {
+  return std::any_of(truncated.begin(), truncated.end(), [](const text::Lost& l) { return l.any(); });
 }
 
 Status leave_unread(const package::HeadSpec& head, EncodedOrder& order) {
@@ -78,25 +72,6 @@ Status add_gates(const package::HeadSpec& head, EncodedOrder& order) {
 }
 
 }  // namespace
-
-std::vector<const std::vector<std::int32_t>*> EncodedOrder::read() const {
-  std::vector<const std::vector<std::int32_t>*> out;
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    if (!gates.empty()) out.push_back(&gates[i]);
-    out.push_back(&sequences[i]);
-  }
-  return out;
-}
-
-std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences) {
-  if (sequences.size() < 2) return 0;
-  std::size_t length = sequences[0]->size();
-  for (const auto* s : sequences) {
-    const auto [end, other] = std::mismatch(s->begin(), s->end(), sequences[0]->begin(), sequences[0]->end());
-    length = std::min({length, static_cast<std::size_t>(end - s->begin()), s->size() - 1});
-  }
-  return length >= kMinSharedPrefix ? length : 0;
-}
 
 Result<std::shared_ptr<const PairEncoder>> PairEncoder::open(std::shared_ptr<const Files> package) {
   auto self = std::make_shared<PairEncoder>();
@@ -175,11 +150,7 @@ Status PairEncoder::check_reading() const {
   return Ok{};
 }
 
-Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, const package::HeadSpec& head,
-                                               text::Inputs& inputs) const {
-  auto built = input_->build(pair);
-  if (!built) return built.error();
-  inputs = std::move(*built);
+Result<EncodedOrder> PairEncoder::read_by(const package::HeadSpec& head, text::Inputs& inputs) const {
   EncodedOrder order;
   order.sequences = std::move(inputs.sequences);
   for (const auto& sequence : order.sequences)
@@ -187,32 +158,58 @@ Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, const pac
       return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
   if (const Status s = leave_unread(head, order); !s) return s.error();
   if (const Status s = add_gates(head, order); !s) return s.error();
-  if (manifest_.features.set == features::FeatureSet::kNone) return order;
+  return order;
+}
+
+Rewards PairEncoder::rewards() const {
+  if (!package::traits(manifest_.output()).scores_each_response()) return Rewards::kNone;
+  return manifest_.features.set == features::FeatureSet::kNone ? Rewards::kAlone : Rewards::kOfPair;
+}
+
+Result<EncodedOrder> PairEncoder::encode_order(const text::Pair& pair, const package::HeadSpec& head,
+                                               text::Inputs& inputs) const {
+  auto built = input_->build(pair);
+  if (!built) return built.error();
+  inputs = std::move(*built);
+  auto order = read_by(head, inputs);
+  if (!order || manifest_.features.set == features::FeatureSet::kNone) return order;
   const features::FeatureColumns columns =
       features::arena_features(manifest_.features.set, pair.prompt, pair.response_a, pair.response_b);
   if (!package::traits(manifest_.output()).scores_each_response()) {
-    order.features = features::standardized(columns, statistics_);
+    order->features = features::standardized(columns, statistics_);
     return order;
   }
   for (const features::Side side : {features::Side::kA, features::Side::kB}) {
     std::array<double, features::kResponseColumns> view;
     for (std::size_t i = 0; i < view.size(); ++i) view[i] = columns[features::response_columns(side)[i]];
     const std::vector<float> own = features::standardized(view, statistics_);
-    order.features.insert(order.features.end(), own.begin(), own.end());
+    order->features.insert(order->features.end(), own.begin(), own.end());
   }
   return order;
+}
+
+Result<int> PairEncoder::adapter_of(const std::string& name) const {
+  if (name.empty()) return 0;
+  const auto it = std::find_if(manifest_.adapters.begin(), manifest_.adapters.end(),
+                               [&](const package::AdapterSpec& a) { return a.name == name; });
+  if (it == manifest_.adapters.end())
+    return Error{Code::kNotFound, "the adapter asked for is not in this package", "adapter"};
+  return static_cast<int>(it - manifest_.adapters.begin());
+}
+
+Error PairEncoder::too_long() const {
+  return {Code::kTooLarge,
+          "the pair is longer than the limit of " + std::to_string(manifest_.input.max_tokens) +
+              " tokens per sequence",
+          "truncate"};
 }
 
 Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   Encoded encoded;
   encoded.swap = ask.swap;
-  if (!ask.adapter.empty()) {
-    const auto it = std::find_if(manifest_.adapters.begin(), manifest_.adapters.end(),
-                                 [&](const package::AdapterSpec& a) { return a.name == ask.adapter; });
-    if (it == manifest_.adapters.end())
-      return Error{Code::kNotFound, "the adapter asked for is not in this package", "adapter"};
-    encoded.adapter = static_cast<int>(it - manifest_.adapters.begin());
-  }
+  const auto adapter = adapter_of(ask.adapter);
+  if (!adapter) return adapter.error();
+  encoded.adapter = *adapter;
   text::Inputs inputs;
   const package::HeadSpec& head = manifest_.adapters[static_cast<std::size_t>(encoded.adapter)].head;
   auto given = encode_order(ask.pair, head, inputs);
@@ -220,22 +217,37 @@ Result<Encoded> PairEncoder::encode(const Ask& ask) const {
   encoded.orders.push_back(std::move(*given));
   encoded.tokens = inputs.tokens;
   encoded.truncated = inputs.truncated;
-  const auto lost = [](const text::Truncated& t) {
-    return std::any_of(t.begin(), t.end(), [](const text::Lost& l) { return l.any(); });
-  };
-  bool cut = lost(encoded.truncated);
+  bool cut = any_lost(encoded.truncated);
   if (ask.swap == Swap::kAverage && !package::traits(manifest_.output()).scores_each_response()) {
     auto other = encode_order(exchanged(ask.pair), head, inputs);
     if (!other) return other.error();
     encoded.orders.push_back(std::move(*other));
-    cut = cut || lost(inputs.truncated);
+    cut = cut || any_lost(inputs.truncated);
   }
-  if (cut && ask.overflow == Overflow::kError)
-    return Error{Code::kTooLarge,
-                 "the pair is longer than the limit of " + std::to_string(manifest_.input.max_tokens) +
-                     " tokens per sequence",
-                 "truncate"};
-  encoded.cost_tokens = cost_of(encoded, prefixes());
+  if (cut && ask.overflow == Overflow::kError) return too_long();
+  encoded.prefixes = prefixes();
+  encoded.cost_tokens = distinct_tokens(encoded);
+  return encoded;
+}
+
+Result<Encoded> PairEncoder::encode_response(const ResponseAsk& ask) const {
+  if (rewards() != Rewards::kAlone) return no_reward(rewards());
+  Encoded encoded;
+  const auto adapter = adapter_of(ask.adapter);
+  if (!adapter) return adapter.error();
+  encoded.adapter = *adapter;
+  const auto* single = std::get_if<text::Single>(&ask.text);
+  auto inputs =
+      single != nullptr ? input_->build_single(*single) : input_->build_raw(std::get<text::Raw>(ask.text));
+  if (!inputs) return inputs.error();
+  auto order = read_by(manifest_.adapters[static_cast<std::size_t>(encoded.adapter)].head, *inputs);
+  if (!order) return order.error();
+  encoded.orders.push_back(std::move(*order));
+  encoded.tokens = inputs->tokens;
+  encoded.truncated = inputs->truncated;
+  if (any_lost(encoded.truncated) && ask.overflow == Overflow::kError) return too_long();
+  encoded.prefixes = prefixes();
+  encoded.cost_tokens = distinct_tokens(encoded);
   return encoded;
 }
 

@@ -16,10 +16,6 @@ struct Family;
 
 namespace preferd::scorer {
 
-// Whether tokens that all sequences of an item start with are computed once. Sharing changes no bit, but it
-// requires states that depend only on earlier tokens (families::shares_prefixes).
-enum class Prefixes { kShared, kApart };
-
 // Immutable; any thread.
 class PairEncoder {
  public:
@@ -33,12 +29,16 @@ class PairEncoder {
   const text::Tokenizer& tokenizer() const { return *tokenizer_; }
   const families::Family& family() const { return *family_; }
   Prefixes prefixes() const { return prefixes_; }
+  Rewards rewards() const;
 
   // Files::intact() of the package and of the base.
   Status intact(Look look) const;
 
   // Contract: Scorer::encode.
   Result<Encoded> encode(const Ask& ask) const;
+
+  // Contract: Scorer::encode_response.
+  Result<Encoded> encode_response(const ResponseAsk& ask) const;
 
   // The 63 columns: standardised if there are 63 statistics, unchanged if there are 41 or none.
   std::vector<float> features(const text::Pair& pair) const;
@@ -48,8 +48,12 @@ class PairEncoder {
 
  private:
   Status check_reading() const;
+  Result<int> adapter_of(const std::string& name) const;
   Result<EncodedOrder> encode_order(const text::Pair& pair, const package::HeadSpec& head,
                                     text::Inputs& inputs) const;
+  // What the head reads of the sequences, which move there; without features.
+  Result<EncodedOrder> read_by(const package::HeadSpec& head, text::Inputs& inputs) const;
+  Error too_long() const;
 
   std::shared_ptr<const Files> package_, base_;
   package::Manifest manifest_;
@@ -59,10 +63,5 @@ class PairEncoder {
   std::shared_ptr<const text::InputBuilder> input_;
   features::Standardization statistics_;
 };
-
-// The number of tokens that all sequences of an item start with and that are worth computing once: 0, or at
-// least kMinSharedPrefix and less than the shortest sequence.
-inline constexpr std::size_t kMinSharedPrefix = 16;
-std::size_t shared_prefix(std::span<const std::vector<std::int32_t>* const> sequences);
 
 }  // namespace preferd::scorer

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "model/scorer/prefixes.h"
 
 namespace preferd::scorer {
 namespace {
@@ -51,6 +52,9 @@ class Replicas : public Scorer {
 
   const ScorerInfo& info() const override { return info_; }
   Result<Encoded> encode(const Ask& ask) const override { return replicas_.front()->encode(ask); }
+  Result<Encoded> encode_response(const ResponseAsk& ask) const override {
+    return replicas_.front()->encode_response(ask);
+  }
   std::vector<float> features(const text::Pair& pair) const override {
     return replicas_.front()->features(pair);
   }
@@ -88,10 +92,11 @@ class Replicas : public Scorer {
 
  private:
   std::size_t end_of_piece(std::span<const Encoded* const> items, std::size_t begin) const {
-    std::size_t end = begin, tokens = 0;
+    std::size_t end = begin;
+    ForwardCost cost;
     for (; end < items.size(); ++end) {
-      tokens += items[end]->cost_tokens;
-      if (end > begin && tokens > piece_tokens_) break;
+      if (end > begin && cost.tokens() + cost.of(*items[end]) > piece_tokens_) break;
+      cost.add(*items[end]);
     }
     return end;
   }

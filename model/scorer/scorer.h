@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/mapped_file.h"
@@ -40,9 +41,17 @@ struct Ask {
   Overflow overflow = Overflow::kPackage;
 };
 
-// One order of one pair, ready for the model.
+// One response, asked of a package whose rewards are kAlone.
+struct ResponseAsk {
+  std::variant<text::Single, text::Raw> text;
+  std::string adapter;  // as in Ask, like overflow
+  Overflow overflow = Overflow::kPackage;
+};
+
+// One order of one pair, or one response, ready for the model.
 struct EncodedOrder {
-  std::vector<std::vector<std::int32_t>> sequences;  // one (pair) or two: response_a's, response_b's
+  // One (layout pair, or a single response) or two: response_a's, response_b's.
+  std::vector<std::vector<std::int32_t>> sequences;
   // What follows the token that the head reads, by sequence, or empty: it changes no state that is read, and
   // is not computed.
   std::vector<std::vector<std::int32_t>> unread = {};
@@ -55,15 +64,24 @@ struct EncodedOrder {
   std::vector<const std::vector<std::int32_t>*> read() const;
 };
 
+// Which tokens that sequences start with alike are computed once. Sharing changes no bit, but it requires states
+// that depend only on earlier tokens (families::shares_prefixes).
+enum class Prefixes {
+  kApart,   // none
+  kOfItem,  // those of all sequences of an item: the prompt of a pair
+  kShared,  // those of any sequences of a forward: a prompt that several items have
+};
+
 struct Encoded {
   // The given order and, with swap, the exchanged one. A difference head needs no second order: its orders
   // are mirrors of each other.
   std::vector<EncodedOrder> orders;
   Swap swap = Swap::kNone;
-  int adapter = 0;              // index into the package's adapters
-  text::TokenCounts tokens;     // in the given order
-  text::Truncated truncated{};  // in the given order
-  std::size_t cost_tokens = 0;  // what admission and batching count; a cascade's worst case
+  int adapter = 0;                       // index into the package's adapters
+  text::TokenCounts tokens;              // in the given order
+  text::Truncated truncated{};           // in the given order
+  std::size_t cost_tokens = 0;           // what admission and batching count; a cascade's worst case
+  Prefixes prefixes = Prefixes::kApart;  // of the package, so that ForwardCost (prefixes.h) knows
   // For an ensemble or a cascade: the same pair for each member. `orders` is then empty, and tokens and
   // truncated are the members' sums.
   std::vector<Encoded> members;
@@ -75,6 +93,7 @@ struct MemberSaid {
   std::vector<float> probabilities;  // in the given order: model_a, model_b[, tie]
 };
 
+// For a single response, logits[0] is its reward, winner is 0, and probabilities and by_order are empty.
 struct Verdict {
   std::vector<float> logits;  // in the given order, before calibration; empty for an ensemble or a cascade
   std::vector<float> probabilities;  // model_a, model_b[, tie]; calibrated; averaged under swap
@@ -93,6 +112,14 @@ struct AdapterInfo {
   int classes = 2;
 };
 
+// Whether responses have rewards: a pair's logits are then those of its two, and p_b is
+// sigmoid((logits[1] - logits[0]) / temperature).
+enum class Rewards {
+  kNone,    // pairs are judged
+  kOfPair,  // they have, but features compare both responses: a reward holds for one pair only
+  kAlone,   // encode_response() asks for one
+};
+
 struct ScorerInfo;
 struct MemberInfo {
   std::string label;                       // MemberSpec::label()
@@ -105,22 +132,24 @@ struct MemberInfo {
 // "mixed"; output is the kind; max_tokens is the smallest; it has no adapters and no features of its own.
 struct ScorerInfo {
   std::string name, revision;
-  std::string kind = "package";       // | "ensemble" | "cascade"
-  std::string layout;                 // "pair" | "per_response" | "conversation"
-  std::string date;                   // that chat templates are told, YYYY-MM-DD; of layout conversation
-  std::string family;                 // "llama"
-  std::string quantization;           // scheme of the base
-  std::string output;                 // head output
-  std::string device = "cpu";         // "cpu" | "cuda:0 NVIDIA H200"
-  std::string compute;                // "fp32" | "int16" | "bf16" | "fp8"; "mixed" if members differ
-  std::string residency;              // of a GPU's weights: "packed" | "dense" | "fp8"; otherwise empty
-  std::string compute_note;           // why the fast path is not used, where that was not the caller's choice
-  std::size_t golden_pairs = 0;       // number scored at load; composites: over all members
-  double golden_worst = 0;            // largest difference of a logit from the recorded one
-  std::string digest;                 // SHA-256 of package.json (and its members'), hexadecimal
-  int max_tokens = 0;                 // per sequence
-  int classes = 2;                    // 2, or 3 with ties
-  std::vector<AdapterInfo> adapters;  // the first is the default
+  std::string kind = "package";  // | "ensemble" | "cascade"
+  std::string layout;            // "pair" | "per_response" | "conversation"
+  std::string date;              // that chat templates are told, YYYY-MM-DD; of layout conversation
+  std::string family;            // "llama"
+  std::string quantization;      // scheme of the base
+  std::string output;            // head output
+  std::string device = "cpu";    // "cpu" | "cuda:0 NVIDIA H200"
+  std::string compute;           // "fp32" | "int16" | "bf16" | "fp8"; "mixed" if members differ
+  std::string residency;         // of a GPU's weights: "packed" | "dense" | "fp8"; otherwise empty
+  std::string compute_note;      // why the fast path is not used, where that was not the caller's choice
+  std::size_t golden_pairs = 0;  // number scored at load; composites: over all members
+  double golden_worst = 0;       // largest difference of a logit from the recorded one
+  std::string digest;            // SHA-256 of package.json (and its members'), hexadecimal
+  int max_tokens = 0;            // per sequence
+  int classes = 2;               // 2, or 3 with ties
+  Rewards rewards = Rewards::kNone;
+  double temperature = 1;
+  std::vector<AdapterInfo> adapters;       // the first is the default
   std::vector<std::string> feature_names;  // the 63 columns in order; empty without features
   std::size_t resident_bytes = 0;          // weights held in memory or mapped
   std::vector<MemberInfo> members;         // for an ensemble or a cascade
@@ -137,6 +166,12 @@ struct Capacity {
   std::int64_t halved = 0;  // number of batches that did not fit into a device's memory and were split in two
 };
 
+// As calibration computes it: in double, rounded once.
+float sigmoid(float z);
+
+// What a scorer answers to a single response whose reward it cannot give.
+Error no_reward(Rewards rewards);
+
 class Scorer {
  public:
   virtual ~Scorer() = default;
@@ -145,6 +180,9 @@ class Scorer {
   // Errors: kNotFound (adapter; param "adapter"), kTooLarge (Overflow::kError and something would be
   // dropped), kInvalid (the template leaves no room).
   virtual Result<Encoded> encode(const Ask& ask) const = 0;
+
+  // One response: score() then gives its reward. kInvalid if rewards are not kAlone; otherwise encode()'s errors.
+  virtual Result<Encoded> encode_response(const ResponseAsk& ask) const;
 
   // The 63 feature columns of the pair in order (unstandardised for difference heads); empty without
   // features.

@@ -4,12 +4,6 @@
 #include <cmath>
 
 namespace preferd::scorer {
-namespace {
-
-float sigmoid(float z) { return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(z)))); }
-
-}  // namespace
-
 std::vector<float> mirrored(std::vector<float> probabilities) {
   std::swap(probabilities[0], probabilities[1]);
   return probabilities;
@@ -61,6 +55,14 @@ Result<Verdict> make_verdict(package::Output output, const Encoded& item,
             Code::kNonFinite,
             "the logits are not finite: features of an empty text (arena63) are NaN, or the weights overflow",
             ""};
+  const bool single = package::traits(output).scores_each_response() && logits[0].size() == 1;
+  if (single) {
+    Verdict reward;
+    reward.logits = logits[0];
+    reward.tokens = item.tokens;
+    reward.truncated = item.truncated;
+    return reward;
+  }
   std::vector<std::vector<float>> by_order = {probabilities(output, logits[0], temperature)};
   if (item.swap == Swap::kAverage)
     by_order.push_back(logits.size() == 2 ? mirrored(probabilities(output, logits[1], temperature))

@@ -34,30 +34,78 @@ class Builder : public InputBuilder {
   }
 
   Result<Inputs> build(const Pair& pair) const override {
-    const std::size_t bytes = pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
-    if (bytes > kLongestText / (spec_.segments.size() + 4))
-      return Error{
-          Code::kTooLarge, "texts of " + std::to_string(bytes) + " bytes are too long to be tokenized", {}};
+    if (const Status s = short_enough(pair.prompt.size() + pair.response_a.size() + pair.response_b.size());
+        !s)
+      return s.error();
     const Field a = {tokenizer_->clean(pair.response_a)}, b = {tokenizer_->clean(pair.response_b)};
-    Field prompt;
-    std::vector<std::string> roles;
-    if (spec_.layout == Layout::kConversation)
-      for (const rows::Turn& turn : pair.turns) {
-        prompt.push_back(tokenizer_->clean(turn.content));
-        roles.push_back(turn.role);
-      }
-    if (prompt.empty()) prompt = {tokenizer_->clean(pair.prompt)};
+    const Prompt prompt = cleaned(pair.prompt, pair.turns);
     Inputs out;
     if (spec_.layout == Layout::kPair) {
-      if (Status s = add({{prompt, a, b}, roles}, {0, 1, 2, 3}, out); !s) return s.error();
+      if (Status s = add({{prompt.field, a, b}, prompt.roles}, {0, 1, 2, 3}, out); !s) return s.error();
       return out;
     }
-    if (Status s = add({{prompt, a}, roles}, {0, 1, 1, 3}, out); !s) return s.error();
-    if (Status s = add({{prompt, b}, roles}, {0, 2, 2, 3}, out); !s) return s.error();
+    if (Status s = add({{prompt.field, a}, prompt.roles}, {0, 1, 1, 3}, out); !s) return s.error();
+    if (Status s = add({{prompt.field, b}, prompt.roles}, {0, 2, 2, 3}, out); !s) return s.error();
+    return out;
+  }
+
+  Result<Inputs> build_single(const Single& single) const override {
+    PREFERD_CHECK(spec_.layout != Layout::kPair);
+    if (const Status s = short_enough(single.prompt.size() + single.response.size()); !s) return s.error();
+    const Prompt prompt = cleaned(single.prompt, single.turns);
+    Inputs out;
+    if (Status s =
+            add({{prompt.field, {tokenizer_->clean(single.response)}}, prompt.roles}, {0, 1, 1, 3}, out);
+        !s)
+      return s.error();
+    return out;
+  }
+
+  Result<Inputs> build_raw(const Raw& raw) const override {
+    if (const Status s = short_enough(raw.text.size()); !s) return s.error();
+    const auto& added = tokenizer_->post_processor();
+    if (!added) return added.error();
+    const std::string text = tokenizer_->clean(raw.text);
+    const PartText part{text, Owner{1}, Guard::kFree, true};
+    const Composed composed = compose({&part, 1}, *tokenizer_, Joining::kJoined);
+    std::vector<std::int32_t> own;
+    for (const OwnedToken& token : composed.tokens) own.push_back(token.id);
+    Inputs out;
+    out.sequences.push_back(surrounded(own, added->one));
+    const std::size_t total = out.sequences[0].size();
+    if (total > static_cast<std::size_t>(spec_.max_tokens))
+      return Error{Code::kTooLarge,
+                   "the text has " + std::to_string(total) + " tokens, expected at most " +
+                       std::to_string(spec_.max_tokens) + ": nothing of such a text is cut",
+                   {}};
+    out.tokens.response_a = static_cast<std::int64_t>(own.size());
+    out.tokens.total = static_cast<std::int64_t>(total);
     return out;
   }
 
  private:
+  struct Prompt {
+    Field field;
+    std::vector<std::string> roles;
+  };
+
+  Prompt cleaned(const std::string& text, const std::vector<rows::Turn>& turns) const {
+    Prompt out;
+    if (spec_.layout == Layout::kConversation)
+      for (const rows::Turn& turn : turns) {
+        out.field.push_back(tokenizer_->clean(turn.content));
+        out.roles.push_back(turn.role);
+      }
+    if (out.field.empty()) out.field = {tokenizer_->clean(text)};
+    return out;
+  }
+
+  Status short_enough(std::size_t bytes) const {
+    if (bytes <= kLongestText / (spec_.segments.size() + 4)) return Ok{};
+    return Error{
+        Code::kTooLarge, "texts of " + std::to_string(bytes) + " bytes are too long to be tokenized", {}};
+  }
+
   using PartOf = std::array<std::size_t, 4>;  // Part of each Owner
 
   // What a sequence is made of.

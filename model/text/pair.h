@@ -15,12 +15,24 @@ struct Pair {
   std::vector<rows::Turn> turns = {};          // what `prompt` was; empty: one user turn
 };
 
+// A prompt with one response to it.
+struct Single {
+  std::string prompt, response;        // flattened, valid UTF-8
+  std::vector<rows::Turn> turns = {};  // as in Pair
+};
+
+// A whole sequence as text, control tokens included, as clients send it who run the chat template themselves.
+struct Raw {
+  std::string text;  // valid UTF-8
+};
+
 enum class Part { kPrompt, kResponseA, kResponseB, kTemplate };
 inline constexpr std::array<const char*, 4> kPartNames = {"prompt", "response_a", "response_b", "template"};
 
 // Tokens of the final sequences that carry at least one character of the field. A token across template and
 // field counts for the field, one across two fields for the first. total: all ids, including BOS and EOS. If
-// there are two sequences, the counts are summed over both (the prompt then counts twice).
+// there are two sequences, the counts are summed over both (the prompt then counts twice). A single response is
+// response_a.
 struct TokenCounts {
   std::int64_t prompt = 0, response_a = 0, response_b = 0, total = 0;
 };

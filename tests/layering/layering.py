@@ -49,7 +49,7 @@ MAY_INCLUDE = {
     "cli": {"base", "rows", "features", "server", "model/scorer", "model/convert", "model/text", "model/package", "model/default",
             "model/checkpoint"},
 }
-SCORER = {"model/scorer/scorer.h", "model/scorer/verdict_json.h"}
+SCORER = {"model/scorer/scorer.h", "model/scorer/verdict_json.h", "model/scorer/ranking.h", "model/scorer/prefixes.h"}
 SERVER_COMMON = {"server/clock.h", "server/ids.h", "server/log.h", "server/metrics.h", "server/options.h", "server/version.h"}
 ONLY_HEADERS = {("server", "model/scorer"): SCORER, ("server/scheduling", "model/scorer"): SCORER, ("server/api", "model/scorer"): SCORER,
                 ("server/api", "model/text"): {"model/text/pair.h"},

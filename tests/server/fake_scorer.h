@@ -21,6 +21,7 @@ struct FakeOptions {
   int classes = 2;
   int max_tokens = 2048;
   std::string revision = "1";
+  scorer::Rewards rewards = scorer::Rewards::kNone;
 };
 
 class FakeScorer : public scorer::Scorer {
@@ -36,6 +37,7 @@ class FakeScorer : public scorer::Scorer {
     info_.digest = std::string(64, '0');
     info_.max_tokens = options_.max_tokens;
     info_.classes = options_.classes;
+    info_.rewards = options_.rewards;
     info_.adapters = {{"default", options_.classes}, {"other", options_.classes}};
     info_.feature_names = {"length", "nothing"};
   }
@@ -72,6 +74,17 @@ class FakeScorer : public scorer::Scorer {
       out.orders.push_back(order);
     }
     out.cost_tokens = static_cast<std::size_t>(out.tokens.total) * out.orders.size();
+    return out;
+  }
+
+  Result<scorer::Encoded> encode_response(const scorer::ResponseAsk& ask) const override {
+    if (info_.rewards != scorer::Rewards::kAlone) return scorer::no_reward(info_.rewards);
+    const auto* single = std::get_if<text::Single>(&ask.text);
+    const std::string& response = single != nullptr ? single->response : std::get<text::Raw>(ask.text).text;
+    auto out =
+        encode({{single != nullptr ? single->prompt : "", response, ""}, ask.adapter, {}, ask.overflow});
+    if (!out) return out;
+    out->orders[0].features.resize(1);
     return out;
   }
 
@@ -123,6 +136,10 @@ class FakeScorer : public scorer::Scorer {
     scorer::Verdict v;
     v.tokens = item.tokens;
     v.truncated = item.truncated;
+    if (item.orders[0].features.size() == 1) {
+      v.logits = {item.orders[0].features[0]};
+      return v;
+    }
     const float logit = item.orders[0].features[1] - item.orders[0].features[0];
     const float p_b = 1.0f / (1.0f + std::exp(-logit));
     v.logits = {logit};

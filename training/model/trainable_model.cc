@@ -165,7 +165,9 @@ Forward TrainableModel::forward(std::span<const scorer::Encoded* const> items) {
   step.trainable = &trainable_;
   compute_->set_step(step);
   const scorer::LoadedAdapter& adapter = model_.adapters.front();
-  const backend::Batch batch = scorer::pack(items, encoder_->prefixes());
+  const backend::Batch batch =
+      scorer::pack(items, encoder_->prefixes() == scorer::Prefixes::kShared ? scorer::Prefixes::kOfItem
+                                                                            : encoder_->prefixes());
   Forward out;
   out.states = model_.bodies[adapter.body]->pooled(*compute_, batch, adapter.spec.pooling, projections_);
   const at::Tensor logits = scorer::item_logits(*compute_, model_, projections_, items, encoder_->columns(),

@@ -25,8 +25,8 @@ std::vector<float> logarithms(const std::vector<float>& probabilities) {
 
 // For one call: enough for every device.
 std::size_t tokens_of_call(const scorer::Scorer& scorer) {
-  if (scorer.info().device == "cpu") return scorer::kForwardTokens;
-  return scorer::kGpuForwardTokens * static_cast<std::size_t>(scorer.capacity().all);
+  if (scorer.info().device == "cpu") return scorer::kForwardTokens.tokens;
+  return scorer::kGpuForwardTokens.tokens * static_cast<std::size_t>(scorer.capacity().all);
 }
 
 std::vector<float> logits_of(const scorer::Verdict& v) {

@@ -6,6 +6,7 @@
 
 #include "model/scorer/adapted_model.h"
 #include "model/scorer/packer.h"
+#include "model/scorer/prefixes.h"
 #include "tests/model/scorer/fixtures.h"
 
 namespace preferd::scorer {
@@ -63,6 +64,7 @@ class SharedPrefix : public EachPackage {
   void SetUp() override {
     auto encoder = PairEncoder::open(*open_directory(kPackages + GetParam()));
     ASSERT_TRUE(encoder) << encoder.error().what;
+    encoder_ = *encoder;
     auto model = load_model(**encoder);
     ASSERT_TRUE(model) << model.error().what;
     model_ = std::move(*model);
@@ -84,6 +86,7 @@ class SharedPrefix : public EachPackage {
 
   const families::Body& body() const { return *model_.bodies[model_.adapters[0].body]; }
 
+  std::shared_ptr<const PairEncoder> encoder_;
   AdaptedModel model_;
   Projections projections_;
   std::vector<Encoded> items_;
@@ -113,6 +116,33 @@ TEST_P(SharedPrefix, MayBeALineOfSegments) {
               pooled_bits(body(), plain, pooling, projections_));
 }
 
+// Prompts that others go on from, each with several responses, one of them twice.
+TEST_P(SharedPrefix, MayBeATreeOfManyItems) {
+  std::vector<Encoded> family;
+  std::string prompt = "a question that all of them begin with, of some length";
+  for (const char* more : {"", " and one that goes on with more words than that",
+                           " and then with still more of them, to the end"}) {
+    prompt += more;
+    for (const char* response : {"yes", "no, and here is why it is not so at all", "yes", "perhaps"}) {
+      auto item = encoder_->encode({{prompt, response, "no"}, "", Swap::kNone, Overflow::kPackage});
+      ASSERT_TRUE(item) << item.error().what;
+      family.push_back(std::move(*item));
+    }
+  }
+  std::mt19937 random(7);
+  auto items = pointers(family);
+  std::shuffle(items.begin(), items.end(), random);
+  const backend::Batch apart = chained(items, 1, random), alone = pack(items, Prefixes::kOfItem),
+                       tree = pack(items, Prefixes::kShared);
+  ASSERT_LT(tree.rows(), alone.rows()) << "nothing was shared between items, nothing is tested";
+  for (const package::Pooling pooling :
+       {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean}) {
+    const auto expected = pooled_bits(body(), apart, pooling, projections_);
+    EXPECT_EQ(pooled_bits(body(), tree, pooling, projections_), expected);
+    EXPECT_EQ(pooled_bits(body(), alone, pooling, projections_, 2), expected);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SharedPrefix,
                          testing::Values("dense", "biases", "rope_llama3", "nf4_double", "stored_nf4",
                                          "stored_fp4", "stored_int8", "lora", "lora_saved_norm",
@@ -131,6 +161,74 @@ TEST(SharedPrefixLength, LeavesEverySequenceATokenOfItsOwn) {
   EXPECT_EQ(of({&a, &b, &c}), 20u);
   c[15] = 2;
   EXPECT_EQ(of({&a, &c}), 0u);  // 15 tokens are not worth it
+}
+
+Encoded item_of(std::vector<std::int32_t> ids) {
+  Encoded item;
+  item.orders.emplace_back().sequences.push_back(std::move(ids));
+  item.prefixes = Prefixes::kShared;
+  item.cost_tokens = distinct_tokens(item);
+  return item;
+}
+
+std::vector<std::int32_t> ids(std::int32_t stem, std::size_t length, std::int32_t last, std::size_t more) {
+  std::vector<std::int32_t> out(length, stem);
+  out.insert(out.end(), more, last);
+  return out;
+}
+
+TEST(Packer, BuildsOneSegmentForEachStem) {
+  const std::vector<Encoded> all = {item_of(ids(1, 50, 7, 3)), item_of(ids(2, 9, 8, 5)),
+                                    item_of(ids(1, 50, 9, 30)), item_of([] {
+                                      auto nested = ids(1, 50, 9, 25);
+                                      nested.insert(nested.end(), 4, 3);
+                                      return nested;
+                                    }())};
+  const backend::Batch batch = pack(pointers(all), Prefixes::kShared);
+  EXPECT_EQ(batch.rows(), 50 + 3 + 14 + 25 + 5 + 4);
+  EXPECT_EQ(batch.parent, (std::vector<std::int32_t>{-1, 0, 0, 2, 2, -1}));
+  EXPECT_EQ(batch.pooled, (std::vector<std::int32_t>{1, 5, 4, 3}));
+  EXPECT_EQ(batch.positions[static_cast<std::size_t>(batch.offsets[4])], 75);
+}
+
+TEST(Packer, ComputesEqualSequencesOnce) {
+  const std::vector<Encoded> all = {item_of(ids(1, 50, 7, 3)), item_of(ids(1, 50, 8, 3)),
+                                    item_of(ids(1, 50, 7, 3))};
+  const backend::Batch batch = pack(pointers(all), Prefixes::kShared);
+  EXPECT_EQ(batch.rows(), 56);
+  EXPECT_EQ(batch.pooled, (std::vector<std::int32_t>{1, 2, 1}));
+}
+
+TEST(Packer, CountsWhatItemsAddBehindOthers) {
+  const Encoded a = item_of(ids(1, 50, 7, 10)), b = item_of(ids(1, 50, 8, 5)), c = item_of(ids(1, 15, 2, 5));
+  const auto behind_a = [&](const Encoded& item) {
+    ForwardCost cost;
+    cost.add(a);
+    return cost.of(item);
+  };
+  EXPECT_EQ(behind_a(b), 5u);
+  EXPECT_EQ(behind_a(c), 20u);  // 15 tokens alike are not shared
+  EXPECT_EQ(behind_a(a), 0u);
+  Encoded other = b;
+  other.adapter = 1;
+  EXPECT_EQ(behind_a(other), 55u);
+  other = b;
+  other.prefixes = Prefixes::kOfItem;
+  EXPECT_EQ(behind_a(other), 55u);
+}
+
+TEST(Packer, KeepsWhatSharesMoreThanItAddsInOneForward) {
+  std::vector<Encoded> items;
+  for (std::int32_t i = 0; i < 6; ++i) items.push_back(item_of(ids(1, 50, 2 + i, 20)));
+  EXPECT_EQ(count_for_forward(pointers(items), {.tokens = 100, .alike = 100}), 2u);
+  EXPECT_EQ(count_for_forward(pointers(items), {.tokens = 100, .alike = 170}), 6u);
+  EXPECT_EQ(count_for_forward(pointers(items), {.tokens = 10, .alike = 10}), 1u);  // at least one
+}
+
+TEST(Packer, BringsTogetherWhatStartsAlike) {
+  const std::vector<Encoded> items = {item_of(ids(1, 50, 7, 3)), item_of(ids(2, 50, 7, 3)),
+                                      item_of(ids(1, 50, 6, 3)), item_of(ids(2, 50, 6, 3))};
+  EXPECT_EQ(alike_together(pointers(items)), (std::vector<std::size_t>{2, 0, 3, 1}));
 }
 
 }  // namespace
