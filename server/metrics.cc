@@ -139,6 +139,7 @@ struct Metrics::Series {
   Gauge& draining = gauge("draining", "1 after SIGTERM.");
   Gauge& connections = gauge("http_connections", "Open connections.");
   Gauge& held = gauge("http_held_body_bytes", "Bytes of bodies held at present.");
+  Gauge& encoding = gauge("encoding_claimed_bytes", "Memory claimed at present to encode long texts.");
   Gauge& workers = gauge("http_workers", "Threads that answer POST requests.");
   Gauge& last_success = gauge("last_batch_success_timestamp_seconds", "Unix time of the last good batch.");
   prometheus::Family<Gauge>& models = gauges("model_info", "1 for the package that is served.");
@@ -233,6 +234,7 @@ std::string Metrics::text(const Gauges& g) {
   s_->halved.Increment(static_cast<double>(g.halved >= before ? g.halved - before : g.halved));
   s_->connections.Set(static_cast<double>(g.connections));
   s_->held.Set(static_cast<double>(g.held_bytes));
+  s_->encoding.Set(static_cast<double>(g.encoding_bytes));
   s_->workers.Set(static_cast<double>(g.workers));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, s_->registry.Collect());

@@ -35,7 +35,7 @@ struct Gauges {
   double ready = 0, draining = 0;
   int devices_working = 0, devices = 0;
   std::int64_t halved = 0;  // batches, since the package was loaded
-  std::size_t connections = 0, held_bytes = 0, workers = 0;
+  std::size_t connections = 0, held_bytes = 0, encoding_bytes = 0, workers = 0;
 };
 
 struct BatchShape {

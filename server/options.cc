@@ -18,6 +18,8 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("max-body-bytes", o.max_body_bytes, 1, kGiB, "largest body of /predict, inflated");
   s.integer("max-batch-body-bytes", o.max_batch_body_bytes, 1, kGiB, "largest body of /batch, inflated");
   s.integer("max-held-bytes", o.max_held_bytes, 1 << 16, 64 * kGiB, "bytes of bodies held at one time");
+  s.integer("max-encoding-bytes", o.max_encoding_bytes, 1 << 16, 64 * kGiB,
+            "bytes of memory that the encoding of long texts takes at one time");
   s.integer("max-items", o.max_items, 1, kMillion, "most items in one /batch");
   s.integer("max-connections", o.max_connections, 1, kMillion, "most connections at one time");
   s.integer("max-workers", o.max_workers, 1, 65536, "most threads that answer POST requests");

@@ -27,6 +27,7 @@ struct ServeOptions {
   std::int64_t max_body_bytes = 4 << 20;         // POST /predict, after inflation
   std::int64_t max_batch_body_bytes = 16 << 20;  // POST /batch, after inflation
   std::int64_t max_held_bytes = 256 << 20;       // bodies held at one time
+  std::int64_t max_encoding_bytes = 256 << 20;   // claimed at one time to encode long texts
   std::int64_t max_items = 1024;                 // in one /batch
   std::int64_t max_connections = 8192;           // lowered to what the file descriptor limit allows
   std::int64_t max_workers = 1024;               // threads that answer POSTs; made when needed

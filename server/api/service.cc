@@ -36,7 +36,9 @@ Reply json_reply(int status, const std::string& member, const std::string& value
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
-    : options_(options), limiter_(encode_slots), queue_(queue_options(options), metrics_) {}
+    : options_(options),
+      limiter_(encode_slots, size(options.max_encoding_bytes)),
+      queue_(queue_options(options), metrics_) {}
 
 std::vector<Route> Service::routes() {
   using Handler = Reply (Service::*)(Request&);
@@ -198,6 +200,7 @@ Reply Service::scrape(Request&) {
   Gauges gauges;
   queue_.fill(gauges);
   gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
+  gauges.encoding_bytes = limiter_.claimed();
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
   const scorer::Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;
@@ -214,9 +217,14 @@ Context Service::context() {
   return {generation(), queue_, metrics_, std::chrono::milliseconds(options_.timeout_ms)};
 }
 
-Result<EncodeLimiter::Slot> Service::enter_encoding(TrafficClass traffic, const Request& request) {
-  return limiter_.enter(traffic, request.arrived + std::chrono::milliseconds(options_.timeout_ms),
-                        request.hangup);
+Result<Service::Encoding> Service::enter_encoding(TrafficClass traffic, Request& request,
+                                                  std::size_t text_bytes) {
+  const auto deadline = request.arrived + std::chrono::milliseconds(options_.timeout_ms);
+  auto room = limiter_.claim(text_bytes, deadline, request.hangup);
+  if (!room) return room.error();
+  auto slot = limiter_.enter(traffic, deadline, request.hangup);
+  if (!slot) return slot.error();
+  return Encoding{*std::move(room), *std::move(slot)};
 }
 
 Reply Service::fail(const Request& request, HttpError error) const {

@@ -49,6 +49,8 @@ class Service {
 
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
+  // Most bytes that encoding had at one time since the last call.
+  std::size_t take_encoding_peak() { return limiter_.take_peak_bytes(); }
 
   // What POST /admin/reload calls: starts a load and says how it ends; nothing where one is under way.
   // Before the first request.
@@ -73,7 +75,12 @@ class Service {
   void probe();
 
   Context context();
-  Result<EncodeLimiter::Slot> enter_encoding(TrafficClass traffic, const Request& request);
+  // Leave to parse, or to encode texts of which the longest has `text_bytes`.
+  struct Encoding {
+    EncodeLimiter::Room room;
+    EncodeLimiter::Slot slot;
+  };
+  Result<Encoding> enter_encoding(TrafficClass traffic, Request& request, std::size_t text_bytes = 0);
   // An error reply; one of overload says when to come again.
   Reply fail(const Request& request, HttpError error) const;
 

@@ -10,6 +10,8 @@
 //                                               for EventLoop::dispatch
 //   4 encode      a worker has it               EncodeLimiter                  waits there, until its
 //     slots                                     (encode_limiter.h)             deadline or hang-up
+//     and memory  its texts are known to be     the same                       waits there; 429 held_bytes where
+//                 long                                                         its texts cannot be held meanwhile
 //   5 tokens      the text is encoded, so that  Queue::submit (queue.h)        429 queue_full, 429 or 504
 //                 its cost is known                                            hopeless_deadline
 //
