@@ -1,6 +1,7 @@
 // POST /batch: many pairs, answered together or as lines of NDJSON.
 #include <algorithm>
 
+#include "server/api/deadline.h"
 #include "server/api/pairs.h"
 #include "server/api/service.h"
 #include "server/http/http_error.h"
@@ -101,6 +102,7 @@ Reply Service::batch(Request& request) {
     }
     for (const auto end = std::min(i + kItemsPerTurn, batch.items.size()); i < end; ++i) {
       if (auto* pair = std::get_if<PairRequest>(&batch.items[i])) {
+        pair->timeout = named_timeout(request.head, pair->timeout, context.default_timeout);
         jobs.push_back(encode(context, *pair, batch.prompt, request.arrived));
         pairs.push_back(std::move(*pair));
       } else {

@@ -1,4 +1,5 @@
 // POST /predict: one pair.
+#include "server/api/deadline.h"
 #include "server/api/pairs.h"
 #include "server/api/service.h"
 #include "server/http/http_error.h"
@@ -36,6 +37,7 @@ Reply Service::predict(Request& request) {
       place.emplace(enter_encoding(TrafficClass::kInteractive, request, bytes));
       if (!*place) return give_up(place->error());
     }
+    pair->timeout = named_timeout(request.head, pair->timeout, context.default_timeout);
     if (!pair->id) pair->id = request.id;
     jobs.push_back(encode(context, *pair, {}, request.arrived));
     pairs.push_back(*std::move(pair));
