@@ -26,8 +26,9 @@ using Labels = std::map<std::string, std::string>;
 
 constexpr std::array<const char*, 7> kOutcomes = {"ok",        "truncated", "invalid", "expired",
                                                   "cancelled", "rejected",  "error"};
-constexpr std::array<const char*, 7> kRejections = {
-    "queue_full", "hopeless_deadline", "held_bytes", "workers", "loading", "draining", "package_changed"};
+constexpr std::array<const char*, 8> kRejections = {"queue_full", "max_wait",       "hopeless_deadline",
+                                                    "held_bytes", "workers",        "loading",
+                                                    "draining",   "package_changed"};
 constexpr std::array<const char*, 6> kBadHttp = {"slow_header",       "slow_body", "bad_framing",
                                                  "headers_too_large", "too_large", "connections"};
 
@@ -84,7 +85,7 @@ struct Metrics::Series {
 
   std::array<Counter*, 7> outcomes =
       each(counters("items_total", "Pairs, by what became of them."), "outcome", kOutcomes);
-  std::array<Counter*, 7> rejections = each(
+  std::array<Counter*, 8> rejections = each(
       counters("admission_rejected_total", "Requests refused before they queued."), "reason", kRejections);
   std::array<Counter*, 6> bad_http = each(
       counters("http_rejected_total", "Connections refused or cut for how they speak."), "reason", kBadHttp);

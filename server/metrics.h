@@ -17,7 +17,16 @@ namespace preferd::server {
 // What became of one pair.
 enum class Outcome { kOk, kTruncated, kInvalid, kExpired, kCancelled, kRejected, kError };
 // Why a request never got into the queue.
-enum class Rejection { kQueueFull, kHopeless, kBytes, kWorkers, kLoading, kDraining, kPackageChanged };
+enum class Rejection {
+  kQueueFull,
+  kMaxWait,
+  kHopeless,
+  kBytes,
+  kWorkers,
+  kLoading,
+  kDraining,
+  kPackageChanged
+};
 // Why a connection was answered or closed before a route saw it.
 enum class BadHttp { kSlowHead, kSlowBody, kMalformed, kHeadersTooLarge, kTooLarge, kConnections };
 // Parts of a request's time.

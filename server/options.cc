@@ -30,10 +30,16 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("write-timeout-ms", o.write_timeout_ms, 1, kHour,
             "milliseconds that a reply waits for a client that does not read");
 
-  s.integer("batch-tokens", o.batch_tokens, 1, 16 * kMillion, "tokens packed into one forward pass");
+  s.integer("batch-tokens", o.batch_tokens, 1, 16 * kMillion, "most tokens packed into one forward pass");
+  s.integer("batch-ms", o.batch_ms, 0, kHour,
+            "milliseconds that a forward pass may take; 0 packs --batch-tokens whatever time they take");
   s.integer("linger-us", o.linger_us, 0, kMillion, "microseconds that a busy model waits for a fuller batch");
   s.integer("queue-tokens", o.queue_tokens, 1, 1000 * kMillion, "most tokens waiting from /predict");
   s.integer("bulk-queue-tokens", o.bulk_queue_tokens, 1, 1000 * kMillion, "most tokens waiting from /batch");
+  s.integer("max-wait-ms", o.max_wait_ms, 1, kHour,
+            "milliseconds that a new pair of /predict may have to wait for its turn");
+  s.integer("bulk-max-wait-ms", o.bulk_max_wait_ms, 1, kHour,
+            "milliseconds that a new /batch may have to wait for its turn");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
   s.choice("log-level", o.log_level, "least important lines that are logged");

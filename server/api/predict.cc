@@ -43,9 +43,9 @@ Reply Service::predict(Request& request) {
     pairs.push_back(*std::move(pair));
   }
   request.lease.release();
-  auto submitted =
-      submit(context, std::move(pairs), std::move(jobs), TrafficClass::kInteractive, Call::Pace::kAtOnce);
-  if (!submitted) return fail(request, http_error(submitted.error()));
+  const Demand demand{.traffic = TrafficClass::kInteractive, .tokens = tokens_of(jobs)};
+  auto submitted = submit(context, std::move(pairs), std::move(jobs), demand.traffic, Call::Pace::kAtOnce);
+  if (!submitted) return fail(request, http_error(submitted.error()), demand);
   Reply reply{.headers = {}, .body = {}, .stream = {}, .items = 1};
   JsonWriter json(reply.body);
   json.begin_object();

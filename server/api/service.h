@@ -27,6 +27,12 @@ enum class Phase {
   kRefusing,  // new work is refused, accepted work is finished
 };
 
+// What a request asks of the queue, as far as it is known.
+struct Demand {
+  TrafficClass traffic = TrafficClass::kInteractive;
+  std::size_t tokens = 1;
+};
+
 class Service {
  public:
   Service(const ServeOptions& options, std::size_t encode_slots);
@@ -81,8 +87,9 @@ class Service {
     EncodeLimiter::Slot slot;
   };
   Result<Encoding> enter_encoding(TrafficClass traffic, Request& request, std::size_t text_bytes = 0);
-  // An error reply; one of overload says when to come again.
-  Reply fail(const Request& request, HttpError error) const;
+  // An error reply; one of overload says when the load would be admitted.
+  Reply fail(const Request& request, HttpError error, const Demand& demand = {}) const;
+  HttpError when_to_retry(HttpError error, const Demand& demand) const;
 
   const ServeOptions options_;
   Metrics metrics_;
