@@ -26,8 +26,9 @@ using Labels = std::map<std::string, std::string>;
 
 constexpr std::array<const char*, 7> kOutcomes = {"ok",        "truncated", "invalid", "expired",
                                                   "cancelled", "rejected",  "error"};
-constexpr std::array<const char*, 7> kRejections = {
-    "queue_full", "hopeless_deadline", "held_bytes", "workers", "loading", "draining", "package_changed"};
+constexpr std::array<const char*, 8> kRejections = {"queue_full", "max_wait",       "hopeless_deadline",
+                                                    "held_bytes", "workers",        "loading",
+                                                    "draining",   "package_changed"};
 constexpr std::array<const char*, 6> kBadHttp = {"slow_header",       "slow_body", "bad_framing",
                                                  "headers_too_large", "too_large", "connections"};
 
@@ -84,7 +85,7 @@ struct Metrics::Series {
 
   std::array<Counter*, 7> outcomes =
       each(counters("items_total", "Pairs, by what became of them."), "outcome", kOutcomes);
-  std::array<Counter*, 7> rejections = each(
+  std::array<Counter*, 8> rejections = each(
       counters("admission_rejected_total", "Requests refused before they queued."), "reason", kRejections);
   std::array<Counter*, 6> bad_http = each(
       counters("http_rejected_total", "Connections refused or cut for how they speak."), "reason", kBadHttp);
@@ -139,6 +140,7 @@ struct Metrics::Series {
   Gauge& draining = gauge("draining", "1 after SIGTERM.");
   Gauge& connections = gauge("http_connections", "Open connections.");
   Gauge& held = gauge("http_held_body_bytes", "Bytes of bodies held at present.");
+  Gauge& encoding = gauge("encoding_claimed_bytes", "Memory claimed at present to encode long texts.");
   Gauge& workers = gauge("http_workers", "Threads that answer POST requests.");
   Gauge& last_success = gauge("last_batch_success_timestamp_seconds", "Unix time of the last good batch.");
   prometheus::Family<Gauge>& models = gauges("model_info", "1 for the package that is served.");
@@ -233,6 +235,7 @@ std::string Metrics::text(const Gauges& g) {
   s_->halved.Increment(static_cast<double>(g.halved >= before ? g.halved - before : g.halved));
   s_->connections.Set(static_cast<double>(g.connections));
   s_->held.Set(static_cast<double>(g.held_bytes));
+  s_->encoding.Set(static_cast<double>(g.encoding_bytes));
   s_->workers.Set(static_cast<double>(g.workers));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, s_->registry.Collect());

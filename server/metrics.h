@@ -17,7 +17,16 @@ namespace preferd::server {
 // What became of one pair.
 enum class Outcome { kOk, kTruncated, kInvalid, kExpired, kCancelled, kRejected, kError };
 // Why a request never got into the queue.
-enum class Rejection { kQueueFull, kHopeless, kBytes, kWorkers, kLoading, kDraining, kPackageChanged };
+enum class Rejection {
+  kQueueFull,
+  kMaxWait,
+  kHopeless,
+  kBytes,
+  kWorkers,
+  kLoading,
+  kDraining,
+  kPackageChanged
+};
 // Why a connection was answered or closed before a route saw it.
 enum class BadHttp { kSlowHead, kSlowBody, kMalformed, kHeadersTooLarge, kTooLarge, kConnections };
 // Parts of a request's time.
@@ -35,7 +44,7 @@ struct Gauges {
   double ready = 0, draining = 0;
   int devices_working = 0, devices = 0;
   std::int64_t halved = 0;  // batches, since the package was loaded
-  std::size_t connections = 0, held_bytes = 0, workers = 0;
+  std::size_t connections = 0, held_bytes = 0, encoding_bytes = 0, workers = 0;
 };
 
 struct BatchShape {

@@ -18,6 +18,8 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("max-body-bytes", o.max_body_bytes, 1, kGiB, "largest body of /predict, inflated");
   s.integer("max-batch-body-bytes", o.max_batch_body_bytes, 1, kGiB, "largest body of /batch, inflated");
   s.integer("max-held-bytes", o.max_held_bytes, 1 << 16, 64 * kGiB, "bytes of bodies held at one time");
+  s.integer("max-encoding-bytes", o.max_encoding_bytes, 1 << 16, 64 * kGiB,
+            "bytes of memory that the encoding of long texts takes at one time");
   s.integer("max-items", o.max_items, 1, kMillion, "most items in one /batch");
   s.integer("max-connections", o.max_connections, 1, kMillion, "most connections at one time");
   s.integer("max-workers", o.max_workers, 1, 65536, "most threads that answer POST requests");
@@ -28,10 +30,16 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("write-timeout-ms", o.write_timeout_ms, 1, kHour,
             "milliseconds that a reply waits for a client that does not read");
 
-  s.integer("batch-tokens", o.batch_tokens, 1, 16 * kMillion, "tokens packed into one forward pass");
+  s.integer("batch-tokens", o.batch_tokens, 1, 16 * kMillion, "most tokens packed into one forward pass");
+  s.integer("batch-ms", o.batch_ms, 0, kHour,
+            "milliseconds that a forward pass may take; 0 packs --batch-tokens whatever time they take");
   s.integer("linger-us", o.linger_us, 0, kMillion, "microseconds that a busy model waits for a fuller batch");
   s.integer("queue-tokens", o.queue_tokens, 1, 1000 * kMillion, "most tokens waiting from /predict");
   s.integer("bulk-queue-tokens", o.bulk_queue_tokens, 1, 1000 * kMillion, "most tokens waiting from /batch");
+  s.integer("max-wait-ms", o.max_wait_ms, 1, kHour,
+            "milliseconds that a new pair of /predict may have to wait for its turn");
+  s.integer("bulk-max-wait-ms", o.bulk_max_wait_ms, 1, kHour,
+            "milliseconds that a new /batch may have to wait for its turn");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
   s.choice("log-level", o.log_level, "least important lines that are logged");

@@ -27,6 +27,7 @@ struct ServeOptions {
   std::int64_t max_body_bytes = 4 << 20;         // POST /predict, after inflation
   std::int64_t max_batch_body_bytes = 16 << 20;  // POST /batch, after inflation
   std::int64_t max_held_bytes = 256 << 20;       // bodies held at one time
+  std::int64_t max_encoding_bytes = 256 << 20;   // claimed at one time to encode long texts
   std::int64_t max_items = 1024;                 // in one /batch
   std::int64_t max_connections = 8192;           // lowered to what the file descriptor limit allows
   std::int64_t max_workers = 1024;               // threads that answer POSTs; made when needed
@@ -37,9 +38,12 @@ struct ServeOptions {
   std::int64_t write_timeout_ms = 20'000;  // of a reply, without progress
 
   std::int64_t batch_tokens = 8192;            // packed into one forward
+  std::int64_t batch_ms = 180;                 // that a forward takes, as measured; 0: as long as it takes
   std::int64_t linger_us = 1000;               // how long a busy model waits for a fuller batch
   std::int64_t queue_tokens = 262'144;         // waiting from /predict
   std::int64_t bulk_queue_tokens = 1'048'576;  // waiting from /batch
+  std::int64_t max_wait_ms = 10'000;           // until the turn of a pair of /predict
+  std::int64_t bulk_max_wait_ms = 60'000;      // of a /batch
   std::int64_t timeout_ms = 60'000;            // for requests that name none
   std::int64_t drain_ms = 30'000;              // after SIGTERM
   LogLevel log_level = LogLevel::kInfo;

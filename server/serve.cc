@@ -45,8 +45,8 @@ EventLoopOptions event_loop_options(const ServeOptions& o) {
           .write_timeout = milliseconds(o.write_timeout_ms)};
 }
 
-// glibc keeps what threads freed: few arenas, and a trim after loading and in the first quiet second after
-// large bodies, keep the resident size near what is in use.
+// glibc keeps what threads freed: few arenas, and a trim after loading, and after large bodies or long texts in
+// the next quiet second or else within some seconds, keep the resident size near what is in use.
 void limit_arenas() {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 8);
@@ -61,16 +61,18 @@ void trim() {
 
 class Trimmer {
  public:
-  void tick(EventLoop& loop) {
+  void tick(EventLoop& loop, Service& service) {
     constexpr std::size_t kLarge = 16 << 20;
-    dirty_ = dirty_ || loop.take_peak_bytes() > kLarge;
-    if (!dirty_ || loop.active() > 0) return;
-    dirty_ = false;
+    constexpr int kBusyTicks = 5;
+    const bool large = std::max(loop.take_peak_bytes(), service.take_encoding_peak()) > kLarge;
+    if (large && left_ == 0) left_ = kBusyTicks;
+    if (left_ == 0 || (loop.active() > 0 && --left_ > 0)) return;
+    left_ = 0;
     trim();
   }
 
  private:
-  bool dirty_ = false;
+  int left_ = 0;  // ticks after which memory is trimmed even if requests are being answered; 0: it is not
 };
 
 // Loads on a thread of its own, one load at a time.
@@ -244,7 +246,7 @@ int serve(const ServeOptions& options, const Load& load) {
       log.write(LogLevel::kError, "package_changed", {{"what", std::string_view(changed->what)}});
     if (event || Clock::now() >= next_second) {
       next_second = Clock::now() + kSecond;
-      trimmer.tick(loop);
+      trimmer.tick(loop, service);
       devices.tick(service, log);
     }
     if (event == Event::kStop) break;

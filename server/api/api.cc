@@ -114,10 +114,6 @@ Status read_pair(const Json& object, const std::string& path, PairRequest& out) 
   return faults.status();
 }
 
-std::size_t bytes_of(const text::Pair& pair) {
-  return pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
-}
-
 std::optional<std::string> id_of(const Json& item) {
   if (!item.is_object()) return std::nullopt;
   const auto id = item.find("id");
@@ -127,6 +123,10 @@ std::optional<std::string> id_of(const Json& item) {
 }
 
 }  // namespace
+
+std::size_t bytes_of(const text::Pair& pair) {
+  return pair.prompt.size() + pair.response_a.size() + pair.response_b.size();
+}
 
 Result<PairRequest> parse_pair(const Json& body) {
   PairRequest out;

@@ -40,6 +40,9 @@ struct BatchRequest {
   std::vector<std::variant<PairRequest, ItemError>> items;  // in order; a bad item never fails the call
 };
 
+// Of the three texts.
+std::size_t bytes_of(const text::Pair& pair);
+
 Result<PairRequest> parse_pair(const Json& body);
 
 struct BatchLimits {

@@ -1,9 +1,11 @@
 // POST /batch: many pairs, answered together or as lines of NDJSON.
 #include <algorithm>
 
+#include "server/api/deadline.h"
 #include "server/api/pairs.h"
 #include "server/api/service.h"
 #include "server/http/http_error.h"
+#include "server/scheduling/admission.h"
 
 namespace preferd::server {
 namespace {
@@ -16,6 +18,22 @@ constexpr std::size_t kTextPerBodyByte = 4;
 
 bool wants_ndjson(const RequestHead& head) {
   return head.header("accept").find("application/x-ndjson") != std::string_view::npos;
+}
+
+struct TextBytes {
+  std::size_t longest = 0;  // of a pair, with the prompt that it shares
+  std::size_t all = 0;
+};
+
+TextBytes text_bytes(const BatchRequest& batch) {
+  TextBytes out{.all = batch.prompt.text.size()};
+  for (const auto& item : batch.items)
+    if (const auto* pair = std::get_if<PairRequest>(&item)) {
+      const std::size_t own = bytes_of(pair->ask.pair);
+      out.longest = std::max(out.longest, own + (pair->shared_prompt ? batch.prompt.text.size() : 0));
+      out.all += own;
+    }
+  return out;
 }
 
 // {"results":[...]}, once all are there.
@@ -69,16 +87,22 @@ Reply Service::batch(Request& request) {
     if (!parsed) return fail(request, http_error(parsed.error()));
     batch = *std::move(parsed);
   }
+  const TextBytes bytes = text_bytes(batch);
+  if (bytes.longest > EncodeLimiter::kShortText && !request.lease.grow_to(bytes.all)) {
+    count(metrics_, error_of(kTooManyBytes), batch.items.size());
+    return fail(request, http_error(server::refuse(kTooManyBytes, metrics_)));
+  }
   std::vector<PairRequest> pairs;
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < batch.items.size();) {
-    const auto slot = enter_encoding(TrafficClass::kBulk, request);
+    const auto slot = enter_encoding(TrafficClass::kBulk, request, bytes.longest);
     if (!slot) {
       count(metrics_, slot.error(), batch.items.size());
       return fail(request, http_error(slot.error()));
     }
     for (const auto end = std::min(i + kItemsPerTurn, batch.items.size()); i < end; ++i) {
       if (auto* pair = std::get_if<PairRequest>(&batch.items[i])) {
+        pair->timeout = named_timeout(request.head, pair->timeout, context.default_timeout);
         jobs.push_back(encode(context, *pair, batch.prompt, request.arrived));
         pairs.push_back(std::move(*pair));
       } else {
@@ -88,10 +112,12 @@ Reply Service::batch(Request& request) {
       }
     }
   }
+  request.lease.release();
   const bool ndjson = wants_ndjson(request.head);
-  auto submitted = submit(context, std::move(pairs), std::move(jobs), TrafficClass::kBulk,
+  const Demand demand{.traffic = TrafficClass::kBulk, .tokens = tokens_of(jobs)};
+  auto submitted = submit(context, std::move(pairs), std::move(jobs), demand.traffic,
                           ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
-  if (!submitted) return fail(request, http_error(submitted.error()));
+  if (!submitted) return fail(request, http_error(submitted.error()), demand);
   const std::size_t items = submitted->pairs.size(), tokens = submitted->call->tokens();
   Reply reply = ndjson ? streamed(context, *std::move(submitted), request)
                        : collected(context, *std::move(submitted), request);

@@ -1,7 +1,9 @@
 // POST /predict: one pair.
+#include "server/api/deadline.h"
 #include "server/api/pairs.h"
 #include "server/api/service.h"
 #include "server/http/http_error.h"
+#include "server/scheduling/admission.h"
 
 namespace preferd::server {
 namespace {
@@ -16,23 +18,34 @@ Reply Service::predict(Request& request) {
   };
   std::vector<PairRequest> pairs;
   std::vector<Job> jobs;
+  const auto give_up = [&](const Error& error) {
+    count(metrics_, error, 1);
+    return fail(request, http_error(error));
+  };
   {
-    const auto slot = enter_encoding(TrafficClass::kInteractive, request);
-    if (!slot) {
-      count(metrics_, slot.error(), 1);
-      return fail(request, http_error(slot.error()));
-    }
+    std::optional place(enter_encoding(TrafficClass::kInteractive, request));
+    if (!*place) return give_up(place->error());
     auto json = read_json(request, static_cast<std::size_t>(options_.max_body_bytes), kMaxValues);
     if (auto* error = std::get_if<HttpError>(&json)) return refuse_text(std::move(*error));
     auto pair = parse_pair(std::get<Json>(json));
     if (!pair) return refuse_text(http_error(pair.error()));
+    json = Json();
+    const std::size_t bytes = bytes_of(pair->ask.pair);
+    if (bytes > EncodeLimiter::kShortText) {
+      place.reset();
+      if (!request.lease.grow_to(bytes)) return give_up(server::refuse(kTooManyBytes, metrics_));
+      place.emplace(enter_encoding(TrafficClass::kInteractive, request, bytes));
+      if (!*place) return give_up(place->error());
+    }
+    pair->timeout = named_timeout(request.head, pair->timeout, context.default_timeout);
     if (!pair->id) pair->id = request.id;
     jobs.push_back(encode(context, *pair, {}, request.arrived));
     pairs.push_back(*std::move(pair));
   }
-  auto submitted =
-      submit(context, std::move(pairs), std::move(jobs), TrafficClass::kInteractive, Call::Pace::kAtOnce);
-  if (!submitted) return fail(request, http_error(submitted.error()));
+  request.lease.release();
+  const Demand demand{.traffic = TrafficClass::kInteractive, .tokens = tokens_of(jobs)};
+  auto submitted = submit(context, std::move(pairs), std::move(jobs), demand.traffic, Call::Pace::kAtOnce);
+  if (!submitted) return fail(request, http_error(submitted.error()), demand);
   Reply reply{.headers = {}, .body = {}, .stream = {}, .items = 1};
   JsonWriter json(reply.body);
   json.begin_object();

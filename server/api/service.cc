@@ -17,13 +17,15 @@ std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 QueueOptions queue_options(const ServeOptions& o) {
   QueueOptions out;
-  out.batch_tokens = size(o.batch_tokens);
+  out.pace = {.batch_tokens = size(o.batch_tokens), .batch_time = std::chrono::milliseconds(o.batch_ms)};
   out.linger = std::chrono::microseconds(o.linger_us);
   const auto at = [&](TrafficClass traffic) -> ClassOptions& {
     return out.classes[static_cast<std::size_t>(traffic)];
   };
   at(TrafficClass::kInteractive).max_tokens = size(o.queue_tokens);
+  at(TrafficClass::kInteractive).max_wait = std::chrono::milliseconds(o.max_wait_ms);
   at(TrafficClass::kBulk).max_tokens = size(o.bulk_queue_tokens);
+  at(TrafficClass::kBulk).max_wait = std::chrono::milliseconds(o.bulk_max_wait_ms);
   return out;
 }
 
@@ -36,7 +38,9 @@ Reply json_reply(int status, const std::string& member, const std::string& value
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::size_t encode_slots)
-    : options_(options), limiter_(encode_slots), queue_(queue_options(options), metrics_) {}
+    : options_(options),
+      limiter_(encode_slots, size(options.max_encoding_bytes)),
+      queue_(queue_options(options), metrics_) {}
 
 std::vector<Route> Service::routes() {
   using Handler = Reply (Service::*)(Request&);
@@ -131,10 +135,9 @@ std::optional<HttpError> Service::refuse(TrafficClass traffic) {
     metrics_.rejection(Rejection::kPackageChanged);
     return http_error(*changed);
   }
-  if (!queue_.full(traffic, 1)) return std::nullopt;
-  auto error = http_error(server::refuse(kQueueFull, metrics_));
-  error.retry_after = queue_.retry_after();
-  return error;
+  const auto crowded = queue_.crowded(traffic);
+  if (!crowded) return std::nullopt;
+  return when_to_retry(http_error(server::refuse(*crowded, metrics_)), {.traffic = traffic});
 }
 
 Reply Service::alive(Request&) { return json_reply(200, "status", "alive"); }
@@ -187,7 +190,9 @@ Reply Service::info(Request& request) {
   json.member("max_batch_body_bytes", options_.max_batch_body_bytes);
   json.member("max_items", options_.max_items).member("max_queue_tokens", options_.queue_tokens);
   json.member("max_bulk_queue_tokens", options_.bulk_queue_tokens);
+  json.member("max_wait_ms", options_.max_wait_ms).member("max_bulk_wait_ms", options_.bulk_max_wait_ms);
   json.member("max_batch_tokens", options_.batch_tokens)
+      .member("batch_ms", options_.batch_ms)
       .member("timeout_ms", options_.timeout_ms)
       .end_object();
   json.member("version", kVersion).end_object();
@@ -198,6 +203,7 @@ Reply Service::scrape(Request&) {
   Gauges gauges;
   queue_.fill(gauges);
   gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
+  gauges.encoding_bytes = limiter_.claimed();
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
   const scorer::Capacity capacity = this->capacity();
   gauges.devices_working = capacity.working;
@@ -214,14 +220,25 @@ Context Service::context() {
   return {generation(), queue_, metrics_, std::chrono::milliseconds(options_.timeout_ms)};
 }
 
-Result<EncodeLimiter::Slot> Service::enter_encoding(TrafficClass traffic, const Request& request) {
-  return limiter_.enter(traffic, request.arrived + std::chrono::milliseconds(options_.timeout_ms),
-                        request.hangup);
+Result<Service::Encoding> Service::enter_encoding(TrafficClass traffic, Request& request,
+                                                  std::size_t text_bytes) {
+  const auto deadline = request.arrived + std::chrono::milliseconds(options_.timeout_ms);
+  auto room = limiter_.claim(text_bytes, deadline, request.hangup);
+  if (!room) return room.error();
+  auto slot = limiter_.enter(traffic, deadline, request.hangup);
+  if (!slot) return slot.error();
+  return Encoding{*std::move(room), *std::move(slot)};
 }
 
-Reply Service::fail(const Request& request, HttpError error) const {
-  if (error.status == 429) error.retry_after = queue_.retry_after();
-  return reply_of(error, request.id);
+HttpError Service::when_to_retry(HttpError error, const Demand& demand) const {
+  if (error.status == 429)
+    error.retry_after =
+        queue_.retry_after(demand.traffic, demand.tokens, std::chrono::milliseconds(options_.timeout_ms));
+  return error;
+}
+
+Reply Service::fail(const Request& request, HttpError error, const Demand& demand) const {
+  return reply_of(when_to_retry(std::move(error), demand), request.id);
 }
 
 // Answers when the load has ended, so that a request sent after the reply meets the new package.

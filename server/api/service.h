@@ -27,6 +27,12 @@ enum class Phase {
   kRefusing,  // new work is refused, accepted work is finished
 };
 
+// What a request asks of the queue, as far as it is known.
+struct Demand {
+  TrafficClass traffic = TrafficClass::kInteractive;
+  std::size_t tokens = 1;
+};
+
 class Service {
  public:
   Service(const ServeOptions& options, std::size_t encode_slots);
@@ -49,6 +55,8 @@ class Service {
 
   Metrics& metrics() { return metrics_; }
   Queue& queue() { return queue_; }
+  // Most bytes that encoding had at one time since the last call.
+  std::size_t take_encoding_peak() { return limiter_.take_peak_bytes(); }
 
   // What POST /admin/reload calls: starts a load and says how it ends; nothing where one is under way.
   // Before the first request.
@@ -73,9 +81,15 @@ class Service {
   void probe();
 
   Context context();
-  Result<EncodeLimiter::Slot> enter_encoding(TrafficClass traffic, const Request& request);
-  // An error reply; one of overload says when to come again.
-  Reply fail(const Request& request, HttpError error) const;
+  // Leave to parse, or to encode texts of which the longest has `text_bytes`.
+  struct Encoding {
+    EncodeLimiter::Room room;
+    EncodeLimiter::Slot slot;
+  };
+  Result<Encoding> enter_encoding(TrafficClass traffic, Request& request, std::size_t text_bytes = 0);
+  // An error reply; one of overload says when the load would be admitted.
+  Reply fail(const Request& request, HttpError error, const Demand& demand = {}) const;
+  HttpError when_to_retry(HttpError error, const Demand& demand) const;
 
   const ServeOptions options_;
   Metrics metrics_;

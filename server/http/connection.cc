@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 namespace preferd::server {
 
 Sent Connection::send_now() {
@@ -11,6 +13,19 @@ Sent Connection::send_now() {
     sent = 0;
   }
   return result;
+}
+
+void Connection::pass_over(std::uint64_t length) {
+  unwanted = length;
+  std::string_view bytes = in;
+  drop_unwanted(bytes);
+  in.erase(0, in.size() - bytes.size());
+}
+
+void Connection::drop_unwanted(std::string_view& bytes) {
+  const auto n = std::min<std::uint64_t>(unwanted, bytes.size());
+  bytes.remove_prefix(n);
+  unwanted -= n;
 }
 
 bool Connection::push() {

@@ -34,11 +34,17 @@ class Connection : public ByteSink {
   // Sends what the socket takes now.
   Sent send_now();
 
+  // Of a body of `length` bytes that nobody reads: drops what is there, and has drop_unwanted() take the rest
+  // off the front of what arrives next.
+  void pass_over(std::uint64_t length);
+  void drop_unwanted(std::string_view& bytes);
+
   const std::uint64_t id;
   Fd fd;
   State state = State::kHead;
   Clock::time_point deadline{};
-  std::string in;  // read, not yet understood
+  std::string in;              // read, not yet understood
+  std::uint64_t unwanted = 0;  // bytes of a body that nobody reads, still to come in front of `in`
   HeadScanner scanner;
   Request request;
   const Route* route = nullptr;

@@ -21,6 +21,8 @@ using State = Connection::State;
 constexpr std::uint64_t kListener = 0, kWaker = 1;
 constexpr std::string_view kNoRoute = "other";  // label of requests that no route takes
 constexpr std::size_t kScratch = 64 * 1024;
+constexpr std::uint64_t kMostDropped =
+    16 * 1024;  // of a body that nobody reads: a longer one ends the connection
 constexpr std::size_t kMostEmptyLineBytes = 16;  // before a request line
 constexpr std::size_t kOvershoot = 256;          // connections over the limit that still get their 503
 constexpr std::chrono::hours kNoDeadline{24};    // expire() leaves connections of workers alone
@@ -46,6 +48,16 @@ Reply run_handler(const Route& route, Request& request) {
 
 Persistence persistence_of(const RequestHead& head) {
   return head.keep_alive ? Persistence::kKeepAlive : Persistence::kClose;
+}
+
+// A body that nobody reads would be taken for the next request: a short one is dropped. Who waits for leave to
+// send it may send it after another reply, or may not.
+Persistence pass_over_body(Connection& c) {
+  const RequestHead& h = c.request.head;
+  const bool drops = h.framing == Framing::kLength && h.length <= kMostDropped && !h.expects_continue;
+  if (h.has_body() && !drops) return Persistence::kClose;
+  if (h.has_body()) c.pass_over(h.length);
+  return persistence_of(h);
 }
 
 bool counts_as_active(State state) {
@@ -183,7 +195,10 @@ void EventLoop::read(const Shared& c) {
     c->in.append(bytes);
     if (!more) return;
   } else {
-    if (c->in.empty()) c->deadline = Clock::now() + options_.head_timeout;
+    c->drop_unwanted(bytes);
+    if (bytes.empty() && c->unwanted > 0) return;
+    if (c->in.empty())
+      c->deadline = Clock::now() + (bytes.empty() ? options_.idle_timeout : options_.head_timeout);
     c->in.append(bytes);
   }
   advance(c);
@@ -233,15 +248,13 @@ void EventLoop::start_request(const Shared& c, RequestHead head) {
   const RequestHead& h = c->request.head;
   const auto decision = router_.decide(h);
   c->route = decision.route;
-  // A body that nobody reads would be taken for the next request.
-  const Persistence persistence = h.has_body() ? Persistence::kClose : persistence_of(h);
+  if (!decision.error && !decision.reply && c->route->runs == Runs::kOnWorker) return start_body(c);
+  const Persistence persistence = pass_over_body(*c);
   if (decision.error) {
     if (decision.error->status == 413) metrics_.bad_http(BadHttp::kTooLarge);
     return refuse(c, *decision.error, persistence);
   }
-  if (decision.reply) return answer(c, *decision.reply, persistence);
-  if (c->route->runs == Runs::kAtOnce) return answer(c, run_handler(*c->route, c->request), persistence);
-  start_body(c);
+  answer(c, decision.reply ? *decision.reply : run_handler(*c->route, c->request), persistence);
 }
 
 void EventLoop::start_body(const Shared& c) {
@@ -379,7 +392,8 @@ void EventLoop::finish(const Shared& c) {
     set_state(*c, State::kLinger, kLinger);
     c->in = {};
   } else {
-    set_state(*c, State::kHead, c->in.empty() ? options_.idle_timeout : options_.head_timeout);
+    const auto next = c->in.empty() ? options_.idle_timeout : options_.head_timeout;
+    set_state(*c, State::kHead, c->unwanted > 0 ? options_.body_timeout : next);
     if (!c->in.empty()) pipelined_.push_back(c);
     if (c->in.empty() && c->in.capacity() > 4096) c->in = {};
   }

@@ -10,10 +10,15 @@
 //                                               for EventLoop::dispatch
 //   4 encode      a worker has it               EncodeLimiter                  waits there, until its
 //     slots                                     (encode_limiter.h)             deadline or hang-up
-//   5 tokens      the text is encoded, so that  Queue::submit (queue.h)        429 queue_full, 429 or 504
-//                 its cost is known                                            hopeless_deadline
+//     and memory  its texts are known to be     the same                       waits there; 429 held_bytes where
+//                 long                                                         its texts cannot be held meanwhile
+//   5 tokens      the text is encoded, so that  Queue::submit (queue.h)        429 queue_full, 429 max_wait, 429
+//     and time    its cost is known                                            or 504 hopeless_deadline
 //
-// 1 is 5 asked early: it sees a queue that is full already, 5 knows what the call costs. 4 waits and does not
+// 1 is 5 asked early: it sees a queue that is full or too slow already, 5 knows what the call costs. Time is the
+// measured speed of the model over what is computed before the call's turn; before a first batch is measured,
+// nothing is refused for it. A 429 for tokens or time says when the call would be admitted if nobody else came.
+// 4 waits and does not
 // refuse, because all that waits there is bounded by 2 and 3. Connections have a limit of their own, before
 // there is a request (EventLoop::accept_all: 503). The words in the last column are those of the metric
 // preferd_admission_rejected_total. All or nothing: no limit ever takes a part of a /batch.
@@ -42,6 +47,8 @@ inline constexpr Refusal kTooManyBytes{Rejection::kBytes, Code::kOverloaded,
 inline constexpr Refusal kTooManyRequests{Rejection::kWorkers, Code::kOverloaded,
                                           "too many requests are being answered"};
 inline constexpr Refusal kQueueFull{Rejection::kQueueFull, Code::kOverloaded, "the queue is full"};
+inline constexpr Refusal kTurnTooLate{Rejection::kMaxWait, Code::kOverloaded,
+                                      "what waits already takes longer than new work may wait"};
 inline constexpr Refusal kQueueTooLong{Rejection::kHopeless, Code::kOverloaded, "the queue is too long"};
 // A deadline that the client named.
 inline constexpr Refusal kDeadlineTooShort{Rejection::kHopeless, Code::kDeadline,

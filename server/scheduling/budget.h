@@ -49,9 +49,10 @@ class Lease {
   }
   ~Lease() { release(); }
 
+  static constexpr std::size_t kStep = 64 * 1024;
+
   // Makes the lease cover at least `bytes`, in steps of 64 KiB. False when the budget has no room.
   bool grow_to(std::size_t bytes) {
-    constexpr std::size_t kStep = 64 * 1024;
     if (bytes <= bytes_ || budget_ == nullptr) return true;
     const std::size_t more = (bytes - bytes_ + kStep - 1) / kStep * kStep;
     if (!budget_->take(more)) return false;

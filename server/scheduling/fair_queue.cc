@@ -79,6 +79,16 @@ std::vector<Waiting> FairQueue::take(std::size_t budget_tokens, Clock::time_poin
   return std::move(batch.items);
 }
 
+double FairQueue::computed_with(TrafficClass traffic, std::size_t own) const {
+  const Class& mine = at(traffic);
+  const auto tokens = static_cast<double>(own);
+  double all = tokens;
+  for (const Class& c : classes_)
+    if (&c != &mine)
+      all += std::min(static_cast<double>(c.tokens), tokens * c.options.share / mine.options.share);
+  return all;
+}
+
 std::vector<Waiting> FairQueue::remove(const Call* call) {
   std::vector<Waiting> out;
   for (auto& c : classes_) {

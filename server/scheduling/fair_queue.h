@@ -32,8 +32,9 @@ class Call;
 
 struct ClassOptions {
   std::string name;
-  std::size_t max_tokens = 0;  // waiting at one time
-  double share = 0;            // of the budget; shares add up to 1
+  std::size_t max_tokens = 0;                                  // waiting at one time
+  double share = 0;                                            // of the budget; shares add up to 1
+  std::chrono::milliseconds max_wait = std::chrono::hours(1);  // for the turn of a pair
 };
 
 // One pair that waits.
@@ -58,6 +59,7 @@ class FairQueue {
   explicit FairQueue(std::vector<ClassOptions> options);
 
   std::size_t max_tokens(TrafficClass traffic) const { return at(traffic).options.max_tokens; }
+  std::chrono::milliseconds max_wait(TrafficClass traffic) const { return at(traffic).options.max_wait; }
   bool admits(TrafficClass traffic, std::size_t tokens) const;
   void add(TrafficClass traffic, Waiting waiting);
 
@@ -68,6 +70,12 @@ class FairQueue {
   std::vector<Waiting> remove(const Call* call);
   // Takes out everything.
   std::vector<Waiting> clear();
+
+  // Tokens that wait in the class.
+  std::size_t tokens(TrafficClass traffic) const { return at(traffic).tokens; }
+  // Tokens of all classes that are computed until `own` tokens of this class are: the others have their shares
+  // while they wait.
+  double computed_with(TrafficClass traffic, std::size_t own) const;
 
   bool empty() const { return total_tokens() == 0; }
   std::size_t total_tokens() const;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <set>
 
-#include "server/scheduling/admission.h"
-
 namespace preferd::server {
 namespace {
 
@@ -31,15 +29,23 @@ std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
 
 }  // namespace
 
+std::size_t tokens_of(std::span<const Job> jobs) {
+  std::size_t tokens = 0;
+  for (const Job& job : jobs) tokens += job.encoded ? cost(*job.encoded) : 0;
+  return tokens;
+}
+
 Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace)
-    : generation_(std::move(generation)), jobs_(std::move(jobs)), results_(jobs_.size()) {
+    : generation_(std::move(generation)),
+      jobs_(std::move(jobs)),
+      tokens_(tokens_of(jobs_)),
+      results_(jobs_.size()) {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     if (!jobs_[i].encoded) {
       results_[i] = jobs_[i].encoded.error();
       continue;
     }
     encoded_ += 1;
-    tokens_ += cost(*jobs_[i].encoded);
   }
   if (pace == Pace::kGradually) quota_ = (tokens_ + kGradualBatches - 1) / kGradualBatches;
 }
@@ -57,7 +63,7 @@ void Call::settle(std::size_t i, Result<scorer::Verdict> result, double queue_se
 }
 
 Queue::Queue(QueueOptions options, Metrics& metrics)
-    : options_(std::move(options)), metrics_(metrics), waiting_(options_.classes) {
+    : options_(std::move(options)), metrics_(metrics), waiting_(options_.classes), pace_(options_.pace) {
   models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
 
@@ -66,6 +72,8 @@ void Queue::serve(const scorer::Scorer& scorer) {
   const std::lock_guard lock(mutex_);
   working_ = std::max(capacity.working, 1);  // the last one is asked again, though it may be lost
   ahead_ = capacity.ahead;
+  if (served_ != &scorer) pace_.forget();
+  served_ = &scorer;
   while (static_cast<int>(models_.size()) < capacity.all + capacity.ahead)
     models_.emplace_back([this](std::stop_token stop) { run(stop); });
 }
@@ -76,10 +84,21 @@ Queue::~Queue() {
   models_.clear();
 }
 
-double Queue::backlog_seconds() const {
-  const double speed = full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_;
-  const auto waiting = static_cast<double>(waiting_.total_tokens() + running_tokens_);
-  return speed > 0 ? waiting / (speed * working_) : 0;
+double Queue::speed() const { return pace_.tokens_per_second() * working_; }
+
+double Queue::seconds_of(double tokens) const {
+  if (waiting_.empty() || !pace_.measured()) return 0;
+  return (tokens + static_cast<double>(running_tokens_)) / speed();
+}
+
+double Queue::turn_seconds(TrafficClass traffic) const {
+  return seconds_of(waiting_.computed_with(traffic, waiting_.tokens(traffic)));
+}
+
+std::optional<Refusal> Queue::crowding(TrafficClass traffic, std::size_t tokens) const {
+  if (!waiting_.admits(traffic, tokens)) return kQueueFull;
+  if (turn_seconds(traffic) > seconds(waiting_.max_wait(traffic))) return kTurnTooLate;
+  return std::nullopt;
 }
 
 std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) const {
@@ -91,9 +110,9 @@ std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) cons
                      std::to_string(waiting_.max_tokens(traffic)) + "; send fewer items at once",
                  {}};
   }
-  if (!waiting_.admits(traffic, tokens)) return refuse(kQueueFull, metrics_);
+  if (const auto full = crowding(traffic, tokens)) return refuse(*full, metrics_);
   const auto now = Clock::now();
-  const double wait = waiting_.empty() ? 0 : backlog_seconds();
+  const double wait = turn_seconds(traffic);
   for (std::size_t i = 0; i < call.size(); ++i) {
     const Job& job = call.job(i);
     if (!job.encoded || seconds(job.deadline - now) > wait) continue;
@@ -146,9 +165,18 @@ void Queue::cancel(const std::shared_ptr<Call>& call) {
   for (const auto& w : gone) w.call->settle(w.index, Error{Code::kCancelled, "the client hung up", {}});
 }
 
-bool Queue::full(TrafficClass traffic, std::size_t tokens) const {
+std::optional<Refusal> Queue::crowded(TrafficClass traffic) const {
   const std::lock_guard lock(mutex_);
-  return !waiting_.admits(traffic, tokens);
+  return crowding(traffic, 1);
+}
+
+int Queue::retry_after(TrafficClass traffic, std::size_t tokens, std::chrono::milliseconds patience) const {
+  constexpr double kDay = 86'400;
+  const std::lock_guard lock(mutex_);
+  const std::size_t with = waiting_.tokens(traffic) + tokens, most = waiting_.max_tokens(traffic);
+  const double room = with > most ? seconds_of(waiting_.computed_with(traffic, with - most)) : 0;
+  const double turn = turn_seconds(traffic) - seconds(std::min(patience, waiting_.max_wait(traffic)));
+  return static_cast<int>(std::clamp(std::ceil(std::max(room, turn)), 1.0, kDay));
 }
 
 void Queue::close() {
@@ -166,11 +194,6 @@ void Queue::abandon() {
   for (const auto& w : left) w.call->settle(w.index, error_of(kStopping));
 }
 
-int Queue::retry_after() const {
-  const std::lock_guard lock(mutex_);
-  return std::clamp(static_cast<int>(std::ceil(std::min(backlog_seconds(), 60.0))), 1, 60);
-}
-
 bool Queue::idle() const {
   const std::lock_guard lock(mutex_);
   return waiting_.empty() && running_tokens_ == 0;
@@ -179,6 +202,16 @@ bool Queue::idle() const {
 bool Queue::healthy() const {
   const std::lock_guard lock(mutex_);
   return healthy_;
+}
+
+std::optional<double> Queue::stuck_seconds() const {
+  constexpr double kPatience = 20;  // times the expected time
+  const std::lock_guard lock(mutex_);
+  for (const Running& batch : running_) {
+    const double age = seconds(Clock::now() - batch.since);
+    if (age > std::max(seconds(options_.stuck_after), kPatience * batch.expected)) return age;
+  }
+  return std::nullopt;
 }
 
 void Queue::fill(Gauges& gauges) const {
@@ -191,59 +224,67 @@ void Queue::fill(Gauges& gauges) const {
                               .tokens = state.tokens,
                               .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
   }
-  gauges.estimated_wait_seconds = backlog_seconds();
-  gauges.tokens_per_second =
-      working_ * (full_tokens_per_second_ > 0 ? full_tokens_per_second_ : tokens_per_second_);
+  const auto backlog = static_cast<double>(waiting_.total_tokens() + running_tokens_);
+  gauges.tokens_per_second = speed();
+  gauges.estimated_wait_seconds = pace_.measured() ? backlog / speed() : 0;
 }
 
 Clock::time_point Queue::lingers_until() const {
   return last_batch_end_ + (company_ ? options_.linger : options_.linger.zero());
 }
 
+bool Queue::free() const { return static_cast<int>(running_.size()) < working_; }
+
 bool Queue::ready(Clock::time_point now) const {
   if (waiting_.empty()) return false;
-  if (waiting_.total_tokens() >= options_.batch_tokens) return running_ < working_ + ahead_;
-  return running_ < working_ && now >= lingers_until();
+  if (waiting_.total_tokens() >= pace_.budget()) return static_cast<int>(running_.size()) < working_ + ahead_;
+  return free() && now >= lingers_until();
 }
 
 void Queue::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     auto batch = next_batch(stop);
-    if (!batch.empty()) score(std::move(batch));
+    if (!batch.items.empty()) score(std::move(batch));
   }
 }
 
-std::vector<Waiting> Queue::next_batch(std::stop_token stop) {
-  std::vector<Waiting> dead, batch;
+Queue::Batch Queue::next_batch(std::stop_token stop) {
+  std::vector<Waiting> dead;
+  Batch batch;
   {
     std::unique_lock lock(mutex_);
     const auto takes = [&] { return ready(Clock::now()); };
     while (!takes() && !stop.stop_requested()) {
-      if (running_ < working_ && !waiting_.empty())
+      if (free() && !waiting_.empty())
         work_.wait_until(lock, stop, lingers_until(), takes);
       else
-        work_.wait(lock, stop, [&] { return takes() || (running_ < working_ && !waiting_.empty()); });
+        work_.wait(lock, stop, [&] { return takes() || (free() && !waiting_.empty()); });
     }
-    batch = waiting_.take(options_.batch_tokens, Clock::now(), dead);
-    running_ += !batch.empty();
-    for (const auto& w : batch) running_tokens_ += w.tokens;
+    const auto now = Clock::now();
+    batch.budget = pace_.budget();
+    batch.items = waiting_.take(batch.budget, now, dead);
+    for (const auto& w : batch.items) batch.tokens += w.tokens;
+    running_tokens_ += batch.tokens;
+    const double expected =
+        pace_.measured() ? static_cast<double>(batch.tokens) / pace_.tokens_per_second() : 0;
+    if (!batch.items.empty()) batch.running = running_.insert(running_.end(), {now, expected});
   }
   for (const auto& w : dead) w.call->settle(w.index, expired());
   return batch;
 }
 
-void Queue::score(std::vector<Waiting> batch) {
-  BatchShape shape{.items = batch.size(), .tokens = 0, .budget = options_.batch_tokens, .adapters = 0};
+void Queue::score(Batch batch) {
+  BatchShape shape{
+      .items = batch.items.size(), .tokens = batch.tokens, .budget = batch.budget, .adapters = 0};
   std::vector<const scorer::Encoded*> items;
   std::set<int> adapters;
-  for (const auto& w : batch) {
+  for (const auto& w : batch.items) {
     items.push_back(&*w.call->job(w.index).encoded);
-    shape.tokens += w.tokens;
     adapters.insert(items.back()->adapter);
   }
   shape.adapters = adapters.size();
   const auto start = Clock::now();
-  scorer::Scorer& scorer = *batch.front().call->generation();
+  scorer::Scorer& scorer = *batch.items.front().call->generation();
   auto results = guarded_score(scorer, items);
   shape.seconds = seconds(Clock::now() - start);
 
@@ -259,29 +300,24 @@ void Queue::score(std::vector<Waiting> batch) {
   if (fine && computed) metrics_.batch(shape);
   {
     const std::lock_guard lock(mutex_);
-    if (computed)
-      measure(shape.tokens, shape.seconds * std::min(1.0, static_cast<double>(working_) / running_));
-    running_tokens_ -= shape.tokens;
-    --running_;
+    const double share = static_cast<double>(working_) / static_cast<double>(running_.size());
+    if (computed && (served_ == nullptr || served_ == &scorer))
+      pace_.measure(batch.tokens, batch.budget, shape.seconds * std::min(1.0, share));
+    running_tokens_ -= batch.tokens;
+    running_.erase(batch.running);
     working_ = std::max(capacity.working, 1);
     ahead_ = capacity.ahead;
     healthy_ = fine;
     last_batch_end_ = Clock::now();
-    company_ = batch.size() > 1;
+    company_ = batch.items.size() > 1;
   }
   work_.notify_all();
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const double queued = seconds(start - batch[i].since);
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    const Waiting& w = batch.items[i];
+    const double queued = seconds(start - w.since);
     metrics_.stage(Stage::kQueue, queued);
-    batch[i].call->settle(batch[i].index, std::move(results[i]), queued, shape.seconds);
+    w.call->settle(w.index, std::move(results[i]), queued, shape.seconds);
   }
-}
-
-void Queue::measure(std::size_t tokens, double duration) {
-  const double speed = static_cast<double>(tokens) / std::max(duration, 1e-6);
-  const auto blend = [&](double& average) { average = average > 0 ? 0.8 * average + 0.2 * speed : speed; };
-  blend(tokens_per_second_);
-  if (tokens * 4 >= options_.batch_tokens) blend(full_tokens_per_second_);
 }
 
 }  // namespace preferd::server

@@ -1,8 +1,8 @@
 // Where encoded pairs wait for the model, and the threads that have them scored: one for each device that
 // computes.
 //
-// Admission (admission.h) is by tokens, all or nothing per call. Batches are formed by fair_queue.h under a
-// token budget. An idle model takes what is there at once; a busy one waits up to `linger` after a batch for
+// Admission (admission.h) is by tokens and time, all or nothing per call. Batches are formed by fair_queue.h
+// under the token budget of pace.h, so that what arrives never waits long for the batch that runs. An idle model takes what is there at once; a busy one waits up to `linger` after a batch for
 // a fuller next one, because clients answer replies with new requests. While all devices compute, a full
 // batch may be taken ahead, where the scorer has room for it. A pair whose deadline has passed, or whose
 // client hung up, is never scored and no longer counted.
@@ -13,9 +13,11 @@
 
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -23,13 +25,16 @@
 #include "base/result.h"
 #include "model/scorer/scorer.h"
 #include "server/metrics.h"
+#include "server/scheduling/admission.h"
 #include "server/scheduling/fair_queue.h"
+#include "server/scheduling/pace.h"
 
 namespace preferd::server {
 
 struct QueueOptions {
-  std::size_t batch_tokens = 8192;
+  Pace::Options pace;
   std::chrono::microseconds linger{1000};
+  std::chrono::milliseconds stuck_after{60'000};  // the least age of a batch that counts as stuck
   std::vector<ClassOptions> classes = {{"interactive", 262'144, 0.75}, {"bulk", 1'048'576, 0.25}};
 };
 
@@ -47,6 +52,9 @@ struct Job {
   bool explicit_deadline = false;  // the client named it: missing it is kDeadline, not kOverloaded
   Timing timing = {};              // queue and forward come with the verdict
 };
+
+// Tokens of those that have something to score.
+std::size_t tokens_of(std::span<const Job> jobs);
 
 // The pairs of one HTTP call, all of one generation. Shared by the waiting handler and the queue.
 class Call {
@@ -88,8 +96,9 @@ class Queue {
   // From now on as many batches at a time as the scorer's capacity() has room for.
   void serve(const scorer::Scorer& scorer);
 
-  // Errors: kOverloaded (the class has no room), kTooLarge (it would not fit an empty queue), kDeadline (what
-  // waits already takes longer than an explicit deadline allows), kUnavailable (closed).
+  // Errors: kOverloaded (the class has no room, or its turn would come later than its max_wait or the default
+  // deadline), kTooLarge (it would not fit an empty queue), kDeadline (what waits already takes longer than an
+  // explicit deadline allows), kUnavailable (closed).
   Status submit(const std::shared_ptr<Call>& call, TrafficClass traffic);
 
   // Waits for one pair; at its deadline or hang-up gives kDeadline or kCancelled at once. After a verdict the
@@ -99,30 +108,46 @@ class Queue {
   // Takes out what still waits of the call, as kCancelled.
   void cancel(const std::shared_ptr<Call>& call);
 
-  // Is the class so full that a call of `tokens` would be refused now?
-  bool full(TrafficClass traffic, std::size_t tokens) const;
+  // Why even a call of one token would be refused now, if it would.
+  std::optional<Refusal> crowded(TrafficClass traffic) const;
+
+  // Seconds, at least 1, after which a call of `tokens` that may wait for `patience` would be admitted if
+  // nothing else came.
+  int retry_after(TrafficClass traffic, std::size_t tokens, std::chrono::milliseconds patience) const;
 
   // From now on submit() answers kUnavailable; what waits is still scored.
   void close();
   // As close(), and what waits gets kUnavailable.
   void abandon();
 
-  int retry_after() const;  // seconds of backlog, 1..60
-  bool idle() const;        // nothing waits, nothing runs
-  bool healthy() const;     // the last batch did not fail as a whole
+  bool idle() const;     // nothing waits, nothing runs
+  bool healthy() const;  // the last batch did not fail as a whole
+  // Age in seconds of a batch that has run for longer than `stuck_after` and 20 times what its tokens take.
+  std::optional<double> stuck_seconds() const;
   void fill(Gauges& gauges) const;
 
  private:
-  struct Running;
+  struct Running {
+    Clock::time_point since;
+    double expected = 0;  // seconds; 0: unknown
+  };
+  struct Batch {
+    std::vector<Waiting> items;
+    std::size_t tokens = 0, budget = 0;
+    std::list<Running>::iterator running;  // of a batch with items
+  };
 
   void run(std::stop_token stop);
-  std::vector<Waiting> next_batch(std::stop_token stop);
-  void score(std::vector<Waiting> batch);
+  Batch next_batch(std::stop_token stop);
+  void score(Batch batch);
   Clock::time_point lingers_until() const;
-  bool ready(Clock::time_point now) const;  // is there a batch to be taken; mutex_ held
-  double backlog_seconds() const;           // mutex_ held
-  std::optional<Error> refusal(const Call& call, TrafficClass traffic) const;  // mutex_ held
-  void measure(std::size_t tokens, double seconds);                            // of one device; mutex_ held
+  bool free() const;                        // mutex_ held, as for all below: is there a device for a batch
+  bool ready(Clock::time_point now) const;  // is there a batch to be taken
+  double speed() const;                     // tokens per second of all devices; 0: not measured
+  double seconds_of(double tokens) const;   // behind what runs; 0 while nothing is measured or nothing waits
+  double turn_seconds(TrafficClass traffic) const;  // until a pair that comes now is computed
+  std::optional<Refusal> crowding(TrafficClass traffic, std::size_t tokens) const;
+  std::optional<Error> refusal(const Call& call, TrafficClass traffic) const;
 
   const QueueOptions options_;
   Metrics& metrics_;
@@ -132,12 +157,12 @@ class Queue {
   bool closed_ = false;
   bool healthy_ = true;
   std::size_t running_tokens_ = 0;
-  int running_ = 0;  // batches
+  std::list<Running> running_;
+  const scorer::Scorer* served_ = nullptr;  // that pace_ is of
+  Pace pace_;
   Clock::time_point last_batch_end_{};
   bool company_ = false;  // the last batch held more than one pair
-  double tokens_per_second_ = 0;
-  double full_tokens_per_second_ = 0;  // of batches at least a quarter full
-  int working_ = 1;                    // devices of the scorer that answered last
+  int working_ = 1;       // devices of the scorer that answered last
   int ahead_ = 0;
   std::vector<std::jthread> models_;
 };

@@ -234,6 +234,12 @@ def methods(server):
     check("access-control-allow-origin" not in r.headers, "no CORS by default")
     for path in ["/Predict", "/predict/", "//predict", "/%70redict", "/nope", "/../etc/passwd", "/healthz/"]:
         check(Client(server).get(path).status == 404, path)
+    for path, status in [("/healthz", 405), ("/nope", 404), ("/metrics", 405)]:
+        check(c.post(path, PAIR).reply().status == status, f"POST {path} on a connection that is kept")
+    check(c.send(b"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n").reply().status == 404, "a reply before the body")
+    for part in (b"GET /", b"GET /"):
+        c.send(part)
+        time.sleep(.05)
     check(c.get("/").json() == {"status": "alive"}, "GET /")
     info = c.get("/info").json()
     check({"model", "revision", "max_tokens", "layout", "limits"} <= set(info), "/info")

@@ -122,6 +122,29 @@ def devices(_):
 
 
 @only_fake
+def backlog(_):
+    """What would wait too long is refused at once, and accepted after Retry-After; a proxy's deadline counts."""
+    long = {**PAIR, "prompt": "x" * 400}
+    with Server("--fake-token-ns", "1000000", "--max-wait-ms", "500", "--bulk-max-wait-ms", "1000") as server:
+        c = Client(server)
+        check(c.predict(long).status == 200, "the first pair is measured")
+        flood = Client(server).post("/batch", {"items": [long] * 35})  # some 3.9 s
+        server.wait_until(lambda: server.metric("preferd_queue_tokens") > 2000, 2, "a backlog")
+        refused = c.batch({"items": [long]})
+        check(refused.status == 429 and "wait" in refused.error()["message"], f"bulk: {refused.status} {refused.body}")
+        wait = int(refused.headers["retry-after"])
+        check(2 <= wait <= 4, f"Retry-After: {wait}")
+        single = c.predict(long)
+        check(single.status == 200, "its turn comes first")
+        r = c.predict(long, x_envoy_expected_rq_timeout_ms="5")
+        check(r.status == 504, f"a proxy's deadline: {r.status}")
+        check(server.metric('preferd_admission_rejected_total{reason="max_wait"}') == 1, "counted")
+        time.sleep(wait)
+        check(c.batch({"items": [long]}).status == 200, "accepted after Retry-After")
+        check(flood.reply().status == 200, "what was accepted is answered")
+
+
+@only_fake
 def drain(_):
     """SIGTERM finishes accepted work and refuses later work, a second one forces the exit, SIGHUP reloads."""
     with Server("--fake-batch-us", "800000") as server:

@@ -89,5 +89,32 @@ TEST_F(EventLoopTest, LogsNoGoodReplyOfAQuietRoute) {
   EXPECT_NE(log.find("route=\"/quiet\" status=405"), std::string::npos) << log;
 }
 
+// Replies to requests that stand one behind the other on one connection, by their statuses.
+std::vector<std::string> statuses(const std::string& replies) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; (at = replies.find("HTTP/1.1 ", at)) != replies.npos; at += 9)
+    out.push_back(replies.substr(at + 9, 3));
+  return out;
+}
+
+TEST_F(EventLoopTest, DropsAShortBodyThatNobodyReadsAndGoesOn) {
+  const std::string next = "GET /quiet HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const auto refused = [&](const std::string& target, const std::string& framing, const std::string& body) {
+    return statuses(ask(target + " HTTP/1.1\r\nHost: x\r\n" + framing + "\r\n\r\n" + body + next));
+  };
+  const std::string body = "GET /items/7 HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string length = "Content-Length: " + std::to_string(body.size());
+  using Statuses = std::vector<std::string>;
+  EXPECT_EQ(refused("POST /quiet", length, body), (Statuses{"405", "200"}));
+  EXPECT_EQ(refused("POST /none", length, body), (Statuses{"404", "200"}));
+  EXPECT_EQ(refused("GET /quiet", length, body), (Statuses{"400", "200"}));
+  EXPECT_EQ(refused("OPTIONS /quiet", length, body), (Statuses{"200", "200"}));
+  const std::string longest(16 * 1024, 'x');
+  EXPECT_EQ(refused("POST /none", "Content-Length: 16384", longest), (Statuses{"404", "200"}));
+  EXPECT_EQ(refused("POST /none", "Content-Length: 16385", longest + "x"), (Statuses{"404"}));
+  EXPECT_EQ(refused("POST /none", length + "\r\nExpect: 100-continue", body), (Statuses{"404"}));
+  EXPECT_EQ(refused("POST /none", "Transfer-Encoding: chunked", "1\r\nx\r\n0\r\n\r\n"), (Statuses{"404"}));
+}
+
 }  // namespace
 }  // namespace preferd::server

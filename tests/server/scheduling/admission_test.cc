@@ -6,9 +6,13 @@ namespace preferd::server {
 namespace {
 
 TEST(Admission, CountsEachRefusalUnderItsReason) {
-  const std::vector<std::pair<Refusal, std::string>> all = {
-      {kNotLoaded, "loading"},       {kStopping, "draining"},    {kTooManyBytes, "held_bytes"},
-      {kTooManyRequests, "workers"}, {kQueueFull, "queue_full"}, {kQueueTooLong, "hopeless_deadline"}};
+  const std::vector<std::pair<Refusal, std::string>> all = {{kNotLoaded, "loading"},
+                                                            {kStopping, "draining"},
+                                                            {kTooManyBytes, "held_bytes"},
+                                                            {kTooManyRequests, "workers"},
+                                                            {kQueueFull, "queue_full"},
+                                                            {kTurnTooLate, "max_wait"},
+                                                            {kQueueTooLong, "hopeless_deadline"}};
   for (const auto& [refusal, reason] : all) {
     Metrics metrics;
     const Error error = refuse(refusal, metrics);

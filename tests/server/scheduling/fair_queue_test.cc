@@ -120,6 +120,16 @@ TEST_F(FairQueueTest, AStreamedCallIsSpreadOverBatches) {
   EXPECT_EQ(take(100), (Indices{2, 3}));
 }
 
+TEST_F(FairQueueTest, KnowsWhatIsComputedUntilAPairIs) {
+  EXPECT_EQ(queue_.computed_with(kInteractive, 0), 0);
+  add(kBulk, 0, 300);
+  EXPECT_EQ(queue_.computed_with(kInteractive, 30), 40);      // bulk has a quarter
+  EXPECT_EQ(queue_.computed_with(kInteractive, 3000), 3300);  // and is then empty
+  add(kInteractive, 1, 60);
+  EXPECT_EQ(queue_.computed_with(kBulk, 10), 40);
+  EXPECT_EQ(queue_.computed_with(kBulk, queue_.tokens(kBulk)), 360);
+}
+
 TEST_F(FairQueueTest, ReportsWhatWaits) {
   add(kBulk, 0, 10);
   now_ += 5s;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <latch>
 
 #include "tests/server/fake_scorer.h"
@@ -14,7 +15,7 @@ using namespace std::chrono_literals;
 // Scores only when told; records the batches.
 class HeldScorer : public FakeScorer {
  public:
-  HeldScorer() : FakeScorer({}) {}
+  explicit HeldScorer(FakeOptions options = {}) : FakeScorer(std::move(options)) {}
 
   std::vector<Result<scorer::Verdict>> score(std::span<const scorer::Encoded* const> items) override {
     {
@@ -58,7 +59,9 @@ Job job(Result<scorer::Encoded> encoded, std::chrono::milliseconds time, bool na
 class QueueTest : public testing::Test {
  protected:
   static QueueOptions options() {
-    return {.batch_tokens = 30, .linger = 0us, .classes = {{"interactive", 40, 0.75}, {"bulk", 100, 0.25}}};
+    return {.pace = {.batch_tokens = 30},
+            .linger = 0us,
+            .classes = {{"interactive", 40, 0.75}, {"bulk", 100, 0.25}}};
   }
   // Each pair costs 5 tokens: 3 texts of one token, and 2.
   std::shared_ptr<Call> call(std::size_t n, const std::string& a = "a", std::chrono::milliseconds time = 1h,
@@ -123,7 +126,9 @@ TEST_F(QueueTest, AdmitsAllOrNothing) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kOverloaded);
   EXPECT_TRUE(queue_.submit(call(3), TrafficClass::kInteractive));
-  EXPECT_TRUE(queue_.full(TrafficClass::kInteractive, 1));
+  ASSERT_TRUE(queue_.crowded(TrafficClass::kInteractive));
+  EXPECT_EQ(queue_.crowded(TrafficClass::kInteractive)->counted_as, Rejection::kQueueFull);
+  EXPECT_FALSE(queue_.crowded(TrafficClass::kBulk));
   EXPECT_EQ(queue_.submit(call(9), TrafficClass::kInteractive).error().code, Code::kTooLarge);
   scorer_->release();
 }
@@ -162,6 +167,104 @@ TEST_F(QueueTest, RefusesAHopelessDeadlineAtOnce) {
   EXPECT_EQ(queue_.submit(call(1, "a", 0ms, true), TrafficClass::kBulk).error().code, Code::kDeadline);
   EXPECT_EQ(queue_.submit(call(1, "a", 0ms, false), TrafficClass::kBulk).error().code, Code::kOverloaded);
   scorer_->release();
+}
+
+// At most 1,000 tokens per second.
+class PacedQueueTest : public QueueTest {
+ protected:
+  PacedQueueTest() { scorer_ = std::make_shared<HeldScorer>(FakeOptions{.token_delay_ns = 1'000'000}); }
+  ~PacedQueueTest() override { scorer_->release(); }
+
+  void measure() {
+    const auto first = call(6);
+    ASSERT_TRUE(paced_.submit(first, TrafficClass::kBulk));
+    for (std::size_t i = 0; i < 6; ++i) ASSERT_TRUE(paced_.wait(*first, i, {}));
+    while (!paced_.idle()) std::this_thread::yield();
+  }
+  // One pair is in the model, and n of bulk wait.
+  void fill(std::size_t n) {
+    scorer_->hold();
+    ASSERT_TRUE(paced_.submit(call(1), TrafficClass::kInteractive));
+    while (waiting(0) > 0) std::this_thread::yield();
+    ASSERT_TRUE(paced_.submit(call(n), TrafficClass::kBulk));
+  }
+  Gauges gauges() {
+    Gauges gauges;
+    paced_.fill(gauges);
+    return gauges;
+  }
+  std::size_t waiting(std::size_t lane) { return gauges().classes[lane].tokens; }
+
+  Queue paced_{{.pace = {.batch_tokens = 30},
+                .linger = 0us,
+                .classes = {{"interactive", 1000, 0.75, 500ms}, {"bulk", 1000, 0.25, 100ms}}},
+               metrics_};
+};
+
+TEST_F(PacedQueueTest, RefusesWhatWouldWaitTooLongForItsTurn) {
+  measure();
+  fill(20);  // 100 tokens, at least .1 s
+  EXPECT_EQ(paced_.submit(call(1), TrafficClass::kBulk).error().what, kTurnTooLate.what);
+  ASSERT_TRUE(paced_.crowded(TrafficClass::kBulk));
+  EXPECT_EQ(paced_.crowded(TrafficClass::kBulk)->counted_as, Rejection::kMaxWait);
+  EXPECT_NE(metrics_.text({}).find("admission_rejected_total{reason=\"max_wait\"} 1"), std::string::npos);
+  EXPECT_FALSE(paced_.crowded(TrafficClass::kInteractive));  // whose turn comes first
+  ASSERT_TRUE(paced_.submit(call(190), TrafficClass::kInteractive));
+  EXPECT_TRUE(paced_.crowded(TrafficClass::kInteractive));
+}
+
+TEST_F(PacedQueueTest, NothingIsRefusedForTimeBeforeItIsMeasured) {
+  fill(20);
+  EXPECT_FALSE(paced_.crowded(TrafficClass::kBulk));
+  EXPECT_TRUE(paced_.submit(call(100), TrafficClass::kBulk));
+  EXPECT_EQ(paced_.retry_after(TrafficClass::kBulk, 5000, 1h), 1);
+}
+
+TEST_F(PacedQueueTest, AnotherModelIsMeasuredAnew) {
+  measure();
+  EXPECT_GT(gauges().tokens_per_second, 0);
+  paced_.serve(*scorer_);
+  EXPECT_EQ(gauges().tokens_per_second, 0);
+}
+
+TEST_F(PacedQueueTest, SaysAfterWhatTimeACallWouldBeAdmitted) {
+  measure();
+  fill(180);  // 900 tokens, and 5 run
+  const double speed = gauges().tokens_per_second;
+  const auto seconds = [](double s) { return static_cast<int>(std::max(1.0, std::ceil(s))); };
+  EXPECT_EQ(paced_.retry_after(TrafficClass::kBulk, 5, 1h), seconds(905 / speed - .1));
+  EXPECT_EQ(paced_.retry_after(TrafficClass::kBulk, 5, 10ms), seconds(905 / speed - .01));
+  EXPECT_EQ(paced_.retry_after(TrafficClass::kBulk, 1000, 1h), seconds(905 / speed));  // 900 must be gone
+  EXPECT_EQ(paced_.retry_after(TrafficClass::kInteractive, 5, 1h), 1);
+}
+
+TEST_F(QueueTest, ABatchThatRunsForTooLongIsStuckUntilItEnds) {
+  Queue watched{{.pace = {.batch_tokens = 30}, .linger = 0us, .stuck_after = 1ms}, metrics_};
+  EXPECT_FALSE(watched.stuck_seconds());
+  scorer_->hold();
+  const auto c = call(1);
+  ASSERT_TRUE(watched.submit(c, TrafficClass::kInteractive));
+  scorer_->wait_for_batches(1);
+  EXPECT_FALSE(queue_.stuck_seconds());
+  while (!watched.stuck_seconds()) std::this_thread::yield();
+  EXPECT_GT(*watched.stuck_seconds(), .001);
+  scorer_->release();
+  EXPECT_TRUE(watched.wait(*c, 0, {}));
+  while (!watched.idle()) std::this_thread::yield();
+  EXPECT_FALSE(watched.stuck_seconds());
+}
+
+TEST_F(QueueTest, FormsBatchesUnderTheBudgetOfTheMeasuredPace) {
+  scorer_ = std::make_shared<HeldScorer>(FakeOptions{.token_delay_ns = 1'000'000});
+  Queue paced{{.pace = {.batch_tokens = 1000, .batch_time = 20ms}, .linger = 0us}, metrics_};
+  const auto first = call(50), second = call(50);
+  for (const auto& c : {first, second}) {
+    ASSERT_TRUE(paced.submit(c, TrafficClass::kBulk));
+    for (std::size_t i = 0; i < c->size(); ++i) ASSERT_TRUE(paced.wait(*c, i, {}));
+  }
+  const auto batches = scorer_->batches();
+  EXPECT_GE(batches.size(), 1u + 50 / 4);  // 20 ms are at most 20 tokens, 4 pairs
+  for (std::size_t i = 1; i < batches.size(); ++i) EXPECT_LE(batches[i], 4u);
 }
 
 TEST_F(QueueTest, DropsWhatWasCancelled) {

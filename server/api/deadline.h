@@ -1,0 +1,20 @@
+// How long a client, or the proxy before it, waits for a reply. Pure; any thread.
+//
+// Envoy (and the gateways made of it) says in x-envoy-expected-rq-timeout-ms how many milliseconds it lets a
+// request take: the smaller of that, the request's own `timeout_ms` and the default counts. Values other than a
+// whole number from 1 are ignored.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "server/http/message.h"
+
+namespace preferd::server {
+
+// The timeout that the request names, or null for the default one.
+std::optional<std::chrono::milliseconds> named_timeout(const RequestHead& head,
+                                                       std::optional<std::chrono::milliseconds> own,
+                                                       std::chrono::milliseconds default_timeout);
+
+}  // namespace preferd::server
