@@ -40,6 +40,8 @@ void describe(Schema& s, ServeOptions& o) {
             "milliseconds that a new pair of /predict may have to wait for its turn");
   s.integer("bulk-max-wait-ms", o.bulk_max_wait_ms, 1, kHour,
             "milliseconds that a new /batch may have to wait for its turn");
+  s.integer("rank-pairs", o.rank_pairs, 1, 2016,
+            "most pairs of one /rank, for packages that read both responses of a pair at once");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
   s.choice("log-level", o.log_level, "least important lines that are logged");

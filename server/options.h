@@ -44,6 +44,7 @@ struct ServeOptions {
   std::int64_t bulk_queue_tokens = 1'048'576;  // waiting from /batch
   std::int64_t max_wait_ms = 10'000;           // until the turn of a pair of /predict
   std::int64_t bulk_max_wait_ms = 60'000;      // of a /batch
+  std::int64_t rank_pairs = 256;               // of a /rank, where both responses are read at once
   std::int64_t timeout_ms = 60'000;            // for requests that name none
   std::int64_t drain_ms = 30'000;              // after SIGTERM
   LogLevel log_level = LogLevel::kInfo;

@@ -1,5 +1,9 @@
 #include "server/api/api.h"
 
+#include <algorithm>
+#include <functional>
+#include <utility>
+
 #include "base/object_reader.h"
 
 namespace preferd::server {
@@ -29,26 +33,31 @@ class BodyVoice : public ReaderVoice {
 };
 const BodyVoice kVoice;
 
-enum class Extra { kLogits, kFeatures, kTiming };
-constexpr auto words(Extra) {
-  return word_list<Extra>(
-      {{"logits", Extra::kLogits}, {"features", Extra::kFeatures}, {"timing", Extra::kTiming}});
-}
-constexpr const char* kExtras = "a list of \"logits\", \"features\", \"timing\"";
-constexpr const char* kExtra = "\"logits\" or \"features\" or \"timing\"";
+// What a reply may carry beyond the usual: the words, and what each of them sets.
+using Extras = std::vector<std::pair<const char*, bool*>>;
 
-Status read_return(const Json& v, const std::string& path, Wanted& out) {
-  if (!v.is_array()) return kVoice.wrong(path, v, kExtras);
-  Wanted wanted;
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    const auto extra = v[i].is_string() ? value_of<Extra>(v[i].get_ref<const std::string&>()) : std::nullopt;
-    if (!extra) return kVoice.wrong(path + "[" + std::to_string(i) + "]", v[i], kExtra);
-    wanted.logits = wanted.logits || extra == Extra::kLogits;
-    wanted.features = wanted.features || extra == Extra::kFeatures;
-    wanted.timing = wanted.timing || extra == Extra::kTiming;
-  }
-  out = wanted;
-  return Ok{};
+std::string listed(const Extras& extras) {
+  std::string out;
+  for (const auto& [word, target] : extras) out += (out.empty() ? "\"" : " or \"") + std::string(word) + "\"";
+  return out;
+}
+
+// `list` says what may stand in it.
+void describe_return(Schema& s, const char* list, Extras extras) {
+  s.other("return", list, "what the reply carries beyond the usual",
+          [extras, list](const Json& v, const std::string& path) -> Status {
+            if (!v.is_array()) return kVoice.wrong(path, v, list);
+            for (const auto& [word, target] : extras) *target = false;
+            for (std::size_t i = 0; i < v.size(); ++i) {
+              const auto named = std::find_if(extras.begin(), extras.end(), [&](const auto& extra) {
+                return v[i].is_string() && v[i].get_ref<const std::string&>() == extra.first;
+              });
+              if (named == extras.end())
+                return kVoice.wrong(path + "[" + std::to_string(i) + "]", v[i], listed(extras));
+              *named->second = true;
+            }
+            return Ok{};
+          });
 }
 
 void response(Schema& s, const char* name, std::string& target) {
@@ -62,47 +71,93 @@ void response(Schema& s, const char* name, std::string& target) {
           {.required = true});
 }
 
-// What may stand in a /batch's defaults, in an item, and in a /predict.
-void describe_defaults(Schema& s, PairRequest& r, Traits prompt) {
-  s.other(
-      "prompt", "a string or a list of {role, content} turns", "what was asked",
-      [&r](const Json& v, const std::string& path) -> Status {
-        auto read = rows::read_prompt(v, rows::Form::kTurns, path);
-        if (!read) return read.error();
-        r.ask.pair.prompt = std::move(read->text);
-        r.ask.pair.turns = std::move(read->turns);
-        r.shared_prompt = false;
-        return Ok{};
-      },
-      prompt);
+void describe_adapter(Schema& s, std::string& adapter) {
   s.other("adapter", "the name of an adapter", "which adapter judges",
-          [&r](const Json& v, const std::string& path) -> Status {
+          [&adapter](const Json& v, const std::string& path) -> Status {
             if (!v.is_string()) return kVoice.wrong(path, v, "a string");
-            r.ask.adapter = v.get_ref<const std::string&>();
-            if (!r.ask.adapter.empty()) return Ok{};
+            adapter = v.get_ref<const std::string&>();
+            if (!adapter.empty()) return Ok{};
             return invalid(path + ": expected the name of an adapter, found nothing", path);
           });
+}
+
+void describe_timeout(Schema& s, std::optional<std::chrono::milliseconds>& timeout) {
+  std::int64_t given = timeout ? timeout->count() : 0;
+  s.integer("timeout_ms", given, 1, kLongestTimeout, "deadline, in milliseconds");
+  if (given > 0) timeout = std::chrono::milliseconds(given);
+}
+
+void describe_id(Schema& s, std::optional<std::string>& id) {
+  s.other("id", "a string", "comes back with the reply",
+          [&id](const Json& v, const std::string& path) -> Status {
+            if (!v.is_string()) return kVoice.wrong(path, v, "a string");
+            if (v.get_ref<const std::string&>().size() > kLongestId)
+              return invalid(path + ": longer than " + std::to_string(kLongestId) + " bytes", path);
+            id = v.get_ref<const std::string&>();
+            return Ok{};
+          });
+}
+
+void describe_prompt(Schema& s, Traits traits, std::function<void(rows::Prompt)> take) {
+  s.other(
+      "prompt", "a string or a list of {role, content} turns", "what was asked",
+      [take](const Json& v, const std::string& path) -> Status {
+        auto read = rows::read_prompt(v, rows::Form::kTurns, path);
+        if (!read) return read.error();
+        take(*std::move(read));
+        return Ok{};
+      },
+      traits);
+}
+
+// What may stand in a /batch's defaults, in an item, and in a /predict.
+void describe_defaults(Schema& s, PairRequest& r, Traits prompt) {
+  describe_prompt(s, prompt, [&r](rows::Prompt read) {
+    r.ask.pair.prompt = std::move(read.text);
+    r.ask.pair.turns = std::move(read.turns);
+    r.shared_prompt = false;
+  });
+  describe_adapter(s, r.ask.adapter);
   s.choice("swap", r.ask.swap, "average judges both orders of the responses");
   s.choice("truncate", r.ask.overflow, "what becomes of a pair that is too long");
-  std::int64_t timeout = r.timeout ? r.timeout->count() : 0;
-  s.integer("timeout_ms", timeout, 1, kLongestTimeout, "deadline, in milliseconds");
-  if (timeout > 0) r.timeout = std::chrono::milliseconds(timeout);
-  s.other("return", kExtras, "what the reply carries beyond the usual",
-          [&r](const Json& v, const std::string& path) { return read_return(v, path, r.wanted); });
+  describe_timeout(s, r.timeout);
+  describe_return(
+      s, "a list of \"logits\", \"features\", \"timing\"",
+      {{"logits", &r.wanted.logits}, {"features", &r.wanted.features}, {"timing", &r.wanted.timing}});
 }
 
 void describe(Schema& s, PairRequest& r) {
   describe_defaults(s, r, {.required = !r.shared_prompt});
-  s.other("id", "a string", "comes back with the reply",
-          [&r](const Json& v, const std::string& path) -> Status {
-            if (!v.is_string()) return kVoice.wrong(path, v, "a string");
-            if (v.get_ref<const std::string&>().size() > kLongestId)
-              return invalid(path + ": longer than " + std::to_string(kLongestId) + " bytes", path);
-            r.id = v.get_ref<const std::string&>();
-            return Ok{};
-          });
+  describe_id(s, r.id);
   response(s, "response_a", r.ask.pair.response_a);
   response(s, "response_b", r.ask.pair.response_b);
+}
+
+Status read_responses(const Json& v, const std::string& path, std::vector<std::string>& out) {
+  const std::string expected = "a list of 2 to " + std::to_string(kMostResponses) + " strings";
+  if (!v.is_array()) return kVoice.wrong(path, v, expected);
+  if (v.size() < 2 || v.size() > kMostResponses)
+    return invalid(path + ": found " + std::to_string(v.size()) + ", expected " + expected, path);
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    auto read = rows::flatten(v[i], rows::Form::kText, path + "[" + std::to_string(i) + "]");
+    if (!read) return read.error();
+    out.push_back(*std::move(read));
+  }
+  return Ok{};
+}
+
+void describe(Schema& s, RankRequest& r) {
+  describe_prompt(s, {.required = true}, [&r](rows::Prompt read) { r.prompt = std::move(read); });
+  s.other("responses", "a list of strings", "what is ranked",
+          [&r](const Json& v, const std::string& path) { return read_responses(v, path, r.responses); },
+          {.required = true});
+  describe_adapter(s, r.adapter);
+  s.choice("swap", r.swap, "average judges both orders of every two responses");
+  s.choice("truncate", r.overflow, "what becomes of a response that is too long");
+  describe_timeout(s, r.timeout);
+  describe_id(s, r.id);
+  describe_return(s, "a list of \"matrix\", \"timing\"",
+                  {{"matrix", &r.wants_matrix}, {"timing", &r.wants_timing}});
 }
 
 // `out` holds the defaults.
@@ -131,6 +186,16 @@ std::size_t bytes_of(const text::Pair& pair) {
 Result<PairRequest> parse_pair(const Json& body) {
   PairRequest out;
   if (const auto done = read_pair(body, "", out); !done) return done.error();
+  return out;
+}
+
+Result<RankRequest> parse_rank(const Json& body) {
+  RankRequest out;
+  ReadFaults faults;
+  ObjectReader reader(body, "", kVoice, faults);
+  if (body.is_object()) describe(reader, out);
+  reader.close();
+  if (const Status status = faults.status(); !status) return status.error();
   return out;
 }
 

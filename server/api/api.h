@@ -1,4 +1,4 @@
-// Bodies of POST /predict and POST /batch as typed requests. Pure; any thread.
+// Bodies of POST /predict, POST /batch and POST /rank as typed requests. Pure; any thread.
 //
 // Schemas are closed: an unknown key, a null option or a wrong type is kInvalid with `param`, the path of
 // what is wrong ("prompt[0].role", "items[2].swap"). Messages never quote the request.
@@ -44,6 +44,20 @@ struct BatchRequest {
 std::size_t bytes_of(const text::Pair& pair);
 
 Result<PairRequest> parse_pair(const Json& body);
+
+inline constexpr std::size_t kMostResponses = 64;  // of a /rank
+
+struct RankRequest {
+  rows::Prompt prompt;
+  std::vector<std::string> responses;          // 2 to kMostResponses
+  std::string adapter;                         // empty: the package's default
+  scorer::Swap swap = scorer::Swap::kAverage;  // of packages that judge pairs
+  scorer::Overflow overflow = scorer::Overflow::kPackage;
+  std::optional<std::string> id;
+  std::optional<std::chrono::milliseconds> timeout;
+  bool wants_matrix = false, wants_timing = false;
+};
+Result<RankRequest> parse_rank(const Json& body);
 
 struct BatchLimits {
   std::size_t max_items = 1024;

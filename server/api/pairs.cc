@@ -77,6 +77,17 @@ Job encode(const Context& context, PairRequest& pair, const rows::Prompt& shared
   return job;
 }
 
+Job encode(const Context& context, const scorer::ResponseAsk& ask,
+           std::optional<std::chrono::milliseconds> timeout, Clock::time_point arrived) {
+  const auto begin = Clock::now();
+  Job job{.encoded = context.generation->encode_response(ask),
+          .deadline = arrived + timeout.value_or(context.default_timeout),
+          .explicit_deadline = timeout.has_value()};
+  job.timing.encode = seconds(Clock::now() - begin);
+  context.metrics.stage(Stage::kEncode, job.timing.encode);
+  return job;
+}
+
 Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::vector<Job> jobs,
                           TrafficClass traffic, Call::Pace pace) {
   auto call = std::make_shared<Call>(context.generation, std::move(jobs), pace);
@@ -100,13 +111,17 @@ std::optional<Error> finish(const Context& context, Submission& submission, std:
     return verdict.error();
   }
   const auto begin = Clock::now();
-  context.metrics.items(any(verdict->truncated) ? Outcome::kTruncated : Outcome::kOk);
-  context.metrics.verdict(*verdict);
+  count_answer(context.metrics, *verdict);
   if (!pair.id) pair.id = request.id + "." + std::to_string(i);
   render(pair, submission.call->job(i), *verdict, context.generation->info(),
          seconds(begin - request.arrived), json);
   context.metrics.stage(Stage::kSerialize, seconds(Clock::now() - begin));
   return std::nullopt;
+}
+
+void count_answer(Metrics& metrics, const scorer::Verdict& verdict) {
+  metrics.items(any(verdict.truncated) ? Outcome::kTruncated : Outcome::kOk);
+  if (!verdict.probabilities.empty()) metrics.verdict(verdict);
 }
 
 void count(Metrics& metrics, const Error& error, std::size_t n) { metrics.items(outcome_of(error.code), n); }

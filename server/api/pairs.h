@@ -47,6 +47,10 @@ std::variant<Json, HttpError> read_json(Request& request, std::size_t max_bytes,
 Job encode(const Context& context, PairRequest& pair, const rows::Prompt& shared_prompt,
            Clock::time_point arrived);
 
+// Encodes one response.
+Job encode(const Context& context, const scorer::ResponseAsk& ask,
+           std::optional<std::chrono::milliseconds> timeout, Clock::time_point arrived);
+
 // Queues the jobs, of which there is one for each pair. Errors: Queue::submit's; then every encoded pair
 // counts as rejected.
 Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::vector<Job> jobs,
@@ -56,6 +60,9 @@ Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs
 // and "error". Counts its outcome. Gives the error in the latter case.
 std::optional<Error> finish(const Context& context, Submission& submission, std::size_t i,
                             const Request& request, JsonWriter& json);
+
+// Counts a pair, or a response, that was answered.
+void count_answer(Metrics& metrics, const scorer::Verdict& verdict);
 
 // Counts `n` pairs that ended with this error.
 void count(Metrics& metrics, const Error& error, std::size_t n);

@@ -26,13 +26,13 @@ void render_features(const std::vector<std::string>& names, const std::vector<fl
   json.end_object();
 }
 
+}  // namespace
+
 void render_timing(const Timing& t, double total_seconds, JsonWriter& json) {
   json.key("timing").begin_object();
   json.member("encode_ms", t.encode * 1e3).member("queue_ms", t.queue * 1e3);
   json.member("forward_ms", t.forward * 1e3).member("total_ms", total_seconds * 1e3).end_object();
 }
-
-}  // namespace
 
 void render(const PairRequest& pair, const Job& job, const scorer::Verdict& v, const scorer::ScorerInfo& info,
             double total_seconds, JsonWriter& json) {

@@ -19,6 +19,9 @@ namespace preferd::server {
 void render(const PairRequest& pair, const Job& job, const scorer::Verdict& verdict,
             const scorer::ScorerInfo& info, double total_seconds, JsonWriter& json);
 
+// "timing": {...}
+void render_timing(const Timing& timing, double total_seconds, JsonWriter& json);
+
 // What a scorer is, its members included, as members of an object that the caller has begun.
 void describe(const scorer::ScorerInfo& info, JsonWriter& json);
 

@@ -67,7 +67,8 @@ std::vector<Route> Service::routes() {
       get("/info", Access::kClient, &Service::info),
       get("/metrics", Access::kClient, &Service::scrape),
       post("/predict", size(options_.max_body_bytes), TrafficClass::kInteractive, &Service::predict),
-      post("/batch", size(options_.max_batch_body_bytes), TrafficClass::kBulk, &Service::batch)};
+      post("/batch", size(options_.max_batch_body_bytes), TrafficClass::kBulk, &Service::batch),
+      post("/rank", size(options_.max_body_bytes), TrafficClass::kBulk, &Service::rank)};
   if (!options_.admin_key.empty())
     out.push_back({.method = "POST",
                    .path = "/admin/reload",

@@ -77,6 +77,7 @@ class Service {
   Reply scrape(Request& request);
   Reply predict(Request& request);  // predict.cc
   Reply batch(Request& request);    // batch.cc
+  Reply rank(Request& request);     // rank.cc
   Reply reload(Request& request);
   void probe();
 

@@ -3,21 +3,36 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/scorer/prefixes.h"
+
 namespace preferd::server {
 
 struct FairQueue::Batch {
-  std::size_t budget = 0, tokens = 0;
-  std::vector<Waiting> items;
+  Budget budget;
+  Taken taken;
+  scorer::ForwardCost cost;  // of those that show what they share
 
-  bool takes(const Waiting& w) const {
-    if (items.empty()) return true;
-    if (w.generation != items.front().generation || tokens + w.tokens > budget) return false;
+  std::size_t added_by(const Waiting& w) const {
+    return w.encoded != nullptr ? cost.of(*w.encoded) : w.tokens;
+  }
+
+  bool takes(const Waiting& w, std::size_t added) const {
+    if (taken.pairs.empty()) return true;
+    if (w.generation != taken.pairs.front().generation) return false;
+    const std::size_t shared = w.encoded != nullptr ? w.encoded->cost_tokens - added : 0;
+    if (taken.tokens + added > (shared > added ? std::max(budget.tokens, budget.alike) : budget.tokens))
+      return false;
     const std::size_t of_call = w.quota == 0 ? 0 : tokens_of(w.call.get());
     return of_call == 0 || of_call + w.tokens <= w.quota;
   }
+  void add(Waiting w, std::size_t added) {
+    taken.tokens += added;
+    if (w.encoded != nullptr) cost.add(*w.encoded);
+    taken.pairs.push_back(std::move(w));
+  }
   std::size_t tokens_of(const Call* call) const {
     std::size_t sum = 0;
-    for (const auto& item : items) sum += item.call.get() == call ? item.tokens : 0;
+    for (const auto& item : taken.pairs) sum += item.call.get() == call ? item.tokens : 0;
     return sum;
   }
 };
@@ -51,21 +66,20 @@ void FairQueue::drop_expired(Class& c, Clock::time_point now, std::vector<Waitin
 void FairQueue::fill(Class& c, Batch& batch, double allowance) {
   while (!c.waiting.empty()) {
     Waiting& next = c.waiting.front();
-    const auto cost = static_cast<double>(std::min(next.tokens, batch.budget));
-    if (!batch.takes(next) || cost > allowance) return;
+    const std::size_t added = batch.added_by(next);
+    const auto cost = static_cast<double>(std::min(added, batch.budget.tokens));
+    if (!batch.takes(next, added) || cost > allowance) return;
     allowance -= cost;
     c.credit -= cost;
     c.tokens -= next.tokens;
-    batch.tokens += next.tokens;
-    batch.items.push_back(std::move(next));
+    batch.add(std::move(next), added);
     c.waiting.pop_front();
   }
 }
 
-std::vector<Waiting> FairQueue::take(std::size_t budget_tokens, Clock::time_point now,
-                                     std::vector<Waiting>& expired) {
-  Batch batch{.budget = budget_tokens, .tokens = 0, .items = {}};
-  const auto budget = static_cast<double>(budget_tokens);
+FairQueue::Taken FairQueue::take(const Budget& limits, Clock::time_point now, std::vector<Waiting>& expired) {
+  Batch batch{.budget = limits, .taken = {}, .cost = {}};
+  const auto budget = static_cast<double>(limits.tokens);
   std::vector<Class*> order;
   for (auto& c : classes_) {
     drop_expired(c, now, expired);
@@ -76,7 +90,7 @@ std::vector<Waiting> FairQueue::take(std::size_t budget_tokens, Clock::time_poin
   for (Class* c : order) fill(*c, batch, c->credit);
   for (auto& c : classes_) fill(c, batch, std::numeric_limits<double>::infinity());
   for (auto& c : classes_) c.credit = std::max(c.credit, 0.0);
-  return std::move(batch.items);
+  return std::move(batch.taken);
 }
 
 double FairQueue::computed_with(TrafficClass traffic, std::size_t own) const {

@@ -6,7 +6,7 @@
 // and spends it on its oldest pairs; what no credit claims goes to the classes in their order. So the first
 // class is served within one batch under any load of the others, and none starves: once a class has saved up
 // a whole budget it goes first. A pair larger than the budget travels alone. A batch holds pairs of one
-// generation.
+// generation. Pairs that share more than they add (the same prompt, say) count what they add.
 //
 //   budget 100, interactive .75, bulk .25, pairs of 10 tokens: 3 interactive, 90 bulk
 //   next batch: 3 interactive (credit 75), 2 bulk (credit 25), then 5 bulk, as nobody else claims the rest
@@ -24,7 +24,8 @@
 
 namespace preferd::scorer {
 class Scorer;
-}
+struct Encoded;
+}  // namespace preferd::scorer
 
 namespace preferd::server {
 
@@ -42,9 +43,16 @@ struct Waiting {
   std::shared_ptr<Call> call;
   std::size_t index = 0;  // in the call
   const scorer::Scorer* generation = nullptr;
-  std::size_t tokens = 0;
+  std::size_t tokens = 0;                    // that it adds to those before it in its call
+  const scorer::Encoded* encoded = nullptr;  // shows what it shares with others; null: nothing
   Clock::time_point since, deadline;
   std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit
+};
+
+// Tokens of a batch. `alike`: of one that holds pairs which share more than they add, as another batch would
+// compute that again.
+struct Budget {
+  std::size_t tokens = 0, alike = 0;
 };
 
 struct ClassState {
@@ -63,8 +71,12 @@ class FairQueue {
   bool admits(TrafficClass traffic, std::size_t tokens) const;
   void add(TrafficClass traffic, Waiting waiting);
 
-  // The next batch, empty only when nothing waits. Pairs whose deadline is not after `now` go to `expired`.
-  std::vector<Waiting> take(std::size_t budget_tokens, Clock::time_point now, std::vector<Waiting>& expired);
+  // The next batch, without pairs only when nothing waits. Pairs whose deadline is not after `now` go to `expired`.
+  struct Taken {
+    std::vector<Waiting> pairs;
+    std::size_t tokens = 0;  // that they cost together: a prompt that several of them have counts once
+  };
+  Taken take(const Budget& budget, Clock::time_point now, std::vector<Waiting>& expired);
 
   // Takes out what waits for `call`.
   std::vector<Waiting> remove(const Call* call);

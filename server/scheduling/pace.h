@@ -23,6 +23,7 @@ class Pace {
 
   // Tokens that the next batch may hold, at least 1. A pair that is longer travels alone.
   std::size_t budget() const;
+  std::size_t most() const { return options_.batch_tokens; }  // of any budget
 
   // A batch of that budget held `tokens` and took `seconds`.
   void measure(std::size_t tokens, std::size_t budget, double seconds);

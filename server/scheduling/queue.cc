@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
+
+#include "model/scorer/prefixes.h"
 
 namespace preferd::server {
 namespace {
@@ -11,7 +14,16 @@ double seconds(Clock::duration d) { return std::chrono::duration<double>(d).coun
 
 constexpr std::size_t kGradualBatches = 4;  // that a streamed call is spread over
 
-std::size_t cost(const scorer::Encoded& encoded) { return std::max<std::size_t>(encoded.cost_tokens, 1); }
+// What each job adds to those before it: a prompt that they share counts once.
+std::vector<std::size_t> costs_of(std::span<const Job> jobs) {
+  scorer::ForwardCost cost;
+  std::vector<std::size_t> out;
+  for (const Job& job : jobs) {
+    out.push_back(job.encoded ? std::max<std::size_t>(cost.of(*job.encoded), 1) : 0);
+    if (job.encoded) cost.add(*job.encoded);
+  }
+  return out;
+}
 
 Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
 
@@ -30,15 +42,15 @@ std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
 }  // namespace
 
 std::size_t tokens_of(std::span<const Job> jobs) {
-  std::size_t tokens = 0;
-  for (const Job& job : jobs) tokens += job.encoded ? cost(*job.encoded) : 0;
-  return tokens;
+  const std::vector<std::size_t> costs = costs_of(jobs);
+  return std::accumulate(costs.begin(), costs.end(), std::size_t{0});
 }
 
 Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace)
     : generation_(std::move(generation)),
       jobs_(std::move(jobs)),
-      tokens_(tokens_of(jobs_)),
+      costs_(costs_of(jobs_)),
+      tokens_(std::accumulate(costs_.begin(), costs_.end(), std::size_t{0})),
       results_(jobs_.size()) {
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     if (!jobs_[i].encoded) {
@@ -132,7 +144,8 @@ Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
       waiting_.add(traffic, {.call = call,
                              .index = i,
                              .generation = call->generation().get(),
-                             .tokens = cost(*job.encoded),
+                             .tokens = call->costs_[i],
+                             .encoded = &*job.encoded,
                              .since = now,
                              .deadline = job.deadline,
                              .quota = call->quota_});
@@ -262,8 +275,9 @@ Queue::Batch Queue::next_batch(std::stop_token stop) {
     }
     const auto now = Clock::now();
     batch.budget = pace_.budget();
-    batch.items = waiting_.take(batch.budget, now, dead);
-    for (const auto& w : batch.items) batch.tokens += w.tokens;
+    auto taken = waiting_.take({.tokens = batch.budget, .alike = pace_.most()}, now, dead);
+    batch.items = std::move(taken.pairs);
+    batch.tokens = std::max<std::size_t>(taken.tokens, batch.items.empty() ? 0 : 1);
     running_tokens_ += batch.tokens;
     const double expected =
         pace_.measured() ? static_cast<double>(batch.tokens) / pace_.tokens_per_second() : 0;

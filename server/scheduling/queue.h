@@ -53,7 +53,7 @@ struct Job {
   Timing timing = {};              // queue and forward come with the verdict
 };
 
-// Tokens of those that have something to score.
+// Tokens of those that have something to score; what they start with alike counts once.
 std::size_t tokens_of(std::span<const Job> jobs);
 
 // The pairs of one HTTP call, all of one generation. Shared by the waiting handler and the queue.
@@ -78,7 +78,8 @@ class Call {
               double forward_seconds = 0);
 
   const std::shared_ptr<scorer::Scorer> generation_;
-  std::vector<Job> jobs_;  // as they came, but for the timing that is written with the result
+  std::vector<Job> jobs_;           // as they came, but for the timing that is written with the result
+  std::vector<std::size_t> costs_;  // tokens that each job adds to those before it
   std::size_t encoded_ = 0, tokens_ = 0;
   std::size_t quota_ = 0;  // tokens in one batch, or 0
   std::mutex mutex_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model/scorer/scorer.h"
+
 namespace preferd::server {
 namespace {
 
@@ -17,6 +19,7 @@ class FairQueueTest : public testing::Test {
                          .index = index,
                          .generation = generation,
                          .tokens = tokens,
+                         .encoded = nullptr,
                          .since = now_,
                          .deadline = now_ + deadline,
                          .quota = 0});
@@ -24,7 +27,7 @@ class FairQueueTest : public testing::Test {
   std::vector<std::size_t> take(std::size_t budget) {
     std::vector<std::size_t> out;
     expired_.clear();
-    for (const auto& w : queue_.take(budget, now_, expired_)) out.push_back(w.index);
+    for (const auto& w : queue_.take({budget, budget}, now_, expired_).pairs) out.push_back(w.index);
     return out;
   }
 
@@ -140,6 +143,38 @@ TEST_F(FairQueueTest, ReportsWhatWaits) {
   EXPECT_EQ(state.oldest, now_ - 5s);
   EXPECT_EQ(queue_.clear().size(), 2u);
   EXPECT_EQ(queue_.state(1).items, 0u);
+}
+
+TEST_F(FairQueueTest, CountsASharedPromptOnce) {
+  std::vector<scorer::Encoded> pairs(6);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    std::vector<std::int32_t> ids(80, 1);
+    ids.insert(ids.end(), 20, static_cast<std::int32_t>(2 + i));
+    if (i == 5) ids[0] = 9;  // another prompt
+    pairs[i].orders.emplace_back().sequences.push_back(std::move(ids));
+    pairs[i].prefixes = scorer::Prefixes::kShared;
+    pairs[i].cost_tokens = 100;
+    queue_.add(kBulk, {.call = nullptr,
+                       .index = i,
+                       .generation = nullptr,
+                       .tokens = 100,
+                       .encoded = &pairs[i],
+                       .since = now_,
+                       .deadline = now_ + 100s,
+                       .quota = 0});
+  }
+  const auto indices = [](const FairQueue::Taken& taken) {
+    Indices out;
+    for (const auto& w : taken.pairs) out.push_back(w.index);
+    return out;
+  };
+  const auto first = queue_.take({.tokens = 110, .alike = 160}, now_, expired_);
+  EXPECT_EQ(indices(first), (Indices{0, 1, 2, 3}));
+  EXPECT_EQ(first.tokens, 160u);
+  const auto second = queue_.take({.tokens = 110, .alike = 1000}, now_, expired_);
+  EXPECT_EQ(indices(second), Indices{4});  // 5 shares nothing
+  EXPECT_EQ(second.tokens, 100u);
+  EXPECT_EQ(queue_.tokens(kBulk), 100u);
 }
 
 }  // namespace
