@@ -133,6 +133,7 @@ struct Metrics::Series {
   Gauge& wait = gauge("estimated_wait_seconds", "Tokens waiting over tokens per second.");
   Gauge& speed = gauge("tokens_per_second", "Measured speed of full batches.");
   Gauge& ready = gauge("ready", "1 when /readyz answers 200.");
+  Gauge& stuck = gauge("batch_stuck", "1 while a batch takes far longer than it should.");
   prometheus::Family<Gauge>& devices = gauges("devices", "Devices that compute, and those that were lost.");
   Counter& halved =
       counters("batches_halved_total", "Batches cut in two for lack of a device's memory.").Add(Labels{});
@@ -227,6 +228,7 @@ std::string Metrics::text(const Gauges& g) {
   s_->wait.Set(g.estimated_wait_seconds);
   s_->speed.Set(g.tokens_per_second);
   s_->ready.Set(g.ready);
+  s_->stuck.Set(g.stuck);
   s_->draining.Set(g.draining);
   s_->devices.Add({{"state", "working"}}).Set(g.devices_working);
   s_->devices.Add({{"state", "lost"}}).Set(g.devices - g.devices_working);

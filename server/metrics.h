@@ -41,7 +41,7 @@ struct Gauges {
   };
   std::vector<Class> classes;
   double estimated_wait_seconds = 0, tokens_per_second = 0;
-  double ready = 0, draining = 0;
+  double ready = 0, draining = 0, stuck = 0;
   int devices_working = 0, devices = 0;
   std::int64_t halved = 0;  // batches, since the package was loaded
   std::size_t connections = 0, held_bytes = 0, encoding_bytes = 0, workers = 0;

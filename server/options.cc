@@ -41,6 +41,9 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("bulk-max-wait-ms", o.bulk_max_wait_ms, 1, kHour,
             "milliseconds that a new /batch may have to wait for its turn");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
+  s.integer(
+      "stuck-ms", o.stuck_ms, 1, kHour,
+      "milliseconds after which a batch that takes 20 times its expected time is stuck: /readyz says so");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
   s.choice("log-level", o.log_level, "least important lines that are logged");
 }

@@ -45,6 +45,7 @@ struct ServeOptions {
   std::int64_t max_wait_ms = 10'000;           // until the turn of a pair of /predict
   std::int64_t bulk_max_wait_ms = 60'000;      // of a /batch
   std::int64_t timeout_ms = 60'000;            // for requests that name none
+  std::int64_t stuck_ms = 60'000;              // the least age of a batch that counts as stuck
   std::int64_t drain_ms = 30'000;              // after SIGTERM
   LogLevel log_level = LogLevel::kInfo;
 };
