@@ -47,12 +47,13 @@ EventLoopOptions event_loop_options(const ServeOptions& o, Fd passed) {
           .write_timeout = milliseconds(o.write_timeout_ms)};
 }
 
-// glibc keeps what threads freed: few arenas, and a
-// trim after loading, and after large bodies or long texts in
-// the next quiet second or else within some seconds, keep the resident size near what is in use.
+// glibc keeps what threads freed: few arenas, blocks of 8 MiB and above from the system and back to it, and a
+// trim after loading, and after large bodies or long texts in the next quiet second or else within some seconds,
+// keep the resident size near what is in use.
 void limit_arenas() {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 8);
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
 #endif
 }
 
