@@ -7,6 +7,7 @@ namespace preferd::server {
 
 struct FairQueue::Batch {
   std::size_t budget = 0, tokens = 0;
+  double company = 1;  // the least of the classes in it
   std::vector<Waiting> items;
 
   bool takes(const Waiting& w) const {
@@ -57,6 +58,7 @@ void FairQueue::fill(Class& c, Batch& batch, double allowance) {
     c.credit -= cost;
     c.tokens -= next.tokens;
     batch.tokens += next.tokens;
+    batch.company = std::min(batch.company, c.options.company);
     batch.items.push_back(std::move(next));
     c.waiting.pop_front();
   }
@@ -64,7 +66,7 @@ void FairQueue::fill(Class& c, Batch& batch, double allowance) {
 
 std::vector<Waiting> FairQueue::take(std::size_t budget_tokens, Clock::time_point now,
                                      std::vector<Waiting>& expired) {
-  Batch batch{.budget = budget_tokens, .tokens = 0, .items = {}};
+  Batch batch{.budget = budget_tokens, .items = {}};
   const auto budget = static_cast<double>(budget_tokens);
   std::vector<Class*> order;
   for (auto& c : classes_) {
@@ -74,7 +76,11 @@ std::vector<Waiting> FairQueue::take(std::size_t budget_tokens, Clock::time_poin
   }
   std::stable_partition(order.begin(), order.end(), [&](const Class* l) { return l->credit >= budget; });
   for (Class* c : order) fill(*c, batch, c->credit);
-  for (auto& c : classes_) fill(c, batch, std::numeric_limits<double>::infinity());
+  for (auto& c : classes_) {
+    fill(c, batch, std::numeric_limits<double>::infinity());
+    batch.budget =
+        std::max(batch.tokens, std::min(batch.budget, static_cast<std::size_t>(batch.company * budget)));
+  }
   for (auto& c : classes_) c.credit = std::max(c.credit, 0.0);
   return std::move(batch.items);
 }
