@@ -54,21 +54,25 @@ struct Metrics::Route {
 struct Metrics::Series {
   prometheus::Registry registry;
 
-  prometheus::Family<Counter>& counters(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(std::string("preferd_") + name).Help(help).Register(registry);
+  std::vector<MetricFamily> families;  // in the order in which they are made
+
+  // Adds a family to the list; gives its whole name.
+  std::string list(const char* name, const char* kind, const char* help, const char* labels) {
+    families.push_back({std::string("preferd_") + name, kind, labels, help});
+    return families.back().name;
   }
-  Gauge& gauge(const char* name, const char* help) {
-    return prometheus::BuildGauge()
-        .Name(std::string("preferd_") + name)
+  prometheus::Family<Counter>& counters(const char* name, const char* help, const char* labels = "") {
+    return prometheus::BuildCounter().Name(list(name, "counter", help, labels)).Help(help).Register(registry);
+  }
+  prometheus::Family<Gauge>& gauges(const char* name, const char* help, const char* labels = "") {
+    return prometheus::BuildGauge().Name(list(name, "gauge", help, labels)).Help(help).Register(registry);
+  }
+  Gauge& gauge(const char* name, const char* help) { return gauges(name, help).Add(Labels{}); }
+  prometheus::Family<Histogram>& histograms(const char* name, const char* help, const char* labels = "") {
+    return prometheus::BuildHistogram()
+        .Name(list(name, "histogram", help, labels))
         .Help(help)
-        .Register(registry)
-        .Add(Labels{});
-  }
-  prometheus::Family<Gauge>& gauges(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(std::string("preferd_") + name).Help(help).Register(registry);
-  }
-  prometheus::Family<Histogram>& histograms(const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(std::string("preferd_") + name).Help(help).Register(registry);
+        .Register(registry);
   }
   template <std::size_t n>
   std::array<Counter*, n> each(prometheus::Family<Counter>& family, const char* label,
@@ -78,29 +82,32 @@ struct Metrics::Series {
     return out;
   }
 
-  prometheus::Family<Counter>& requests = counters("requests_total", "Replies, by route and status code.");
+  prometheus::Family<Counter>& requests =
+      counters("requests_total", "Replies, by route and status code.", "route, code");
   prometheus::Family<Histogram>& request_seconds =
-      histograms("request_seconds", "From a whole head to the end of the reply.");
+      histograms("request_seconds", "From a whole head to the end of the reply.", "route");
   std::map<std::string, Metrics::Route> routes;
 
   std::array<Counter*, 7> outcomes =
-      each(counters("items_total", "Pairs, by what became of them."), "outcome", kOutcomes);
-  std::array<Counter*, 8> rejections = each(
-      counters("admission_rejected_total", "Requests refused before they queued."), "reason", kRejections);
-  std::array<Counter*, 6> bad_http = each(
-      counters("http_rejected_total", "Connections refused or cut for how they speak."), "reason", kBadHttp);
+      each(counters("items_total", "Pairs, by what became of them.", "outcome"), "outcome", kOutcomes);
+  std::array<Counter*, 8> rejections =
+      each(counters("admission_rejected_total", "Requests refused before they queued.", "reason"), "reason",
+           kRejections);
+  std::array<Counter*, 6> bad_http =
+      each(counters("http_rejected_total", "Connections refused or cut for how they speak.", "reason"),
+           "reason", kBadHttp);
   Counter& disconnects =
       counters("client_disconnects_total", "Clients that hung up before their reply.").Add(Labels{});
   Counter& non_finite =
       counters("score_nonfinite_total", "Pairs whose logits were not finite.").Add(Labels{});
   std::array<Counter*, 3> winners =
-      each(counters("predicted_class_total", "Verdicts, by winner."), "label", scorer::kClassNames);
-  std::array<Counter*, 4> truncated =
-      each(counters("truncated_total", "Pairs that lost text, by part."), "segment", text::kPartNames);
-  prometheus::Family<Counter>& members =
-      counters("member_items_total", "Pairs that each member of an ensemble or a cascade answered.");
+      each(counters("predicted_class_total", "Verdicts, by winner.", "label"), "label", scorer::kClassNames);
+  std::array<Counter*, 4> truncated = each(
+      counters("truncated_total", "Pairs that lost text, by part.", "segment"), "segment", text::kPartNames);
+  prometheus::Family<Counter>& members = counters(
+      "member_items_total", "Pairs that each member of an ensemble or a cascade answered.", "member");
   std::array<Counter*, 2> reloads =
-      each<2>(counters("model_reloads_total", "Packages loaded, the first one included."), "result",
+      each<2>(counters("model_reloads_total", "Packages loaded, the first one included.", "result"), "result",
               {"ok", "failed"});
 
   const std::vector<double> latency = geometric(0.0001, 2, 20);
@@ -121,19 +128,25 @@ struct Metrics::Series {
   Histogram& confidence =
       histograms("confidence", "Largest probability.")
           .Add(Labels{}, Histogram::BucketBoundaries{.4, .5, .6, .7, .8, .9, .95, .99, 1});
-  prometheus::Family<Histogram>& input = histograms("input_tokens", "Tokens of a pair, by part.");
+  prometheus::Family<Histogram>& input = histograms("input_tokens", "Tokens of a pair, by part.", "segment");
   std::array<Histogram*, 3> input_tokens = {&input.Add({{"segment", text::kPartNames[0]}}, token_edges()),
                                             &input.Add({{"segment", text::kPartNames[1]}}, token_edges()),
                                             &input.Add({{"segment", text::kPartNames[2]}}, token_edges())};
 
-  prometheus::Family<Gauge>& class_items = gauges("queue_items", "Pairs waiting, by lane.");
-  prometheus::Family<Gauge>& class_tokens = gauges("queue_tokens", "Tokens waiting, by lane.");
+  prometheus::Family<Gauge>& class_items = gauges("queue_items", "Pairs waiting, by lane.", "lane");
+  prometheus::Family<Gauge>& class_tokens = gauges("queue_tokens", "Tokens waiting, by lane.", "lane");
   prometheus::Family<Gauge>& class_oldest =
-      gauges("queue_oldest_seconds", "Longest wait at present, by lane.");
+      gauges("queue_oldest_seconds", "Longest wait at present, by lane.", "lane");
+  prometheus::Family<Gauge>& class_turn =
+      gauges("queue_turn_seconds", "Time until the turn of a request that comes now, by lane.", "lane");
+  Gauge& running = gauge("running_batches", "Batches in the model at present.");
+  Gauge& running_tokens = gauge("running_tokens", "Tokens in the model at present.");
   Gauge& wait = gauge("estimated_wait_seconds", "Tokens waiting over tokens per second.");
   Gauge& speed = gauge("tokens_per_second", "Measured speed of full batches.");
   Gauge& ready = gauge("ready", "1 when /readyz answers 200.");
-  prometheus::Family<Gauge>& devices = gauges("devices", "Devices that compute, and those that were lost.");
+  Gauge& stuck = gauge("batch_stuck", "1 while a batch takes far longer than it should.");
+  prometheus::Family<Gauge>& devices =
+      gauges("devices", "Devices that compute, and those that were lost.", "state");
   Counter& halved =
       counters("batches_halved_total", "Batches cut in two for lack of a device's memory.").Add(Labels{});
   std::int64_t halved_before = 0;
@@ -143,12 +156,14 @@ struct Metrics::Series {
   Gauge& encoding = gauge("encoding_claimed_bytes", "Memory claimed at present to encode long texts.");
   Gauge& workers = gauge("http_workers", "Threads that answer POST requests.");
   Gauge& last_success = gauge("last_batch_success_timestamp_seconds", "Unix time of the last good batch.");
-  prometheus::Family<Gauge>& models = gauges("model_info", "1 for the package that is served.");
+  Gauge& resident = gauge("model_resident_bytes", "Weights of the package that is served, held or mapped.");
+  prometheus::Family<Gauge>& models = gauges("model_info", "1 for the package that is served.",
+                                             "model, revision, digest, quantization, dtype");
   Gauge* model = nullptr;
 };
 
 Metrics::Metrics() : s_(std::make_unique<Series>()) {
-  s_->gauges("build_info", "1, with the version as label.").Add({{"version", kVersion}}).Set(1);
+  s_->gauges("build_info", "1, with the version as label.", "version").Add({{"version", kVersion}}).Set(1);
 }
 
 Metrics::~Metrics() = default;
@@ -216,17 +231,24 @@ void Metrics::model(const scorer::ScorerInfo& info) {
                                {"quantization", info.quantization},
                                {"dtype", info.compute}});
   s_->model->Set(1);
+  s_->resident.Set(static_cast<double>(info.resident_bytes));
 }
+
+const std::vector<MetricFamily>& Metrics::families() const { return s_->families; }
 
 std::string Metrics::text(const Gauges& g) {
   for (const auto& c : g.classes) {
     s_->class_items.Add({{"lane", c.name}}).Set(static_cast<double>(c.items));
     s_->class_tokens.Add({{"lane", c.name}}).Set(static_cast<double>(c.tokens));
     s_->class_oldest.Add({{"lane", c.name}}).Set(c.oldest_seconds);
+    s_->class_turn.Add({{"lane", c.name}}).Set(c.turn_seconds);
   }
+  s_->running.Set(static_cast<double>(g.running_batches));
+  s_->running_tokens.Set(static_cast<double>(g.running_tokens));
   s_->wait.Set(g.estimated_wait_seconds);
   s_->speed.Set(g.tokens_per_second);
   s_->ready.Set(g.ready);
+  s_->stuck.Set(g.stuck);
   s_->draining.Set(g.draining);
   s_->devices.Add({{"state", "working"}}).Set(g.devices_working);
   s_->devices.Add({{"state", "lost"}}).Set(g.devices - g.devices_working);

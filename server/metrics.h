@@ -37,11 +37,12 @@ struct Gauges {
   struct Class {
     std::string name;
     std::size_t items = 0, tokens = 0;
-    double oldest_seconds = 0;
+    double oldest_seconds = 0, turn_seconds = 0;
   };
   std::vector<Class> classes;
+  std::size_t running_batches = 0, running_tokens = 0;
   double estimated_wait_seconds = 0, tokens_per_second = 0;
-  double ready = 0, draining = 0;
+  double ready = 0, draining = 0, stuck = 0;
   int devices_working = 0, devices = 0;
   std::int64_t halved = 0;  // batches, since the package was loaded
   std::size_t connections = 0, held_bytes = 0, encoding_bytes = 0, workers = 0;
@@ -50,6 +51,11 @@ struct Gauges {
 struct BatchShape {
   std::size_t items = 0, tokens = 0, budget = 1, adapters = 1;
   double seconds = 0;
+};
+
+// One line of docs/metrics.md.
+struct MetricFamily {
+  std::string name, kind, labels, help;
 };
 
 class Metrics {
@@ -73,6 +79,9 @@ class Metrics {
   void non_finite();
   void model(const scorer::ScorerInfo& info);
   void reload(std::string_view result);  // "ok" or "failed"
+
+  // All that there is, also where nothing was counted yet.
+  const std::vector<MetricFamily>& families() const;
 
   // Prometheus text format 0.0.4. One caller at a time.
   std::string text(const Gauges& gauges);

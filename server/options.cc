@@ -43,6 +43,9 @@ void describe(Schema& s, ServeOptions& o) {
   s.integer("rank-pairs", o.rank_pairs, 1, 2016,
             "most pairs of one /rank, for packages that read both responses of a pair at once");
   s.integer("timeout-ms", o.timeout_ms, 1, kHour, "deadline of requests that name none");
+  s.integer(
+      "stuck-ms", o.stuck_ms, 1, kHour,
+      "milliseconds after which a batch that takes 20 times its expected time is stuck: /readyz says so");
   s.integer("drain-ms", o.drain_ms, 0, kHour, "milliseconds after SIGTERM to finish accepted work");
   s.choice("log-level", o.log_level, "least important lines that are logged");
 }

@@ -38,7 +38,7 @@ struct ServeOptions {
   std::int64_t write_timeout_ms = 20'000;  // of a reply, without progress
 
   std::int64_t batch_tokens = 8192;            // packed into one forward
-  std::int64_t batch_ms = 180;                 // that a forward takes, as measured; 0: as long as it takes
+  std::int64_t batch_ms = 240;                 // that a forward takes, as measured; 0: as long as it takes
   std::int64_t linger_us = 1000;               // how long a busy model waits for a fuller batch
   std::int64_t queue_tokens = 262'144;         // waiting from /predict
   std::int64_t bulk_queue_tokens = 1'048'576;  // waiting from /batch
@@ -46,6 +46,7 @@ struct ServeOptions {
   std::int64_t bulk_max_wait_ms = 60'000;      // of a /batch
   std::int64_t rank_pairs = 256;               // of a /rank, where both responses are read at once
   std::int64_t timeout_ms = 60'000;            // for requests that name none
+  std::int64_t stuck_ms = 60'000;              // the least age of a batch that counts as stuck
   std::int64_t drain_ms = 30'000;              // after SIGTERM
   LogLevel log_level = LogLevel::kInfo;
 };

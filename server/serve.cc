@@ -13,6 +13,7 @@
 #include "server/api/service.h"
 #include "server/http/event_loop.h"
 #include "server/signals.h"
+#include "server/systemd.h"
 #include "server/version.h"
 
 namespace preferd::server {
@@ -30,12 +31,13 @@ constexpr milliseconds kLastReplies{1000};
 
 void print_error(const Error& error) { std::fprintf(stderr, "preferd serve: %s\n", error.what.c_str()); }
 
-EventLoopOptions event_loop_options(const ServeOptions& o) {
+EventLoopOptions event_loop_options(const ServeOptions& o, Fd passed) {
   constexpr std::size_t kOwnFiles = 256;  // the packages' among them
   const std::size_t files = raise_file_limit();
   const auto most = std::max<std::size_t>(files, kOwnFiles + 64) - kOwnFiles;
   return {.host = o.host,
           .port = o.port,
+          .passed = passed.release(),
           .max_connections = std::min(static_cast<std::size_t>(o.max_connections), most),
           .max_workers = static_cast<std::size_t>(o.max_workers),
           .max_held_bytes = static_cast<std::size_t>(o.max_held_bytes),
@@ -45,11 +47,13 @@ EventLoopOptions event_loop_options(const ServeOptions& o) {
           .write_timeout = milliseconds(o.write_timeout_ms)};
 }
 
-// glibc keeps what threads freed: few arenas, and a trim after loading, and after large bodies or long texts in
-// the next quiet second or else within some seconds, keep the resident size near what is in use.
+// glibc keeps what threads freed: few arenas, blocks of 8 MiB and above from the system and back to it, and a
+// trim after loading, and after large bodies or long texts in the next quiet second or else within some seconds,
+// keep the resident size near what is in use.
 void limit_arenas() {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 8);
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);
 #endif
 }
 
@@ -176,6 +180,22 @@ class DeviceWatch {
   std::string lost_, note_;
 };
 
+// Logs a batch that is stuck, and its end.
+class StuckWatch {
+ public:
+  // Is one stuck now?
+  bool tick(Service& service, Log& log) {
+    const auto age = service.queue().stuck_seconds();
+    if (age && !stuck_) log.write(LogLevel::kError, "batch_stuck", {{"seconds", *age}});
+    if (!age && stuck_) log.write(LogLevel::kWarning, "batch_unstuck");
+    stuck_ = age.has_value();
+    return stuck_;
+  }
+
+ private:
+  bool stuck_ = false;
+};
+
 // Waits until `done` or the limit; a second stop signal ends the process.
 template <class Done>
 bool wait_for(Signals& signals, Log& log, milliseconds limit, Done done) {
@@ -205,7 +225,11 @@ bool drain(Service& service, EventLoop& loop, Signals& signals, Log& log, millis
 
 }  // namespace
 
-int serve(const ServeOptions& options, const Load& load) {
+int serve(const ServeOptions& given, const Load& load) {
+  ServeOptions options = given;
+  auto passed = activated_listener();
+  if (!passed) return print_error(passed.error()), 1;
+  if (*passed) options.host = address_of(*passed);
   if (const auto fine = check(options); !fine) return print_error(fine.error()), 2;
   const auto keys = Keys::make(options.api_key, options.admin_key);
   if (!keys) return print_error(keys.error()), 2;
@@ -215,7 +239,8 @@ int serve(const ServeOptions& options, const Load& load) {
   Signals signals;
   Service service(options, std::max(1u, std::thread::hardware_concurrency()));
   const Router router(service.routes(), *keys);
-  auto opened = EventLoop::open(event_loop_options(options), router, service.metrics(), log);
+  auto opened =
+      EventLoop::open(event_loop_options(options, *std::move(passed)), router, service.metrics(), log);
   if (!opened) return print_error(opened.error()), 1;
   EventLoop& loop = **opened;
   service.set_transport_gauges([&loop](Gauges& gauges) { loop.fill(gauges); });
@@ -239,6 +264,9 @@ int serve(const ServeOptions& options, const Load& load) {
   loader.start();
   Trimmer trimmer;
   DeviceWatch devices;
+  StuckWatch stuck;
+  Watchdog watchdog;
+  std::size_t turns = 0;
   auto next_second = Clock::now();
   while (true) {
     const auto event = signals.wait(kPackageCheck);
@@ -249,6 +277,10 @@ int serve(const ServeOptions& options, const Load& load) {
       trimmer.tick(loop, service);
       devices.tick(service, log);
     }
+    const bool works = !stuck.tick(service, log);
+    if (works && turns != loop.turns()) watchdog.feed();
+    turns = loop.turns();
+    if (event == Event::kLoaded) notify_supervisor("READY=1");
     if (event == Event::kStop) break;
     if (event == Event::kReload) loader.start();
     if (event == Event::kLoadFailed && service.phase() == Phase::kLoading) {
@@ -256,6 +288,7 @@ int serve(const ServeOptions& options, const Load& load) {
       return finish(1);
     }
   }
+  notify_supervisor("STOPPING=1");
   log.write(LogLevel::kInfo, "draining");
   const bool all_answered = drain(service, loop, signals, log, milliseconds(options.drain_ms));
   if (loader.busy() || !all_answered) {

@@ -9,6 +9,8 @@
 // /readyz says so and work is refused, until a load succeeds. SIGTERM and SIGINT drain: /readyz says
 // so at once, accepted work is finished within the drain limit; a second one ends the process there and then.
 //
+// Under systemd it says when it is ready, alive and stopping, and takes a socket that systemd opened (systemd.h).
+//
 // Call once, from main. Logs to standard error. Exit codes: 0 stopped as told, 1 the port cannot be had, the
 // first load failed, or accepted work went unanswered; 2 options that contradict each other.
 #pragma once

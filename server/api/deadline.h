@@ -1,8 +1,8 @@
 // How long a client, or the proxy before it, waits for a reply. Pure; any thread.
 //
 // Envoy (and the gateways made of it) says in x-envoy-expected-rq-timeout-ms how many milliseconds it lets a
-// request take: the smaller of that, the request's own `timeout_ms` and the default counts. Values other than a
-// whole number from 1 are ignored.
+// request take: where that is less than what the request names, or than the default where it names nothing, it
+// counts. Values other than a whole number from 1 are ignored.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,7 @@
 // POST /predict: one pair.
+#include <array>
+#include <cstdio>
+
 #include "server/api/deadline.h"
 #include "server/api/pairs.h"
 #include "server/api/service.h"
@@ -8,7 +11,17 @@
 namespace preferd::server {
 namespace {
 constexpr std::size_t kMaxValues = 1 << 17;  // JSON values in a body
+
+// Where the time went, in milliseconds, as browsers and proxies read it.
+std::string server_timing(const Timing& timing) {
+  std::array<char, 128> text{};
+  const int size =
+      std::snprintf(text.data(), text.size(), "encode;dur=%.3f, queue;dur=%.3f, forward;dur=%.3f",
+                    timing.encode * 1e3, timing.queue * 1e3, timing.forward * 1e3);
+  return {text.data(), static_cast<std::size_t>(size)};
 }
+
+}  // namespace
 
 Reply Service::predict(Request& request) {
   const Context context = this->context();
@@ -52,6 +65,7 @@ Reply Service::predict(Request& request) {
   if (const auto error = finish(context, *submitted, 0, request, json))
     return fail(request, http_error(*error));
   json.end_object();
+  reply.headers.push_back({"Server-Timing", server_timing(submitted->call->job(0).timing)});
   reply.tokens = static_cast<std::int64_t>(submitted->call->tokens());
   return reply;
 }

@@ -49,8 +49,8 @@ Job encode(const Context& context, const Questions& questions, const RankRequest
     auto [i, j] = questions.matches[k];
     if (questions.exchanged[k]) std::swap(i, j);
     PairRequest pair;
-    pair.ask = {
-        {r.prompt.text, r.responses[i], r.responses[j], r.prompt.turns}, r.adapter, r.swap, r.overflow};
+    const scorer::Swap swap = questions.equal[k] ? scorer::Swap::kAverage : r.swap;  // neither wins
+    pair.ask = {{r.prompt.text, r.responses[i], r.responses[j], r.prompt.turns}, r.adapter, swap, r.overflow};
     pair.timeout = r.timeout;
     return encode(context, pair, {}, arrived);
   }

@@ -18,6 +18,7 @@ std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 QueueOptions queue_options(const ServeOptions& o) {
   QueueOptions out;
   out.pace = {.batch_tokens = size(o.batch_tokens), .batch_time = std::chrono::milliseconds(o.batch_ms)};
+  out.stuck_after = std::chrono::milliseconds(o.stuck_ms);
   out.linger = std::chrono::microseconds(o.linger_us);
   const auto at = [&](TrafficClass traffic) -> ClassOptions& {
     return out.classes[static_cast<std::size_t>(traffic)];
@@ -156,6 +157,11 @@ Reply Service::ready(Request&) {
     json.begin_object().member("status", word_of(changed->code)).member("reason", changed->what).end_object();
     return reply;
   }
+  if (queue_.stuck_seconds()) {
+    Reply reply{.status = 503, .headers = {}, .body = {}, .stream = {}};
+    JsonWriter(reply.body).begin_object().member("status", "failing").member("reason", "stuck").end_object();
+    return reply;
+  }
   if (queue_.healthy()) return json_reply(200, "status", "ready");
   if (queue_.idle()) probe();
   return json_reply(503, "status", "failing");
@@ -203,7 +209,9 @@ Reply Service::info(Request& request) {
 Reply Service::scrape(Request&) {
   Gauges gauges;
   queue_.fill(gauges);
-  gauges.ready = phase() == Phase::kServing && queue_.healthy() && !package_changed() ? 1 : 0;
+  gauges.stuck = queue_.stuck_seconds() ? 1 : 0;
+  const bool works = queue_.healthy() && gauges.stuck == 0;
+  gauges.ready = phase() == Phase::kServing && works && !package_changed() ? 1 : 0;
   gauges.encoding_bytes = limiter_.claimed();
   gauges.draining = phase() >= Phase::kDraining ? 1 : 0;
   const scorer::Capacity capacity = this->capacity();

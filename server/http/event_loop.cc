@@ -68,7 +68,8 @@ bool counts_as_active(State state) {
 
 Result<std::unique_ptr<EventLoop>> EventLoop::open(const EventLoopOptions& options, const Router& router,
                                                    Metrics& metrics, Log& log) {
-  auto listener = listen_on(options.host, options.port);
+  auto listener =
+      options.passed >= 0 ? Result<Fd>(Fd(options.passed)) : listen_on(options.host, options.port);
   if (!listener) return listener.error();
   Fd poller(epoll_create1(EPOLL_CLOEXEC));
   Fd waker(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -137,6 +138,7 @@ void EventLoop::run() {
     collect_returned();
     resume_pipelined();
     expire();
+    ++turns_;
   }
   for (auto& [id, c] : connections_) c->hangup.request_stop();
 }

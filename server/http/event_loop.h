@@ -25,6 +25,7 @@ namespace preferd::server {
 struct EventLoopOptions {
   std::string host;
   int port = 0;
+  int passed = -1;  // a listening, non-blocking socket, instead of host and port; the loop closes it
   std::size_t max_connections = 8192, max_workers = 1024, max_held_bytes = std::size_t{256} << 20;
   std::chrono::milliseconds head_timeout{15'000}, body_timeout{20'000}, idle_timeout{75'000},
       write_timeout{20'000};
@@ -44,6 +45,9 @@ class EventLoop {
   int port() const;
   void run();   // until stop()
   void stop();  // run() returns soon; workers finish what they have
+
+  // Grows while run() turns, several times a second.
+  std::size_t turns() const { return turns_.load(); }
 
   // From now on every reply closes its connection.
   void announce_close() { closing_ = true; }
@@ -104,7 +108,7 @@ class EventLoop {
   Clock::time_point next_expiry_{};
   std::string scratch_;
   std::atomic<bool> stop_{false}, closing_{false};
-  std::atomic<std::size_t> active_{0}, open_{0};
+  std::atomic<std::size_t> active_{0}, open_{0}, turns_{0};
   std::mutex returned_mutex_;
   std::vector<Shared> returned_;  // guarded by returned_mutex_
   Workers workers_;               // last: its threads use all of the above

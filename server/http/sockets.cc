@@ -54,6 +54,15 @@ int port_of(const Fd& listener) {
   return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
 }
 
+std::string address_of(const Fd& listener) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  char text[NI_MAXHOST] = {};
+  getnameinfo(reinterpret_cast<sockaddr*>(&address), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  return text;
+}
+
 Fd accept_on(const Fd& listener, bool& exhausted) {
   Fd fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (fd) {

@@ -22,6 +22,7 @@ class Fd {
   ~Fd();
 
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
   explicit operator bool() const { return fd_ >= 0; }
   void reset() { Fd().swap(*this); }
   void swap(Fd& other) noexcept { std::swap(fd_, other.fd_); }
@@ -34,6 +35,8 @@ class Fd {
 // process on the port fails. The error names address and reason.
 Result<Fd> listen_on(const std::string& host, int port);
 int port_of(const Fd& listener);
+// The address that it is bound to, as text: "127.0.0.1", "::1".
+std::string address_of(const Fd& listener);
 
 // The next connection, non-blocking and without Nagle's delay; none when there is none now. `exhausted` is
 // set when the process has no descriptor left for it.

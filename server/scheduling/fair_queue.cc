@@ -10,6 +10,7 @@ namespace preferd::server {
 struct FairQueue::Batch {
   Budget budget;
   Taken taken;
+  double company = 1;        // the least of the classes in it
   scorer::ForwardCost cost;  // of those that show what they share
 
   std::size_t added_by(const Waiting& w) const {
@@ -72,6 +73,7 @@ void FairQueue::fill(Class& c, Batch& batch, double allowance) {
     allowance -= cost;
     c.credit -= cost;
     c.tokens -= next.tokens;
+    batch.company = std::min(batch.company, c.options.company);
     batch.add(std::move(next), added);
     c.waiting.pop_front();
   }
@@ -88,7 +90,12 @@ FairQueue::Taken FairQueue::take(const Budget& limits, Clock::time_point now, st
   }
   std::stable_partition(order.begin(), order.end(), [&](const Class* l) { return l->credit >= budget; });
   for (Class* c : order) fill(*c, batch, c->credit);
-  for (auto& c : classes_) fill(c, batch, std::numeric_limits<double>::infinity());
+  for (auto& c : classes_) {
+    fill(c, batch, std::numeric_limits<double>::infinity());
+    if (batch.company == 1) continue;
+    const auto most = std::min(batch.budget.tokens, static_cast<std::size_t>(batch.company * budget));
+    batch.budget.tokens = batch.budget.alike = std::max(batch.taken.tokens, most);
+  }
   for (auto& c : classes_) c.credit = std::max(c.credit, 0.0);
   return std::move(batch.taken);
 }

@@ -8,6 +8,9 @@
 // a whole budget it goes first. A pair larger than the budget travels alone. A batch holds pairs of one
 // generation. Pairs that share more than they add (the same prompt, say) count what they add.
 //
+// Who is waited for should not wait for what travels beside it: a batch that holds pairs of a class with
+// `company` below 1 is filled up with others only to that part of the budget.
+//
 //   budget 100, interactive .75, bulk .25, pairs of 10 tokens: 3 interactive, 90 bulk
 //   next batch: 3 interactive (credit 75), 2 bulk (credit 25), then 5 bulk, as nobody else claims the rest
 #pragma once
@@ -36,6 +39,7 @@ struct ClassOptions {
   std::size_t max_tokens = 0;                                  // waiting at one time
   double share = 0;                                            // of the budget; shares add up to 1
   std::chrono::milliseconds max_wait = std::chrono::hours(1);  // for the turn of a pair
+  double company = 1;                                          // see above
 };
 
 // One pair that waits.

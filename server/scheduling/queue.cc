@@ -235,9 +235,12 @@ void Queue::fill(Gauges& gauges) const {
     gauges.classes.push_back({.name = waiting_.name(i),
                               .items = state.items,
                               .tokens = state.tokens,
-                              .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0});
+                              .oldest_seconds = state.items > 0 ? seconds(now - state.oldest) : 0,
+                              .turn_seconds = turn_seconds(static_cast<TrafficClass>(i))});
   }
   const auto backlog = static_cast<double>(waiting_.total_tokens() + running_tokens_);
+  gauges.running_batches = running_.size();
+  gauges.running_tokens = running_tokens_;
   gauges.tokens_per_second = speed();
   gauges.estimated_wait_seconds = pace_.measured() ? backlog / speed() : 0;
 }

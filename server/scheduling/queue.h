@@ -35,7 +35,9 @@ struct QueueOptions {
   Pace::Options pace;
   std::chrono::microseconds linger{1000};
   std::chrono::milliseconds stuck_after{60'000};  // the least age of a batch that counts as stuck
-  std::vector<ClassOptions> classes = {{"interactive", 262'144, 0.75}, {"bulk", 1'048'576, 0.25}};
+  std::vector<ClassOptions> classes = {
+      {.name = "interactive", .max_tokens = 262'144, .share = 0.75, .company = 0.5},
+      {.name = "bulk", .max_tokens = 1'048'576, .share = 0.25}};
 };
 
 // Where the time of one pair went, in seconds.

@@ -468,8 +468,8 @@ class Serve(Folder):
     def test_the_docs_list_every_metric(self):
         _, ask = self.serve(PACKAGES / "lora")
         served = set(re.findall(r"^# TYPE (preferd_\w+)", ask("GET", "/metrics")[1], re.M))
-        listed = re.findall(r"^\| `(preferd_\w+)` \|", (FIXTURES / "../../docs/operating.md").read_text(), re.M)
-        self.assertEqual(sorted(listed), sorted(served))
+        listed = re.findall(r"^\| `(preferd_\w+)` \|", (FIXTURES / "../../docs/metrics.md").read_text(), re.M)
+        self.assertLessEqual(served, set(listed))
 
     def test_served_is_offline_bit_for_bit(self):
         package = PACKAGES / "arena63_v2"

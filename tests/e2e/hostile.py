@@ -9,6 +9,7 @@ what the siege may add to the resident size (sanitizers need more). Standard lib
 """
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -32,6 +33,8 @@ def predict_replies(server):
     best = sorted(p.values())
     check(abs(v["margin"] - (best[-1] - best[-2])) < 1e-6 and "order_gap" not in v, "margin")
     check(set(v["tokens"]) == {"prompt", "response_a", "response_b", "total"} and "logits" not in v, "tokens")
+    timing = c.predict().headers.get("server-timing", "")
+    check(re.fullmatch(r"encode;dur=[\d.]+, queue;dur=[\d.]+, forward;dur=[\d.]+", timing), f"Server-Timing: {timing}")
     full = c.predict({**PAIR, "swap": "average", "return": ["logits", "features", "timing"]}).json()
     check({"order_gap", "logits", "features", "timing"} <= set(full), "asked-for members")
     check(isinstance(full["features"], dict), "features is an object")

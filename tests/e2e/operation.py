@@ -7,9 +7,11 @@
 As hostile.py, whose clients it shares.
 """
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -122,6 +124,21 @@ def devices(_):
 
 
 @only_fake
+def stuck(_):
+    """A batch that takes far too long makes the server unready until it ends."""
+    with Server("--fake-batch-us", "2500000", "--stuck-ms", "300") as server:
+        c = Client(server).post("/predict", PAIR)
+        server.wait_until(lambda: Client(server).get("/readyz").body == b'{"status":"failing","reason":"stuck"}', 2, "stuck")
+        check(server.metric("preferd_batch_stuck") == 1 and server.metric("preferd_ready") == 0, "metrics")
+        check(server.status("/healthz") == 200, "alive")
+        server.wait_until(lambda: b"event=batch_stuck " in os.pread(server.log.fileno(), 1 << 20, 0), 5, "told of it")
+        check(c.reply().status == 200, "the batch ends")
+        server.wait_until(lambda: server.status("/readyz") == 200, 5, "ready again")
+        check(server.metric("preferd_batch_stuck") == 0, "no longer stuck")
+        server.wait_until(lambda: b"event=batch_unstuck" in os.pread(server.log.fileno(), 1 << 20, 0), 5, "told of its end")
+
+
+@only_fake
 def backlog(_):
     """What would wait too long is refused at once, and accepted after Retry-After; a proxy's deadline counts."""
     long = {**PAIR, "prompt": "x" * 400}
@@ -142,6 +159,55 @@ def backlog(_):
         time.sleep(wait)
         check(c.batch({"items": [long]}).status == 200, "accepted after Retry-After")
         check(flood.reply().status == 200, "what was accepted is answered")
+
+
+@test
+def supervised(_):
+    """Under systemd: told when it is ready, alive and stopping, and given a socket."""
+    folder = tempfile.mkdtemp()
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(os.path.join(folder, "notify"))
+    told.settimeout(60)
+
+    def words():
+        return told.recv(4096).decode()
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    port = listener.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFERD_")}
+    environment |= {"NOTIFY_SOCKET": os.path.join(folder, "notify"), "WATCHDOG_USEC": "200000", "LISTEN_FDS": "1"}
+    # Descriptor 3 and the process's own id, as systemd passes them.
+    start = ["sh", "-c", f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ exec "$@"', "sh", *COMMAND]
+    try:
+        p = subprocess.Popen(start, env=environment, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+        while (word := words()) == "WATCHDOG=1":
+            pass
+        check(word == "READY=1" and status_of(port, "/readyz") == 200, f"ready on the socket that was passed: {word}")
+        check([words() for _ in range(3)] == ["WATCHDOG=1"] * 3, "alive")
+        p.send_signal(signal.SIGTERM)
+        while (word := words()) == "WATCHDOG=1":
+            pass
+        check(word == "STOPPING=1", word)
+        check(p.wait(20) == 0, "exit 0")
+        p = subprocess.Popen(start, env=environment | {"LISTEN_FDS": "2"}, pass_fds=[listener.fileno()], stderr=subprocess.PIPE)
+        check(p.wait(20) == 1 and b"found 2 sockets, expected one" in p.stderr.read(), "two sockets")
+        open_to_all = socket.socket()
+        open_to_all.bind(("0.0.0.0", 0))
+        open_to_all.listen()
+        start[2] = start[2].replace(f"<&{listener.fileno()}", f"<&{open_to_all.fileno()}")
+        p = subprocess.Popen(start, env=environment, pass_fds=[open_to_all.fileno()], stderr=subprocess.PIPE)
+        check(p.wait(20) == 2 and b"without --api-key" in p.stderr.read(), "a socket for all without a key")
+        with open(os.path.join(folder, "file"), "w") as file:
+            start[2] = start[2].replace(f"<&{open_to_all.fileno()}", f"<&{file.fileno()}")
+            p = subprocess.Popen(start, env=environment, pass_fds=[file.fileno()], stderr=subprocess.PIPE)
+            check(p.wait(20) == 1 and b"not a listening TCP socket" in p.stderr.read(), "no socket")
+    finally:
+        p.kill()
+        p.wait()
+        told.close()
+        shutil.rmtree(folder)
 
 
 @only_fake

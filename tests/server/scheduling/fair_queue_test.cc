@@ -78,6 +78,23 @@ TEST_F(FairQueueTest, ASinglePairIsInTheNextBatchWhateverBulkHolds) {
   EXPECT_EQ(batch.size(), 10u);
 }
 
+TEST_F(FairQueueTest, ABatchThatSomebodyWaitsForIsFilledUpOnlyToItsCompany) {
+  FairQueue queue{{{.name = "interactive", .max_tokens = 100, .share = 0.75, .company = 0.5},
+                   {.name = "bulk", .max_tokens = 1000, .share = 0.25}}};
+  const auto add_to = [&](TrafficClass traffic, std::size_t pairs) {
+    for (std::size_t i = 0; i < pairs; ++i)
+      queue.add(traffic, {.call = nullptr, .tokens = 10, .since = now_, .deadline = now_ + 100s});
+  };
+  const auto size = [&] { return queue.take(100, now_, expired_).size(); };
+  add_to(kBulk, 50);
+  EXPECT_EQ(size(), 10u);
+  add_to(kInteractive, 1);
+  EXPECT_EQ(size(), 5u);
+  EXPECT_EQ(size(), 10u);
+  add_to(kInteractive, 8);
+  EXPECT_EQ(size(), 10u);  // 8, and the 2 that bulk's credit pays for
+}
+
 TEST_F(FairQueueTest, BulkKeepsItsShareUnderInteractiveLoad) {
   add(kBulk, 7777, 90);
   std::size_t batches = 0;
