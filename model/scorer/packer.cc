@@ -1,5 +1,7 @@
 #include "model/scorer/packer.h"
 
+#include <algorithm>
+
 namespace preferd::scorer {
 namespace {
 
@@ -26,8 +28,13 @@ class Packer {
       for (const auto* sequence : order.read()) sequences.push_back(sequence);
     const std::size_t prefix = prefixes_ == Prefixes::kShared ? shared_prefix(sequences) : 0;
     const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
-    for (const auto* sequence : sequences)
-      batch_.pooled.push_back(segment(*sequence, prefix, sequence->size(), parent));
+    for (const EncodedOrder& order : item.orders)
+      for (const auto* sequence : order.read()) {
+        const std::int32_t first = batch_.rows(),
+                           whole = segment(*sequence, prefix, sequence->size(), parent);
+        for (const std::int32_t mark : order.marks) batch_.marked.push_back(first + mark);
+        batch_.pooled.insert(batch_.pooled.end(), std::max<std::size_t>(1, order.marks.size()), whole);
+      }
     const std::int32_t rows = batch_.rows() - first_row;
     if (!batch_.runs.empty() && batch_.runs.back().adapter == item.adapter)
       batch_.runs.back().rows += rows;

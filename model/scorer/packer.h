@@ -15,7 +15,7 @@ namespace preferd::scorer {
 // caches; a GPU is kept busy by more.
 inline constexpr std::size_t kForwardTokens = 4096, kGpuForwardTokens = 16384;
 
-// batch.pooled has one segment per sequence, in the order items x orders x sequences. Neighbours with the
+// batch.pooled has one segment per sequence, or its segment once a mark, in the order items x orders x sequences. Neighbours with the
 // same adapter share a run; runs name adapters by Encoded::adapter.
 backend::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 
