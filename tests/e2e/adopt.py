@@ -9,7 +9,7 @@ from convert_support import *
 
 PUBLISHED = FIXTURES / "published"
 WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long", "olmo2", "internlm2", "gpt_neox", "llama_gated",
-         "bert", "roberta", "xlm_roberta", "modernbert", "modernbert_cls", "llama_quantiles", "gemma2_bins"]
+         "bert", "roberta", "xlm_roberta", "modernbert", "llama_quantiles", "gemma2_bins"]
 
 
 class Adoption(Folder):
@@ -45,6 +45,11 @@ class Rewards(Adoption):
                 out = self.check(PUBLISHED / name, PUBLISHED / name / "rows.jsonl")
                 self.assertRegex(out, r"\d+ rewards; the largest difference is .*, 0 are over 0.0002")
                 shutil.rmtree(self.dir / "package")
+
+    def test_of_the_first_token_where_config_says_so(self):
+        folder = self.published("modernbert")
+        self.edit_json(folder / "config.json", lambda c: c.update(classifier_pooling="cls"))
+        self.check(folder, folder / "rows_cls.jsonl")
 
     def test_of_a_pair_in_one_text(self):
         rows = PUBLISHED / "pair_markers/rows.jsonl"
