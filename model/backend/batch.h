@@ -25,6 +25,7 @@ struct Batch {
   std::vector<std::int32_t> parent;     // [segments], an earlier segment or -1
   std::vector<std::int32_t> pooled;     // segments whose pooled state is wanted, in the order of the result
   std::vector<AdapterRun> runs;
+  std::vector<std::int32_t> marked = {};  // [pooled] rows read with pooling kMarkers, otherwise empty
 
   std::int32_t rows() const { return offsets.back(); }
   std::int32_t segments() const { return static_cast<std::int32_t>(parent.size()); }

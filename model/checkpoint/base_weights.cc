@@ -123,9 +123,12 @@ bool skipped(const std::vector<std::string>& skip, const std::string& module) {
 }
 
 BareNames::BareNames(const TensorMap& tensors, const std::string& prefix) {
-  if (!prefix.empty() && std::any_of(tensors.begin(), tensors.end(),
-                                     [&](const auto& entry) { return entry.first.starts_with(prefix); }))
-    strip = prefix;
+  for (const std::string& known : {prefix, std::string(kWrapped)}) {
+    const auto has = [&](const auto& entry) { return entry.first.starts_with(known); };
+    if (known.empty() || !std::any_of(tensors.begin(), tensors.end(), has)) continue;
+    strip = known;
+    return;
+  }
 }
 
 std::string BareNames::operator()(const std::string& name) const {
@@ -134,7 +137,7 @@ std::string BareNames::operator()(const std::string& name) const {
 
 bool may_stay_unread(const std::string& name, int first_cut, int all_layers) {
   static const std::regex known(
-      R"((lm_head\.|output\.|embed_out\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|layers\.\d+\.attention\.(masked_)?bias|.*position_ids)");
+      R"((lm_head\.|output\.|embed_out\.|decoder\.|head\.dense\.|head\.norm\.|cls\.|lm_predictions\.|mask_predictions\.|embeddings\.position_embeddings\.).*|.*rotary_emb\.inv_freq|layers\.\d+\.attention\.(masked_)?bias|.*position_ids)");
   static const std::regex layer(R"((?:encoder\.)?(?:layers?|lstm)\.(\d{1,6})\..*)");
   std::smatch match;
   if (is_of_head(name) || std::regex_match(name, known)) return true;

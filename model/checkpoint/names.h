@@ -15,7 +15,8 @@ inline constexpr std::array kHeads = {"score",           "classifier",
                                       "rm_head",         "score_head",
                                       "regression_head", "critic_head",
                                       "out_proj",        "regression_layer",
-                                      "gating",          "reward_transform_matrix"};
+                                      "gating",          "reward_transform_matrix",
+                                      "gating_layer",    "head_layer"};
 bool is_of_head(const std::string& name);  // without the prefix of the body's names: "score.weight"
 
 // "a, b": the first eight, and how many more there are.

@@ -94,7 +94,10 @@ constexpr auto words(Quantization::Embeddings) {
 // `module` ("layers.0.mlp.up_proj") is an entry of `skip`, ends with "." + one, or starts with one + ".".
 bool skipped(const std::vector<std::string>& skip, const std::string& module);
 
-// Names of a checkpoint as families ask for them: without `prefix`, when at least one has it.
+// What classes that hold a model of another class (DebertaV2PairRM) put in front of its names.
+inline constexpr const char* kWrapped = "pretrained_model.";
+
+// Names of a checkpoint as families ask for them: without `prefix`, when at least one has it, or without kWrapped.
 struct BareNames {
   BareNames(const TensorMap& tensors, const std::string& prefix);
   std::string operator()(const std::string& name) const;

@@ -6,7 +6,10 @@
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/convert/base_files.h"
+#include "model/convert/encoder_input.h"
+#include "model/convert/head_parts.h"
 #include "model/convert/manifest_template.h"
+#include "model/convert/marked_head.h"
 #include "model/convert/token_head.h"
 #include "model/scorer/model_shape.h"
 #include "model/text/chat_template_file.h"
@@ -116,18 +119,6 @@ Result<FoundHead> find_head(const AdoptOptions& options, const Sources& sources)
       "regression_head that reads the model's states, or --token TOKEN for a reward that is a logit");
 }
 
-// The floats of a stored tensor.
-std::vector<float> floats_of(const checkpoint::StoredTensor& tensor) {
-  std::vector<float> out(static_cast<std::size_t>(tensor.elements()));
-  quant::widen(tensor.dtype, tensor.bytes.data(), out.size(), out.data());
-  return out;
-}
-
-checkpoint::StoredTensor stored(std::vector<float> values, std::vector<std::int64_t> shape) {
-  auto owner = std::make_shared<const std::vector<float>>(std::move(values));
-  return {quant::DType::kF32, std::move(shape), std::as_bytes(std::span(*owner)), owner};
-}
-
 struct Scale {
   double mean = 0, std = 1;
 };
@@ -174,13 +165,19 @@ Status add_reward_scale(const AdoptOptions& options, const Sources& sources, Fou
   }
   if (found.in == FoundHead::In::kAdapter)
     return invalid("normalize-reward: the head is part of the adapter's file, expected one of its own");
+  for (const char* key : {"bins", "markers"})
+    if (found.head.section.contains(key))
+      return invalid(std::string("normalize-reward: the head has ") + key +
+                     ", whose last linear gives no reward");
   normalize(**scale, found.head);
   out.notes.push_back(said + "the head's last linear gives normalized rewards");
   return Ok{};
 }
 
-Result<int> token_limit(const AdoptOptions& options, const Sources& sources, Adopted& out) {
+Result<int> token_limit(const AdoptOptions& options, const Sources& sources, const PublishedHead& head,
+                        Adopted& out) {
   if (options.max_tokens > 0) return options.max_tokens;
+  if (head.section.contains("markers")) return kMarkedTokens;
   checkpoint::Fields fields(sources.config, sources.base->name() + "/config.json");
   std::int64_t positions =
       fields.integer_or("max_position_embeddings", kAdoptedTokens, 1, std::int64_t{1} << 30);
@@ -247,71 +244,27 @@ Result<OrderedJson> conversation(const AdoptOptions& options, const Sources& sou
   return OrderedJson{{"layout", "conversation"}, {"chat_template", kTemplateFile}, {"date", date}};
 }
 
-// The texts of control tokens as a segment of a template.
-Result<OrderedJson> special(const text::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
-  std::string text;
-  for (const std::int32_t id : ids) {
-    const auto token = std::ranges::find(tokenizer.controls(), id, &text::ControlToken::id);
-    if (token == tokenizer.controls().end())
-      return invalid("tokenizer.json: post_processor adds the token " + std::to_string(id) +
-                     ", which is no control token");
-    text += token->text;
-  }
-  return OrderedJson{{"text", text}, {"special", true}};
-}
-
-// The token behind which the second text of a pair begins, where the model tells the two texts apart by types.
-Result<std::optional<std::int32_t>> second_type_after(const Sources& sources, const std::string& family,
-                                                      const text::PostProcessor& around) {
-  checkpoint::Fields fields(sources.config, sources.base->name() + "/config.json");
-  const std::int64_t types =
-      fields.integer_or("type_vocab_size", family == "bert" ? 2 : 0, 0, std::int64_t{1} << 24);
-  if (const Status s = fields.status(); !s) return s.error();
-  if (types < 2 || around.types == text::PairTypes::kOne) return std::optional<std::int32_t>();
-  const auto& front = around.two.front;
-  if (around.types == text::PairTypes::kOther || around.two.middle.size() != 1 ||
-      std::ranges::count(front, around.two.middle[0]) > 0)
-    return invalid(sources.base->name() +
-                   "/tokenizer.json: post_processor: tokens of type 1 do not begin behind one separator");
-  return std::optional(around.two.middle[0]);
-}
-
-// A pair of texts as the tokenizer of an encoder puts them together.
-Result<OrderedJson> pair_of_texts(const Sources& sources, const std::string& family, Adopted& out) {
-  const auto tokenizer = text::load_tokenizer(*sources.base);
-  if (!tokenizer) return tokenizer.error();
-  const auto& around = (*tokenizer)->post_processor();
-  if (!around) return invalid(sources.base->name() + "/" + around.error().what);
-  if (around->two.middle.empty() && around->two.front.empty())
-    return invalid(sources.base->name() +
-                   ": the tokenizer has no template for a pair of texts; expected --template FILE with text "
-                   "around {prompt} and {response}");
-  const auto separator = second_type_after(sources, family, *around);
-  if (!separator) return separator.error();
-  if (*separator) out.manifest["base"]["second_type_after"] = **separator;
-  OrderedJson segments = OrderedJson::array();
-  const char* after = "prompt";
-  for (const auto* ids : {&around->two.front, &around->two.middle, &around->two.back}) {
-    auto segment = special(**tokenizer, *ids);
-    if (!segment) return invalid(sources.base->name() + "/" + segment.error().what);
-    segments.push_back(std::move(*segment));
-    if (ids != &around->two.back) segments.push_back({{"field", after}});
-    after = "response";
-  }
-  return OrderedJson{{"layout", "per_response"}, {"template", segments}, {"tokenize", "segments"}};
-}
-
-Result<OrderedJson> input_of(const AdoptOptions& options, const Sources& sources, std::int64_t outputs,
+Result<OrderedJson> input_of(const AdoptOptions& options, const Sources& sources, const PublishedHead& found,
                              Adopted& out) {
+  if (found.section.contains("markers")) {
+    if (!options.input_template.empty())
+      return invalid("template goes with other heads than one that reads at markers, whose text is its own");
+    return marked_texts(*sources.base, found.section["markers"].get<std::vector<std::int32_t>>());
+  }
   if (!options.input_template.empty() && !is_jinja(options.input_template))
     return input_section(options.input_template);
+  const std::int64_t outputs = found.outputs;
   if (outputs != 1)
     return invalid(sources.base->name() + ": the head gives " + std::to_string(outputs) +
                    " values; expected --template FILE with text around {prompt}, {response_a} and "
                    "{response_b}, as one text of both responses is what two or three labels are over");
   const auto shape = scorer::base_shape(*sources.base);
   if (!shape) return shape.error();
-  return shape->causal ? conversation(options, sources, out) : pair_of_texts(sources, shape->family, out);
+  if (shape->causal) return conversation(options, sources, out);
+  auto texts = pair_of_texts(*sources.base, sources.config, shape->family);
+  if (!texts) return texts.error();
+  if (texts->second_type_after) out.manifest["base"]["second_type_after"] = *texts->second_type_after;
+  return std::move(texts->input);
 }
 
 Result<OrderedJson> head_section(FoundHead& found, const OrderedJson& input, Adopted& out) {
@@ -344,9 +297,9 @@ Result<Adopted> adopt(const AdoptOptions& options) {
   if (!quantization) return quantization.error();
   if (!quantization->is_null()) out.manifest["quantization"] = std::move(*quantization);
   if (!out.adapter.empty()) out.manifest["adapter"] = {{"path", "adapter"}};
-  auto input = input_of(options, *sources, found->head.outputs, out);
+  auto input = input_of(options, *sources, found->head, out);
   if (!input) return input.error();
-  const auto limit = token_limit(options, *sources, out);
+  const auto limit = token_limit(options, *sources, found->head, out);
   if (!limit) return limit.error();
   (*input)["max_tokens"] = *limit;
   (*input)["truncation"] = {{"mode", "proportional"}};

@@ -1,5 +1,7 @@
 #include "model/convert/gated_head.h"
 
+#include <cmath>
+
 #include "model/checkpoint/fields.h"
 #include "model/checkpoint/names.h"
 #include "model/scorer/model_shape.h"
@@ -19,12 +21,6 @@ constexpr std::pair<const char*, const char*> kHeaders[] = {
     {"llama", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"},
     {"gemma2", "<end_of_turn>\n<start_of_turn>model\n"}};
 
-std::vector<float> floats_of(const StoredTensor& tensor) {
-  std::vector<float> out(static_cast<std::size_t>(tensor.elements()));
-  quant::widen(tensor.dtype, tensor.bytes.data(), out.size(), out.data());
-  return out;
-}
-
 Result<std::vector<std::int32_t>> header_of(const Files& base, const std::string& family) {
   const auto* const known =
       std::ranges::find(kHeaders, family, [](const auto& h) { return std::string(h.first); });
@@ -39,92 +35,95 @@ Result<std::vector<std::int32_t>> header_of(const Files& base, const std::string
   return ids;
 }
 
-// Takes parts by name and shape; the first failure is kept.
-class Parts {
- public:
-  Parts(const std::map<std::string, const StoredTensor*>& tensors, std::string where)
-      : left_(tensors), where_(std::move(where)) {}
-
-  bool has(const std::string& name) const { return left_.contains(name); }
-
-  // Required; -1 in `shape` is any size.
-  const StoredTensor* take(const std::string& name, const std::vector<std::int64_t>& shape) {
-    const auto it = left_.find(name);
-    if (it == left_.end()) return fail("the gated head lacks " + name);
-    const StoredTensor* const tensor = it->second;
-    left_.erase(it);
-    bool fits = tensor->shape.size() == shape.size() && quant::is_floating(tensor->dtype);
-    for (std::size_t i = 0; fits && i < shape.size(); ++i)
-      fits = shape[i] < 0 || shape[i] == tensor->shape[i];
-    if (!fits)
-      return fail(name + " is " + checkpoint::shape_text(tensor->shape) + ", expected floats of shape " +
-                  checkpoint::shape_text(shape));
-    return tensor;
-  }
-
-  Status finish() const {
-    if (!failure_.empty()) return invalid(where_ + ": " + failure_);
-    if (!left_.empty())
-      return invalid(where_ + ": the gated head has " + left_.begin()->first + ", which it does not read");
-    return Ok{};
-  }
-
- private:
-  const StoredTensor* fail(const std::string& what) {
-    if (failure_.empty()) failure_ = what;
-    return nullptr;
-  }
-
-  std::map<std::string, const StoredTensor*> left_;
-  std::string where_, failure_;
-};
-
-// [objectives, hidden]: the rows of the regression, mixed as the matrix says, times the scale of the weights.
-StoredTensor values_of(const StoredTensor& regression, const StoredTensor* transform,
+// [objectives, hidden]: the rows of the regression, of each objective the mean of its quantiles, mixed as the matrix
+// says, times the scale of the weights.
+StoredTensor values_of(const StoredTensor& regression, std::size_t quantiles, const StoredTensor* transform,
                        const StoredTensor* scale) {
-  const auto n = static_cast<std::size_t>(regression.shape[0]),
+  const auto n = static_cast<std::size_t>(regression.shape[0]) / quantiles,
              width = static_cast<std::size_t>(regression.shape[1]);
   const std::vector<float> rows = floats_of(regression);
   const std::vector<float> mix = transform == nullptr ? std::vector<float>() : floats_of(*transform);
   const double factor = scale == nullptr ? 1 : static_cast<double>(floats_of(*scale)[0]);
-  auto out = std::make_shared<std::vector<float>>(n * width);
+  std::vector<float> out(n * width);
   for (std::size_t to = 0; to < n; ++to)
     for (std::size_t c = 0; c < width; ++c) {
       double sum = 0;
       for (std::size_t from = 0; from < n; ++from) {
         const double share = mix.empty() ? (from == to ? 1 : 0) : static_cast<double>(mix[from * n + to]);
-        if (share != 0) sum += share * static_cast<double>(rows[from * width + c]);
+        double mean = 0;
+        for (std::size_t q = 0; q < quantiles; ++q)
+          mean += static_cast<double>(rows[(from * quantiles + q) * width + c]);
+        if (share != 0) sum += share * mean / static_cast<double>(quantiles);
       }
-      (*out)[to * width + c] = static_cast<float>(sum * factor);
+      out[to * width + c] = static_cast<float>(sum * factor);
     }
-  return {quant::DType::kF32, regression.shape, std::as_bytes(std::span(*out)), out};
+  return stored(std::move(out), {static_cast<std::int64_t>(n), regression.shape[1]});
 }
 
-void take_gate(Parts& parts, std::int64_t hidden, std::int64_t objectives, PublishedHead& head) {
-  OrderedJson layers = OrderedJson::array();
-  std::int64_t width = hidden;
-  for (std::size_t i = 0; parts.has(kLayers + std::to_string(i) + ".weight"); ++i) {
-    if (i > 0) layers.push_back({{"type", "relu"}});
-    const std::string from = kLayers + std::to_string(i), to = "gate.layers." + std::to_string(layers.size());
-    const StoredTensor* const weight = parts.take(from + ".weight", {-1, width});
-    if (weight == nullptr) return;
-    head.tensors[to + ".weight"] = *weight;
-    OrderedJson layer = {{"type", "linear"}, {"in", width}, {"out", weight->shape[0]}};
-    width = weight->shape[0];
-    if (!parts.has(from + ".bias"))
-      layer["bias"] = false;
-    else if (const StoredTensor* const bias = parts.take(from + ".bias", {width}))
-      head.tensors[to + ".bias"] = *bias;
-    layers.push_back(std::move(layer));
+// A batch norm in use is y = factor * x + shift.
+struct BatchNorm {
+  std::vector<double> factor, shift;
+};
+
+std::optional<BatchNorm> take_batch_norm(HeadParts& parts, const std::string& at, std::int64_t width) {
+  constexpr double kEps = 1e-5;
+  std::vector<std::vector<float>> values;
+  for (const char* part : {".weight", ".bias", ".running_mean", ".running_var"}) {
+    const StoredTensor* const tensor = parts.take(at + part, {width});
+    if (tensor == nullptr) return std::nullopt;
+    values.push_back(floats_of(*tensor));
   }
-  if (width != objectives || layers.empty()) parts.take("gating.layers with a weight for each objective", {});
+  parts.skip(at + ".num_batches_tracked");
+  BatchNorm norm;
+  for (std::size_t i = 0; i < values[0].size(); ++i) {
+    norm.factor.push_back(static_cast<double>(values[0][i]) /
+                          std::sqrt(static_cast<double>(values[3][i]) + kEps));
+    norm.shift.push_back(static_cast<double>(values[1][i]) -
+                         static_cast<double>(values[2][i]) * norm.factor.back());
+  }
+  return norm;
+}
+
+// Linears, ReLUs and batch norms in turn, of which modules 3 i, 3 i + 1 and 3 i + 2 are one each, and a last linear.
+OrderedJson take_normed(HeadParts& parts, std::int64_t& width, PublishedHead& head) {
+  OrderedJson layers = OrderedJson::array();
+  std::optional<BatchNorm> norm;
+  for (int i = 0; parts.has(kLayers + std::to_string(i) + ".weight"); i += 3) {
+    const std::string from = kLayers + std::to_string(i);
+    const StoredTensor* const taken = parts.take(from + ".weight", {-1, width});
+    if (taken == nullptr) return layers;
+    StoredTensor weight = *taken;
+    width = weight.shape[0];
+    const StoredTensor* const own = parts.has(from + ".bias") ? parts.take(from + ".bias", {width}) : nullptr;
+    StoredTensor bias =
+        own != nullptr ? *own : stored(std::vector<float>(static_cast<std::size_t>(width)), {width});
+    if (norm) read_through(norm->factor, norm->shift, weight, bias);
+    norm.reset();
+    const std::string after = kLayers + std::to_string(i + 2);
+    const std::string to = "gate.layers." + std::to_string(layers.size());
+    head.tensors[to + ".weight"] = weight;
+    head.tensors[to + ".bias"] = bias;
+    layers.push_back({{"type", "linear"}, {"in", weight.shape[1]}, {"out", width}});
+    if (!parts.has(after + ".running_mean")) continue;
+    norm = take_batch_norm(parts, after, width);
+    layers.push_back({{"type", "relu"}});
+  }
+  if (norm) parts.fail("the gated head ends in a batch norm, expected a linear");
+  return layers;
+}
+
+void take_gate(HeadParts& parts, std::int64_t hidden, std::int64_t objectives, PublishedHead& head) {
+  std::int64_t width = hidden;
+  OrderedJson layers = parts.has(std::string(kLayers) + "2.running_mean")
+                           ? take_normed(parts, width, head)
+                           : take_sequential(parts, kLayers, "relu", "gate.layers.", width, head);
+  if (width != objectives) parts.take("gating.layers with a weight for each objective", {});
   head.section["gate"]["layers"] = std::move(layers);
 }
 
 }  // namespace
 
-Result<std::optional<PublishedHead>> gated_head(const Files& base,
-                                                const std::map<std::string, const StoredTensor*>& beside) {
+Result<std::optional<PublishedHead>> gated_head(const Files& base, const BesideBody& beside) {
   const bool gated = std::ranges::any_of(beside, [](const auto& t) { return t.first.starts_with(kLayers); });
   if (!gated) return std::optional<PublishedHead>();
   const auto shape = scorer::base_shape(base);
@@ -133,13 +132,18 @@ Result<std::optional<PublishedHead>> gated_head(const Files& base,
   if (!config) return config.error();
   checkpoint::Fields fields(*config, base.name() + "/config.json");
   const double temperature = fields.positive_or("gating_temperature", 10);
+  const std::int64_t quantiles = fields.integer_or("num_quantiles", 1, 1, std::int64_t{1} << 16);
   if (const Status s = fields.status(); !s) return s.error();
   const auto header = header_of(base, shape->family);
   if (!header) return header.error();
 
-  Parts parts(beside, base.name());
+  HeadParts parts(beside, base.name(), "the gated head");
   const StoredTensor* const regression = parts.take(kRegression, {-1, shape->width});
-  const std::int64_t objectives = regression == nullptr ? 0 : regression->shape[0];
+  const std::int64_t objectives = regression == nullptr ? 0 : regression->shape[0] / quantiles;
+  if (regression != nullptr && regression->shape[0] != objectives * quantiles)
+    parts.fail(std::string(kRegression) + " is " + checkpoint::shape_text(regression->shape) +
+               ", expected as many rows for each objective as num_quantiles of config.json says, " +
+               std::to_string(quantiles));
   const StoredTensor* const transform =
       parts.has(kTransform) ? parts.take(kTransform, {objectives, objectives}) : nullptr;
   const StoredTensor* const scale = parts.has(kScale) ? parts.take(kScale, {1}) : nullptr;
@@ -152,9 +156,12 @@ Result<std::optional<PublishedHead>> gated_head(const Files& base,
       {"gate", {{"at_tokens", *header}, {"temperature", temperature}}}};
   take_gate(parts, shape->width, objectives, head);
   if (const Status s = parts.finish(); !s) return s.error();
-  head.tensors["layers.0.weight"] = values_of(*regression, transform, scale);
-  head.notes.push_back(std::to_string(objectives) +
-                       " objectives are weighted by a gate that reads the state at the end of the prompt");
+  head.tensors["layers.0.weight"] =
+      values_of(*regression, static_cast<std::size_t>(quantiles), transform, scale);
+  head.notes.push_back(
+      std::to_string(objectives) + " objectives" +
+      (quantiles > 1 ? ", each the mean of " + std::to_string(quantiles) + " quantiles," : "") +
+      " are weighted by a gate that reads the state at the end of the prompt");
   const auto skip = skipped_token(base);
   if (!skip) return skip.error();
   if (*skip) head.section["skip_token"] = **skip;

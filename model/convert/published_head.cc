@@ -9,7 +9,10 @@
 #include "model/checkpoint/names.h"
 #include "model/checkpoint/peft_config.h"
 #include "model/checkpoint/weights.h"
+#include "model/convert/binned_head.h"
 #include "model/convert/gated_head.h"
+#include "model/convert/marked_head.h"
+#include "model/convert/prediction_head.h"
 #include "model/scorer/model_shape.h"
 
 namespace preferd::convert {
@@ -130,8 +133,7 @@ PublishedHead layered(const Candidate& candidate, const std::string& activation)
 }
 
 // What is left of a base when the body has what it reads, without buffers and the LM head.
-Result<std::map<std::string, const StoredTensor*>> beside_body(const TensorMap& tensors,
-                                                               const scorer::ModelShape& shape) {
+Result<BesideBody> beside_body(const TensorMap& tensors, const scorer::ModelShape& shape) {
   const checkpoint::BareNames bare(tensors, shape.prefix);
   std::set<std::string> body;
   for (const checkpoint::Declared& d : shape.tensors) body.insert(d.name);
@@ -140,7 +142,7 @@ Result<std::map<std::string, const StoredTensor*>> beside_body(const TensorMap& 
     const std::string own = bare(name);
     if (!body.contains(own) && checkpoint::split_component(own).second.empty() &&
         !own.starts_with("lm_head.") && !own.starts_with("lm_predictions.") &&
-        !own.starts_with("mask_predictions.") && !own.starts_with("cls."))
+        !own.starts_with("mask_predictions.") && !own.starts_with("cls.") && !own.starts_with("decoder."))
       out.emplace(own, &tensor);
   }
   return out;
@@ -209,11 +211,11 @@ Result<std::optional<PublishedHead>> only_head(const std::map<std::string, const
   const TwoModules& form = modules_of(shape->family);
   if (const auto pooled = of_two_modules(form, groups); pooled && groups.empty())
     return pooled_head(*pooled, form, base, shape->width, where);
-  if (shape->family == "bert" && groups.contains("classifier"))
-    return invalid(
-        where +
-        " holds classifier without pooler.dense, whose output it reads; expected both, or a merged "
-        "model");
+  for (const auto& [family, below] :
+       {std::pair{"bert", "pooler.dense"}, std::pair{"modernbert", "head.dense"}})
+    if (shape->family == family && groups.contains("classifier"))
+      return invalid(where + " holds classifier without " + below +
+                     ", whose output it reads; expected both, or a merged model");
   std::vector<Candidate> found;
   std::size_t members = 0;
   for (const auto& [root, candidate] : groups) {
@@ -248,7 +250,8 @@ Result<std::optional<PublishedHead>> published_head(const Files& base) {
   if (!tensors) return tensors.error();
   auto rest = beside_body(*tensors, *shape);
   if (!rest) return rest.error();
-  if (auto gated = gated_head(base, *rest); !gated || *gated) return gated;
+  for (const auto own : {gated_head, binned_head, marked_head, prediction_head})
+    if (auto head = own(base, *rest); !head || *head) return head;
   auto groups = grouped(*rest);
 
   const TwoModules& form = modules_of(shape->family);

@@ -5,6 +5,7 @@
 //   v_head.summary, value_head.summary     the same, as TRL and LLaMA-Factory write it
 //   pooler.dense + classifier              DebertaV2ForSequenceClassification, BertForSequenceClassification
 //   classifier.dense + classifier.out_proj RobertaForSequenceClassification, XLMRoberta...
+//   and those of gated_head.h, binned_head.h, marked_head.h and prediction_head.h
 //
 // What the files do not say is taken from config.json or, with a note, from what published classes do.
 #pragma once

@@ -51,7 +51,8 @@ class BiLstm : public Body {
         return ops::bidirectional_lstm(compute, *kept, layer, input);
       });
     x = ops::widen(compute, x);
-    if (pooling == package::Pooling::kMean) return layers::pool_rows(compute, x, batch, pooling);
+    if (pooling == package::Pooling::kMean || pooling == package::Pooling::kMarkers)
+      return layers::pool_rows(compute, x, batch, pooling);
     const bool last = pooling == package::Pooling::kLast;
     const at::Tensor first_way = layers::pool_rows(compute, x, batch,
                                                    last ? package::Pooling::kLast : package::Pooling::kFirst),

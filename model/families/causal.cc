@@ -21,18 +21,20 @@ namespace {
 
 using Projections = std::span<const std::map<std::string, checkpoint::LoraWeights>* const>;
 
-// What a forward reads besides weights. Borrows the batch and the projections.
+// What a forward reads besides weights. Borrows the batch and the projections. `picks`: the pooling whose rows are
+// all that the last block computes; kMean: it computes every row.
 struct Inputs {
-  Inputs(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling pooling,
+  Inputs(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling picks,
          Projections projections)
       : batch(all),
         adapters{projections, all.runs},
         pooled_runs(layers::runs_of_pooled(all)),
         positions(layers::rope_rows(rope, all)),
-        last_rows(layers::last_rows(all)) {
+        last_rows(picks == package::Pooling::kMean ? layers::last_rows(all)
+                                                   : layers::pooled_rows(all, picks)) {
     for (const std::int32_t row : last_rows)
       last_positions.push_back(positions[static_cast<std::size_t>(row)]);
-    if (pooling == package::Pooling::kLast)
+    if (picks != package::Pooling::kMean)
       last = {backend::Queries::kPooledRows, last_rows, last_positions, pooled_runs};
   }
   Inputs(const Inputs&) = delete;
@@ -48,8 +50,8 @@ struct Inputs {
 
 // The same with what it reads: blocks that are recomputed in backward outlive the forward.
 struct Kept {
-  Kept(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling pooling, Projections given)
-      : batch(all), projections(given.begin(), given.end()), in(batch, rope, pooling, projections) {}
+  Kept(const backend::Batch& all, const layers::RopeTable& rope, package::Pooling picks, Projections given)
+      : batch(all), projections(given.begin(), given.end()), in(batch, rope, picks, projections) {}
 
   backend::Batch batch;
   std::vector<const std::map<std::string, checkpoint::LoraWeights>*> projections;
@@ -60,6 +62,7 @@ class Causal : public Body {
  public:
   backend::Embedding embedding;  // [vocabulary, h]
   float embedding_scale;
+  std::optional<backend::LayerNorm> embedding_norm;
   std::vector<layers::DecoderBlock> blocks;
   layers::StreamNorm final_norm;
   backend::Linear output;
@@ -85,27 +88,32 @@ class Causal : public Body {
 
   at::Tensor pooled(ops::Compute& compute, const backend::Batch& batch, package::Pooling pooling,
                     Projections projections) const override {
-    // Weights that change cannot be part of a graph.
-    backend::Accelerator* device = compute.step().trainable != nullptr ? nullptr : compute.accelerator();
+    // Weights that change cannot be part of a graph, nor can attention that has no plan.
+    const bool planned = compute.step().trainable == nullptr && !both_ways();
+    backend::Accelerator* device = planned ? compute.accelerator() : nullptr;
+    const bool all_rows = pooling == package::Pooling::kFirst && !both_ways();
+    const package::Pooling picks = all_rows ? package::Pooling::kMean : pooling;
     at::Tensor x;
     if (compute.composed() || at::GradMode::is_enabled()) {
-      x = recorded(compute, std::make_shared<const Kept>(batch, rope, pooling, projections));
+      x = recorded(compute, std::make_shared<const Kept>(batch, rope, picks, projections));
     } else if (device == nullptr) {
-      x = served(compute, Inputs(batch, rope, pooling, projections));
+      x = served(compute, Inputs(batch, rope, picks, projections));
     } else {
       std::optional<backend::Batch> padded;
       if (backend::fits_bucket(batch)) padded = backend::pad_to_bucket(batch);
-      const Inputs in(padded ? *padded : batch, rope, pooling, projections);
+      const Inputs in(padded ? *padded : batch, rope, picks, projections);
       x = device->forward({this, in.batch, in.positions, in.last_rows, in.last_positions, in.adapters,
                            in.last.queries, blocks.front().attention.shape},
                           [&] { return served(compute, in); });
     }
-    if (pooling != package::Pooling::kLast) return layers::pool_rows(compute, x, batch, pooling);
+    if (picks == package::Pooling::kMean) return layers::pool_rows(compute, x, batch, pooling);
     const auto pooled = static_cast<std::int64_t>(batch.pooled.size());
     return x.size(0) == pooled ? x : x.narrow(0, 0, pooled);
   }
 
  private:
+  bool both_ways() const { return blocks.front().attention.both_ways; }
+
   // The last block computes only the pooled rows, unless pooling is a mean.
   layers::OutputRows output_of(const layers::DecoderBlock& block, const Inputs& in) const {
     return &block == &blocks.back() ? in.last : layers::OutputRows{};
@@ -119,6 +127,7 @@ class Causal : public Body {
   at::Tensor recorded(ops::Compute& compute, const std::shared_ptr<const Kept>& kept) const {
     at::Tensor x = ops::embed(compute, kept->batch.ids, embedding, kept->in.adapters);
     if (embedding_scale != 1) x = x * static_cast<double>(embedding_scale);
+    if (embedding_norm) x = ops::layer_norm(compute, x, *embedding_norm);
     std::vector<at::Tensor> stream = {x};
     const layers::DecoderBlock* below = nullptr;
     for (const layers::DecoderBlock& b : blocks) {
@@ -139,6 +148,7 @@ class Causal : public Body {
   at::Tensor served(ops::Compute& compute, const Inputs& in) const {
     layers::Stream stream{ops::embed(compute, in.batch.ids, embedding, in.adapters), {}};
     if (embedding_scale != 1) ops::scale_in_place(compute, stream.x, embedding_scale);
+    if (embedding_norm) stream.x = ops::layer_norm(compute, stream.x, *embedding_norm);
     stream.normed = layers::first_normed(compute, stream.x, blocks.front());
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool last = i + 1 == blocks.size();
@@ -170,6 +180,7 @@ class Builder {
     auto body = std::make_unique<Causal>();
     body->embedding = {weights_.embedding(n_.embedding + kWeight, s_.vocabulary, s_.hidden), n_.embedding};
     body->embedding_scale = s_.embedding_scale;
+    if (n_.embedding_norm != nullptr) body->embedding_norm = layer_norm(n_.embedding_norm);
     for (std::int64_t i = 0; i < options.layers; ++i) body->blocks.push_back(block(i));
     body->final_norm = stream_norm(n_.final_norm);
     if (options.lm_head == BodyOptions::LmHead::kBuild)
@@ -211,9 +222,16 @@ class Builder {
   backend::Norm norm(const std::string& name) { return norm_of(name, s_.hidden); }
 
   layers::StreamNorm stream_norm(const std::string& name) {
-    if (!s_.layer_norms) return norm(name);
+    if (s_.layer_norms == CausalSpec::LayerNorms::kNone) return norm(name);
+    return layer_norm(name);
+  }
+
+  backend::LayerNorm layer_norm(const std::string& name) {
     backend::LayerNorm whole{weights_.vector(name + kWeight, s_.hidden), {}, s_.eps};
-    whole.bias = weights_.vector(name + ".bias", s_.hidden);
+    if (s_.layer_norms == CausalSpec::LayerNorms::kBiased)
+      whole.bias = weights_.vector(name + ".bias", s_.hidden);
+    else
+      whole.bias.resize(static_cast<std::size_t>(s_.hidden));
     return whole;
   }
 
@@ -243,13 +261,14 @@ class Builder {
                .softcap = s_.attention_softcap,
                .window = static_cast<std::int32_t>(s_.windows[layer])};
     a.rotated = s_.rotated.empty() || s_.rotated[layer];
+    a.both_ways = s_.both_ways;
     return a;
   }
 
   layers::GatedMlp mlp(const std::string& at) {
     layers::GatedMlp m;
     if (s_.fused == CausalSpec::Fused::kInTurn) {
-      auto linears = parts(at + "gate_up_proj", {s_.ffn, s_.ffn});
+      auto linears = parts(at + n_.gate_up, {s_.ffn, s_.ffn});
       m.gate = std::move(linears[0]), m.up = std::move(linears[1]);
     } else {
       m.gate = projection(at + n_.gate, s_.ffn, s_.hidden, s_.mlp_bias);
@@ -270,7 +289,8 @@ class Builder {
     const std::string at = "layers." + std::to_string(layer) + ".";
     layers::DecoderBlock b;
     using Norms = CausalSpec::Norms;
-    if (s_.norms != Norms::kAfter) b.before_attention = stream_norm(at + n_.before_attention);
+    if (s_.norms != Norms::kAfter && !(s_.first_bare && layer == 0))
+      b.before_attention = stream_norm(at + n_.before_attention);
     b.attention = attention(at + n_.attention, static_cast<std::size_t>(layer));
     if (s_.norms == Norms::kBefore)
       b.before_mlp = stream_norm(at + n_.behind_attention);

@@ -1,12 +1,12 @@
 // What causal decoders share, and what their families vary. A family's file reads its config.json into a
 // CausalSpec; build_causal makes the body:
 //
-//   x = embedding(ids) * embedding_scale
+//   x = embedding(ids) * embedding_scale, or its norm
 //   each block    y = x + after_attention(attention(before_attention(x)))
 //                 x = y + after_mlp(mlp(before_mlp(y)))
 //   states        final_norm(x)
 //
-// h = hidden, d = head_dim.
+// h = hidden, d = head_dim. An encoder of the same form is a spec with `both_ways`.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,10 @@ namespace preferd::families {
 // What a family calls its tensors, where it is not what llama calls them.
 struct CausalNames {
   const char *embedding = "embed_tokens", *final_norm = "norm", *output = "lm_head";
+  const char* embedding_norm = nullptr;  // none, or a norm behind the embedding
   const char *attention = "self_attn.", *fused = "qkv_proj", *out = "o_proj";
   const char *mlp = "mlp.", *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
+  const char* gate_up = "gate_up_proj";
   const char *before_attention = "input_layernorm", *behind_attention = "post_attention_layernorm";
 };
 
@@ -39,23 +41,26 @@ struct CausalSpec {
   bool tied = false;  // the LM head is the embedding
   bool query_key_value_bias = false, output_bias = false, mlp_bias = false;
   CausalNames names;
-  // Queries, keys and values in one module, gates and ups in one gate_up_proj, their rows one after the other;
+  // Queries, keys and values in one module, gates and ups in another, their rows one after the other;
   // or queries, keys and values in one module, for each head of keys its queries, its key and its value.
   enum class Fused { kNone, kInTurn, kByHeads } fused = Fused::kNone;
   // Of queries and of keys, before rotary positions: each head on its own, or all heads at once.
   enum class HeadNorms { kNone, kEach, kWhole } query_key_norms = HeadNorms::kNone;
   kernels::Glu glu = kernels::Glu::kSwiGlu;
   float embedding_scale = 1;
-  float norm_offset = 0;                         // norms multiply by norm_offset + weight
-  bool layer_norms = false;                      // norms have means and biases
+  float norm_offset = 0;  // norms multiply by norm_offset + weight
+  enum class LayerNorms { kNone, kPlain, kBiased } layer_norms = LayerNorms::kNone;  // norms have means
   bool parallel = false;                         // the MLP reads what attention reads
   std::optional<kernels::Activation> plain_mlp;  // up, activation, down; none = gated
   // Before attention and MLP; also after them, as in Gemma-2; or only after them.
   enum class Norms { kBefore, kAround, kAfter } norms = Norms::kBefore;
-  float attention_scale = 0;                       // multiplies q k; read_causal: 1 / sqrt(d)
+  bool first_bare = false;    // the first block's attention reads the stream without a norm
+  bool both_ways = false;     // a state sees the whole sequence (SelfAttention::both_ways)
+  float attention_scale = 0;  // multiplies q k; read_causal: 1 / sqrt(d)
   float attention_softcap = 0, logit_softcap = 0;  // 0 = off
-  std::vector<std::int64_t> windows;  // [layers] number of tokens that a query sees, including itself; 0 =
-                                      // all
+  // [layers] The number of tokens that a query sees, including itself and up to it; with both_ways on either side.
+  // 0 = all.
+  std::vector<std::int64_t> windows;
 };
 
 // Defaults of transformers' config class, where they differ from llama's. 0: kv_heads = heads, head_dim = h /
@@ -70,6 +75,15 @@ struct CausalDefaults {
 
 // Failures are added to `config`.
 CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults);
+
+// How the layers of one type are rotated: its object in rope_parameters (transformers 5), or `theta_key`, with
+// rope_scaling for full_attention alone.
+struct LayerRope {
+  const char* type;  // in layer_types
+  const char* theta_key;
+  double theta;  // where config.json has none
+};
+layers::RopeConfig read_layer_rope(checkpoint::Fields& config, const LayerRope& of);
 
 // Windows of `width` tokens for the layers that layer_types calls sliding_attention, or without that key for
 // the layers that slide by default. A layer that is called so fails if `width` is 0 (none).

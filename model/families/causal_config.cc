@@ -39,6 +39,31 @@ CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& default
   return s;
 }
 
+layers::RopeConfig read_layer_rope(checkpoint::Fields& config, const LayerRope& of) {
+  const Json& all = config.json();
+  const bool full = of.type == std::string("full_attention");
+  Json own = {{"rope_parameters", Json::object()}};
+  if (config.has("rope_parameters") && all["rope_parameters"].is_object()) {
+    const Json& types = all["rope_parameters"];
+    if (types.contains(of.type))
+      own["rope_parameters"] = types[of.type];
+    else
+      config.fail("rope_parameters has no " + std::string(of.type));
+  }
+  if (config.has(of.theta_key)) own["rope_theta"] = all[of.theta_key];
+  if (full && config.has("rope_scaling") && all["rope_scaling"].is_object())
+    own["rope_parameters"].update(all["rope_scaling"]);
+  if (config.has("max_position_embeddings")) own["max_position_embeddings"] = all["max_position_embeddings"];
+  checkpoint::Fields fields(own, of.type);
+  const layers::RopeConfig rope = layers::read_rope(fields, {.theta = of.theta});
+  if (rope.scaling == layers::RopeConfig::Scaling::kLong)
+    fields.fail("rope_type 'longrope' is not supported");
+  if (!rope.truncate)
+    fields.fail("truncate is false, expected true: transformers reads none in a layer type");
+  if (const Status status = fields.status(); !status) config.fail(status.error().what);
+  return rope;
+}
+
 std::int64_t read_window_width(checkpoint::Fields& config, std::int64_t fallback) {
   if (!config.json().contains("sliding_window")) return fallback;
   return config.integer_or("sliding_window", 0, 1, kMax);

@@ -31,6 +31,8 @@ std::unique_ptr<Body> build_llama(checkpoint::Fields& config, checkpoint::Weight
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_mistral(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                     const BodyOptions& options);
+std::unique_ptr<Body> build_modernbert(checkpoint::Fields& config, checkpoint::WeightSource& weights,
+                                       const BodyOptions& options);
 std::unique_ptr<Body> build_olmo2(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                   const BodyOptions& options);
 std::unique_ptr<Body> build_phi3(checkpoint::Fields& config, checkpoint::WeightSource& weights,

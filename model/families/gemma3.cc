@@ -8,37 +8,6 @@
 #include "model/families/families.h"
 
 namespace preferd::families {
-namespace {
-
-// Of the layers of a type: in rope_parameters, one object a type (transformers 5), or `theta_key`, with
-// rope_scaling for full_attention alone.
-layers::RopeConfig read_rope_of(checkpoint::Fields& config, const char* type, const char* theta_key,
-                                double theta) {
-  const Json& all = config.json();
-  const bool full = type == std::string("full_attention");
-  Json own = {{"rope_parameters", Json::object()}};
-  if (config.has("rope_parameters") && all["rope_parameters"].is_object()) {
-    const Json& types = all["rope_parameters"];
-    if (types.contains(type))
-      own["rope_parameters"] = types[type];
-    else
-      config.fail("rope_parameters has no " + std::string(type));
-  }
-  if (config.has(theta_key)) own["rope_theta"] = all[theta_key];
-  if (full && config.has("rope_scaling") && all["rope_scaling"].is_object())
-    own["rope_parameters"].update(all["rope_scaling"]);
-  if (config.has("max_position_embeddings")) own["max_position_embeddings"] = all["max_position_embeddings"];
-  checkpoint::Fields fields(own, type);
-  const layers::RopeConfig rope = layers::read_rope(fields, {.theta = theta});
-  if (rope.scaling == layers::RopeConfig::Scaling::kLong)
-    fields.fail("rope_type 'longrope' is not supported");
-  if (!rope.truncate)
-    fields.fail("truncate is false, expected true: transformers reads none in a layer type");
-  if (const Status status = fields.status(); !status) config.fail(status.error().what);
-  return rope;
-}
-
-}  // namespace
 
 std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                         const BodyOptions& options) {
@@ -58,8 +27,8 @@ std::unique_ptr<Body> build_gemma3_text(checkpoint::Fields& config, checkpoint::
   const std::int64_t pattern = config.integer_or("sliding_window_pattern", 6, 1, 4096);
   spec.windows = read_windows(config, spec.layers, read_window_width(config, 4096),
                               [pattern](std::int64_t layer) { return (layer + 1) % pattern != 0; });
-  spec.rope = read_rope_of(config, "full_attention", "rope_theta", 1000000);
-  spec.sliding_rope = read_rope_of(config, "sliding_attention", "rope_local_base_freq", 10000);
+  spec.rope = read_layer_rope(config, {"full_attention", "rope_theta", 1000000});
+  spec.sliding_rope = read_layer_rope(config, {"sliding_attention", "rope_local_base_freq", 10000});
   return build_causal(config, spec, weights, options);
 }
 

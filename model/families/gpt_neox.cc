@@ -27,7 +27,8 @@ std::unique_ptr<Body> build_gpt_neox(checkpoint::Fields& config, checkpoint::Wei
                 .down = "dense_4h_to_h"};
   spec.fused = CausalSpec::Fused::kByHeads;
   spec.query_key_value_bias = spec.output_bias = config.boolean_or("attention_bias", true);
-  spec.mlp_bias = spec.layer_norms = true;
+  spec.mlp_bias = true;
+  spec.layer_norms = CausalSpec::LayerNorms::kBiased;
   spec.plain_mlp = read_activation(config, "hidden_act", "gelu");
   spec.parallel = config.boolean_or("use_parallel_residual", true);
   return build_causal(config, spec, weights, options);

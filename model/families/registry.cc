@@ -7,7 +7,7 @@
 namespace preferd::families {
 namespace {
 
-constexpr std::array<Family, 17> kFamilies = {{
+constexpr std::array<Family, 18> kFamilies = {{
     {"bert", "bert.", "num_hidden_layers", AttentionMask::kBidirectional, build_bert},
     {"bilstm", "", "hidden_sizes", AttentionMask::kBidirectional, build_bilstm},
     {"deberta_v2", "deberta.", "num_hidden_layers", AttentionMask::kBidirectional, build_deberta_v2},
@@ -18,6 +18,7 @@ constexpr std::array<Family, 17> kFamilies = {{
     {"internlm2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_internlm2},
     {"llama", "model.", "num_hidden_layers", AttentionMask::kCausal, build_llama},
     {"mistral", "model.", "num_hidden_layers", AttentionMask::kCausal, build_mistral},
+    {"modernbert", "model.", "num_hidden_layers", AttentionMask::kBidirectional, build_modernbert},
     {"olmo2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_olmo2},
     {"phi3", "model.", "num_hidden_layers", AttentionMask::kCausal, build_phi3, kPhi3Rope},
     {"qwen2", "model.", "num_hidden_layers", AttentionMask::kCausal, build_qwen2},

@@ -5,6 +5,7 @@
 //     out_i = sum over j of softmax(s_i)_j v_j
 //
 // pk and pq are keys and queries of relative positions, b gives the row of a distance. Either may be absent.
+// With a window w a query sees the keys with |i - j| < w alone; keys that no query of a block sees are skipped.
 //
 // q.pk and k.pq are products with those rows of the position tables that the sequence's distances reach,
 // computed by the register tile; scores pick from them. k.pq is computed once [length, rows], q.pk for one
@@ -25,6 +26,7 @@ struct DisentangledShape {
   std::size_t heads = 1;
   std::size_t head_dim = 1;
   float scale = 1;
+  std::int32_t window = 0;  // 0 = unlimited, otherwise a query sees itself and window - 1 keys on either side
 };
 
 // Keys and queries of relative positions: [rows, heads, head_dim], or no data.

@@ -119,6 +119,27 @@ HWY_INLINE void AddPositions(const Block& b, const Positions& p, const Disentang
   }
 }
 
+// The keys that some query of [query, query + count) sees.
+HWY_INLINE Span Seen(const DisentangledShape& s, std::size_t length, std::size_t query, std::size_t count) {
+  if (s.window == 0) return {0, length};
+  const auto w = static_cast<std::size_t>(s.window);
+  return {query < w ? 0 : query + 1 - w, std::min(length, query + count - 1 + w)};
+}
+
+// Masks the scores of `keys` keys, from the sequence's key `key` on, that lie beyond the window of the queries of a
+// vector of columns, which begins at the sequence's query `query`.
+HWY_INLINE void MaskBeyond(const Block& b, std::int32_t window, std::size_t column, std::size_t query,
+                           std::size_t key, std::size_t keys) {
+  const Float d;
+  const auto place = hn::Add(hn::Set(d, static_cast<float>(query)), hn::Iota(d, 0.0f));
+  const auto width = hn::Set(d, static_cast<float>(window)), masked = hn::Set(d, kMasked);
+  for (std::size_t j = 0; j < keys; ++j) {
+    const auto distance = hn::Abs(hn::Sub(place, hn::Set(d, static_cast<float>(key + j))));
+    float* score = b.score(j, column);
+    hn::Store(hn::IfThenElse(hn::Lt(distance, width), hn::Load(d, score), masked), d, score);
+  }
+}
+
 void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, HeadRows<const float> q,
                     HeadRows<const float> k, HeadRows<const float> v, const RelativeTables& r,
                     HeadRows<float> out, float* scratch) {
@@ -137,16 +158,18 @@ void AttendBothWays(const DisentangledShape& s, const DisentangledItem& item, He
     if (r.key.data != nullptr)
       Products(HeadOf(r.key, p.first, item.head, dim), p.rows, b.queries, dim, b.stride, p.of_queries,
                b.stride);
-    for (std::size_t key = 0; key < item.length; key += kKeyTile) {
-      const std::size_t keys = std::min(kKeyTile, item.length - key);
+    const Span seen = Seen(s, item.length, query, b.columns);
+    for (std::size_t key = seen.from; key < seen.to; key += kKeyTile) {
+      const std::size_t keys = std::min(kKeyTile, seen.to - key);
       LoadValues(b, 0, keys, of(v, key));
       for (std::size_t c = 0; c < b.stride; c += b.width) Score(b, c, 0, keys, of(k, key));
       for (std::size_t c = 0; c < b.stride; c += lanes) {
         if (p.rows > 0) AddPositions(b, p, item, c, query + c, key, keys, r, factor);
+        if (s.window > 0) MaskBeyond(b, s.window, c, query + c, key, keys);
         SoftmaxStep(b, c, {0, keys});
       }
-      if (key > 0) CorrectSums(b);
-      Gather(b, 0, b.columns, {0, keys}, key > 0 ? Start::kContinue : Start::kZero);
+      if (key > seen.from) CorrectSums(b);
+      Gather(b, 0, b.columns, {0, keys}, key > seen.from ? Start::kContinue : Start::kZero);
     }
     const HeadRows<float> to = HeadOf(out, item.first_row + query, item.head, dim);
     for (std::size_t c = 0; c < b.columns; ++c) StoreColumn(b, c, to.data + c * to.stride);

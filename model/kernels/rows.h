@@ -53,13 +53,15 @@ void l2_normalize(const float* x, std::size_t rows, std::size_t width, float* y)
 // The gated linear units of MLPs (Shazeer: GLU variants improve transformer, arXiv 2002.05202).
 //   kSwiGlu  silu(gate) * up                          b(g) = g
 //   kGeGlu   gelu(gate) * up, gelu in its tanh form   b(g) = sqrt(8 / pi) (g + 0.044715 g^3)
-// Both are gate * s * up with s = sigmoid(b(gate)).
-enum class Glu { kSwiGlu, kGeGlu };
+//   kGeGluErf   the same with the error function
+// The first two are gate * s * up with s = sigmoid(b(gate)), the last with s = (1 + erf(gate / sqrt(2))) / 2.
+enum class Glu { kSwiGlu, kGeGlu, kGeGluErf };
 
 // All [n]; y may be either of them.
 void glu(Glu kind, const float* gate, const float* up, std::size_t n, float* y);
 
-// Its backward: dgate = dy up s (1 + gate b'(gate) (1 - s)), dup = dy gate s. All [n]; nothing aliases.
+// Its backward: dgate = dy up (s + gate s'), dup = dy gate s, with s' = s (1 - s) b'(gate), or the normal density.
+// All [n]; nothing aliases.
 void glu_backward(Glu kind, const float* gate, const float* up, const float* dy, std::size_t n, float* dgate,
                   float* dup);
 

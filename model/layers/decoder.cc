@@ -4,6 +4,7 @@
 #include <ATen/ops/empty_like.h>
 
 #include "model/layers/chunks.h"
+#include "model/ops/encoders.h"
 #include "model/ops/rows.h"
 
 namespace preferd::layers {
@@ -110,9 +111,26 @@ std::vector<at::Tensor> query_key_value(const Forward& f, const SelfAttention& l
   return {q[0], kv[0], kv[1]};
 }
 
+at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {
+  return output.queries == backend::Queries::kAllRows ? x : ops::gather(f.compute, x, output.rows);
+}
+
+// Attention's result for all rows, with the whole sequence in sight.
+at::Tensor seen_both_ways(const Forward& f, const SelfAttention& layer, backend::Operand x) {
+  auto qkv = query_key_value(f, layer, std::move(x), {});
+  norm_heads(f, layer.query_norm, qkv[0]);
+  norm_heads(f, layer.key_norm, qkv[1]);
+  rotate_by_position(f, layer, f.positions, std::span(qkv).first(2));
+  static const backend::Distances kNone;
+  const kernels::AttentionShape& s = layer.shape;
+  return ops::attention_both_ways(f.compute, {s.query_heads, s.head_dim, s.scale, s.window}, f.batch, kNone,
+                                  {}, qkv[0], qkv[1], qkv[2]);
+}
+
 // Attention's result for the output rows, [.., q].
 at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operand x,
                    const OutputRows& output) {
+  if (layer.both_ways) return output_rows(f, seen_both_ways(f, layer, std::move(x)), output);
   auto qkv = query_key_value(f, layer, std::move(x), output);
   norm_heads(f, layer.query_norm, qkv[0]);
   norm_heads(f, layer.key_norm, qkv[1]);
@@ -123,10 +141,6 @@ at::Tensor seen_by(const Forward& f, const SelfAttention& layer, backend::Operan
     rotate_by_position(f, layer, output.positions, std::span(qkv).first(1));
   }
   return ops::attention(f.compute, layer.shape, f.batch, output.queries, qkv[0], qkv[1], qkv[2]);
-}
-
-at::Tensor output_rows(const Forward& f, const at::Tensor& x, const OutputRows& output) {
-  return output.queries == backend::Queries::kAllRows ? x : ops::gather(f.compute, x, output.rows);
 }
 
 backend::Adapters output_adapters(const Forward& f, const OutputRows& output) {

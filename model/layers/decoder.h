@@ -1,4 +1,4 @@
-// The parts of a decoder block. They are pure functions of (hidden, batch, adapters): parameters are plain
+// The parts of a decoder block, and of encoder blocks of the same form. They are pure functions of (hidden, batch, adapters): parameters are plain
 // structs, and nothing is kept between calls. h = hidden, q = query_heads * head_dim, kv = kv_heads *
 // head_dim, f = ffn.
 #pragma once
@@ -29,6 +29,9 @@ struct SelfAttention {
   std::optional<backend::Norm> query_norm, key_norm;
   kernels::AttentionShape shape;
   bool rotated = true;  // whether queries and keys are rotated by their positions
+  // Whether a query sees the keys behind it too, all of them or those of a window on either side. Then every
+  // segment is a whole sequence, there are as many heads of keys as of queries, and there is no soft-cap.
+  bool both_ways = false;
 };
 
 struct GatedMlp {
@@ -63,7 +66,7 @@ struct Forward {
 };
 
 // The rows of its output that a block computes: all rows, or with Queries::kPooledRows only the last rows of
-// batch.pooled; with the rows' indices, their positions, and the adapters' runs over them. Keys and values
+// batch.pooled (both_ways: one row of each, whichever `rows` says); with the rows' indices, their positions, and the adapters' runs over them. Keys and values
 // are computed for all rows in both cases.
 struct OutputRows {
   backend::Queries queries = backend::Queries::kAllRows;

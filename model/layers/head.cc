@@ -12,9 +12,11 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
 
 #include "base/check.h"
 #include "model/kernels/rows.h"
@@ -73,6 +75,8 @@ class Taker {
   std::string where_, missing_, failure_;
 };
 
+constexpr float kLeak = 0.01f;
+
 void activate(package::Activation kind, at::Tensor& x) {
   float* v = x.data_ptr<float>();
   const auto n = static_cast<std::size_t>(x.numel());
@@ -87,7 +91,17 @@ void activate(package::Activation kind, at::Tensor& x) {
     case package::Activation::kTanh:
       for (std::size_t i = 0; i < n; ++i) v[i] = std::tanh(v[i]);
       return;
+    case package::Activation::kLeakyRelu:
+      for (std::size_t i = 0; i < n; ++i) v[i] = v[i] < 0 ? v[i] * kLeak : v[i];
+      return;
   }
+}
+
+at::Tensor layer_normed(const at::Tensor& x, float eps) {
+  at::Tensor y = at::empty_like(x);
+  kernels::layer_norm(x.data_ptr<float>(), eps, static_cast<std::size_t>(x.size(0)),
+                      static_cast<std::size_t>(x.size(1)), y.data_ptr<float>());
+  return y;
 }
 
 at::Tensor apply(ops::Compute& compute, const backend::Linear& linear, const at::Tensor& x) {
@@ -103,8 +117,43 @@ at::Tensor through(ops::Compute& compute, std::span<const package::HeadLayer> la
       x = x.clone();
       activate(layers[i].activation, x);
     }
+    if (layers[i].type == package::HeadLayer::Type::kLayerNorm)
+      x = layer_normed(x, static_cast<float>(layers[i].eps));
   }
   return x;
+}
+
+// [rows, groups]: of each group of values.size() logits the expectation.
+at::Tensor expectations(const std::vector<double>& values, const at::Tensor& logits) {
+  const std::size_t bins = values.size();
+  const at::Tensor y =
+      at::empty({logits.size(0), logits.size(1) / static_cast<std::int64_t>(bins)}, logits.options());
+  const float* z = logits.data_ptr<float>();
+  for (std::int64_t group = 0; group < y.numel(); ++group, z += bins) {
+    const double top = static_cast<double>(*std::max_element(z, z + bins));
+    double all = 0, sum = 0;
+    for (std::size_t i = 0; i < bins; ++i) {
+      const double e = std::exp(static_cast<double>(z[i]) - top);
+      all += e;
+      sum += e * values[i];
+    }
+    y.data_ptr<float>()[group] = static_cast<float>(sum / all);
+  }
+  return y;
+}
+
+// [rows, 1]: the values [rows, n] times weights [rows, n].
+at::Tensor summed(const at::Tensor& values, const at::Tensor& weights) {
+  const at::Tensor y = at::empty({values.size(0), 1}, values.options());
+  for (std::int64_t row = 0; row < values.size(0); ++row) {
+    const float *v = values.data_ptr<float>() + row * values.size(1),
+                *w = weights.data_ptr<float>() + row * weights.size(1);
+    double sum = 0;
+    for (std::int64_t i = 0; i < values.size(1); ++i)
+      sum += static_cast<double>(v[i]) * static_cast<double>(w[i]);
+    y.data_ptr<float>()[row] = static_cast<float>(sum);
+  }
+  return y;
 }
 
 // [rows, 1]: the values [rows, n], weighted by the softmax of logits [rows, n] over a temperature.
@@ -127,17 +176,40 @@ at::Tensor weighted(const at::Tensor& values, const at::Tensor& logits, double t
 
 at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
   if (kind == package::Normalize::kNone) return x;
+  if (kind == package::Normalize::kLayerNorm) return layer_normed(x, 1e-5f);
   at::Tensor y = at::empty_like(x);
-  const auto rows = static_cast<std::size_t>(x.size(0)), width = static_cast<std::size_t>(x.size(1));
-  if (kind == package::Normalize::kL2)
-    kernels::l2_normalize(x.data_ptr<float>(), rows, width, y.data_ptr<float>());
-  else
-    kernels::layer_norm(x.data_ptr<float>(), 1e-5f, rows, width, y.data_ptr<float>());
+  kernels::l2_normalize(x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)),
+                        static_cast<std::size_t>(x.size(1)), y.data_ptr<float>());
   return y;
+}
+
+// What the layers read of states that are n to a row (Head::logits), and what a gate reads that reads earlier.
+struct Read {
+  at::Tensor x, before;
+};
+
+Read read_of(const package::HeadSpec& spec, const at::Tensor& states) {
+  const std::int64_t width = states.size(1);
+  const auto side_by_side = [&](std::int64_t n) { return states.reshape({states.size(0) / n, n, width}); };
+  if (spec.markers) {  // a row of the prompt beside a, then one of the prompt beside b
+    const at::Tensor all = side_by_side(3);
+    const at::Tensor prompt = all.narrow(1, 0, 1).expand({-1, 2, -1});
+    return {at::cat({prompt, all.narrow(1, 1, 2)}, 2).reshape({-1, 2 * width}), {}};
+  }
+  if (spec.gate && spec.gate->reads_earlier()) {
+    const at::Tensor both = side_by_side(2);
+    return {both.select(1, 1).contiguous(), both.select(1, 0).contiguous()};
+  }
+  if (package::traits(spec.output).joins_responses()) return {states.reshape({-1, 2 * width}), {}};
+  return {states, {}};
 }
 
 // The same by ATen.
 namespace differentiable {
+
+at::Tensor layer_normed(const at::Tensor& x, double eps) {
+  return at::layer_norm(x, {x.size(1)}, {}, {}, eps);
+}
 
 at::Tensor activate(package::Activation kind, const at::Tensor& x) {
   switch (kind) {
@@ -145,6 +217,7 @@ at::Tensor activate(package::Activation kind, const at::Tensor& x) {
     case package::Activation::kRelu: return at::relu(x);
     case package::Activation::kGelu: return at::gelu(x);
     case package::Activation::kTanh: return at::tanh(x);
+    case package::Activation::kLeakyRelu: return at::leaky_relu(x, static_cast<double>(kLeak));
   }
   return x;
 }
@@ -156,7 +229,7 @@ at::Tensor apply(ops::Compute& compute, const backend::Linear& linear, const at:
 
 at::Tensor normalized(package::Normalize kind, const at::Tensor& x) {
   if (kind == package::Normalize::kL2) return x / x.norm(2, {1}, true).clamp_min(1e-12);
-  if (kind == package::Normalize::kLayerNorm) return at::layer_norm(x, {x.size(1)}, {}, {}, 1e-5);
+  if (kind == package::Normalize::kLayerNorm) return layer_normed(x, 1e-5);
   return x;
 }
 
@@ -173,6 +246,7 @@ at::Tensor through(ops::Compute& compute, std::span<const package::HeadLayer> la
       case package::HeadLayer::Type::kLinear: x = apply(compute, linears[i], x); break;
       case package::HeadLayer::Type::kActivation: x = activate(layers[i].activation, x); break;
       case package::HeadLayer::Type::kDropout: x = drop(compute, layers[i].p, i, x); break;
+      case package::HeadLayer::Type::kLayerNorm: x = layer_normed(x, layers[i].eps); break;
     }
   return x;
 }
@@ -180,13 +254,8 @@ at::Tensor through(ops::Compute& compute, std::span<const package::HeadLayer> la
 at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const backend::Linear& projection,
                   std::span<const backend::Linear> linears, std::span<const backend::Linear> gate,
                   const at::Tensor& states, const at::Tensor& features) {
-  at::Tensor x = normalized(spec.normalize, states.to(compute.wide())), before;
-  if (spec.gate) {
-    const at::Tensor both = x.reshape({x.size(0) / 2, 2, x.size(1)});
-    before = both.select(1, 0);
-    x = both.select(1, 1);
-  }
-  if (package::traits(spec.output).joins_responses()) x = x.reshape({x.size(0) / 2, 2 * x.size(1)});
+  const Read read = read_of(spec, normalized(spec.normalize, states.to(compute.wide())));
+  at::Tensor x = read.x;
   if (features.defined()) {
     at::Tensor f = features.to(compute.device(), compute.wide());
     if (spec.projection) {
@@ -196,9 +265,20 @@ at::Tensor logits(ops::Compute& compute, const package::HeadSpec& spec, const ba
     x = at::cat({x, f}, 1);
   }
   x = through(compute, spec.layers, linears, x);
+  if (!spec.bins.empty()) {
+    const auto bins = static_cast<std::int64_t>(spec.bins.size());
+    const at::Tensor values = at::tensor(spec.bins, at::kDouble).to(x.options());
+    x = at::softmax(x.reshape({x.size(0), -1, bins}), 2).matmul(values);
+  }
+  if (spec.markers) return x.reshape({-1, 2, 1}).select(1, 1) - x.reshape({-1, 2, 1}).select(1, 0);
   if (!spec.gate) return x;
-  const at::Tensor weights = through(compute, spec.gate->layers, gate, before) / spec.gate->temperature;
-  return (at::softmax(weights, 1) * x).sum(1, true);
+  const at::Tensor given =
+      through(compute, spec.gate->layers, gate, read.before.defined() ? read.before : read.x);
+  return ((spec.gate->weights == package::GateWeights::kPlain
+               ? given
+               : at::softmax(given / spec.gate->temperature, 1)) *
+          x)
+      .sum(1, true);
 }
 
 }  // namespace differentiable
@@ -228,7 +308,7 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
   Head head;
   head.spec_ = spec;
   Taker taker(std::move(tensors), where);
-  std::int64_t width = hidden * (package::traits(spec.output).joins_responses() ? 2 : 1);
+  std::int64_t width = hidden * (package::traits(spec.output).joins_responses() || spec.markers ? 2 : 1);
   if (spec.projection) {
     head.projection_ = taker.linear("feature_projection", spec.projection->out, features, true);
     width += spec.projection->out;
@@ -237,6 +317,12 @@ Result<Head> Head::create(const package::HeadSpec& spec, std::int64_t hidden, st
   }
   if (const Status s = take_layers(spec.layers, "head.layers", "layers.", taker, width, head.linears_); !s)
     return s.error();
+  if (const auto bins = static_cast<std::int64_t>(spec.bins.size()); bins > 0) {
+    if (width % bins != 0)
+      return invalid("package.json: head.layers give " + std::to_string(width) +
+                     " values, which head.bins of " + std::to_string(bins) + " values do not divide");
+    width /= bins;
+  }
   if (spec.gate) {
     std::int64_t weights = hidden;
     if (const Status s =
@@ -269,13 +355,8 @@ bool Head::wants_gradient(const ops::Compute& compute, const at::Tensor& states)
 at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const {
   if (compute.copies_weights() || wants_gradient(compute, states))
     return differentiable::logits(compute, spec_, projection_, linears_, gate_, states, features);
-  at::Tensor x = normalized(spec_.normalize, states), before;
-  if (spec_.gate) {
-    const at::Tensor both = x.view({x.size(0) / 2, 2, x.size(1)});
-    before = both.select(1, 0).contiguous();
-    x = both.select(1, 1).contiguous();
-  }
-  if (package::traits(spec_.output).joins_responses()) x = x.view({x.size(0) / 2, 2 * x.size(1)});
+  const Read read = read_of(spec_, normalized(spec_.normalize, states));
+  at::Tensor x = read.x;
   if (features.defined()) {
     at::Tensor f = features;
     if (spec_.projection) {
@@ -286,8 +367,13 @@ at::Tensor Head::logits(ops::Compute& compute, const at::Tensor& states, const a
     x = at::cat({x, f}, 1);
   }
   x = through(compute, spec_.layers, linears_, x);
+  if (!spec_.bins.empty()) x = expectations(spec_.bins, x);
+  if (spec_.markers) return x.view({-1, 2, 1}).select(1, 1) - x.view({-1, 2, 1}).select(1, 0);
   if (!spec_.gate) return x;
-  return weighted(x, through(compute, spec_.gate->layers, gate_, before), spec_.gate->temperature);
+  const at::Tensor given =
+      through(compute, spec_.gate->layers, gate_, read.before.defined() ? read.before : read.x);
+  return spec_.gate->weights == package::GateWeights::kPlain ? summed(x, given)
+                                                             : weighted(x, given, spec_.gate->temperature);
 }
 
 std::vector<std::pair<std::string, backend::Linear*>> Head::parameters() {

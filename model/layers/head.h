@@ -27,8 +27,8 @@ class Head {
   static Result<Head> create(const package::HeadSpec& spec, std::int64_t hidden, std::int64_t features,
                              checkpoint::TensorMap tensors, const std::string& where);
 
-  // states [rows * (siamese or with a gate ? 2 : 1), hidden] (a gate's state before the response's) after the body's norm; features [rows, columns] or undefined.
-  // Returns logits [rows, outputs()]. If a gradient is recorded, or composed, ATen computes them in wide():
+  // states [rows * n, hidden] after the body's norm, n: 3 with markers, 2 for siamese or with a gate that reads
+  // earlier (its state comes before the response's), otherwise 1; features [rows, columns] or undefined. Returns logits [rows, outputs()]. If a gradient is recorded, or composed, ATen computes them in wide():
   // equal up to rounding, with the step's dropout, and with gradients of states and trainable parameters.
   at::Tensor logits(ops::Compute& compute, const at::Tensor& states, const at::Tensor& features) const;
 

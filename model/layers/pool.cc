@@ -79,6 +79,10 @@ std::vector<std::int32_t> last_rows(const backend::Batch& batch) {
 
 std::vector<std::int32_t> pooled_rows(const backend::Batch& batch, package::Pooling pooling) {
   if (pooling == package::Pooling::kLast) return last_rows(batch);
+  if (pooling == package::Pooling::kMarkers) {
+    PREFERD_CHECK(batch.marked.size() == batch.pooled.size());
+    return batch.marked;
+  }
   PREFERD_CHECK(pooling == package::Pooling::kFirst);
   std::vector<std::int32_t> rows;
   for (const std::int32_t segment : batch.pooled)

@@ -18,4 +18,14 @@ std::size_t tokens_to_gate(const GateSpec& gate, std::span<const std::int32_t> i
   return found == ids.end() ? 0 : static_cast<std::size_t>(found - ids.begin()) + 1;
 }
 
+std::optional<Markers> places_of(const Markers& markers, std::span<const std::int32_t> ids) {
+  Markers places{};
+  for (std::size_t i = 0; i < markers.size(); ++i) {
+    const auto found = std::find(ids.begin(), ids.end(), markers[i]);
+    if (found == ids.end() || std::find(found + 1, ids.end(), markers[i]) != ids.end()) return std::nullopt;
+    places[i] = static_cast<std::int32_t>(found - ids.begin());
+  }
+  return places;
+}
+
 }  // namespace preferd::package

@@ -11,13 +11,15 @@ namespace {
 
 constexpr std::int64_t kHuge = std::int64_t{1} << 30;
 
-enum class LayerType { kLinear, kRelu, kGelu, kTanh, kDropout };
+enum class LayerType { kLinear, kRelu, kGelu, kTanh, kLeakyRelu, kDropout, kLayerNorm };
 constexpr auto words(LayerType) {
   return word_list<LayerType>({{"linear", LayerType::kLinear},
                                {"relu", LayerType::kRelu},
                                {"gelu", LayerType::kGelu},
                                {"tanh", LayerType::kTanh},
-                               {"dropout", LayerType::kDropout}});
+                               {"leaky_relu", LayerType::kLeakyRelu},
+                               {"dropout", LayerType::kDropout},
+                               {"layer_norm", LayerType::kLayerNorm}});
 }
 
 enum class Source { kPrompt, kResponse, kResponseA, kResponseB };
@@ -45,13 +47,17 @@ HeadLayer read_layer(ObjectReader s) {
   s.toggle("bias", layer.bias, "of a linear layer: it has one");
   s.real("p", layer.p, "of a dropout: share; serving has none");
   if (!(layer.p >= 0 && layer.p <= 1)) s.wrong("p", "0 to 1");
-  layer.type = type == LayerType::kLinear    ? HeadLayer::Type::kLinear
-               : type == LayerType::kDropout ? HeadLayer::Type::kDropout
-                                             : HeadLayer::Type::kActivation;
-  layer.activation = type == LayerType::kRelu   ? Activation::kRelu
-                     : type == LayerType::kGelu ? Activation::kGelu
-                     : type == LayerType::kTanh ? Activation::kTanh
-                                                : Activation::kNone;
+  s.real("eps", layer.eps, "of a layer norm: added to the variance");
+  if (!(layer.eps > 0)) s.wrong("eps", "a number above 0");
+  layer.type = type == LayerType::kLinear      ? HeadLayer::Type::kLinear
+               : type == LayerType::kDropout   ? HeadLayer::Type::kDropout
+               : type == LayerType::kLayerNorm ? HeadLayer::Type::kLayerNorm
+                                               : HeadLayer::Type::kActivation;
+  layer.activation = type == LayerType::kRelu        ? Activation::kRelu
+                     : type == LayerType::kGelu      ? Activation::kGelu
+                     : type == LayerType::kTanh      ? Activation::kTanh
+                     : type == LayerType::kLeakyRelu ? Activation::kLeakyRelu
+                                                     : Activation::kNone;
   if (type == LayerType::kLinear && (layer.in == 0 || layer.out == 0))
     s.fail("a linear layer of the head needs in and out");
   s.close();
@@ -81,17 +87,37 @@ void read_token(ObjectReader& s, const char* key, std::optional<std::int32_t>& t
   if (s.has(key)) token = static_cast<std::int32_t>(id);
 }
 
+std::vector<std::int32_t> read_tokens(ObjectReader& s, const char* key) {
+  std::vector<std::int32_t> tokens;
+  for (std::size_t i = 0, count = count_of(s, key); i < count; ++i) {
+    const Json& id = s.at(key)[i];
+    if (!id.is_number_integer() || id < 0 || id > kHuge)
+      s.wrong(key, "ids of tokens");
+    else
+      tokens.push_back(id.get<std::int32_t>());
+  }
+  return tokens;
+}
+
+// The values of bins, in rising order.
+std::vector<double> read_bins(ObjectReader& s) {
+  std::vector<double> bins;
+  for (std::size_t i = 0, count = count_of(s, "bins"); i < count; ++i) {
+    const Json& value = s.at("bins")[i];
+    bins.push_back(value.is_number() ? value.get<double>() : NAN);
+    if (!std::isfinite(bins.back()) || (i > 0 && bins[i] <= bins[i - 1]))
+      s.wrong("bins", "finite numbers in rising order");
+  }
+  if (bins.size() < 2) s.wrong("bins", "two values or more");
+  return bins;
+}
+
 GateSpec read_gate(ObjectReader s) {
   GateSpec gate;
-  s.need("at_tokens");
-  for (std::size_t i = 0, count = count_of(s, "at_tokens"); i < count; ++i) {
-    const Json& id = s.at("at_tokens")[i];
-    if (!id.is_number_integer() || id < 0 || id > kHuge)
-      s.wrong("at_tokens", "ids of tokens");
-    else
-      gate.at_tokens.push_back(id.get<std::int32_t>());
-  }
-  if (gate.at_tokens.empty()) s.fail(s.path("at_tokens") + " is empty, expected ids of tokens");
+  gate.at_tokens = read_tokens(s, "at_tokens");
+  if (s.has("at_tokens") && gate.at_tokens.empty())
+    s.fail(s.path("at_tokens") + " is empty, expected ids of tokens");
+  s.choice("weights", gate.weights, "what is made of the gate's values");
   s.real("temperature", gate.temperature, "the weights' logits are divided by it");
   if (!(gate.temperature > 0)) s.wrong("temperature", "a number above 0");
   for (std::size_t i = 0, count = count_of(s, "layers"); i < count; ++i)
@@ -115,9 +141,16 @@ HeadSpec read_head(ObjectReader s) {
   s.toggle("layer_norm", layer_norm, "of pooled states");
   if (l2 && layer_norm) s.fail(s.path("l2_normalize") + " and layer_norm exclude each other");
   head.normalize = l2 ? Normalize::kL2 : layer_norm ? Normalize::kLayerNorm : Normalize::kNone;
+  const std::vector<std::int32_t> markers = read_tokens(s, "markers");
+  if (head.pooling == Pooling::kMarkers && markers.size() == 3)
+    head.markers = Markers{markers[0], markers[1], markers[2]};
+  else if (head.pooling == Pooling::kMarkers || s.has("markers"))
+    s.fail(s.path("markers") + " has " + std::to_string(markers.size()) +
+           " ids, expected three, with pooling markers");
   if (s.has("feature_projection")) head.projection = read_projection(s.inner("feature_projection"));
   for (std::size_t i = 0, count = count_of(s, "layers"); i < count; ++i)
     head.layers.push_back(read_layer(s.element("layers", i)));
+  if (s.has("bins")) head.bins = read_bins(s);
   if (s.has("gate")) head.gate = read_gate(s.inner("gate"));
   s.need("output");
   s.choice("output", head.output, "what the head's outputs stand for");
@@ -265,6 +298,10 @@ void check_heads(ObjectReader& s, const Manifest& m) {
         (!traits(head.output).scores_each_response() || m.features.set != features::FeatureSet::kNone ||
          head.normalize != Normalize::kNone || head.pooling != Pooling::kLast))
       s.fail("head.gate goes with output difference and pooling last, without features and normalization");
+    if (head.markers && (head.output != Output::kSigmoidB || m.features.set != features::FeatureSet::kNone ||
+                         head.normalize != Normalize::kNone))
+      s.fail("head.markers goes with output sigmoid_b, without features and normalization");
+    if (!head.bins.empty() && head.layers.empty()) s.fail("head.bins is there without head.layers");
     if (traits(head.output).reads_lm_head()) {
       if (head.file || !head.layers.empty()) s.fail(output + " takes no head file and no layers");
       if (head.skip_token || head.at_token)

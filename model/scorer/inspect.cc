@@ -73,7 +73,7 @@ Status account_base(const PairEncoder& encoder, const ModelShape& shape, Inspect
   std::vector<std::string> missing, wrong, strays;
   for (const checkpoint::Declared& d : shape.tensors) {
     auto it = tensors->find(d.name);
-    if (it == tensors->end()) it = tensors->find(shape.prefix + d.name);
+    if (it == tensors->end()) it = tensors->find(bare.strip + d.name);
     if (it == tensors->end()) {
       missing.push_back(d.name);
       continue;

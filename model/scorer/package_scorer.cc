@@ -248,7 +248,7 @@ class PackageScorer : public Scorer {
       std::int64_t rows = 0;
       for (; end < items.size() && items[end]->adapter == items[begin]->adapter; ++end)
         for (const EncodedOrder& order : items[end]->orders)
-          rows += static_cast<std::int64_t>(order.read().size());
+          rows += static_cast<std::int64_t>(order.states());
       const auto group = items.subspan(begin, end - begin);
       answer(group, states.narrow(0, row, rows).contiguous(), out);
       row += rows;

@@ -21,7 +21,7 @@ class Packer {
     if (prefixes_ == Prefixes::kShared)
       tree(items);
     else
-      for (const Encoded* item : items) lines(sequences_of(*item));
+      for (const Encoded* item : items) lines(*item);
     batch_.runs.push_back({first_row, batch_.rows() - first_row, items.front()->adapter});
   }
 
@@ -41,11 +41,17 @@ class Packer {
   }
 
   // The sequences of one item, in order, behind what all of them start with.
-  void lines(const std::vector<Sequence>& sequences) {
+  void lines(const Encoded& item) {
+    const std::vector<Sequence> sequences = sequences_of(item);
     const std::size_t prefix = prefixes_ == Prefixes::kOfItem ? shared_prefix(sequences) : 0;
     const std::int32_t parent = prefix > 0 ? segment(*sequences[0], 0, prefix, -1) : -1;
-    for (const Sequence sequence : sequences)
-      batch_.pooled.push_back(segment(*sequence, prefix, sequence->size(), parent));
+    for (const EncodedOrder& order : item.orders)
+      for (const Sequence sequence : order.read()) {
+        const std::int32_t first = batch_.rows(),
+                           whole = segment(*sequence, prefix, sequence->size(), parent);
+        for (const std::int32_t mark : order.marks) batch_.marked.push_back(first + mark);
+        batch_.pooled.insert(batch_.pooled.end(), std::max<std::size_t>(1, order.marks.size()), whole);
+      }
   }
 
   void tree(std::span<const Encoded* const> items) {

@@ -22,7 +22,7 @@ inline constexpr ForwardLimits kForwardTokens = {4096, 8192}, kGpuForwardTokens 
 // How many of the items, at least one, go into a forward: those in front that keep the limits.
 std::size_t count_for_forward(std::span<const Encoded* const> items, const ForwardLimits& limits);
 
-// batch.pooled has one segment per sequence, in the order items x orders x sequences. Neighbours with the
+// batch.pooled has one segment per sequence, or its segment once a mark, in the order items x orders x sequences. Neighbours with the
 // same adapter share a run; runs name adapters by Encoded::adapter.
 backend::Batch pack(std::span<const Encoded* const> items, Prefixes prefixes);
 

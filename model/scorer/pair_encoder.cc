@@ -59,7 +59,7 @@ Status leave_unread(const package::HeadSpec& head, EncodedOrder& order) {
 }
 
 Status add_gates(const package::HeadSpec& head, EncodedOrder& order) {
-  if (!head.gate) return Ok{};
+  if (!head.gate || !head.gate->reads_earlier()) return Ok{};
   for (const auto& sequence : order.sequences) {
     const std::size_t read = package::tokens_to_gate(*head.gate, sequence);
     if (read == 0)
@@ -68,6 +68,17 @@ Status add_gates(const package::HeadSpec& head, EncodedOrder& order) {
                    {}};
     order.gates.emplace_back(sequence.begin(), sequence.begin() + static_cast<std::ptrdiff_t>(read));
   }
+  return Ok{};
+}
+
+Status add_marks(const package::HeadSpec& head, EncodedOrder& order) {
+  if (!head.markers) return Ok{};
+  const auto places = package::places_of(*head.markers, order.sequences.front());
+  if (!places)
+    return Error{Code::kInvalid,
+                 "the head reads at markers (head.markers), each of which must stand once in this text",
+                 {}};
+  order.marks.assign(places->begin(), places->end());
   return Ok{};
 }
 
@@ -134,9 +145,14 @@ std::vector<float> PairEncoder::features(const text::Pair& pair) const {
 // A state depends on earlier tokens alone, or the tokens behind the one that is read could not be left out.
 Status PairEncoder::check_reading() const {
   for (const package::AdapterSpec& adapter : manifest_.adapters)
-    if (adapter.head.gate && family_->mask != families::AttentionMask::kCausal)
+    if (adapter.head.gate && adapter.head.gate->reads_earlier() &&
+        family_->mask != families::AttentionMask::kCausal)
       return invalid(package_->name() + "/package.json: head.gate is there, but " + family_->model_type +
                      " is not a causal language model");
+  for (const package::AdapterSpec& adapter : manifest_.adapters)
+    if (adapter.head.markers && family_->mask != families::AttentionMask::kBidirectional)
+      return invalid(package_->name() + "/package.json: head.markers is there, but a state of " +
+                     family_->model_type + " does not see the whole text");
   for (const package::AdapterSpec& adapter : manifest_.adapters)
     for (const auto& [key, token] :
          {std::pair{"skip_token", adapter.head.skip_token}, std::pair{"at_token", adapter.head.at_token}}) {
@@ -158,6 +174,7 @@ Result<EncodedOrder> PairEncoder::read_by(const package::HeadSpec& head, text::I
       return Error{Code::kEmptyInput, "the template gives an empty token sequence for this pair", ""};
   if (const Status s = leave_unread(head, order); !s) return s.error();
   if (const Status s = add_gates(head, order); !s) return s.error();
+  if (const Status s = add_marks(head, order); !s) return s.error();
   return order;
 }
 

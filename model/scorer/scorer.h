@@ -57,11 +57,15 @@ struct EncodedOrder {
   std::vector<std::vector<std::int32_t>> unread = {};
   // Of a head with a gate, for each sequence: its beginning, whose last state the gate reads. Otherwise empty.
   std::vector<std::vector<std::int32_t>> gates = {};
+  // Of a head that reads at markers: their places in the one sequence. Otherwise empty.
+  std::vector<std::int32_t> marks = {};
   // The feature columns that the head reads: none, 63 (pair, siamese), or 2 x 41 (difference: a's, then b's).
   std::vector<float> features;
 
-  // What the body reads, a state of each: every sequence, behind its gate if there is one.
+  // What the body reads: every sequence, behind its gate if there is one.
   std::vector<const std::vector<std::int32_t>*> read() const;
+  // The number of states that the body gives: one of each of these, or one at each mark.
+  std::size_t states() const { return marks.empty() ? read().size() : marks.size(); }
 };
 
 // Which tokens that sequences start with alike are computed once. Sharing changes no bit, but it requires states

@@ -9,7 +9,7 @@ from convert_support import *
 
 PUBLISHED = FIXTURES / "published"
 WHOLE = ["llama_score", "qwen2_pad", "gemma2_mlp", "mistral_openrlhf", "deberta", "phi3_long", "olmo2", "internlm2", "gpt_neox", "llama_gated",
-         "bert", "roberta", "xlm_roberta"]
+         "bert", "roberta", "xlm_roberta", "modernbert", "llama_quantiles", "gemma2_bins"]
 
 
 class Adoption(Folder):
@@ -45,6 +45,47 @@ class Rewards(Adoption):
                 out = self.check(PUBLISHED / name, PUBLISHED / name / "rows.jsonl")
                 self.assertRegex(out, r"\d+ rewards; the largest difference is .*, 0 are over 0.0002")
                 shutil.rmtree(self.dir / "package")
+
+    def test_of_the_first_token_where_config_says_so(self):
+        folder = self.published("modernbert")
+        self.edit_json(folder / "config.json", lambda c: c.update(classifier_pooling="cls"))
+        self.check(folder, folder / "rows_cls.jsonl")
+
+    def test_of_a_pair_in_one_text(self):
+        rows = PUBLISHED / "pair_markers/rows.jsonl"
+        code, out, err = self.adopt(PUBLISHED / "pair_markers")
+        self.assertEqual(code, 0, err)
+        self.assertIn("note: both responses stand in one text", out)
+        manifest = json.loads((self.dir / "package/package.json").read_text())
+        self.assertEqual(manifest["input"]["max_tokens"], 2048)
+        for package in (self.dir / "package", PUBLISHED / "pair_markers"):
+            code, out, err = run("score", "--package", package, "--input", rows, "--output", "-", "--compute", "fp32", "--quiet")
+            self.assertEqual(code, 0, err)
+            for got, row in zip(out.splitlines(), rows.read_text("utf-8").splitlines(), strict=True):
+                self.assertAlmostEqual(json.loads(got)["logits"][0], json.loads(row)["logit"], delta=2e-4)
+        (self.dir / "rows.jsonl").write_text(json.dumps({"id": 1, "prompt": "a", "response_a": "b <|candidate2|> c", "response_b": "d"}) + "\n")
+        code, out, err = run("score", "--package", self.dir / "package", "--input", self.dir / "rows.jsonl", "--output", "-", "--quiet")
+        self.assertEqual(code, 3)
+        self.assertIn("each of which must stand once in this text", out)
+        exchanged = [json.loads(line) for line in rows.read_text("utf-8").splitlines()]
+        for row in exchanged:
+            row["response_a"], row["response_b"] = row["response_b"], row["response_a"]
+        (self.dir / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in exchanged))
+        given, other, average = ([json.loads(line)["probabilities"]["model_a"] for line in run("score", "--package", self.dir / "package", "--input", file, "--output", "-", "--quiet", *more)[1].splitlines()]
+                                 for file, more in ((rows, ()), (self.dir / "rows.jsonl", ()), (rows, ("--swap",))))
+        self.assertEqual(len(average), len(exchanged))
+        for a, b, both in zip(given, other, average, strict=True):
+            self.assertAlmostEqual(both, (a + 1 - b) / 2, delta=1e-6)
+
+    def test_of_bins_under_a_softmax(self):
+        folder = self.published("gemma2_bins")
+        self.edit_json(folder / "config.json", lambda c: c.update(softmax=True, temperature=2.0))
+        self.assertEqual(self.adopt(folder)[0], 0)
+        self.assertEqual({k: v for k, v in json.loads((self.dir / "package/package.json").read_text())["head"]["gate"].items() if k != "layers"}, {"weights": "softmax", "temperature": 2.0})
+        rewards = [json.loads(line)["logits"] for line in run("score", "--package", self.dir / "package", "--input", folder / "rows.jsonl", "--output", "-", "--quiet")[1].splitlines()]
+        self.assertEqual(len(rewards), 5)
+        for reward in sum(rewards, []):  # expectations over bins from 0 to 1, averaged
+            self.assertTrue(0 < reward < 1, reward)
 
     def test_of_an_adapter_with_its_head_inside_or_beside(self):
         for name in ("adapter", "value_adapter"):
@@ -89,14 +130,14 @@ class Packages(Adoption):
         return [json.loads(line)["sequences"] for line in out.splitlines()]
 
     def test_have_the_tokens_of_transformers(self):
-        for name in WHOLE:
+        for name in WHOLE + ["pair_markers"]:
             with self.subTest(name):
                 rows = PUBLISHED / name / "rows.jsonl"
                 expected = [json.loads(line)["sequences"] for line in rows.read_text("utf-8").splitlines()]
                 self.assertEqual(self.tokens_of(PUBLISHED / name, rows), expected)
 
     def test_score_a_row_alone_as_among_others(self):
-        for name in ("llama_gated", "phi3_long"):
+        for name in ("llama_gated", "phi3_long", "pair_markers", "modernbert"):
             rows = [line + "\n" for line in (PUBLISHED / name / "rows.jsonl").read_text("utf-8").splitlines()]
             for part in [rows] + [[row] for row in rows]:
                 (self.dir / "rows.jsonl").write_text("".join(part), "utf-8")
@@ -293,6 +334,57 @@ class Refusals(Adoption):
         folder = changed(lambda t: None)
         self.edit_json(folder / "config.json", lambda c: c.update(model_type="mistral"))
         self.refused(folder, "the head has a gate, and where it reads is not known for mistral")
+
+    def changed(self, name, change, file="model.safetensors"):
+        shutil.rmtree(self.dir / name, ignore_errors=True)
+        folder = self.published(name)
+        all = read_tensors(folder / file)
+        change(all)
+        write_tensors(folder / file, all)
+        return folder
+
+    def test_of_quantiles_in_part(self):
+        name = "llama_quantiles"
+        self.refused(self.changed(name, lambda t: t.pop("gating.layers.5.running_var")), "the gated head lacks gating.layers.5.running_var")
+        self.refused(self.changed(name, lambda t: t.update({"gating.layers.1.weight": t["gating.layers.2.bias"]})), "has gating.layers.1.weight, which it does not read")
+        folder = self.changed(name, lambda t: None)
+        self.edit_json(folder / "config.json", lambda c: c.update(num_quantiles=5))
+        self.refused(folder, "regression_layer.weight is [12, 16]", "num_quantiles of config.json says, 5")
+
+    def test_of_bins_in_part(self):
+        name, beside = "gemma2_bins", "gating_layer.safetensors"
+        self.refused(self.changed(name, lambda t: t.pop("network.3.weight"), beside), "network.6.weight is [3, 12], expected floats of shape [-1, 14]")
+        self.refused(self.changed(name, lambda t: t.update(more=t["network.0.bias"]), beside), "the head of bins has gating_layer.more, which it does not read")
+        self.refused(self.changed(name, lambda t: t.update({"gating_layer.network.0.bias": t["norm.weight"]})), "gating_layer.network.0.bias is there twice")
+        folder = self.changed(name, lambda t: None)
+        (folder / beside).rename(folder / "gating_layer.pt")
+        self.refused(folder, "gating_layer.pt: is a file of PyTorch's own, expected gating_layer.safetensors")
+        (folder / "gating_layer.pt").unlink()
+        self.refused(folder, "the head of bins lacks gating_layer.network.0.weight")
+
+    def test_of_markers_in_part(self):
+        name = "pair_markers"
+        self.refused(self.changed(name, lambda t: t.pop("head_layer.1.weight")), "head_layer.4.weight is [2, 16], expected floats of shape [-1, 32]")
+        self.refused(self.changed(name, lambda t: t.update({"head_layer.5.scale": t["head_layer.4.bias"]})), "the head that reads at markers has head_layer.5.scale, which it does not read")
+        folder = self.changed(name, lambda t: None)
+        self.edit_json(folder / "config.json", lambda c: c.pop("cand2_prefix_id"))
+        self.refused(folder, "cand2_prefix_id is missing")
+        folder = self.changed(name, lambda t: None)
+        self.edit_json(folder / "config.json", lambda c: c.update(source_prefix_id=7))
+        self.refused(folder, "config.json: source_prefix_id is 7, expected the id of <|source|> in the tokenizer")
+        (self.dir / "template").write_text("{prompt}{response_a}{response_b}")
+        self.refused(self.changed(name, lambda t: None), "whose text is its own", more=("--template", self.dir / "template"))
+
+    def test_of_what_modernbert_does_not_support(self):
+        name = "modernbert"
+        for key, value, word in (("classifier_pooling", "max", "expected cls or mean"), ("attention_bias", True, "attention_bias is true"), ("hidden_activation", "silu", "hidden_activation"),
+                                 ("classifier_activation", "silu", "classifier_activation is 'silu'"), ("rope_scaling", {"type": "linear", "factor": 2}, "rope_scaling")):
+            with self.subTest(key):
+                folder = self.changed(name, lambda t: None)
+                self.edit_json(folder / "config.json", lambda c: c.update({key: value}))
+                self.refused(folder, word)
+        self.refused(self.changed(name, lambda t: t.pop("head.norm.weight")), "the head of modernbert lacks head.norm.weight")
+        self.refused(self.changed(name, lambda t: t.update({"classifier.scale": t["classifier.bias"]})), "classifier.scale, which it does not read")
 
     def test_of_two_heads_by_name(self):
         folder = self.published("llama_score")

@@ -103,7 +103,9 @@ Result<std::unique_ptr<TrainableModel>> TrainableModel::load(
         "method is full over a " + std::string(word_of(encoder->manifest().output())) +
         " head, whose rows of the LM head are not trained; expected method lora or another head.output");
   for (const package::AdapterSpec& adapter : encoder->manifest().adapters)
-    if (adapter.head.gate) return invalid("package.json: head.gate is served and not trained");
+    for (const auto& [key, served] : {std::pair{"gate", adapter.head.gate.has_value()},
+                                      std::pair{"markers", adapter.head.markers.has_value()}})
+      if (served) return invalid(std::string("package.json: head.") + key + " is served and not trained");
   std::unique_ptr<TrainableModel> self(new TrainableModel(std::move(encoder), std::move(*compute)));
   std::shared_ptr<checkpoint::WritableWeights> writable;
   scorer::SourceWrapper wrap;

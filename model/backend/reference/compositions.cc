@@ -36,7 +36,12 @@ at::Tensor activate(kernels::Activation kind, const at::Tensor& x) {
 }
 
 at::Tensor glu(kernels::Glu kind, const at::Tensor& gate, const at::Tensor& up) {
-  return (kind == kernels::Glu::kSwiGlu ? at::silu(gate) : at::gelu(gate, "tanh")) * up;
+  switch (kind) {
+    case kernels::Glu::kSwiGlu: return at::silu(gate) * up;
+    case kernels::Glu::kGeGlu: return at::gelu(gate, "tanh") * up;
+    case kernels::Glu::kGeGluErf: return at::gelu(gate) * up;
+  }
+  return up;
 }
 
 at::Tensor indices(std::span<const std::int32_t> values, at::Device device) {

@@ -1,5 +1,7 @@
 #include "model/backend/reference/encoders.h"
 
+#include <limits>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -38,8 +40,13 @@ at::Tensor attend(const kernels::DisentangledShape& shape, const at::Tensor& tab
                             .gather(2, rows.transpose(1, 2))
                             .transpose(1, 2);
   }
-  const at::Tensor weights =
-      at::softmax(scores.to(wide) * static_cast<double>(shape.scale), -1).to(q.scalar_type());
+  scores = scores.to(wide) * static_cast<double>(shape.scale);
+  if (shape.window > 0) {
+    const at::Tensor place = at::arange(length, table.options());
+    scores = scores.masked_fill((place.unsqueeze(1) - place.unsqueeze(0)).abs() >= shape.window,
+                                -std::numeric_limits<double>::infinity());
+  }
+  const at::Tensor weights = at::softmax(scores, -1).to(q.scalar_type());
   return weights.matmul(by_heads(v, heads)).transpose(0, 1).reshape({length, q.size(1)});
 }
 

@@ -53,9 +53,16 @@ __global__ void __launch_bounds__(kGroup > 128 ? kGroup : 128)
 
 constexpr int kThreads = 256;
 
-// y = g s u with s = sigmoid(b(g)):  du = dy g s,  dg = dy u s (1 + g b'(g) (1 - s))
+// y = g s u with s = sigmoid(b(g)):  du = dy g s,  dg = dy u s (1 + g b'(g) (1 - s)). With kGeGluErf s is the
+// normal distribution and s' its density:  dg = dy u (s + g s')
 template <Glu kKind>
 __device__ void gradients(float g, float u, float dy, float& dg, float& du) {
+  if constexpr (kKind == Glu::kGeGluErf) {
+    const float s = normcdff(g);
+    du = dy * g * s;
+    dg = dy * u * (s + g * 0.3989422804f * __expf(-0.5f * g * g));
+    return;
+  }
   constexpr float kTwiceRoot = 1.5957691216057308f, kCubic = 0.044715f;  // sqrt(8 / pi)
   const float b = kKind == Glu::kSwiGlu ? g : kTwiceRoot * (g + kCubic * g * g * g);
   const float slope = kKind == Glu::kSwiGlu ? 1.0f : kTwiceRoot * (1.0f + 3.0f * kCubic * g * g);
@@ -132,6 +139,8 @@ cudaError_t glu_backward(cudaStream_t stream, Glu kind, std::int64_t rows, std::
   const auto blocks = static_cast<unsigned>((rows * width / 8 + kThreads - 1) / kThreads);
   if (kind == Glu::kSwiGlu)
     glu_rows<Glu::kSwiGlu><<<blocks, kThreads, 0, stream>>>(width / 8, rows, tensors);
+  else if (kind == Glu::kGeGluErf)
+    glu_rows<Glu::kGeGluErf><<<blocks, kThreads, 0, stream>>>(width / 8, rows, tensors);
   else
     glu_rows<Glu::kGeGlu><<<blocks, kThreads, 0, stream>>>(width / 8, rows, tensors);
   return cudaGetLastError();

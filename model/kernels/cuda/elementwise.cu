@@ -13,6 +13,8 @@ template <Glu kKind>
 __device__ float gated(float g, float u) {
   if constexpr (kKind == Glu::kSwiGlu) {
     return g * sigmoid(g) * u;
+  } else if constexpr (kKind == Glu::kGeGluErf) {
+    return g * normcdff(g) * u;
   } else {
     constexpr float kTwiceRoot = 1.5957691216057308f;  // sqrt(8 / pi)
     return g * sigmoid(kTwiceRoot * (g + 0.044715f * g * g * g)) * u;
@@ -101,6 +103,8 @@ cudaError_t glu(cudaStream_t stream, Glu kind, std::int64_t rows, std::int64_t w
     const dim3 grid(blocks_of(width / 8), static_cast<unsigned>(rows < kMost ? rows : kMost));
     if (kind == Glu::kSwiGlu)
       glu_rows<Glu::kSwiGlu><<<grid, kThreads, 0, stream>>>(width / 8, gate, up, y);
+    else if (kind == Glu::kGeGluErf)
+      glu_rows<Glu::kGeGluErf><<<grid, kThreads, 0, stream>>>(width / 8, gate, up, y);
     else
       glu_rows<Glu::kGeGlu><<<grid, kThreads, 0, stream>>>(width / 8, gate, up, y);
     gate.data += kMost * gate.stride;

@@ -97,7 +97,7 @@ TEST_P(Backends, AgreeOnNorms) {
 }
 
 TEST_P(Backends, AgreeOnGatesAndActivations) {
-  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu}) {
+  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu, kernels::Glu::kGeGluErf}) {
     const auto glu = [&](Backend& b, const Tensors& t) { return b.glu(kind, t[0], t[1]); };
     const Tensors inputs = {at::randn({70, 37}), at::randn({70, 37})};
     expect_agrees(glu, inputs);

@@ -118,6 +118,11 @@ Json bert() { return config_of("bert", {{"type_vocab_size", 2}}); }
 Json xlm_roberta() {
   return config_of("xlm_roberta", {{"type_vocab_size", 1}, {"pad_token_id", 7}, {"hidden_act", "gelu_new"}});
 }
+Json modernbert() {
+  Json config = config_of("modernbert", {{"local_attention", 12}, {"global_attn_every_n_layers", 2}});
+  for (const char* key : {"num_key_value_heads", "head_dim"}) config.erase(key);
+  return config;
+}
 Json bilstm() {
   return {{"model_type", "bilstm"},
           {"vocab_size", kVocabulary},
@@ -264,6 +269,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"deberta_dense_last", deberta_shared, Form::kDense, package::Pooling::kLast},
                     Case{"bert_int8_first", bert, Form::kInt8, package::Pooling::kFirst},
                     Case{"xlm_roberta_nf4_mean", xlm_roberta, Form::kNf4, package::Pooling::kMean},
+                    Case{"modernbert_nf4_first", modernbert, Form::kNf4, package::Pooling::kFirst},
+                    Case{"modernbert_dense_mean", modernbert, Form::kDense, package::Pooling::kMean},
+                    Case{"modernbert_int8_last", modernbert, Form::kInt8, package::Pooling::kLast},
                     Case{"deberta_conv_int8_mean", deberta_conv, Form::kInt8, package::Pooling::kMean}),
     [](const auto& c) { return std::string(c.param.name); });
 
@@ -302,7 +310,8 @@ TEST(FamilyTraining, OfEveryWeightOfADenseBase) {
   constexpr std::size_t kEncoderLayer = 6 * 2 + 2 * 2;  // linears and norms, each with a bias
   expect(deberta_shared(), package::Pooling::kFirst, 1 + 2 + 1 + 2 + kLayers * kEncoderLayer);
   expect(deberta_conv(), package::Pooling::kMean, 3 + 1 + 2 + 1 + 4 + kLayers * (kEncoderLayer + 4));
-  expect(bert(), package::Pooling::kFirst, 3 + 2 + kLayers * kEncoderLayer);  // tables, norm
+  expect(bert(), package::Pooling::kFirst, 3 + 2 + kLayers * kEncoderLayer);      // tables, norm
+  expect(modernbert(), package::Pooling::kFirst, 1 + 2 + kLayers * (4 + 2) - 1);  // the first norm is missing
   for (const package::Pooling pooling :
        {package::Pooling::kLast, package::Pooling::kFirst, package::Pooling::kMean})
     expect(bilstm(), pooling, 1 + kLayers * 8);
@@ -329,6 +338,8 @@ TEST(FamilyTraining, GivesTheBitsOfServing) {
                                                      {package::Pooling::kMean, deberta_conv()},
                                                      {package::Pooling::kFirst, bert()},
                                                      {package::Pooling::kMean, xlm_roberta()},
+                                                     {package::Pooling::kFirst, modernbert()},
+                                                     {package::Pooling::kMean, modernbert()},
                                                      {package::Pooling::kLast, bilstm()}};
   for (const auto& [pooling, config] : cases) {
     Model model(Form::kNf4, config);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Case {
   const char* name;
   std::size_t heads, head_dim, length, rows;  // rows of the position tables
   bool key, query;
-  std::int32_t step = 1;  // rows from one distance to the next
+  std::int32_t step = 1;    // rows from one distance to the next
+  std::int32_t window = 0;  // of the shape
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
@@ -31,7 +33,7 @@ class Disentangled : public testing::TestWithParam<Case> {
   void SetUp() override {
     const Case& c = GetParam();
     const std::size_t width = c.heads * c.head_dim;
-    shape = {c.heads, c.head_dim, 0.3f};
+    shape = {c.heads, c.head_dim, 0.3f, c.window};
     q = random_floats((kBefore + c.length) * width, 1);
     k = random_floats((kBefore + c.length) * width, 2);
     v = random_floats((kBefore + c.length) * width, 3);
@@ -71,6 +73,10 @@ class Disentangled : public testing::TestWithParam<Case> {
         std::vector<double> weight;
         double total = 0;
         for (std::size_t j = 0; j < c.length; ++j) {
+          if (c.window > 0 && std::abs(static_cast<int>(i) - static_cast<int>(j)) >= c.window) {
+            weight.push_back(0);
+            continue;
+          }
           const auto row = static_cast<std::size_t>(row_of[c.length - 1 + i - j]);
           double score = dot(q, at(kBefore + i, h), k, at(kBefore + j, h));
           if (c.key) score += dot(q, at(kBefore + i, h), position_key, at(row, h));
@@ -100,6 +106,19 @@ TEST_P(Disentangled, FollowsItsDefinition) {
     ASSERT_NEAR(got[i], want[i], 1e-5) << i;  // scores up to 10 in fp32
 }
 
+class WindowedDisentangled : public Disentangled {};
+
+TEST_P(WindowedDisentangled, ReadsNoKeyThatNoQueryOfABlockSees) {
+  const Case& c = GetParam();
+  const auto whole = run();
+  const std::size_t width = c.heads * c.head_dim;
+  std::fill(k.begin() + static_cast<std::ptrdiff_t>((kBefore + c.length - 1) * width), k.end(), NAN);
+  const auto got = run();
+  const auto block = static_cast<std::ptrdiff_t>((kBefore + kQueryColumns) * width);
+  EXPECT_TRUE(std::equal(got.begin(), got.begin() + block, whole.begin()));
+  EXPECT_TRUE(std::isnan(got.back()));
+}
+
 #if HWY_ARCH_X86
 TEST_P(Disentangled, Avx2AndAvx512AgreeInEveryBit) {
   if ((hwy::SupportedTargets() & HWY_AVX3) == 0)
@@ -113,6 +132,11 @@ TEST_P(Disentangled, Avx2AndAvx512AgreeInEveryBit) {
 }
 #endif
 
+INSTANTIATE_TEST_SUITE_P(All, WindowedDisentangled,
+                         testing::Values(Case{"a_few", 2, 8, 140, 2, false, false, 1, 5},
+                                         Case{"over_tiles", 1, 24, 330, 2, false, false, 1, 65}),
+                         [](const auto& c) { return std::string(c.param.name); });
+
 INSTANTIATE_TEST_SUITE_P(All, Disentangled,
                          testing::Values(Case{"one_token", 1, 8, 1, 2, true, true},
                                          Case{"both", 3, 16, 70, 24, true, true},
@@ -121,7 +145,12 @@ INSTANTIATE_TEST_SUITE_P(All, Disentangled,
                                          Case{"position_to_content", 2, 7, 130, 31, false, true},
                                          Case{"several_tiles", 1, 24, 210, 300, true, true},
                                          Case{"rows_left_out", 2, 16, 120, 400, true, true, 3},
-                                         Case{"content_alone", 2, 64, 48, 2, false, false}),
+                                         Case{"content_alone", 2, 64, 48, 2, false, false},
+                                         Case{"itself_alone", 2, 8, 40, 2, false, false, 1, 1},
+                                         Case{"window_of_a_few", 2, 10, 97, 2, false, false, 1, 6},
+                                         Case{"window_over_tiles", 1, 24, 330, 2, false, false, 1, 65},
+                                         Case{"window_beyond_all", 2, 16, 70, 2, false, false, 1, 200},
+                                         Case{"window_with_positions", 2, 16, 210, 24, true, true, 1, 30}),
                          [](const auto& c) { return std::string(c.param.name); });
 
 }  // namespace

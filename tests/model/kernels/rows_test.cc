@@ -130,9 +130,10 @@ TEST(L2Normalize, GivesLengthOneAndLeavesZeroAlone) {
 TEST(Glu, FollowsItsFormulaForEveryLengthOfTail) {
   for (std::size_t n = 1; n < 40; ++n) {
     const auto gate = ramp(n), up = ramp(n);
-    std::vector<float> swiglu(n), geglu(n);
+    std::vector<float> swiglu(n), geglu(n), exact(n);
     glu(Glu::kSwiGlu, gate.data(), up.data(), n, swiglu.data());
     glu(Glu::kGeGlu, gate.data(), up.data(), n, geglu.data());
+    glu(Glu::kGeGluErf, gate.data(), up.data(), n, exact.data());
     for (std::size_t i = 0; i < n; ++i) {
       const double g = gate[i];
       EXPECT_NEAR(swiglu[i], g / (1 + std::exp(-g)) * up[i], 2e-6);
@@ -140,13 +141,14 @@ TEST(Glu, FollowsItsFormulaForEveryLengthOfTail) {
           geglu[i],
           0.5 * g * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (g + 0.044715 * g * g * g))) * up[i],
           3e-6);
+      EXPECT_NEAR(exact[i], 0.5 * g * (1 + std::erf(g / std::numbers::sqrt2)) * up[i], 3e-6);
     }
   }
 }
 
 TEST(Glu, IsAllOrNothingFarFromZero) {
   const std::vector<float> gate = {-1e30f, -1e4f, -200, -104, -89, 89, 200, 1e4f}, up(8, 1.0f);
-  for (const Glu kind : {Glu::kSwiGlu, Glu::kGeGlu}) {
+  for (const Glu kind : {Glu::kSwiGlu, Glu::kGeGlu, Glu::kGeGluErf}) {
     std::vector<float> y(8);
     glu(kind, gate.data(), up.data(), 8, y.data());
     for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(y[i], std::max(gate[i], 0.0f), 1e-6) << gate[i];

@@ -82,7 +82,7 @@ backend::Distances distances() {
 }
 
 // Which of the position tables there are.
-enum class Tables { kBoth, kKey, kQuery, kNone };
+enum class Tables { kBoth, kKey, kQuery, kNone, kNoneAndWindow };
 class BothWays : public testing::TestWithParam<Tables> {
  protected:
   static bool key() { return GetParam() == Tables::kBoth || GetParam() == Tables::kKey; }
@@ -96,12 +96,12 @@ class BothWays : public testing::TestWithParam<Tables> {
   }
   static at::Tensor run(Compute& c, const backend::Batch& b, const Tensors& t) {
     std::vector<backend::RelativePositions> relative;
-    for (std::int32_t a = 0; a < 2 && GetParam() != Tables::kNone; ++a) {
+    for (std::int32_t a = 0; a < 2 && GetParam() < Tables::kNone; ++a) {
       const auto at = static_cast<std::size_t>(3 + 2 * a);
       relative.push_back({a, key() ? t[at] : at::Tensor(), query() ? t[at + 1] : at::Tensor()});
     }
     const kernels::DisentangledShape shape{static_cast<std::size_t>(kHeads), static_cast<std::size_t>(kDim),
-                                           0.2f};
+                                           0.2f, GetParam() == Tables::kNoneAndWindow ? 7 : 0};
     return attention_both_ways(c, shape, b, distances(), relative, t[0], t[1], t[2]);
   }
 };
@@ -128,11 +128,13 @@ TEST_P(BothWays, KnowsNoNeighbours) {
 }
 
 std::string name_of(const testing::TestParamInfo<Tables>& info) {
-  return std::vector<std::string>{"both", "key", "query", "none"}[static_cast<std::size_t>(info.param)];
+  return std::vector<std::string>{"both", "key", "query", "none",
+                                  "none_and_window"}[static_cast<std::size_t>(info.param)];
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BothWays,
-                         testing::Values(Tables::kBoth, Tables::kKey, Tables::kQuery, Tables::kNone),
+                         testing::Values(Tables::kBoth, Tables::kKey, Tables::kQuery, Tables::kNone,
+                                         Tables::kNoneAndWindow),
                          name_of);
 
 }  // namespace

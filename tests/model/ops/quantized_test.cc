@@ -217,7 +217,8 @@ TEST_P(GatedMlp, HasTheBitsOfItsParts) {
 
 INSTANTIATE_TEST_SUITE_P(Widths, GatedMlp,
                          testing::Combine(testing::ValuesIn(kBoth), testing::Values(130, 576, 4500),
-                                          testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu)));
+                                          testing::Values(kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu,
+                                                          kernels::Glu::kGeGluErf)));
 
 }  // namespace
 }  // namespace preferd::ops

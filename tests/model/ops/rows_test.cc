@@ -57,7 +57,7 @@ TEST(NormHeadsGradient, OfInputAndTrainableWeight) {
 }
 
 TEST(GluGradient, OfBoth) {
-  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu})
+  for (const auto kind : {kernels::Glu::kSwiGlu, kernels::Glu::kGeGlu, kernels::Glu::kGeGluErf})
     expect_gradients({random_tensor(70, 37, 1, 4), random_tensor(70, 37, 2)},
                      [&](Compute& compute, backend::TrainableWeights&, const Tensors& x) {
                        return glu(compute, kind, x[0], x[1]);

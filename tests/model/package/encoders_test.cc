@@ -197,5 +197,63 @@ TEST(Deberta, LeavesWhatPublishedFilesHoldBeside) {
   EXPECT_EQ(copy.refusal(scorer::Golden::kVerify), "");
 }
 
+INSTANTIATE_TEST_SUITE_P(
+    Modernbert, BadEncoder,
+    testing::Values(
+        Refusal{"rope_of_a_type",
+                "modernbert_nf4_lora",
+                [](const PackageCopy& c) {
+                  config(c, [](Json& j) { j["rope_parameters"].erase("full_attention"); });
+                },
+                {"config.json", "rope_parameters has no full_attention"}},
+        Refusal{"layer_types",
+                "modernbert_nf4_lora",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["layer_types"].erase(0); }); },
+                {"config.json", "layer_types is an array of 2", "num_hidden_layers entries, 3"}},
+        Refusal{"every_layer",
+                "modernbert",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["global_attn_every_n_layers"] = 0; }); },
+                {"config.json", "global_attn_every_n_layers is 0"}},
+        Refusal{"shared_keys",
+                "modernbert",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["num_key_value_heads"] = 1; }); },
+                {"config.json", "num_key_value_heads or head_dim is not supported in modernbert"}},
+        Refusal{"biases",
+                "modernbert",
+                [](const PackageCopy& c) { config(c, [](Json& j) { j["mlp_bias"] = true; }); },
+                {"config.json", "mlp_bias is true, expected false"}},
+        Refusal{"norm_of_the_first_layer",
+                "modernbert",
+                [](const PackageCopy& c) {
+                  base(c, [](auto& all) {
+                    all["model.layers.0.attn_norm.weight"] = all["model.layers.1.attn_norm.weight"];
+                  });
+                },
+                {"tensors that no part of modernbert reads", "layers.0.attn_norm.weight"}}),
+    by_case);
+
+INSTANTIATE_TEST_SUITE_P(
+    Heads, BadEncoder,
+    testing::Values(Refusal{"gate_that_reads_earlier",
+                            "modernbert",
+                            [](const PackageCopy& c) {
+                              manifest(c, [](Json& j) {
+                                j["head"]["pooling"] = "last";
+                                j["head"]["gate"] = {{"at_tokens", {1}}, {"layers", j["head"]["layers"]}};
+                              });
+                            },
+                            {"package.json", "head.gate is there",
+                             "modernbert is not a causal language model"}},
+                    Refusal{"markers_over_a_decoder",
+                            "dense",
+                            [](const PackageCopy& c) {
+                              manifest(c, [](Json& j) {
+                                j["head"]["pooling"] = "markers";
+                                j["head"]["markers"] = {1, 2, 3};
+                              });
+                            },
+                            {"package.json", "head.markers is there", "llama does not see the whole text"}}),
+    by_case);
+
 }  // namespace
 }  // namespace preferd::package

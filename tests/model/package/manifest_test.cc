@@ -99,6 +99,65 @@ TEST(Manifest, RefusesWhatDoesNotGoWithAConversationOrAReadingToken) {
   EXPECT_THAT(refusal(bad), testing::HasSubstr("input.chat_template is missing"));
 }
 
+TEST(Manifest, ReadsBinsAGateAndALayerNorm) {
+  Json json = with_conversation();
+  json["head"]["bins"] = {0, 0.5, 1};
+  json["head"]["gate"] = *parse_json(
+      R"({"weights": "plain", "layers": [{"type": "linear", "in": 80, "out": 2}, {"type": "leaky_relu"},
+          {"type": "layer_norm", "eps": 0.001}]})");
+  const auto m = read(json.dump());
+  ASSERT_TRUE(m) << m.error().what;
+  const HeadSpec& head = m->adapters[0].head;
+  EXPECT_EQ(head.bins, (std::vector<double>{0, 0.5, 1}));
+  EXPECT_FALSE(head.gate->reads_earlier());
+  EXPECT_EQ(head.gate->weights, GateWeights::kPlain);
+  EXPECT_EQ(head.gate->layers[1].activation, Activation::kLeakyRelu);
+  EXPECT_EQ(head.gate->layers[2].type, HeadLayer::Type::kLayerNorm);
+  EXPECT_EQ(head.gate->layers[2].eps, 0.001);
+  const auto refused = [&](const char* pointer, Json value, const char* word) {
+    Json bad = json;
+    bad[Json::json_pointer(pointer)] = std::move(value);
+    EXPECT_THAT(refusal(bad), testing::HasSubstr(word)) << pointer;
+  };
+  refused("/head/bins", {1, 1}, "rising order");
+  refused("/head/bins", {1, "2"}, "rising order");
+  refused("/head/bins", {1}, "two values or more");
+  refused("/head/layers", Json::array(), "head.bins is there without head.layers");
+  refused("/head/gate/layers/2/eps", 0, "above 0");
+  refused("/head/gate/weights", "sum", "softmax");
+  refused("/head/gate/at_tokens", Json::array(), "is empty");
+}
+
+TEST(Manifest, ReadsMarkers) {
+  Json json = with_pairs();
+  json.erase("features");
+  json.erase("adapters");
+  json["head"] = *parse_json(
+      R"({"file": "h.safetensors", "pooling": "markers", "markers": [5, 6, 7], "output": "sigmoid_b",
+          "layers": [{"type": "linear", "in": 64, "out": 1}]})");
+  const auto m = read(json.dump());
+  ASSERT_TRUE(m) << m.error().what;
+  EXPECT_EQ(m->adapters[0].head.markers, (Markers{5, 6, 7}));
+  const auto refused = [&](const char* key, Json value, const char* word) {
+    Json bad = json;
+    bad["head"][key] = std::move(value);
+    EXPECT_THAT(refusal(bad), testing::HasSubstr(word)) << key;
+  };
+  refused("markers", {5, 6}, "has 2 ids, expected three, with pooling markers");
+  refused("markers", {5, 6, -1}, "ids of tokens");
+  refused("pooling", "first", "expected three, with pooling markers");
+  refused("output", "softmax_ab", "head.markers goes with output sigmoid_b");
+  refused("l2_normalize", true, "head.markers goes with output sigmoid_b");
+}
+
+TEST(HeadSpec, FindsMarkersThatStandOnce) {
+  const std::vector<std::int32_t> ids = {9, 5, 1, 7, 6};
+  EXPECT_EQ(places_of({5, 6, 7}, ids), (Markers{1, 4, 3}));
+  EXPECT_FALSE(places_of({5, 6, 8}, ids));
+  const std::vector<std::int32_t> twice = {5, 6, 7, 5};
+  EXPECT_FALSE(places_of({5, 6, 7}, twice));
+}
+
 TEST(HeadSpec, ReadsUpToTheTokenThatItIsTold) {
   const std::vector<std::int32_t> ids = {5, 7, 5, 7, 7};
   HeadSpec head;

@@ -137,8 +137,8 @@ TEST_P(EachForm, AnswersAsTheReferenceUnderEveryHeadAndCut) {
 TEST(Matrix, IsWhole) {
   std::size_t count = 0;
   for (const auto& [name, cases] : matrix().cases) count += cases.size();
-  EXPECT_EQ(matrix().cases.size(), 8u * 4 + 1);
-  EXPECT_EQ(count, 7u * 4 * 6 * 4 + 4 * 5 * 4 + 5 * 4);
+  EXPECT_EQ(matrix().cases.size(), 9u * 4 + 1);
+  EXPECT_EQ(count, 7u * 4 * 6 * 4 + 2 * 4 * 5 * 4 + 5 * 4);
   EXPECT_EQ(matrix().asks.size(), 5u);
 }
 

@@ -105,6 +105,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"mean_bf16", "dense_bf16_mean", Method::kFull},
         Case{"deberta", "deberta_nf4_lora", Method::kLora}, Case{"deberta_full", "deberta", Method::kFull},
         Case{"deberta_conv", "deberta_conv", Method::kLora},
+        Case{"modernbert", "modernbert_nf4_lora", Method::kLora},
+        Case{"modernbert_full", "modernbert", Method::kFull},
         Case{"deberta_head", "deberta_conv", Method::kHead}, Case{"bilstm", "bilstm", Method::kFull},
         Case{"bilstm_cut", "bilstm_mean", Method::kFull}, Case{"bilstm_head", "bilstm", Method::kHead}),
     [](const auto& c) { return std::string(c.param.name); });

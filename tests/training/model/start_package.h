@@ -20,6 +20,7 @@ inline TrainConfig config_of(const std::string& fixture, Method method) {
   config.package["head"].erase("file");
   config.package["base"]["path"] = folder + "/base";
   if (fixture.starts_with("deberta")) config.adapter.targets = {"query_proj", "key_proj", "dense"};
+  if (fixture.starts_with("modernbert")) config.adapter.targets = {"Wqkv", "Wo", "Wi"};
   return config;
 }
 
