@@ -129,6 +129,8 @@ class Kinds(Folder):
                    ("head", package("dense", EACH, one)), ("full", package("dense", EACH, one))])
         self.refused(2, "token_pair", keys=SHORT | {"method": "full"},
                      config=self.replaced(package("token_pair", PAIRS, {"output": "token_pair", "tokens": ["A", "B"]})))
+        self.refused(2, "objective.center is set and head.output is sigmoid_b", keys=SHORT | {"objective.center": 1},
+                     config=self.replaced(package("dense", PAIRS, head(64, 1, output="sigmoid_b"))))
 
     def test_every_family(self):
         one, narrow = head(64, 1, output="difference"), head(32, 1, output="difference")

@@ -9,7 +9,7 @@ from trainer_support import *
 
 # Steps for a second or two, with everything that a resume must bring back.
 LONG = {"loop.batch_examples": 4, "data.train": TRAIN, "data.valid": VALID, "adapter.dropout": .1, "watch.evaluate_every": 4, "watch.checkpoint_every": 3, "adapter.r": 2,
-        "package.name": "p", "threads": 1}
+        "package.name": "p", "threads": 1, "optimizer.average": .8}
 
 
 class Killed(Folder):
@@ -90,6 +90,16 @@ class Killed(Folder):
             self.assertTrue((self.out / "checkpoints" / f"step-{saved:08}").exists())
             self.done(keys=LONG, flags=["--resume"])
             self.assertEqual((digests(self.out), losses(self.out)), self.expected)
+
+    def test_best_holds_the_average(self):
+        for valid in (LONG["data.valid"], []):
+            out = self.dir / f"{len(valid)} files"
+            self.done(out, LONG | {"data.valid": valid, "watch.checkpoint_every": 1, "watch.keep": 99})
+            steps = [step for step, _, _, validation in losses(out) if validation and validation["best"]] or [losses(out)[-1][0]]
+            state = tensors(out / f"checkpoints/step-{steps[-1]:08}/state.safetensors")
+            for name, values in tensors(out / "best/head.safetensors").items():
+                self.assertEqual(values, state[f"average/head/{name}"], name)
+                self.assertNotEqual(values, state[f"weight/head/{name}"], name)
 
     def test_resume_of_a_finished_run_repeats_its_end_only(self):
         digest, loss = self.whole(LONG)

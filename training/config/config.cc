@@ -66,6 +66,8 @@ void describe(Schema& f, OptimizerConfig& o) {
   f.real("power", o.schedule.power, 0.01, 100, "of linear: what is left to go, to this power");
   f.real("cycles", o.schedule.cycles, 0, 100, "of the cosine");
   f.real("clip", o.clip, 0, 1e9, "largest norm of all gradients; 0 is off");
+  f.real("average", o.adam.average, 0, 0.999999,
+         "decay of a running average of the weights, which is evaluated and kept; 0 is off");
 }
 
 void describe(Schema& f, ObjectiveWeights& o) {
@@ -78,6 +80,8 @@ void describe(Schema& f, ObjectiveWeights& o) {
   f.real("temperature", o.temperature, 0.01, 1000,
          "T: of the distillation, and of both probabilities of probability_cosine");
   f.real("label_smoothing", o.label_smoothing, 0, 0.99, "share of the votes' target spread over all classes");
+  f.real("center", o.center, 0, 1e6,
+         "weight of (s_a + s_b)^2, of heads that score each response: what both scores share means nothing");
 }
 
 void describe(Schema& f, LoopConfig& l) {

@@ -54,6 +54,7 @@ at::Tensor objective(const ObjectiveWeights& weights, const at::Tensor& logits, 
            probability_distance(logits, targets.teacher, weights.temperature) * weights.probability_cosine;
   if (weights.cosine > 0)
     loss = loss + cosine_distance(states, targets.teacher_embedding, logits.size(0)) * weights.cosine;
+  if (weights.center > 0) loss = loss + logits.sum(1).square() * weights.center;
   return (loss * targets.weight).sum() / total_weight;
 }
 

@@ -4,6 +4,8 @@
 //   distillation    T^2 KL(teacher_T || student_T)                    (Hinton et al., arXiv 1503.02531)
 //   probability cosine   1 - cos(softmax(student / T), softmax(teacher / T)), PyTorch's CosineEmbeddingLoss
 //   cosine          1 - cos(student's pooled state, teacher's embedding), mean over the pair's sequences
+//   center          (s_a + s_b)^2 of a head that scores each response: what both scores share changes no
+//                   verdict, but costs precision      (Eisenstein et al., arXiv 2312.09244)
 //
 //   loss of a step = sum_i weight_i loss_i / sum_i weight_i    over the examples of the whole step
 #pragma once
@@ -23,6 +25,7 @@ struct ObjectiveWeights {
   double temperature = 1;      // T
   double label_smoothing = 0;  // target <- (1 - s) target + s / classes
   double probability_cosine = 0;
+  double center = 0;
 
   bool needs_teacher_logits() const { return distillation > 0 || probability_cosine > 0; }
 };

@@ -14,6 +14,7 @@ AdamW::AdamW(std::vector<Parameter> parameters, AdamWOptions options)
   const at::NoGradGuard no_grad;
   for (const Parameter& p : parameters_)
     moments_.push_back({at::zeros_like(p.tensor), at::zeros_like(p.tensor)});
+  if (options_.average > 0) average_.emplace(parameters_, options_.average);
 }
 
 void AdamW::step(const std::function<Rate(ParameterGroup)>& rate) {
@@ -33,6 +34,7 @@ void AdamW::step(const std::function<Rate(ParameterGroup)>& rate) {
     p.addcdiv_(m, at::sqrt(v).div_(correction2).add_(options_.eps), -r.lr / correction1);
     p.mutable_grad().reset();
   }
+  if (average_) average_->update(steps_);
 }
 
 double AdamW::gradient_norm() const {

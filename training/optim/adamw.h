@@ -13,15 +13,18 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "training/optim/average.h"
 #include "training/optim/parameter.h"
 
 namespace preferd::training {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double average = 0;  // decay of a running average of the weights (average.h); 0 = none
 };
 
 struct Rate {
@@ -33,8 +36,8 @@ class AdamW {
   // Keeps handles to the tensors, which must stay leaves of the same storage.
   AdamW(std::vector<Parameter> parameters, AdamWOptions options);
 
-  // Updates every parameter from its gradient (an undefined gradient counts as zero) and clears the
-  // gradients.
+  // Updates every parameter from its gradient (an undefined gradient counts as zero), then the average, and
+  // clears the gradients.
   void step(const std::function<Rate(ParameterGroup)>& rate);
 
   // Euclidean norm of all gradients, in double.
@@ -51,12 +54,14 @@ class AdamW {
   std::span<Moments> moments() { return moments_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }
+  WeightAverage* average() { return average_ ? &*average_ : nullptr; }  // stored with the moments
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
  private:
   std::vector<Parameter> parameters_;
   std::vector<Moments> moments_;
   AdamWOptions options_;
+  std::optional<WeightAverage> average_;
   std::int64_t steps_ = 0;
 };
 

@@ -29,6 +29,7 @@ void each_tensor(AdamW& optimizer, F f) {
     f("weight/" + p.name, p.tensor);
     f("first/" + p.name, optimizer.moments()[i].first);
     f("second/" + p.name, optimizer.moments()[i].second);
+    if (optimizer.average() != nullptr) f("average/" + p.name, optimizer.average()->tensors()[i]);
   }
 }
 
@@ -106,10 +107,11 @@ Result<RunState> read_state(const Files& files, const std::string& folder, AdamW
 
 }  // namespace
 
-std::uint64_t Checkpoints::size_of(const AdamW& optimizer) {
+std::uint64_t Checkpoints::size_of(AdamW& optimizer) {
+  const std::uint64_t copies = optimizer.average() == nullptr ? 3 : 4;
   std::uint64_t bytes = 4096;
   for (const Parameter& p : optimizer.parameters())
-    bytes += 3 * static_cast<std::uint64_t>(p.tensor.numel()) * p.tensor.element_size();
+    bytes += copies * static_cast<std::uint64_t>(p.tensor.numel()) * p.tensor.element_size();
   return bytes;
 }
 

@@ -1,7 +1,8 @@
 // Checkpoints: everything that the rest of a run depends on, between two optimizer steps.
 //
 // A checkpoint is a folder step-NNNNNNNN with state.safetensors (each parameter, "weight/NAME", and AdamW's
-// moments, "first/NAME", "second/NAME", in their own type) and state.json. It appears whole or not at all.
+// moments, "first/NAME", "second/NAME", and the average, "average/NAME", if there is one, in their own type)
+// and state.json. It appears whole or not at all.
 // The order of rows, dropout and schedule are functions of (seed, step), so only the step is stored for them.
 #pragma once
 
@@ -38,12 +39,12 @@ class Checkpoints {
   // The folder of the newest checkpoint, if there is one.
   std::optional<std::string> newest() const;
 
-  // Fills parameters and moments. Errors: a file that is damaged, or that holds other tensors than the run
-  // has.
+  // Fills parameters, moments and the average. Errors: a file that is damaged, or that holds other tensors
+  // than the run has.
   static Result<RunState> load(const std::string& folder, AdamW& optimizer);
 
   // The number of bytes of one checkpoint.
-  static std::uint64_t size_of(const AdamW& optimizer);
+  static std::uint64_t size_of(AdamW& optimizer);
 
  private:
   std::string folder_;

@@ -271,6 +271,7 @@ class Loop {
   // False: asked to stop before all rows were seen.
   Result<bool> evaluate() {
     const auto start = Clock::now();
+    const Averaged averaged(in_.optimizer.average());
     const auto found = probabilities_of(in_.model, *in_.valid, in_.config.loop.batch_tokens, in_.group,
                                         in_.interrupted, events_.evaluating);
     if (!found && found.error().code == Code::kCancelled) return false;

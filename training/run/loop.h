@@ -4,11 +4,11 @@
 //          divided by the weight of the whole step, so that gradients add up to those of one big batch
 //          (also for the last, partial step of an epoch); sum over processes; clip; AdamW
 //
-// Between steps come evaluation on the validation rows, best weights, checkpoints and early stopping. A
-// request to stop is noticed between forwards: the step or the evaluation in progress is dropped, and a
-// resumed run repeats it. Everything is a function of (configuration, data, seed): a run that was killed and
-// resumed from a checkpoint goes through the same weights, bit for bit, on the same CPU with the same number
-// of threads.
+// Between steps come evaluation on the validation rows, best weights, checkpoints and early stopping. Where
+// the optimizer keeps an average of the weights, the average is evaluated and stored as best. A request to
+// stop is noticed between forwards: the step or the evaluation in progress is dropped, and a resumed run
+// repeats it. Everything is a function of (configuration, data, seed): a run that was killed and resumed from
+// a checkpoint goes through the same weights, bit for bit, on the same CPU with the same number of threads.
 #pragma once
 
 #include <atomic>
@@ -43,8 +43,8 @@ struct StepProgress {
 
 struct ValidationReport {
   std::int64_t step = 0;
-  double log_loss = 0,
-         accuracy = 0;  // of the current weights; rows without a winner do not count for accuracy
+  // Of the weights after this step, or of their average; rows without a winner do not count for accuracy.
+  double log_loss = 0, accuracy = 0;
   std::int64_t rows = 0;
   bool best = false;
 };
@@ -53,7 +53,8 @@ struct ValidationReport {
 struct LoopEvents {
   std::function<void(const StepProgress&)> stepping;  // may be empty
   std::function<void(const StepReport&)> step;
-  std::function<Status(const ValidationReport&)> evaluation;  // with `best` it stores the weights
+  // With `best` it stores the model's weights, which are the average where there is one.
+  std::function<Status(const ValidationReport&)> evaluation;
   std::function<Status(const RunState&)> checkpoint;  // saves a checkpoint; metrics are flushed before
   std::function<void(double share)> evaluating;
 };

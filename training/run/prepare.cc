@@ -40,7 +40,7 @@ DataEvents data_events(const PrepareEvents& events, const char* phase) {
 }
 
 // What the objective needs must be configured.
-Status check_objective(const TrainConfig& config) {
+Status check_objective(const TrainConfig& config, package::Output output) {
   const ObjectiveWeights& o = config.objective;
   if (o.cross_entropy <= 0 && !o.needs_teacher_logits() && o.cosine <= 0)
     return invalid(
@@ -49,6 +49,9 @@ Status check_objective(const TrainConfig& config) {
   if (o.needs_teacher_logits() && config.data.teachers.empty())
     return invalid("objective." + std::string(o.distillation > 0 ? "distillation" : "probability_cosine") +
                    " is set and data.teachers is empty, expected files of trainer label");
+  if (o.center > 0 && !package::traits(output).scores_each_response())
+    return invalid("objective.center is set and head.output is " + std::string(word_of(output)) +
+                   ", expected difference or token_reward, which score each response");
   return Ok{};
 }
 
@@ -123,7 +126,7 @@ Result<Prepared> prepare(const TrainConfig& config, const RunDirectory& run, con
                                                         : StoredBase::kNone;
   const auto manifest = package::parse_manifest(out.form.json);
   if (!manifest) return invalid("package: " + manifest.error().what);
-  if (const Status s = check_objective(config); !s) return s.error();
+  if (const Status s = check_objective(config, manifest->output()); !s) return s.error();
   out.classes = package::traits(manifest->output()).classes(outputs_of(manifest->adapters.front().head));
 
   auto data = select_rows(config, out.classes, run, events);

@@ -81,9 +81,15 @@ class Recorder {
     return checkpoints_.save(state_, optimizer_);
   }
 
-  Status write_best() { return write_package(run_.path("best"), prepared_.form, model_.tensors()); }
+  // Without validation: what the run ends with.
+  Status write_last() {
+    const Averaged averaged(optimizer_.average());
+    return write_best();
+  }
 
  private:
+  Status write_best() { return write_package(run_.path("best"), prepared_.form, model_.tensors()); }
+
   void keep(const Status& s) {
     if (!s && !failure_) failure_ = s.error();
   }
@@ -242,7 +248,7 @@ class Training {
     const bool has_best = std::filesystem::exists(run.path("best/package.json"));
     const bool interrupted = result.ending == Ending::kInterrupted;
     if (!interrupted && !prepared.valid)
-      if (const Status s = recorder.write_best(); !s) return while_running(s.error());
+      if (const Status s = recorder.write_last(); !s) return while_running(s.error());
     if (has_best || !interrupted) result.best = run.path("best");
     if (in_.config.huggingface && !result.best.empty()) {
       result.huggingface = run.path("huggingface");

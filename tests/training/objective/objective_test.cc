@@ -60,6 +60,16 @@ TEST(ClassLogits, SoftmaxOverThemIsTheVerdict) {
   EXPECT_NEAR(at::softmax(scores, 1)[1][0].item<double>(), 1 / (1 + std::exp(2.5)), 1e-15);
 }
 
+TEST(Center, PullsWhatBothScoresShareToZero) {
+  at::Tensor logits = tensor_of(Json{{0.5, -1.5}, {2.0, 3.0}}).requires_grad_();
+  const Targets targets{tensor_of(Json{{0.5, 0.5}, {0.5, 0.5}}), {}, {}, tensor_of(Json{1.0, 3.0})};
+  const auto at_weight = [&](double center) { return objective({.center = center}, logits, {}, targets, 4); };
+  const at::Tensor term = at_weight(0.1) - at_weight(0);
+  EXPECT_NEAR(term.item<double>(), 0.1 * (1 * 1.0 + 25 * 3.0) / 4, 1e-12);
+  term.backward();
+  EXPECT_LE(gap(logits.grad(), tensor_of(Json{{-0.05, -0.05}, {0.75, 0.75}})), 1e-12);
+}
+
 TEST(ClassLogits, SeveralColumnsStayAsTheyAre) {
   const at::Tensor two = tensor_of(Json{{1, 2}, {3, 4}}), three = tensor_of(Json{{1, 2, 3}, {4, 5, 6}});
   EXPECT_TRUE(class_logits(package::Output::kSoftmaxAb, two).equal(two));

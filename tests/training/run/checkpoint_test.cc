@@ -25,11 +25,11 @@ struct Weights {
   std::vector<at::Tensor> tensors;
   AdamW optimizer;
 
-  explicit Weights(double start, at::ScalarType type = at::kFloat, std::int64_t width = 4)
+  explicit Weights(double start, at::ScalarType type = at::kFloat, std::int64_t width = 4, double average = 0)
       : tensors({at::arange(3 * width, type).view({3, width}) + start, at::ones({5}, type) * start}),
         optimizer({{"adapter/a", ParameterGroup::kAdapterA, tensors[0].requires_grad_()},
                    {"head/layers.0.bias", ParameterGroup::kHead, tensors[1].requires_grad_()}},
-                  {}) {}
+                  {.average = average}) {}
 
   void step() {
     for (at::Tensor& t : tensors) t.mutable_grad() = t.detach() * 0.5;
@@ -161,8 +161,21 @@ TEST_F(CheckpointTest, AFolderThatCannotBeWritten) {
   EXPECT_THAT(s.error().what, HasSubstr(folder_));
 }
 
+TEST_F(CheckpointTest, TheAverageGoesOn) {
+  Weights trainable(1, at::kFloat, 4, 0.9), other(7, at::kFloat, 4, 0.9), without(7);
+  trainable.step();
+  trainable.step();
+  ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
+  EXPECT_THAT(refusal(without.optimizer), HasSubstr("average/adapter/a"));
+  EXPECT_EQ(refusal(other.optimizer), "");
+  trainable.step();
+  other.step();
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_TRUE(trainable.optimizer.average()->tensors()[i].equal(other.optimizer.average()->tensors()[i]));
+}
+
 TEST_F(CheckpointTest, SizeIsThatOfTheFiles) {
-  Weights trainable(1);
+  Weights trainable(1, at::kFloat, 4096, 0.9);
   ASSERT_TRUE(checkpoints_.save({}, trainable.optimizer));
   std::uintmax_t bytes = 0;
   for (const auto& entry : fs::directory_iterator(*checkpoints_.newest())) bytes += entry.file_size();
