@@ -13,7 +13,7 @@ import argparse, concurrent.futures, json, pathlib, shutil, subprocess, sys, tem
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures/packages"
 HUGGING_FACE = json.loads((FIXTURES.parent / "bf16_errors.json").read_text())  # {package: mean error of a logit}
-ENCODERS = {"deberta_v2", "bilstm"}
+ENCODERS = {"bert", "bilstm", "deberta_v2", "modernbert", "roberta", "xlm_roberta"}
 
 
 def score(preferd, package, rows, *flags):
@@ -73,10 +73,12 @@ def check(preferd, package, rows, device):
                 wrong.append("farther from fp32 than transformers")
         if mode in ("dense", "fp8"):
             others = [{**r, "id": f"{r['id']}/{i}"} for r in rows[::-1] for i in range(3)][:: 2 if mode == "dense" else 1]
+            # Beside pairs of the same prompts, so that forwards share them.
+            others += [{**r, "id": f"beside/{i}", "response_b": rows[i - 1]["response_b"]} for i, r in enumerate(rows)]
             again = score(preferd, package, others, *flags)
             if isinstance(again, str):
                 wrong.append(f"{mode} again: {again}")
-            elif changed := [i for i, v in again.items() if got[mode][i.split("/")[0]] != v]:
+            elif changed := [i for i, v in again.items() if not i.startswith("beside") and got[mode][i.split("/")[0]] != v]:
                 wrong.append(f"{mode}: other batches, other bits in {len(changed)} of {len(again)} rows")
     if {"dense", "packed"} <= got.keys() and got["dense"] != got["packed"]:
         wrong.append("packed has other bits than dense")

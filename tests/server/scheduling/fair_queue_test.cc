@@ -85,7 +85,7 @@ TEST_F(FairQueueTest, ABatchThatSomebodyWaitsForIsFilledUpOnlyToItsCompany) {
     for (std::size_t i = 0; i < pairs; ++i)
       queue.add(traffic, {.call = nullptr, .tokens = 10, .since = now_, .deadline = now_ + 100s});
   };
-  const auto size = [&] { return queue.take(100, now_, expired_).size(); };
+  const auto size = [&] { return queue.take({100, 100}, now_, expired_).pairs.size(); };
   add_to(kBulk, 50);
   EXPECT_EQ(size(), 10u);
   add_to(kInteractive, 1);
