@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "model/text/template/compare.h"
 #include "model/text/template/number_format.h"
@@ -46,8 +48,12 @@ class Formatter {
     return format_[at_];
   }
 
+  // As in CPython, the value of a key is all that there is from then on, and it is taken once.
   Value next() {
-    if (keyed_) return current_;
+    if (keyed_) {
+      if (!current_) refuse("% has fewer values than its format uses");
+      return *std::exchange(current_, std::nullopt);
+    }
     const bool tuple = values_.is_tuple();
     if (taken_ >= (tuple ? values_.items().size() : 1)) refuse("% has fewer values than its format uses");
     ++taken_;
@@ -55,7 +61,6 @@ class Formatter {
   }
 
   void read_key() {
-    keyed_ = false;
     if (peek() != U'(') return;
     if (!values_.is_dict()) refuse("the format of % names a key, but its values are no dict");
     const std::size_t begin = ++at_;
@@ -194,8 +199,8 @@ class Formatter {
   const Value& values_;
   TextBuilder out_;
   std::size_t at_ = 0, taken_ = 0;
-  bool keyed_ = false;
-  Value current_;
+  bool keyed_ = false;  // a key has been read
+  std::optional<Value> current_;
 };
 
 }  // namespace
