@@ -7,6 +7,10 @@
 
 namespace preferd::server {
 
+namespace {
+constexpr std::ptrdiff_t kLookedBack = 16;  // how many waiting pairs a new one is compared with
+}
+
 struct FairQueue::Batch {
   Budget budget;
   Taken taken;
@@ -49,6 +53,12 @@ bool FairQueue::admits(TrafficClass traffic, std::size_t tokens) const {
 
 void FairQueue::add(TrafficClass traffic, Waiting waiting) {
   Class& c = at(traffic);
+  if (waiting.encoded != nullptr) {
+    scorer::ForwardCost before;
+    for (auto it = c.waiting.rbegin(); it != c.waiting.rend() && it - c.waiting.rbegin() < kLookedBack; ++it)
+      if (it->encoded != nullptr && it->generation == waiting.generation) before.add(*it->encoded);
+    waiting.tokens = std::clamp<std::size_t>(before.of(*waiting.encoded), 1, waiting.tokens);
+  }
   c.tokens += waiting.tokens;
   c.waiting.push_back(std::move(waiting));
 }

@@ -47,7 +47,7 @@ struct Waiting {
   std::shared_ptr<Call> call;
   std::size_t index = 0;  // in the call
   const scorer::Scorer* generation = nullptr;
-  std::size_t tokens = 0;                    // that it adds to those before it in its call
+  std::size_t tokens = 0;                    // that it adds to those before it
   const scorer::Encoded* encoded = nullptr;  // shows what it shares with others; null: nothing
   Clock::time_point since, deadline;
   std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit
@@ -73,6 +73,7 @@ class FairQueue {
   std::size_t max_tokens(TrafficClass traffic) const { return at(traffic).options.max_tokens; }
   std::chrono::milliseconds max_wait(TrafficClass traffic) const { return at(traffic).options.max_wait; }
   bool admits(TrafficClass traffic, std::size_t tokens) const;
+  // What the pair shares with those that came just before it counts once.
   void add(TrafficClass traffic, Waiting waiting);
 
   // The next batch, without pairs only when nothing waits. Pairs whose deadline is not after `now` go to `expired`.

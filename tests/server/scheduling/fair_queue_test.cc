@@ -185,6 +185,7 @@ TEST_F(FairQueueTest, CountsASharedPromptOnce) {
     for (const auto& w : taken.pairs) out.push_back(w.index);
     return out;
   };
+  EXPECT_EQ(queue_.tokens(kBulk), 100u + 4 * 20 + 100);
   const auto first = queue_.take({.tokens = 110, .alike = 160}, now_, expired_);
   EXPECT_EQ(indices(first), (Indices{0, 1, 2, 3}));
   EXPECT_EQ(first.tokens, 160u);
