@@ -8,8 +8,8 @@
 namespace preferd::scorer {
 namespace {
 
-// Deeper lines cost attention more than they save.
-constexpr int kMaxDepth = 8;
+// What an item counts at least: sorting, heads and verdicts are not free.
+constexpr std::size_t kLeastCost = 16;
 
 class Packer {
  public:
@@ -69,7 +69,7 @@ class Packer {
       equal_to[i] = different.back();
     }
     std::vector<std::int32_t> leaves(all.size());
-    grow(all, different, {.length = 0, .segment = -1, .depth = 0}, leaves);
+    grow(all, different, {.length = 0, .segment = -1}, leaves);
     for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i] = leaves[equal_to[i]];
     batch_.pooled.insert(batch_.pooled.end(), leaves.begin(), leaves.end());
   }
@@ -78,7 +78,6 @@ class Packer {
   struct Stem {
     std::size_t length;
     std::int32_t segment;
-    int depth;
   };
 
   // Neighbours among `sorted` that go on alike behind the stem share a longer one.
@@ -87,7 +86,7 @@ class Packer {
     for (std::size_t begin = 0; begin < sorted.size();) {
       const Sequence first = all[sorted[begin]];
       std::size_t end = begin + 1, length = first->size();
-      for (; end < sorted.size() && stem.depth < kMaxDepth; ++end) {
+      for (; end < sorted.size(); ++end) {
         const std::size_t common = common_prefix(all[sorted[end - 1]], all[sorted[end]]);
         if (common < stem.length + kMinSharedPrefix) break;
         length = std::min(length, common);
@@ -96,7 +95,7 @@ class Packer {
         leaves[sorted[begin]] = segment(*first, stem.length, first->size(), stem.segment);
       } else {
         const std::int32_t longer = segment(*first, stem.length, length, stem.segment);
-        grow(all, sorted.subspan(begin, end - begin), {length, longer, stem.depth + 1}, leaves);
+        grow(all, sorted.subspan(begin, end - begin), {length, longer}, leaves);
       }
       begin = end;
     }
@@ -114,7 +113,9 @@ std::size_t count_for_forward(std::span<const Encoded* const> items, const Forwa
   std::size_t count = 1;
   for (; count < items.size(); ++count) {
     const std::size_t added = cost.of(*items[count]), shared = items[count]->cost_tokens - added;
-    if (cost.tokens() + added > (shared > added ? limits.alike : limits.tokens)) break;
+    if ((shared > 0 ? std::max(cost.tokens(), count * kLeastCost) : cost.tokens()) + added >
+        (shared > added ? limits.alike : limits.tokens))
+      break;
     cost.add(*items[count]);
   }
   return count;

@@ -195,6 +195,7 @@ Reply Service::info(Request& request) {
   json.end_object().key("limits").begin_object();
   json.member("max_body_bytes", options_.max_body_bytes);
   json.member("max_batch_body_bytes", options_.max_batch_body_bytes);
+  json.member("rank_pairs", options_.rank_pairs);
   json.member("max_items", options_.max_items).member("max_queue_tokens", options_.queue_tokens);
   json.member("max_bulk_queue_tokens", options_.bulk_queue_tokens);
   json.member("max_wait_ms", options_.max_wait_ms).member("max_bulk_wait_ms", options_.bulk_max_wait_ms);

@@ -8,8 +8,10 @@
 namespace preferd::server {
 
 namespace {
-constexpr std::ptrdiff_t kLookedBack = 16;  // how many waiting pairs a new one is compared with
-}
+constexpr std::ptrdiff_t kLookedBack = 4;  // how many waiting pairs the first of a call is compared with
+constexpr std::size_t kLeastCost = 16;     // tokens that a pair counts at least in a batch
+constexpr std::size_t kStretch = 4;        // see Budget
+}  // namespace
 
 struct FairQueue::Batch {
   Budget budget;
@@ -25,13 +27,16 @@ struct FairQueue::Batch {
     if (taken.pairs.empty()) return true;
     if (w.generation != taken.pairs.front().generation) return false;
     const std::size_t shared = w.encoded != nullptr ? w.encoded->cost_tokens - added : 0;
-    if (taken.tokens + added > (shared > added ? std::max(budget.tokens, budget.alike) : budget.tokens))
+    const std::size_t so_far =
+        shared > 0 ? std::max(taken.tokens, taken.pairs.size() * kLeastCost) : taken.tokens;
+    if (so_far + added > (shared > added ? std::max(budget.tokens, budget.alike) : budget.tokens))
       return false;
     const std::size_t of_call = w.quota == 0 ? 0 : tokens_of(w.call.get());
     return of_call == 0 || of_call + w.tokens <= w.quota;
   }
   void add(Waiting w, std::size_t added) {
     taken.tokens += added;
+    if (taken.pairs.empty()) budget.alike = std::min(budget.alike, kStretch * std::max(budget.tokens, added));
     if (w.encoded != nullptr) cost.add(*w.encoded);
     taken.pairs.push_back(std::move(w));
   }
@@ -46,28 +51,36 @@ FairQueue::FairQueue(std::vector<ClassOptions> options) {
   for (auto& o : options) classes_.push_back({.options = std::move(o)});
 }
 
-bool FairQueue::admits(TrafficClass traffic, std::size_t tokens) const {
+bool FairQueue::admits(TrafficClass traffic, std::size_t tokens, std::size_t held) const {
   const Class& c = at(traffic);
-  return tokens <= c.options.max_tokens && c.tokens <= c.options.max_tokens - tokens;
+  const std::size_t most = c.options.max_tokens, most_held = kHeldPerToken * most;
+  return tokens <= most && c.tokens <= most - tokens && held <= most_held && c.held <= most_held - held;
 }
 
 void FairQueue::add(TrafficClass traffic, Waiting waiting) {
   Class& c = at(traffic);
-  if (waiting.encoded != nullptr) {
+  const bool first = c.waiting.empty() || c.waiting.back().call != waiting.call || waiting.call == nullptr;
+  if (waiting.encoded != nullptr && first) {
     scorer::ForwardCost before;
     for (auto it = c.waiting.rbegin(); it != c.waiting.rend() && it - c.waiting.rbegin() < kLookedBack; ++it)
       if (it->encoded != nullptr && it->generation == waiting.generation) before.add(*it->encoded);
     waiting.tokens = std::clamp<std::size_t>(before.of(*waiting.encoded), 1, waiting.tokens);
   }
   c.tokens += waiting.tokens;
+  c.held += waiting.held;
   c.waiting.push_back(std::move(waiting));
+}
+
+void FairQueue::forget(Class& c, const Waiting& w) {
+  c.tokens -= w.tokens;
+  c.held -= w.held;
 }
 
 void FairQueue::drop_expired(Class& c, Clock::time_point now, std::vector<Waiting>& expired) {
   const auto live = [&](const Waiting& w) { return w.deadline > now; };
   const auto dead = std::stable_partition(c.waiting.begin(), c.waiting.end(), live);
   for (auto it = dead; it != c.waiting.end(); ++it) {
-    c.tokens -= it->tokens;
+    forget(c, *it);
     expired.push_back(std::move(*it));
   }
   c.waiting.erase(dead, c.waiting.end());
@@ -82,7 +95,7 @@ void FairQueue::fill(Class& c, Batch& batch, double allowance) {
     if (!batch.takes(next, added) || cost > allowance) return;
     allowance -= cost;
     c.credit -= cost;
-    c.tokens -= next.tokens;
+    forget(c, next);
     batch.company = std::min(batch.company, c.options.company);
     batch.add(std::move(next), added);
     c.waiting.pop_front();
@@ -126,7 +139,7 @@ std::vector<Waiting> FairQueue::remove(const Call* call) {
     const auto other = [&](const Waiting& w) { return w.call.get() != call; };
     const auto gone = std::stable_partition(c.waiting.begin(), c.waiting.end(), other);
     for (auto it = gone; it != c.waiting.end(); ++it) {
-      c.tokens -= it->tokens;
+      forget(c, *it);
       out.push_back(std::move(*it));
     }
     c.waiting.erase(gone, c.waiting.end());
@@ -139,7 +152,7 @@ std::vector<Waiting> FairQueue::clear() {
   for (auto& c : classes_) {
     for (auto& w : c.waiting) out.push_back(std::move(w));
     c.waiting.clear();
-    c.tokens = 0;
+    c.tokens = c.held = 0;
     c.credit = 0;
   }
   return out;

@@ -48,13 +48,14 @@ struct Waiting {
   std::size_t index = 0;  // in the call
   const scorer::Scorer* generation = nullptr;
   std::size_t tokens = 0;                    // that it adds to those before it
+  std::size_t held = 0;                      // token ids that are kept for it
   const scorer::Encoded* encoded = nullptr;  // shows what it shares with others; null: nothing
   Clock::time_point since, deadline;
   std::size_t quota = 0;  // most tokens of this call in one batch; 0: no such limit
 };
 
-// Tokens of a batch. `alike`: of one that holds pairs which share more than they add, as another batch would
-// compute that again.
+// Tokens of a batch. `alike`: the most of one that holds pairs which share more than they add, as another batch would
+// compute that again; up to four times `tokens` or what its first pair costs.
 struct Budget {
   std::size_t tokens = 0, alike = 0;
 };
@@ -72,7 +73,10 @@ class FairQueue {
 
   std::size_t max_tokens(TrafficClass traffic) const { return at(traffic).options.max_tokens; }
   std::chrono::milliseconds max_wait(TrafficClass traffic) const { return at(traffic).options.max_wait; }
-  bool admits(TrafficClass traffic, std::size_t tokens) const;
+  // `held`: token ids that are kept until they are computed, those that are shared too. A class holds at most
+  // kHeldPerToken times its tokens.
+  static constexpr std::size_t kHeldPerToken = 8;
+  bool admits(TrafficClass traffic, std::size_t tokens, std::size_t held = 0) const;
   // What the pair shares with those that came just before it counts once.
   void add(TrafficClass traffic, Waiting waiting);
 
@@ -104,7 +108,7 @@ class FairQueue {
   struct Class {
     ClassOptions options;
     std::deque<Waiting> waiting{};
-    std::size_t tokens = 0;
+    std::size_t tokens = 0, held = 0;
     double credit = 0;
   };
   struct Batch;
@@ -112,6 +116,7 @@ class FairQueue {
   Class& at(TrafficClass traffic) { return classes_[static_cast<std::size_t>(traffic)]; }
   const Class& at(TrafficClass traffic) const { return classes_[static_cast<std::size_t>(traffic)]; }
   void fill(Class& c, Batch& batch, double allowance);
+  static void forget(Class& c, const Waiting& w);
   void drop_expired(Class& c, Clock::time_point now, std::vector<Waiting>& expired);
 
   std::vector<Class> classes_;

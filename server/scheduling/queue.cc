@@ -46,6 +46,16 @@ std::size_t tokens_of(std::span<const Job> jobs) {
   return std::accumulate(costs.begin(), costs.end(), std::size_t{0});
 }
 
+// Token ids of a job, those of members included.
+std::size_t ids_of(const scorer::Encoded& encoded) {
+  std::size_t ids = 0;
+  for (const scorer::EncodedOrder& order : encoded.orders)
+    for (const auto* sequences : {&order.sequences, &order.unread, &order.gates})
+      for (const auto& sequence : *sequences) ids += sequence.size();
+  for (const scorer::Encoded& member : encoded.members) ids += ids_of(member);
+  return ids;
+}
+
 Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace)
     : generation_(std::move(generation)),
       jobs_(std::move(jobs)),
@@ -58,6 +68,7 @@ Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pa
       continue;
     }
     encoded_ += 1;
+    held_ += ids_of(*jobs_[i].encoded);
   }
   if (pace == Pace::kGradually) quota_ = (tokens_ + kGradualBatches - 1) / kGradualBatches;
 }
@@ -122,6 +133,13 @@ std::optional<Error> Queue::refusal(const Call& call, TrafficClass traffic) cons
                      std::to_string(waiting_.max_tokens(traffic)) + "; send fewer items at once",
                  {}};
   }
+  const std::size_t most_held = FairQueue::kHeldPerToken * waiting_.max_tokens(traffic);
+  if (call.held_ > most_held)
+    return Error{Code::kTooLarge,
+                 "the call holds " + std::to_string(call.held_) + " token ids, the queue " +
+                     std::to_string(most_held) + "; send fewer items at once",
+                 {}};
+  if (!waiting_.admits(traffic, tokens, call.held_)) return refuse(kQueueFull, metrics_);
   if (const auto full = crowding(traffic, tokens)) return refuse(*full, metrics_);
   const auto now = Clock::now();
   const double wait = turn_seconds(traffic);
@@ -145,6 +163,7 @@ Status Queue::submit(const std::shared_ptr<Call>& call, TrafficClass traffic) {
                              .index = i,
                              .generation = call->generation().get(),
                              .tokens = call->costs_[i],
+                             .held = ids_of(*job.encoded),
                              .encoded = &*job.encoded,
                              .since = now,
                              .deadline = job.deadline,

@@ -82,7 +82,7 @@ class Call {
   const std::shared_ptr<scorer::Scorer> generation_;
   std::vector<Job> jobs_;           // as they came, but for the timing that is written with the result
   std::vector<std::size_t> costs_;  // tokens that each job adds to those before it
-  std::size_t encoded_ = 0, tokens_ = 0;
+  std::size_t encoded_ = 0, tokens_ = 0, held_ = 0;
   std::size_t quota_ = 0;  // tokens in one batch, or 0
   std::mutex mutex_;
   std::condition_variable_any settled_;

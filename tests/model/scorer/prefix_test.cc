@@ -199,6 +199,22 @@ TEST(Packer, ComputesEqualSequencesOnce) {
   EXPECT_EQ(batch.pooled, (std::vector<std::int32_t>{1, 2, 1}));
 }
 
+// As the turns of one conversation are, each sent with all before it.
+TEST(Packer, SharesNestedStemsAtAnyDepth) {
+  std::vector<Encoded> turns;
+  ForwardCost cost;
+  for (std::int32_t k = 1; k <= 200; ++k) {
+    std::vector<std::int32_t> ids;
+    for (std::int32_t i = 0; i < 19 * k; ++i) ids.push_back(i % 1000);
+    ids.push_back(5000 + k);
+    turns.push_back(item_of(std::move(ids)));
+  }
+  for (const Encoded& turn : turns) cost.add(turn);
+  const backend::Batch batch = pack(pointers(turns), Prefixes::kShared);
+  EXPECT_LE(static_cast<std::size_t>(batch.rows()), cost.tokens() + kMinSharedPrefix * turns.size());
+  EXPECT_LT(batch.rows(), 8000);
+}
+
 TEST(Packer, CountsWhatItemsAddBehindOthers) {
   const Encoded a = item_of(ids(1, 50, 7, 10)), b = item_of(ids(1, 50, 8, 5)), c = item_of(ids(1, 15, 2, 5));
   const auto behind_a = [&](const Encoded& item) {

@@ -19,6 +19,7 @@ class FairQueueTest : public testing::Test {
                          .index = index,
                          .generation = generation,
                          .tokens = tokens,
+                         .held = 0,
                          .encoded = nullptr,
                          .since = now_,
                          .deadline = now_ + deadline,
@@ -175,6 +176,7 @@ TEST_F(FairQueueTest, CountsASharedPromptOnce) {
                        .index = i,
                        .generation = nullptr,
                        .tokens = 100,
+                       .held = 100,
                        .encoded = &pairs[i],
                        .since = now_,
                        .deadline = now_ + 100s,
@@ -186,6 +188,8 @@ TEST_F(FairQueueTest, CountsASharedPromptOnce) {
     return out;
   };
   EXPECT_EQ(queue_.tokens(kBulk), 100u + 4 * 20 + 100);
+  EXPECT_TRUE(queue_.admits(kBulk, 1, 8000 - 600));
+  EXPECT_FALSE(queue_.admits(kBulk, 1, 8001 - 600));  // ids that are held
   const auto first = queue_.take({.tokens = 110, .alike = 160}, now_, expired_);
   EXPECT_EQ(indices(first), (Indices{0, 1, 2, 3}));
   EXPECT_EQ(first.tokens, 160u);
