@@ -101,11 +101,8 @@ Result<FoundHead> find_head(const AdoptOptions& options, const Sources& sources)
       return invalid(sources.adapter->name() + ": there are two heads: " + (*inside)->name +
                      " in adapter_model.safetensors and " + (*beside)->name + " in value_head.safetensors");
     if (*inside) {
-      if ((*inside)->name == "score") {
-        const auto skip = skipped_token(*sources.base);
-        if (!skip) return skip.error();
-        if (*skip) (*inside)->section["skip_token"] = **skip;
-      }
+      if ((*inside)->name == "score")
+        if (const Status s = add_skipped_token(*sources.base, (*inside)->section); !s) return s.error();
       return FoundHead{std::move(**inside), FoundHead::In::kAdapter};
     }
     if (*beside) return FoundHead{std::move(**beside)};

@@ -83,9 +83,7 @@ Result<std::optional<PublishedHead>> binned_head(const Files& base, const Beside
   head.notes.push_back("the reward is the expectation over " + std::to_string(bins) +
                        " bins from 0 to 1 of each of " + std::to_string(objectives) +
                        " objectives, weighted by a gate");
-  const auto skip = skipped_token(base);
-  if (!skip) return skip.error();
-  if (*skip) head.section["skip_token"] = **skip;
+  if (const Status s = add_skipped_token(base, head.section); !s) return s.error();
   return std::optional(std::move(head));
 }
 

@@ -162,9 +162,7 @@ Result<std::optional<PublishedHead>> gated_head(const Files& base, const BesideB
       std::to_string(objectives) + " objectives" +
       (quantiles > 1 ? ", each the mean of " + std::to_string(quantiles) + " quantiles," : "") +
       " are weighted by a gate that reads the state at the end of the prompt");
-  const auto skip = skipped_token(base);
-  if (!skip) return skip.error();
-  if (*skip) head.section["skip_token"] = **skip;
+  if (const Status s = add_skipped_token(base, head.section); !s) return s.error();
   return std::optional(std::move(head));
 }
 

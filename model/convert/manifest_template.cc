@@ -127,9 +127,8 @@ Result<OrderedJson> head_template(const TemplateOptions& options, Sequences sequ
   if (!linear->bias) layer["bias"] = false;
   OrderedJson section = {{"layers", OrderedJson::array({layer})}, {"output", *output}};
   if (head_file != nullptr || base == nullptr) return section;
-  const auto skip = skipped_token(*base);  // the head is that of a sequence classifier
-  if (!skip) return skip.error();
-  if (*skip) section["skip_token"] = **skip;
+  // The head is that of a sequence classifier.
+  if (const Status s = add_skipped_token(*base, section); !s) return s.error();
   return section;
 }
 

@@ -269,11 +269,8 @@ Result<std::optional<PublishedHead>> published_head(const Files& base) {
   if (known.empty())
     head.notes.push_back("the head is taken to be " + head.name +
                          ", the only other linear that reads states");
-  if (head.name == "score") {
-    const auto skip = skipped_token(base);
-    if (!skip) return skip.error();
-    if (*skip) head.section["skip_token"] = **skip;
-  }
+  if (head.name == "score")
+    if (const Status s = add_skipped_token(base, head.section); !s) return s.error();
   return std::optional(std::move(head));
 }
 
@@ -300,16 +297,17 @@ Result<std::optional<PublishedHead>> head_in_adapter(const Files& adapter, const
   return only_head(heads, base, adapter.name() + "/adapter_model.safetensors");
 }
 
-Result<std::optional<std::int64_t>> skipped_token(const Files& base) {
+Status add_skipped_token(const Files& base, OrderedJson& section) {
   const auto config = checkpoint::read_json_object(base, "config.json");
   if (!config) return config.error();
   checkpoint::Fields fields(*config, base.name() + "/config.json");
   const auto shape = scorer::base_shape(base);
   if (!shape) return shape.error();
-  if (!shape->causal || !fields.has("pad_token_id")) return std::optional<std::int64_t>();
+  if (!shape->causal || !fields.has("pad_token_id")) return Ok{};
   const std::int64_t id = fields.integer("pad_token_id", -1, std::int64_t{1} << 24);
-  if (const Status s = fields.status(); !s) return s.error();
-  return id < 0 ? std::optional<std::int64_t>() : std::optional(id);
+  if (const Status s = fields.status(); !s) return s;
+  if (id >= 0) section["skip_token"] = id;
+  return Ok{};
 }
 
 }  // namespace preferd::convert

@@ -44,8 +44,8 @@ Result<std::optional<PublishedHead>> head_beside_adapter(const Files& adapter, c
 // none.
 Result<std::optional<PublishedHead>> head_in_adapter(const Files& adapter, const Files& base);
 
-// The token that transformers' sequence classifiers skip at the end of a text: config.json's pad_token_id;
-// nothing for encoders, which read the first token.
-Result<std::optional<std::int64_t>> skipped_token(const Files& base);
+// Adds skip_token to the section of a head: what transformers' sequence classifiers skip at the end of a text,
+// config.json's pad_token_id; nothing for encoders, which read the first token.
+Status add_skipped_token(const Files& base, OrderedJson& section);
 
 }  // namespace preferd::convert

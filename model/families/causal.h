@@ -76,6 +76,9 @@ struct CausalDefaults {
 // Failures are added to `config`.
 CausalSpec read_causal(checkpoint::Fields& config, const CausalDefaults& defaults);
 
+// For families whose heads have keys of their own and share hidden_size: fails if they do not.
+void expect_plain_heads(checkpoint::Fields& config, const CausalSpec& spec, const std::string& family);
+
 // How the layers of one type are rotated: its object in rope_parameters (transformers 5), or `theta_key`, with
 // rope_scaling for full_attention alone.
 struct LayerRope {

@@ -112,4 +112,10 @@ std::vector<std::int64_t> read_qwen_windows(checkpoint::Fields& config, std::int
   return read_windows(config, layers, width, [first](std::int64_t layer) { return layer >= first; });
 }
 
+void expect_plain_heads(checkpoint::Fields& config, const CausalSpec& spec, const std::string& family) {
+  if (spec.kv_heads != spec.heads || spec.heads * spec.head_dim != spec.hidden)
+    config.fail("num_key_value_heads or head_dim is not supported in " + family +
+                ": num_attention_heads heads share hidden_size");
+}
+
 }  // namespace preferd::families

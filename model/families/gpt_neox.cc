@@ -13,10 +13,7 @@ std::unique_ptr<Body> build_gpt_neox(checkpoint::Fields& config, checkpoint::Wei
       config, {.rope = {.rotated = 0.25, .theta_key = "rotary_emb_base", .rotated_key = "rotary_pct"},
                .eps = 1e-5,
                .eps_key = "layer_norm_eps"});
-  if (spec.kv_heads != spec.heads || spec.heads * spec.head_dim != spec.hidden)
-    config.fail(
-        "num_key_value_heads or head_dim is not supported in gpt_neox: num_attention_heads heads share "
-        "hidden_size");
+  expect_plain_heads(config, spec, "gpt_neox");
   spec.names = {.embedding = "embed_in",
                 .final_norm = "final_layer_norm",
                 .output = weights.has("lm_head.weight") ? "lm_head" : "embed_out",

@@ -9,10 +9,7 @@ namespace preferd::families {
 std::unique_ptr<Body> build_modernbert(checkpoint::Fields& config, checkpoint::WeightSource& weights,
                                        const BodyOptions& options) {
   CausalSpec spec = read_causal(config, {.eps = 1e-5, .eps_key = "norm_eps"});
-  if (spec.kv_heads != spec.heads || spec.heads * spec.head_dim != spec.hidden)
-    config.fail(
-        "num_key_value_heads or head_dim is not supported in modernbert: num_attention_heads heads share "
-        "hidden_size");
+  expect_plain_heads(config, spec, "modernbert");
   spec.names = {.embedding = "embeddings.tok_embeddings",
                 .final_norm = "final_norm",
                 .embedding_norm = "embeddings.norm",

@@ -8,9 +8,6 @@
 namespace preferd::scorer {
 namespace {
 
-// What an item counts at least: sorting, heads and verdicts are not free.
-constexpr std::size_t kLeastCost = 16;
-
 class Packer {
  public:
   explicit Packer(Prefixes prefixes) : prefixes_(prefixes) { batch_.offsets.push_back(0); }
@@ -113,7 +110,7 @@ std::size_t count_for_forward(std::span<const Encoded* const> items, const Forwa
   std::size_t count = 1;
   for (; count < items.size(); ++count) {
     const std::size_t added = cost.of(*items[count]), shared = items[count]->cost_tokens - added;
-    if ((shared > 0 ? std::max(cost.tokens(), count * kLeastCost) : cost.tokens()) + added >
+    if ((shared > 0 ? std::max(cost.tokens(), count * kLeastTokens) : cost.tokens()) + added >
         (shared > added ? limits.alike : limits.tokens))
       break;
     cost.add(*items[count]);

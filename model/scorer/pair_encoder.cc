@@ -253,9 +253,7 @@ Result<Encoded> PairEncoder::encode_response(const ResponseAsk& ask) const {
   const auto adapter = adapter_of(ask.adapter);
   if (!adapter) return adapter.error();
   encoded.adapter = *adapter;
-  const auto* single = std::get_if<text::Single>(&ask.text);
-  auto inputs =
-      single != nullptr ? input_->build_single(*single) : input_->build_raw(std::get<text::Raw>(ask.text));
+  auto inputs = input_->build_single(ask.text);
   if (!inputs) return inputs.error();
   auto order = read_by(manifest_.adapters[static_cast<std::size_t>(encoded.adapter)].head, *inputs);
   if (!order) return order.error();

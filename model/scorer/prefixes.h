@@ -17,6 +17,9 @@ using Sequence = const std::vector<std::int32_t>*;
 // Fewer tokens are not worth a segment of their own.
 inline constexpr std::size_t kMinSharedPrefix = 16;
 
+// What an item counts at least in a forward that shares its tokens: sorting, heads and verdicts are not free.
+inline constexpr std::size_t kLeastTokens = 16;
+
 // The number of tokens that both start with; less than either's length, so that each keeps a token of its own.
 std::size_t common_prefix(Sequence a, Sequence b);
 

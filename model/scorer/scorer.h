@@ -15,7 +15,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/mapped_file.h"
@@ -43,7 +42,7 @@ struct Ask {
 
 // One response, asked of a package whose rewards are kAlone.
 struct ResponseAsk {
-  std::variant<text::Single, text::Raw> text;
+  text::Single text;
   std::string adapter;  // as in Ask, like overflow
   Overflow overflow = Overflow::kPackage;
 };

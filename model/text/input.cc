@@ -61,28 +61,6 @@ class Builder : public InputBuilder {
     return out;
   }
 
-  Result<Inputs> build_raw(const Raw& raw) const override {
-    if (const Status s = short_enough(raw.text.size()); !s) return s.error();
-    const auto& added = tokenizer_->post_processor();
-    if (!added) return added.error();
-    const std::string text = tokenizer_->clean(raw.text);
-    const PartText part{text, Owner{1}, Guard::kFree, true};
-    const Composed composed = compose({&part, 1}, *tokenizer_, Joining::kJoined);
-    std::vector<std::int32_t> own;
-    for (const OwnedToken& token : composed.tokens) own.push_back(token.id);
-    Inputs out;
-    out.sequences.push_back(surrounded(own, added->one));
-    const std::size_t total = out.sequences[0].size();
-    if (total > static_cast<std::size_t>(spec_.max_tokens))
-      return Error{Code::kTooLarge,
-                   "the text has " + std::to_string(total) + " tokens, expected at most " +
-                       std::to_string(spec_.max_tokens) + ": nothing of such a text is cut",
-                   {}};
-    out.tokens.response_a = static_cast<std::int64_t>(own.size());
-    out.tokens.total = static_cast<std::int64_t>(total);
-    return out;
-  }
-
  private:
   struct Prompt {
     Field field;

@@ -101,10 +101,6 @@ class InputBuilder {
 
   // The sequence of one response, the same ids as in a pair. Requires a layout with a sequence for each response.
   virtual Result<Inputs> build_single(const Single& single) const = 0;
-
-  // What Hugging Face's tokenizer makes of the text: control tokens in it are recognised, and those that it adds
-  // by itself stand around it, once. Nothing is cut: kTooLarge for more than max_tokens.
-  virtual Result<Inputs> build_raw(const Raw& raw) const = 0;
 };
 
 }  // namespace preferd::text

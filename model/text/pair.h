@@ -21,11 +21,6 @@ struct Single {
   std::vector<rows::Turn> turns = {};  // as in Pair
 };
 
-// A whole sequence as text, control tokens included, as clients send it who run the chat template themselves.
-struct Raw {
-  std::string text;  // valid UTF-8
-};
-
 enum class Part { kPrompt, kResponseA, kResponseB, kTemplate };
 inline constexpr std::array<const char*, 4> kPartNames = {"prompt", "response_a", "response_b", "template"};
 

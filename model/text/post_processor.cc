@@ -1,6 +1,5 @@
 #include "model/text/post_processor.h"
 
-#include <algorithm>
 #include <string>
 
 #include "base/schema.h"
@@ -114,16 +113,6 @@ Result<PostProcessor> read_post_processor(const Json& component) {
   auto two = read_template(member(component, "pair"), tokens, "AB");
   if (!two) return two.error();
   return PostProcessor{std::move(*one), std::move(*two), types_of(member(component, "pair"))};
-}
-
-std::vector<std::int32_t> surrounded(std::vector<std::int32_t> ids, const Surrounding& one) {
-  const bool begins =
-      ids.size() >= one.front.size() && std::equal(one.front.begin(), one.front.end(), ids.begin());
-  const bool ends =
-      ids.size() >= one.back.size() && std::equal(one.back.rbegin(), one.back.rend(), ids.rbegin());
-  if (!begins) ids.insert(ids.begin(), one.front.begin(), one.front.end());
-  if (!ends) ids.insert(ids.end(), one.back.begin(), one.back.end());
-  return ids;
 }
 
 }  // namespace preferd::text

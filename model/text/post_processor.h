@@ -33,9 +33,6 @@ struct PostProcessor {
   PairTypes types = PairTypes::kOne;  // of two
 };
 
-// The ids with what is put around one text; where they begin or end with all of it already, nothing is added there.
-std::vector<std::int32_t> surrounded(std::vector<std::int32_t> ids, const Surrounding& one);
-
 // Null adds nothing. Errors: a type, or an order of texts, that is not supported.
 Result<PostProcessor> read_post_processor(const Json& component);
 

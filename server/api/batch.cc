@@ -114,9 +114,10 @@ Reply Service::batch(Request& request) {
   }
   request.lease.release();
   const bool ndjson = wants_ndjson(request.head);
-  const Demand demand{.traffic = TrafficClass::kBulk, .tokens = tokens_of(jobs)};
-  auto submitted = submit(context, std::move(pairs), std::move(jobs), demand.traffic,
-                          ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
+  const auto call = std::make_shared<Call>(context.generation, std::move(jobs),
+                                           ndjson ? Call::Pace::kGradually : Call::Pace::kAtOnce);
+  const Demand demand{.traffic = TrafficClass::kBulk, .tokens = call->tokens()};
+  auto submitted = submit(context, std::move(pairs), call, demand.traffic);
   if (!submitted) return fail(request, http_error(submitted.error()), demand);
   const std::size_t items = submitted->pairs.size(), tokens = submitted->call->tokens();
   Reply reply = ndjson ? streamed(context, *std::move(submitted), request)

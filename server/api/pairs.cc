@@ -88,9 +88,8 @@ Job encode(const Context& context, const scorer::ResponseAsk& ask,
   return job;
 }
 
-Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::vector<Job> jobs,
-                          TrafficClass traffic, Call::Pace pace) {
-  auto call = std::make_shared<Call>(context.generation, std::move(jobs), pace);
+Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::shared_ptr<Call> call,
+                          TrafficClass traffic) {
   if (call->encoded() > 0) {
     const auto done = context.queue.submit(call, traffic);
     if (!done) {

@@ -51,10 +51,10 @@ Job encode(const Context& context, PairRequest& pair, const rows::Prompt& shared
 Job encode(const Context& context, const scorer::ResponseAsk& ask,
            std::optional<std::chrono::milliseconds> timeout, Clock::time_point arrived);
 
-// Queues the jobs, of which there is one for each pair. Errors: Queue::submit's; then every encoded pair
-// counts as rejected.
-Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::vector<Job> jobs,
-                          TrafficClass traffic, Call::Pace pace);
+// Queues the call, which has a job for each pair. Errors: Queue::submit's; then every encoded pair counts as
+// rejected.
+Result<Submission> submit(const Context& context, std::vector<PairRequest> pairs, std::shared_ptr<Call> call,
+                          TrafficClass traffic);
 
 // Waits for pair i and writes its members into an object that the caller has begun: a full reply, or "id"?
 // and "error". Counts its outcome. Gives the error in the latter case.

@@ -56,8 +56,9 @@ Reply Service::predict(Request& request) {
     pairs.push_back(*std::move(pair));
   }
   request.lease.release();
-  const Demand demand{.traffic = TrafficClass::kInteractive, .tokens = tokens_of(jobs)};
-  auto submitted = submit(context, std::move(pairs), std::move(jobs), demand.traffic, Call::Pace::kAtOnce);
+  const auto call = std::make_shared<Call>(context.generation, std::move(jobs));
+  const Demand demand{.traffic = TrafficClass::kInteractive, .tokens = call->tokens()};
+  auto submitted = submit(context, std::move(pairs), call, demand.traffic);
   if (!submitted) return fail(request, http_error(submitted.error()), demand);
   Reply reply{.headers = {}, .body = {}, .stream = {}, .items = 1};
   JsonWriter json(reply.body);

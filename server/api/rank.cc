@@ -211,8 +211,9 @@ Reply Service::rank(Request& request) {
   }
   request.lease.release();
   r.responses.clear();
-  const Demand demand{.traffic = TrafficClass::kBulk, .tokens = tokens_of(jobs)};
-  auto submitted = submit(context, {}, std::move(jobs), demand.traffic, Call::Pace::kAtOnce);
+  const auto call = std::make_shared<Call>(context.generation, std::move(jobs));
+  const Demand demand{.traffic = TrafficClass::kBulk, .tokens = call->tokens()};
+  auto submitted = submit(context, {}, call, demand.traffic);
   if (!submitted) return fail(request, http_error(submitted.error()), demand);
   std::vector<scorer::Verdict> verdicts;
   Timing timing;

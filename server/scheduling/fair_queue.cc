@@ -9,7 +9,6 @@ namespace preferd::server {
 
 namespace {
 constexpr std::ptrdiff_t kLookedBack = 4;  // how many waiting pairs the first of a call is compared with
-constexpr std::size_t kLeastCost = 16;     // tokens that a pair counts at least in a batch
 constexpr std::size_t kStretch = 4;        // see Budget
 }  // namespace
 
@@ -28,7 +27,7 @@ struct FairQueue::Batch {
     if (w.generation != taken.pairs.front().generation) return false;
     const std::size_t shared = w.encoded != nullptr ? w.encoded->cost_tokens - added : 0;
     const std::size_t so_far =
-        shared > 0 ? std::max(taken.tokens, taken.pairs.size() * kLeastCost) : taken.tokens;
+        shared > 0 ? std::max(taken.tokens, taken.pairs.size() * scorer::kLeastTokens) : taken.tokens;
     if (so_far + added > (shared > added ? std::max(budget.tokens, budget.alike) : budget.tokens))
       return false;
     const std::size_t of_call = w.quota == 0 ? 0 : tokens_of(w.call.get());

@@ -25,6 +25,16 @@ std::vector<std::size_t> costs_of(std::span<const Job> jobs) {
   return out;
 }
 
+// Token ids of a job, those of members included.
+std::size_t ids_of(const scorer::Encoded& encoded) {
+  std::size_t ids = 0;
+  for (const scorer::EncodedOrder& order : encoded.orders)
+    for (const auto* sequences : {&order.sequences, &order.unread, &order.gates})
+      for (const auto& sequence : *sequences) ids += sequence.size();
+  for (const scorer::Encoded& member : encoded.members) ids += ids_of(member);
+  return ids;
+}
+
 Error expired() { return {Code::kDeadline, "the deadline passed before the pair was scored", "timeout_ms"}; }
 
 // The scorer is another room: what it throws ends here.
@@ -40,21 +50,6 @@ std::vector<Result<scorer::Verdict>> guarded_score(scorer::Scorer& scorer,
 }
 
 }  // namespace
-
-std::size_t tokens_of(std::span<const Job> jobs) {
-  const std::vector<std::size_t> costs = costs_of(jobs);
-  return std::accumulate(costs.begin(), costs.end(), std::size_t{0});
-}
-
-// Token ids of a job, those of members included.
-std::size_t ids_of(const scorer::Encoded& encoded) {
-  std::size_t ids = 0;
-  for (const scorer::EncodedOrder& order : encoded.orders)
-    for (const auto* sequences : {&order.sequences, &order.unread, &order.gates})
-      for (const auto& sequence : *sequences) ids += sequence.size();
-  for (const scorer::Encoded& member : encoded.members) ids += ids_of(member);
-  return ids;
-}
 
 Call::Call(std::shared_ptr<scorer::Scorer> generation, std::vector<Job> jobs, Pace pace)
     : generation_(std::move(generation)),

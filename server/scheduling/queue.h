@@ -55,9 +55,6 @@ struct Job {
   Timing timing = {};              // queue and forward come with the verdict
 };
 
-// Tokens of those that have something to score; what they start with alike counts once.
-std::size_t tokens_of(std::span<const Job> jobs);
-
 // The pairs of one HTTP call, all of one generation. Shared by the waiting handler and the queue.
 class Call {
  public:
@@ -70,7 +67,7 @@ class Call {
   const Job& job(std::size_t i) const { return jobs_[i]; }
   std::size_t size() const { return jobs_.size(); }
   std::size_t encoded() const { return encoded_; }  // jobs that have something to score
-  std::size_t tokens() const { return tokens_; }    // of these
+  std::size_t tokens() const { return tokens_; }    // of these; what they start with alike counts once
 
  private:
   friend class Queue;

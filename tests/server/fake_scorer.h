@@ -79,10 +79,7 @@ class FakeScorer : public scorer::Scorer {
 
   Result<scorer::Encoded> encode_response(const scorer::ResponseAsk& ask) const override {
     if (info_.rewards != scorer::Rewards::kAlone) return scorer::no_reward(info_.rewards);
-    const auto* single = std::get_if<text::Single>(&ask.text);
-    const std::string& response = single != nullptr ? single->response : std::get<text::Raw>(ask.text).text;
-    auto out =
-        encode({{single != nullptr ? single->prompt : "", response, ""}, ask.adapter, {}, ask.overflow});
+    auto out = encode({{ask.text.prompt, ask.text.response, ""}, ask.adapter, {}, ask.overflow});
     if (!out) return out;
     out->orders[0].features.resize(1);
     return out;

@@ -37,16 +37,15 @@ Result<Json> package_of(const Files& base, const std::string& name, const scorer
   const std::int64_t positions =
       fields.integer_or("max_position_embeddings", kTokens, 1, std::int64_t{1} << 30);
   if (const Status s = fields.status(); !s) return s.error();
-  Json head = {{"pooling", "last"},
-               {"layers", {{{"type", "linear"}, {"in", shape.width}, {"out", 1}, {"bias", false}}}},
-               {"output", "difference"}};
-  const auto skip = convert::skipped_token(base);
-  if (!skip) return skip.error();
-  if (*skip) head["skip_token"] = **skip;
+  convert::OrderedJson head = {
+      {"pooling", "last"},
+      {"layers", {{{"type", "linear"}, {"in", shape.width}, {"out", 1}, {"bias", false}}}},
+      {"output", "difference"}};
+  if (const Status s = convert::add_skipped_token(base, head); !s) return s.error();
   Json package = {{"name", name},
                   {"base", {{"path", base.name()}}},
                   {"input", {{"layout", "conversation"}, {"max_tokens", std::min(positions, kTokens)}}},
-                  {"head", head}};
+                  {"head", Json(head)}};
   const auto quantization = convert::stored_quantization(base);
   if (!quantization) return quantization.error();
   if (!quantization->is_null()) package["quantization"] = Json(*quantization);

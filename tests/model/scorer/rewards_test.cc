@@ -42,18 +42,6 @@ TEST(Rewards, AreTheLogitsOfAPair) {
     }
 }
 
-TEST(Rewards, OfARawTextAreThoseOfTheSameTokens) {
-  const auto scorer = scorer_of("qwen3");
-  const auto raw = scorer->encode_response({text::Raw{"one text"}, ""});
-  ASSERT_TRUE(raw) << raw.error().what;
-  EXPECT_EQ(raw->tokens.total, static_cast<std::int64_t>(raw->orders[0].sequences[0].size()));
-  std::string words;
-  for (int i = 0; i < 4000; ++i) words += "word ";
-  const auto longer = scorer->encode_response({text::Raw{words}, ""});
-  ASSERT_FALSE(longer);
-  EXPECT_EQ(longer.error().code, Code::kTooLarge);
-}
-
 TEST(Rewards, AreRefusedWhereResponsesAreCompared) {
   for (const char* name : {"dense", "arena63_v2"}) {
     const auto refused = scorer_of(name)->encode_response({text::Single{"p", "r"}, ""});
