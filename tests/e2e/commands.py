@@ -48,6 +48,16 @@ class Score(Folder):
         source = self.write("shuffled.jsonl", "".join(json.dumps(r) + "\n" for r in shuffled))
         self.assertEqual(sorted(self.score(source=source)[1].splitlines()), sorted(one.splitlines()))
 
+    def test_rows_that_share_prompts_keep_their_order_and_bytes(self):
+        """The engine brings equal prompts together; a row alone shares nothing."""
+        prompts = ["A question that several rows ask, longer than what is worth sharing: " + str(k) for k in range(3)]
+        mixed = [{**r, "id": f"{i}", "prompt": prompts[i % 3]} for i, r in enumerate(rows() * 4)]
+        write = lambda name, some: self.write(name, "".join(json.dumps(r) + "\n" for r in some))
+        lines = self.score(source=write("mixed.jsonl", mixed))[1].splitlines()
+        self.assertEqual([json.loads(line)["id"] for line in lines], [r["id"] for r in mixed])
+        for i in (0, 1, 17, len(mixed) - 1):
+            self.assertEqual(self.score(source=write("alone.jsonl", [mixed[i]]))[1].splitlines(), [lines[i]])
+
     def test_says_what_the_reference_says(self):
         _, out, _ = self.score()
         expected = [json.loads(line) for line in (self.package / "expected.jsonl").read_text().splitlines()]

@@ -119,6 +119,31 @@ TEST(TrainableModel, FullTrainingWantsADenseBase) {
   EXPECT_THAT(model.error().what, testing::HasSubstr("quantized as nf4, expected a dense base"));
 }
 
+TEST(TrainableModel, HeadsThatAreServedOnlyAreRefused) {
+  const Json linear = {{"type", "linear"}, {"in", 32}, {"out", 1}};
+  const auto refusal_of = [](const testing_support::PackageCopy& copy) {
+    auto encoder = scorer::PairEncoder::open(*open_directory(copy.path()));
+    EXPECT_TRUE(encoder) << encoder.error().what;
+    if (!encoder) return std::string();
+    const auto model = TrainableModel::load(*encoder, {});
+    return model ? std::string() : model.error().what;
+  };
+  const testing_support::PackageCopy gated("qwen3"), marked("bert");
+  gated.edit("package.json", [&](Json& j) {
+    j["head"]["gate"] = {{"at_tokens", {1}}, {"layers", {linear}}};
+  });
+  EXPECT_THAT(refusal_of(gated), testing::HasSubstr("head.gate is served and not trained"));
+  marked.edit("package.json", [&](Json& j) {
+    j["input"] = {{"layout", "pair"}, {"template", {{{"field", "prompt"}}}}, {"max_tokens", 64}};
+    j["head"] = {{"file", "head.safetensors"},
+                 {"pooling", "markers"},
+                 {"markers", {1, 2, 3}},
+                 {"layers", {linear}},
+                 {"output", "sigmoid_b"}};
+  });
+  EXPECT_THAT(refusal_of(marked), testing::HasSubstr("head.markers is served and not trained"));
+}
+
 TEST(TrainableModel, FullTrainingHasNoTokenPair) {
   StartPackage package;
   ASSERT_NO_FATAL_FAILURE(package.make(config_of("token_pair", Method::kFull)));
